@@ -1,0 +1,79 @@
+//! What a detector is, from the least that an evaluation needs to the most that a CAM needs.
+
+use burn::tensor::Tensor;
+
+/// Anything that scores pictures: a training-free statistic, a network, a closure in [`FnScorer`].
+pub trait Scorer: Send + Sync {
+    /// One score a picture, `[batch]`; higher means FAKE, and a probability where the scorer has one.
+    ///
+    /// `images` are `[batch, 3, height, width]`, RGB, in `[0, 1]`; normalization happens inside.
+    fn scores(&self, images: Tensor<4>) -> Tensor<1>;
+}
+
+/// A model with class scores: enough for black-box attacks and for a compiled plan.
+pub trait Classifier: Send + Sync {
+    /// Class scores before softmax, `[batch, 2]`, REAL = 0 and FAKE = 1.
+    ///
+    /// `images` are `[batch, 3, height, width]`, RGB, in `[0, 1]`; normalization happens inside.
+    fn logits(&self, images: Tensor<4>) -> Tensor<2>;
+}
+
+/// A classifier through which gradients reach the input: what a white-box attack needs.
+///
+/// The model must be in evaluation mode (`.valid()`), so that no call changes it.
+pub trait Differentiable: Classifier {}
+
+/// A layer at which a [`FeatureClassifier`] can be cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The layer's name in upstream's checkpoints, for instance `stages.1.blocks.1.local_conv`.
+    pub name: String,
+    /// Channels of the feature map.
+    pub channels: usize,
+    /// Height of the feature map.
+    pub height: usize,
+    /// Width of the feature map.
+    pub width: usize,
+}
+
+/// A differentiable classifier that can be cut at a named layer: what a CAM needs.
+pub trait FeatureClassifier: Differentiable {
+    /// The layers at which the model can be cut, from input to output.
+    fn layers(&self) -> &[Layer];
+
+    /// The feature map `[batch, channels, height, width]` that `at` puts out.
+    fn features(&self, images: Tensor<4>, at: &Layer) -> Tensor<4>;
+
+    /// The class scores `[batch, 2]` that the rest of the model makes of `features` at `at`;
+    /// `head(features(x, at), at)` equals `logits(x)`.
+    fn head(&self, features: Tensor<4>, at: &Layer) -> Tensor<2>;
+}
+
+/// A closure as a [`Scorer`].
+pub struct FnScorer<F>(
+    /// Called with `[batch, 3, height, width]`, answers `[batch]`.
+    pub F,
+);
+
+impl<F> Scorer for FnScorer<F>
+where
+    F: Fn(Tensor<4>) -> Tensor<1> + Send + Sync,
+{
+    fn scores(&self, images: Tensor<4>) -> Tensor<1> {
+        (self.0)(images)
+    }
+}
+
+/// Any [`Classifier`] as a [`Scorer`] of the probability of FAKE.
+pub struct ProbabilityOfFake<'a, C: ?Sized>(
+    /// The classifier that is scored.
+    pub &'a C,
+);
+
+impl<C: Classifier + ?Sized> Scorer for ProbabilityOfFake<'_, C> {
+    fn scores(&self, images: Tensor<4>) -> Tensor<1> {
+        let logits = self.0.logits(images);
+        let [batch, _] = logits.dims();
+        burn::tensor::activation::softmax(logits, 1).narrow(1, 1, 1).reshape([batch])
+    }
+}
