@@ -1,0 +1,266 @@
+//! What a TinyViT looks like, and the presets by name.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::init::Initialize;
+use crate::model::TinyVit;
+
+/// Channel means that ImageNet models subtract, RGB, of pixels in `[0, 1]`.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// Channel standard deviations that ImageNet models divide by, RGB, of pixels in `[0, 1]`.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// How pixels in `[0, 1]` become what the first layer reads: `(pixel - mean) / std`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// Mean of each channel, RGB.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, RGB.
+    pub std: [f32; 3],
+}
+
+impl Normalization {
+    /// ImageNet's, which timm's checkpoints expect.
+    pub const IMAGENET: Self = Self { mean: IMAGENET_MEAN, std: IMAGENET_STD };
+    /// `[0, 1]` to `[-2, 2]`: the native presets, which have no pretraining to agree with.
+    pub const CENTRED: Self = Self { mean: [0.5; 3], std: [0.25; 3] };
+}
+
+/// Shape of a TinyViT (Wu et al. 2022, arXiv 2207.10666; timm `tiny_vit.py`).
+///
+/// Stage 0 is made of MBConv blocks, stages 1 to 3 of windowed attention; a patch merging stands
+/// before each of the latter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TinyVitConfig {
+    /// Name of the preset, as it is reported.
+    pub name: String,
+    /// Height and width of the pictures that the model reads.
+    pub image_size: usize,
+    /// Channels of each stage.
+    pub embed_dims: [usize; 4],
+    /// Blocks of each stage.
+    pub depths: [usize; 4],
+    /// Attention heads of each stage; the first is not used, as upstream.
+    pub n_heads: [usize; 4],
+    /// Side of the attention windows of each stage; the first is not used, as upstream.
+    pub window_sizes: [usize; 4],
+    /// Channels between the two convolutions of the stem.
+    pub stem_dim: usize,
+    /// Strides of the two convolutions of the stem.
+    pub stem_strides: [usize; 2],
+    /// Strides of the patch mergings before stages 1, 2 and 3.
+    pub merge_strides: [usize; 3],
+    /// Width of the MBConv blocks over their input.
+    pub mbconv_expand_ratio: usize,
+    /// Width of the MLPs over their input.
+    pub mlp_ratio: usize,
+    /// Outputs of the head: 1 (a logit of FAKE) or 2 (REAL, FAKE) for detection, 1000 for ImageNet.
+    pub n_classes: usize,
+    /// What is done to pixels first.
+    pub normalization: Normalization,
+    /// Stochastic depth of the last block; it rises linearly from 0 (training only).
+    pub drop_path_rate: f64,
+}
+
+impl TinyVitConfig {
+    fn upstream(name: &str, embed_dims: [usize; 4], n_heads: [usize; 4], rate: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            image_size: 224,
+            embed_dims,
+            depths: [2, 2, 6, 2],
+            n_heads,
+            window_sizes: [7, 7, 14, 7],
+            stem_dim: embed_dims[0] / 2,
+            stem_strides: [2, 2],
+            merge_strides: [2, 2, 2],
+            mbconv_expand_ratio: 4,
+            mlp_ratio: 4,
+            n_classes: 1000,
+            normalization: Normalization::IMAGENET,
+            drop_path_rate: rate,
+        }
+    }
+
+    /// timm's `tiny_vit_5m_224`: 5.4 M parameters with its 1000 classes, 1.3 GMAC.
+    #[must_use]
+    pub fn tiny_vit_5m() -> Self {
+        Self::upstream("tiny_vit_5m", [64, 128, 160, 320], [2, 4, 5, 10], 0.0)
+    }
+
+    /// timm's `tiny_vit_11m_224`: 11 M parameters, 2 GMAC.
+    #[must_use]
+    pub fn tiny_vit_11m() -> Self {
+        Self::upstream("tiny_vit_11m", [64, 128, 256, 448], [2, 4, 8, 14], 0.1)
+    }
+
+    /// timm's `tiny_vit_21m_224`: 21 M parameters, 4.3 GMAC.
+    #[must_use]
+    pub fn tiny_vit_21m() -> Self {
+        Self::upstream("tiny_vit_21m", [96, 192, 384, 576], [3, 6, 12, 18], 0.2)
+    }
+
+    /// The shipped preset, native to 32x32: maps of 32 (stem), 16, 8, 4 and 4, each window a whole
+    /// map. The first convolution works at full resolution, since what tells a generated picture
+    /// at this size is fine detail.
+    #[must_use]
+    pub fn native() -> Self {
+        Self {
+            name: "native".to_owned(),
+            image_size: 32,
+            embed_dims: [48, 96, 128, 160],
+            depths: [2, 2, 6, 2],
+            n_heads: [1, 3, 4, 5],
+            window_sizes: [4, 8, 4, 4],
+            stem_dim: 24,
+            stem_strides: [1, 2],
+            merge_strides: [2, 2, 1],
+            mbconv_expand_ratio: 4,
+            mlp_ratio: 4,
+            n_classes: 1,
+            normalization: Normalization::CENTRED,
+            drop_path_rate: 0.0,
+        }
+    }
+
+    /// As [`native`](Self::native), wider and deeper: for those who can wait.
+    #[must_use]
+    pub fn native_large() -> Self {
+        Self {
+            name: "native_large".to_owned(),
+            embed_dims: [64, 128, 224, 320],
+            depths: [3, 3, 8, 2],
+            n_heads: [2, 4, 7, 10],
+            stem_dim: 32,
+            drop_path_rate: 0.1,
+            ..Self::native()
+        }
+    }
+
+    /// The preset called `name`: `5m`, `11m`, `21m` (or their timm names), `native`, `native_large`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.trim_start_matches("tiny_vit_").trim_end_matches("_224") {
+            "5m" => Some(Self::tiny_vit_5m()),
+            "11m" => Some(Self::tiny_vit_11m()),
+            "21m" => Some(Self::tiny_vit_21m()),
+            "native" => Some(Self::native()),
+            "native_large" => Some(Self::native_large()),
+            _ => None,
+        }
+    }
+
+    /// Sets the number of outputs of the head.
+    #[must_use]
+    pub fn with_n_classes(mut self, n_classes: usize) -> Self {
+        self.n_classes = n_classes;
+        self
+    }
+
+    /// Sets the picture size and keeps the windows: exactly what timm does, so that its checkpoints
+    /// load. A window larger than its map is padded, which wastes work: see
+    /// [`with_fitting_windows`](Self::with_fitting_windows).
+    #[must_use]
+    pub fn with_image_size(mut self, image_size: usize) -> Self {
+        self.image_size = image_size;
+        self
+    }
+
+    /// Chooses windows by resolution: for each stage the largest divisor of its map that is not
+    /// larger than twice the window it has now, so that nothing is padded. Attention biases of
+    /// another window size must be resized when weights are loaded.
+    #[must_use]
+    pub fn with_fitting_windows(mut self) -> Self {
+        let maps = self.map_sizes();
+        for (window, map) in self.window_sizes.iter_mut().zip(maps).skip(1) {
+            let limit = 2 * *window;
+            *window = (1..=map.min(limit)).rev().find(|side| map % side == 0).unwrap_or(1);
+        }
+        self
+    }
+
+    /// Side of the feature map of each stage.
+    #[must_use]
+    pub fn map_sizes(&self) -> [usize; 4] {
+        let stem = self.stem_strides.iter().fold(self.image_size, |side, s| side.div_ceil(*s));
+        let mut maps = [stem; 4];
+        for stage in 1..4 {
+            maps[stage] = maps[stage - 1].div_ceil(self.merge_strides[stage - 1]);
+        }
+        maps
+    }
+
+    /// Checks what a configuration from outside must satisfy before anything is built from it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which field is wrong and why.
+    pub fn validate(&self) -> Result<(), String> {
+        let sizes = [self.image_size, self.stem_dim, self.mbconv_expand_ratio, self.mlp_ratio];
+        let lists = [self.embed_dims, self.n_heads, self.window_sizes].concat();
+        if sizes.iter().chain(&lists).any(|&n| n == 0 || n > 4096) {
+            return Err("sizes, dimensions, heads and windows must be between 1 and 4096".into());
+        }
+        if self.depths.iter().any(|&n| n == 0 || n > 64) {
+            return Err("depths must be between 1 and 64".into());
+        }
+        if self.n_classes == 0 || self.n_classes > 100_000 {
+            return Err("n_classes must be between 1 and 100000".into());
+        }
+        if self.stem_strides.iter().chain(&self.merge_strides).any(|&s| s != 1 && s != 2) {
+            return Err("strides must be 1 or 2".into());
+        }
+        if (1..4).any(|i| self.embed_dims[i] % self.n_heads[i] != 0) {
+            return Err("embed_dims must be multiples of n_heads".into());
+        }
+        if !(0.0..1.0).contains(&self.drop_path_rate) {
+            return Err("drop_path_rate must be in [0, 1)".into());
+        }
+        if self.normalization.std.iter().any(|&s| !s.is_finite() || s <= 0.0) {
+            return Err("normalization.std must be positive".into());
+        }
+        Ok(())
+    }
+
+    /// Builds the model with random weights, drawn from `seed` on the host so that every device
+    /// starts from the same numbers.
+    #[must_use]
+    pub fn init(&self, seed: u64, device: &Device) -> TinyVit {
+        Initialize::new(seed).apply(TinyVit::new(self, device))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn native_presets_end_in_a_map_of_at_least_four() {
+        for config in [TinyVitConfig::native(), TinyVitConfig::native_large()] {
+            assert!(config.map_sizes()[3] >= 4);
+            assert!(config.map_sizes().contains(&8));
+            let padded = (1..4).any(|i| config.map_sizes()[i] % config.window_sizes[i] != 0);
+            assert!(!padded);
+        }
+    }
+
+    #[test]
+    fn fitting_windows_divide_their_maps() {
+        let config = TinyVitConfig::tiny_vit_5m().with_image_size(64).with_fitting_windows();
+        assert_eq!(config.map_sizes(), [16, 8, 4, 2]);
+        assert_eq!(config.window_sizes[1..], [8, 4, 2]);
+        let at_224 = TinyVitConfig::tiny_vit_5m().with_fitting_windows();
+        assert_eq!(at_224.window_sizes[1..], [14, 14, 7]);
+    }
+
+    #[test]
+    fn a_configuration_of_nonsense_is_refused() {
+        let mut config = TinyVitConfig::native();
+        config.embed_dims[2] = 127;
+        assert!(config.validate().is_err());
+        assert!(TinyVitConfig::native().validate().is_ok());
+        assert!(TinyVitConfig::native().with_n_classes(0).validate().is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Initial weights, drawn on the host: the same on every device and independent of each other.
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
+
+use crate::model::TinyVit;
+
+/// Standard deviation of linear weights, cut at two deviations, as timm's `trunc_normal_`.
+const LINEAR_STD: f32 = 0.02;
+
+/// Draws every weight of a fresh model from a seed and the weight's own path.
+///
+/// Linear weights are truncated normals; convolutions are uniform in `±1/sqrt(fan_in)`, PyTorch's
+/// default; the last normalization of an MBConv starts at 0, so that the block starts as identity
+/// (all as timm). Everything else keeps its constant.
+pub(crate) struct Initialize {
+    seed: u64,
+    path: Vec<String>,
+}
+
+impl Initialize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, path: Vec::new() }
+    }
+
+    pub(crate) fn apply(mut self, model: TinyVit) -> TinyVit {
+        model.map(&mut self)
+    }
+
+    fn rng(&self, path: &str) -> ChaCha8Rng {
+        let mut hash = Sha256::new();
+        hash.update(self.seed.to_le_bytes());
+        hash.update(path.as_bytes());
+        ChaCha8Rng::from_seed(hash.finalize().into())
+    }
+
+    fn values(&self, path: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        let n_values = shape.iter().product();
+        if path.ends_with("conv.weight") {
+            let fan_in: usize = shape[1..].iter().product();
+            let bound = (1.0 / fan_in as f32).sqrt();
+            let mut rng = self.rng(path);
+            return Some((0..n_values).map(|_| rng.random_range(-bound..bound)).collect());
+        }
+        if path.ends_with("conv3.bn.gamma") && path.contains("stages.0.blocks.") {
+            return Some(vec![0.0; n_values]);
+        }
+        if path.ends_with(".bias") {
+            return Some(vec![0.0; n_values]);
+        }
+        if path.ends_with(".weight") {
+            let mut rng = self.rng(path);
+            return Some((0..n_values).map(|_| LINEAR_STD * truncated_normal(&mut rng)).collect());
+        }
+        None
+    }
+}
+
+/// A standard normal, drawn anew until it lies within two deviations.
+fn truncated_normal(rng: &mut impl Rng) -> f32 {
+    loop {
+        // Box-Muller; 1 - u lies in (0, 1].
+        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+        let value = radius * (std::f64::consts::TAU * rng.random::<f64>()).cos();
+        if value.abs() <= 2.0 {
+            return value as f32;
+        }
+    }
+}
+
+impl ModuleMapper for Initialize {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.path.join(".");
+        let shape: Vec<usize> = param.val().dims().to_vec();
+        match self.values(&path, &shape) {
+            None => param,
+            Some(values) => param.map(|old| {
+                let tensor = Tensor::from_data(TensorData::new(values, shape), &old.device());
+                if old.is_require_grad() { tensor.require_grad() } else { tensor }
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TinyVitConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_seed_gives_the_same_weights_and_another_seed_others() {
+        let weight = |seed: u64| {
+            let model = TinyVitConfig::native().init(seed, &Device::flex());
+            let tensor = model.stages.1.blocks[0].mlp.fc1.weight.val();
+            tensor.into_data().to_vec::<f32>().expect("a float tensor holds floats")
+        };
+        assert_eq!(weight(1), weight(1));
+        assert_ne!(weight(1), weight(2));
+        let variance = weight(1).iter().map(|x| x * x).sum::<f32>() / weight(1).len() as f32;
+        assert!((variance.sqrt() / LINEAR_STD - 0.88).abs() < 0.01, "{variance}");
+    }
+}
