@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::Label;
+
 /// An error of this crate: it names the file, keeps its cause and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,4 +17,178 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+
+    /// A file could not be written; an old one of that name is unchanged.
+    #[error("cannot write {}: {source}; check that its folder exists and has room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file is larger than the reader was told to accept.
+    #[error("{} has {bytes} bytes, more than the limit of {limit}; raise the limit if you trust it", path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has, or how many were read before giving up.
+        bytes: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+
+    /// A device name that no build of this crate knows.
+    #[error("unknown device `{name}`; use flex, ndarray, wgpu, wgpu:N, cuda or cuda:N")]
+    UnknownDevice {
+        /// The name as it was given.
+        name: String,
+    },
+    /// A device whose backend is not part of this build.
+    #[error("device `{name}` is not compiled in; build again with `--features {feature}`")]
+    DeviceNotCompiled {
+        /// The name as it was given.
+        name: String,
+        /// The cargo feature that brings the backend.
+        feature: &'static str,
+    },
+
+    /// Metrics were asked of no samples at all.
+    #[error("there is no sample to measure")]
+    NoSamples,
+    /// Two lists that go together have different lengths.
+    #[error("{scores} scores stand against {labels} labels; each sample needs one of both")]
+    LengthMismatch {
+        /// Length of the first list.
+        scores: usize,
+        /// Length of the second.
+        labels: usize,
+    },
+    /// A score is NaN or infinite.
+    #[error("the score of sample {index} is {score}; the detector or its input is broken")]
+    ScoreNotFinite {
+        /// Position of the sample.
+        index: usize,
+        /// The score.
+        score: f32,
+    },
+    /// A calibration metric was asked of scores that are no probabilities.
+    #[error("the score of sample {index} is {score}, no probability; calibration needs [0, 1]")]
+    ScoreNotProbability {
+        /// Position of the sample.
+        index: usize,
+        /// The score.
+        score: f32,
+    },
+    /// A metric that compares REAL with FAKE was asked of samples of one label.
+    #[error("there is no sample labelled {missing}; this metric compares both labels")]
+    OneLabel {
+        /// The label that no sample has.
+        missing: Label,
+    },
+
+    /// A weight file's content breaks the safetensors format.
+    #[error("{} is no safetensors file: {source}; download it again or convert it", path.display())]
+    NotSafetensors {
+        /// The weight file.
+        path: PathBuf,
+        /// Where the format is broken.
+        source: safetensors::SafeTensorError,
+    },
+    /// A weight file holds a PyTorch pickle, which this build does not read.
+    #[error("{} is a PyTorch pickle; build with the feature `pytorch`, or convert it to safetensors", path.display())]
+    PytorchNotCompiled {
+        /// The weight file.
+        path: PathBuf,
+    },
+    /// A PyTorch checkpoint could not be read. Nothing in it was executed.
+    #[error("{} is no readable PyTorch checkpoint: {source}", path.display())]
+    NotPytorch {
+        /// The weight file.
+        path: PathBuf,
+        /// What the reader said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A weight file's header is larger than the limit.
+    #[error("{} has a header of {bytes} bytes, more than the limit of {limit}", path.display())]
+    WeightsHeaderTooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// What the file claims.
+        bytes: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The model has weights that the file lacks.
+    #[error("{} lacks {} weights that the model needs, first: {}; is it of another configuration?", path.display(), keys.len(), first(keys))]
+    MissingWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// The model's names of all of them, sorted.
+        keys: Vec<String>,
+    },
+    /// The file has weights that the model lacks.
+    #[error("{} has {} weights that the model does not use, first: {}; is it of another configuration?", path.display(), keys.len(), first(keys))]
+    UnusedWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// All of them, named as the model would name them, sorted.
+        keys: Vec<String>,
+    },
+    /// Two weights of a file have the same name once they are renamed.
+    #[error("{} has two weights that become `{key}` in the model; its names are not those of this map", path.display())]
+    DuplicateWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// The name that both get.
+        key: String,
+    },
+    /// A weight has another shape than the model's.
+    #[error("`{key}` in {} has the shape {found:?} where the model has {expected:?}; is it of another configuration?", path.display())]
+    WeightShape {
+        /// The weight file.
+        path: PathBuf,
+        /// The model's name of the weight.
+        key: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The file's shape, in the model's layout.
+        found: Vec<usize>,
+    },
+    /// A weight has an element type that is not read.
+    #[error("`{key}` in {} is of type {dtype}; save it as float32, float16 or bfloat16", path.display())]
+    WeightType {
+        /// The weight file.
+        path: PathBuf,
+        /// The name of the weight.
+        key: String,
+        /// The type.
+        dtype: String,
+    },
+    /// A weight is NaN or infinite, or would be in the precision that was asked for.
+    #[error("`{key}` in {} has the value {value} at position {index}; the file is broken or its training diverged", path.display())]
+    WeightNotFinite {
+        /// The weight file.
+        path: PathBuf,
+        /// The name of the weight.
+        key: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A weight's bytes could not be read.
+    #[error("`{key}` in {} cannot be read: {reason}", path.display())]
+    WeightUnreadable {
+        /// The weight file.
+        path: PathBuf,
+        /// The name of the weight.
+        key: String,
+        /// What the store said.
+        reason: String,
+    },
+}
+
+/// The first of `keys`, for a message.
+fn first(keys: &[String]) -> &str {
+    keys.first().map_or("none", String::as_str)
 }
