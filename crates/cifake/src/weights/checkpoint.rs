@@ -1,0 +1,260 @@
+//! A weight file in memory: checked once, then loaded into a module, all of it or nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge, burn_pack};
+use burn::tensor::{DType, TensorData};
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Mapping, sha256_hex};
+use crate::{Error, file};
+
+/// Length of the number at the start of a safetensors file that says how long its header is.
+const PREFIX: usize = 8;
+
+/// Where weights come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A safetensors file; with the feature `pytorch` also a `.pt` or `.pth` file, known by content.
+    File(&'a Path),
+    /// The bytes of a safetensors file.
+    Bytes {
+        /// What errors call them.
+        name: &'a str,
+        /// The whole file.
+        bytes: &'a [u8],
+    },
+}
+
+impl<'a> From<&'a Path> for Source<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::File(path)
+    }
+}
+
+/// What is accepted before anything is allocated for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Size of the file in bytes; 4 GiB, which holds every model of this workspace.
+    pub max_bytes: u64,
+    /// Size of a safetensors header in bytes; 8 MiB, room for some 80,000 weights.
+    pub max_header_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 30, max_header_bytes: 8 << 20 }
+    }
+}
+
+/// What is known of weights that were read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightsInfo {
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Number of tensors.
+    pub n_tensors: usize,
+    /// Number of elements over all tensors.
+    pub n_elements: usize,
+    /// The file's own texts; empty for a PyTorch pickle.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The tensors of a weight file. Every float is finite and in f32, whatever the file's precision.
+pub struct Checkpoint {
+    path: PathBuf,
+    info: WeightsInfo,
+    tensors: Vec<burn_pack::Tensor>,
+}
+
+impl Checkpoint {
+    /// Reads `source` within the default [`Limits`].
+    ///
+    /// # Errors
+    /// See [`Checkpoint::open_within`].
+    pub fn open(source: Source<'_>) -> Result<Self, Error> {
+        Self::open_within(source, Limits::default())
+    }
+
+    /// Reads `source` within `limits`.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::FileTooLarge`], [`Error::WeightsHeaderTooLarge`],
+    /// [`Error::NotSafetensors`], [`Error::WeightType`], [`Error::WeightNotFinite`]; for a PyTorch
+    /// pickle [`Error::NotPytorch`], or [`Error::PytorchNotCompiled`] in a build without it.
+    pub fn open_within(source: Source<'_>, limits: Limits) -> Result<Self, Error> {
+        match source {
+            Source::File(path) => {
+                let bytes = file::read_limited(path, limits.max_bytes)?;
+                if is_pickle(&bytes) {
+                    return open_pickle(path, &bytes);
+                }
+                Self::from_safetensors(path.to_owned(), &bytes, limits)
+            }
+            Source::Bytes { name, bytes } => {
+                Self::from_safetensors(PathBuf::from(name), bytes, limits)
+            }
+        }
+    }
+
+    fn from_safetensors(path: PathBuf, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
+        check_header(&path, bytes, limits)?;
+        let broken = |source| Error::NotSafetensors { path: path.clone(), source };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+        let texts = header.metadata().clone().unwrap_or_default();
+        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+        let mut tensors = Vec::new();
+        for (name, view) in file.tensors() {
+            let dtype = dtype_of(&path, &name, view.dtype())?;
+            let data =
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
+            tensors.push(bridge::from_data(checked(&path, &name, data)?, name, None));
+        }
+        Ok(Self::new(path, bytes, tensors, texts.into_iter().collect()))
+    }
+
+    pub(super) fn new(
+        path: PathBuf,
+        bytes: &[u8],
+        mut tensors: Vec<burn_pack::Tensor>,
+        metadata: BTreeMap<String, String>,
+    ) -> Self {
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        let n_elements = tensors.iter().map(|tensor| tensor.shape.num_elements()).sum();
+        let n_tensors = tensors.len();
+        let info = WeightsInfo { sha256: sha256_hex(bytes), n_tensors, n_elements, metadata };
+        Self { path, info, tensors }
+    }
+
+    /// The file's hash, size and texts.
+    #[must_use]
+    pub fn info(&self) -> &WeightsInfo {
+        &self.info
+    }
+
+    /// The file's weights, by the file's names, with their shapes in the file's layout.
+    #[must_use]
+    pub fn shapes(&self) -> BTreeMap<&str, Vec<usize>> {
+        self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.to_vec())).collect()
+    }
+
+    /// The weight that the file calls `key`, in the file's layout.
+    #[must_use]
+    pub fn tensor(&self, key: &str) -> Option<TensorData> {
+        let tensor = self.tensors.iter().find(|tensor| tensor.name == key)?;
+        bridge::to_data(tensor).ok()
+    }
+
+    /// Loads every weight into `module`, which must need them all and no other.
+    ///
+    /// # Errors
+    /// [`Error::WeightShape`], [`Error::WeightType`], [`Error::MissingWeights`],
+    /// [`Error::UnusedWeights`], [`Error::DuplicateWeights`]; `module` is then unchanged.
+    ///
+    /// # Panics
+    /// If `mapping` holds a pattern that is no regular expression.
+    pub fn load_into<M: Module>(&self, module: &mut M, mapping: &Mapping<'_>) -> Result<(), Error> {
+        let tensors = mapping.apply(self.tensors.clone(), &self.path)?;
+        let mut loaded = module.clone();
+        let result = loaded.apply(tensors, None, Some(mapping.loading_adapter()), true);
+        strict(&self.path, result)?;
+        *module = loaded;
+        Ok(())
+    }
+}
+
+/// Turns whatever is not a full match into an error.
+fn strict(path: &Path, result: ApplyResult) -> Result<(), Error> {
+    let path = path.to_owned();
+    if let Some(error) = result.errors.into_iter().next() {
+        return Err(match error {
+            ApplyError::ShapeMismatch { path: key, expected, found } => {
+                let (expected, found) = (expected.to_vec(), found.to_vec());
+                Error::WeightShape { path, key, expected, found }
+            }
+            ApplyError::DTypeMismatch { path: key, found, .. } => {
+                Error::WeightType { path, key, dtype: format!("{found:?}") }
+            }
+            ApplyError::AdapterError { path: key, message }
+            | ApplyError::LoadError { path: key, message } => {
+                Error::WeightUnreadable { path, key, reason: message }
+            }
+        });
+    }
+    if !result.missing.is_empty() {
+        let keys = result.missing.into_iter().map(|(key, _)| key).collect();
+        return Err(Error::MissingWeights { path, keys });
+    }
+    if !result.unused.is_empty() {
+        return Err(Error::UnusedWeights { path, keys: result.unused });
+    }
+    Ok(())
+}
+
+/// Refuses a header that is over the limit before it is parsed.
+fn check_header(path: &Path, bytes: &[u8], limits: Limits) -> Result<(), Error> {
+    let limit = limits.max_header_bytes;
+    match bytes.first_chunk::<PREFIX>().map(|prefix| u64::from_le_bytes(*prefix)) {
+        // A number larger than the file is a broken file, which the parser says better.
+        Some(claimed) if claimed > limit && claimed <= bytes.len() as u64 => {
+            Err(Error::WeightsHeaderTooLarge { path: path.to_owned(), bytes: claimed, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The burn type of a safetensors type, where it is one that is read.
+fn dtype_of(path: &Path, key: &str, dtype: Dtype) -> Result<DType, Error> {
+    match dtype {
+        Dtype::F32 => Ok(DType::F32),
+        Dtype::F16 => Ok(DType::F16),
+        Dtype::BF16 => Ok(DType::BF16),
+        Dtype::I64 => Ok(DType::I64),
+        Dtype::I32 => Ok(DType::I32),
+        Dtype::I8 => Ok(DType::I8),
+        Dtype::U8 => Ok(DType::U8),
+        other => {
+            let (path, key) = (path.to_owned(), key.to_owned());
+            Err(Error::WeightType { path, key, dtype: format!("{other:?}") })
+        }
+    }
+}
+
+/// `data` with floats in f32, all of them finite.
+pub(super) fn checked(path: &Path, key: &str, data: TensorData) -> Result<TensorData, Error> {
+    if !data.dtype().is_float() {
+        return Ok(data);
+    }
+    let data = data.convert_dtype(DType::F32);
+    let unreadable = |error: burn::tensor::DataError| Error::WeightUnreadable {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        reason: error.to_string(),
+    };
+    let values = data.as_slice::<f32>().map_err(unreadable)?;
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(data),
+        Some(index) => {
+            let (path, key, value) = (path.to_owned(), key.to_owned(), values[index]);
+            Err(Error::WeightNotFinite { path, key, index, value })
+        }
+    }
+}
+
+/// Whether `bytes` start as PyTorch's files do: a zip archive, or a bare pickle of protocol 2 to 5.
+fn is_pickle(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04")
+        || (matches!(bytes, [0x80, 2..=5, ..]) && bytes.get(PREFIX) != Some(&b'{'))
+}
+
+#[cfg(feature = "pytorch")]
+fn open_pickle(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
+    super::pytorch::open(path, bytes)
+}
+
+#[cfg(not(feature = "pytorch"))]
+fn open_pickle(path: &Path, _bytes: &[u8]) -> Result<Checkpoint, Error> {
+    Err(Error::PytorchNotCompiled { path: path.to_owned() })
+}
