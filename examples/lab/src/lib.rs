@@ -1,0 +1,3 @@
+//! What several programs of the lab share: figures.
+
+pub mod plot;
