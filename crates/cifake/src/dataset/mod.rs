@@ -1,0 +1,143 @@
+//! Labelled pictures: class folders, the CIFAKE zips, parquet files.
+
+mod class;
+mod folder;
+#[cfg(feature = "zip")]
+mod zip;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Label};
+
+pub use class::Class;
+pub use folder::{ImageFolder, image_files};
+#[cfg(feature = "zip")]
+pub use zip::ZipDataset;
+
+/// The two parts of a published data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// What a detector may be trained on.
+    Train,
+    /// What it is measured on.
+    Test,
+}
+
+impl Split {
+    /// Both splits.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Test];
+
+    /// `"train"` or `"test"`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+
+    /// The split whose name is `name` in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|split| split.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is known of a picture without decoding it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Its name within the data set, with `/` between folders: `test/FAKE/0 (10).jpg`.
+    pub id: String,
+    /// What it is.
+    pub label: Label,
+    /// What it shows, where its file name follows CIFAKE's rule.
+    pub class: Option<Class>,
+    /// The split that it belongs to, where the data set says so.
+    pub split: Option<Split>,
+}
+
+/// Labelled pictures in a fixed order.
+pub trait Dataset: Send + Sync {
+    /// What is known of every picture; the order is the same each time the data set is opened.
+    fn samples(&self) -> &[Sample];
+
+    /// The encoded picture `index`; errors name it.
+    ///
+    /// # Panics
+    /// If there is no sample `index`.
+    fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error>;
+
+    /// How many pictures there are.
+    fn len(&self) -> usize {
+        self.samples().len()
+    }
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.samples().is_empty()
+    }
+}
+
+/// The data set at `path`, of `split` alone if one is given.
+///
+/// `path` may be
+/// - a folder with `REAL` and `FAKE` in any case, or with `train` and `test` that hold them,
+/// - a zip archive of such folders, or a folder with such archives, as CIFAKE's four
+///   (feature `zip`),
+/// - a parquet file, or a folder of them, alone or in `data/` (feature `parquet`).
+///
+/// Fails if it is none of these, or has no sample of `split`.
+pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>, Error> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(read)?.is_dir() && folder::has_label_folders(path)? {
+        return Ok(Box::new(ImageFolder::open(path, split)?));
+    }
+    let zips = files_with_extension(path, "zip")?;
+    if !zips.is_empty() {
+        #[cfg(feature = "zip")]
+        return Ok(Box::new(ZipDataset::open(&zips, split)?));
+        #[cfg(not(feature = "zip"))]
+        return Err(Error::UnknownDataset {
+            path: path.to_owned(),
+            hint: "; zips need the feature `zip` of this crate",
+        });
+    }
+    Err(Error::UnknownDataset { path: path.to_owned(), hint: "" })
+}
+
+/// `path` itself if it is a file with `extension`, or the files with it in the folder, sorted.
+fn files_with_extension(path: &Path, extension: &str) -> Result<Vec<std::path::PathBuf>, Error> {
+    let has_extension =
+        |path: &Path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+    if path.is_file() {
+        return Ok(if has_extension(path) { vec![path.to_owned()] } else { vec![] });
+    }
+    let entries = folder::sorted_entries(path)?;
+    Ok(entries.into_iter().filter(|path| has_extension(path) && path.is_file()).collect())
+}
+
+/// Refuses a data set without samples.
+fn require_samples(path: &Path, split: Option<Split>, samples: &[Sample]) -> Result<(), Error> {
+    match split {
+        _ if !samples.is_empty() => Ok(()),
+        Some(split) => Err(Error::EmptySplit { path: path.to_owned(), split }),
+        None => Err(Error::NoImages { path: path.to_owned() }),
+    }
+}
+
+/// Label and split of an archive member or a file, by the folders in its name.
+fn labels_of(id: &str) -> (Option<Label>, Option<Split>) {
+    let folders = || id.rsplit('/').skip(1);
+    (folders().find_map(Label::from_name), folders().find_map(Split::from_name))
+}

@@ -1,0 +1,164 @@
+//! Pictures in zip archives, read in place.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::{Class, Dataset, Sample, Split, labels_of, require_samples};
+use crate::Error;
+use crate::image::DecodeLimits;
+
+/// Pictures in zip archives such as CIFAKE's four, read by many threads without unpacking.
+///
+/// A member's label is its folder `REAL` or `FAKE`, its split the folder `train` or `test`; members
+/// without a label are passed over. Members may be stored or deflated.
+#[derive(Debug)]
+pub struct ZipDataset {
+    archives: Vec<Archive>,
+    members: Vec<Member>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug)]
+struct Archive {
+    path: PathBuf,
+    file: File,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    archive: usize,
+    offset: u64,
+    packed_bytes: u64,
+    bytes: u64,
+    deflated: bool,
+    crc32: u32,
+}
+
+impl ZipDataset {
+    /// The pictures of the archives at `paths`, in the archives' order, of `split` alone if one is
+    /// given.
+    ///
+    /// Fails if an archive cannot be read, a picture in it is encrypted, packed by another method
+    /// or larger than a decoder accepts by default, or if there is no picture.
+    pub fn open(paths: &[PathBuf], split: Option<Split>) -> Result<Self, Error> {
+        let mut found = Self { archives: Vec::new(), members: Vec::new(), samples: Vec::new() };
+        for path in paths {
+            found.add_archive(path, split)?;
+        }
+        let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
+        let named = if paths.len() > 1 { first.parent().unwrap_or(first) } else { first };
+        require_samples(named, split, &found.samples)?;
+        Ok(found)
+    }
+
+    fn add_archive(&mut self, path: &Path, wanted: Option<Split>) -> Result<(), Error> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let broken = |source| Error::Zip { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read)?;
+        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+        for index in 0..zip.len() {
+            let entry = zip.by_index_raw(index).map_err(broken)?;
+            let (Some(label), split) = labels_of(entry.name()) else { continue };
+            let id = entry.name();
+            let name = id.rsplit('/').next().unwrap_or(id);
+            let is_picture = entry.is_file() && !name.starts_with('.');
+            if !is_picture || wanted.is_some_and(|wanted| split.is_some_and(|of| of != wanted)) {
+                continue;
+            }
+            let refuse =
+                |reason| Error::ZipEntry { path: path.to_owned(), entry: id.to_owned(), reason };
+            self.members.push(member(&entry, self.archives.len()).map_err(refuse)?);
+            let class = Class::from_file_name(name);
+            self.samples.push(Sample { id: id.to_owned(), label, class, split: split.or(wanted) });
+        }
+        let file = File::open(path).map_err(read)?;
+        self.archives.push(Archive { path: path.to_owned(), file });
+        Ok(())
+    }
+}
+
+/// Where the content of `entry` stands, or why it is not read.
+fn member<R: Read>(
+    entry: &zip::read::ZipFile<'_, R>,
+    archive: usize,
+) -> Result<Member, &'static str> {
+    let deflated = match entry.compression() {
+        CompressionMethod::Stored => false,
+        CompressionMethod::Deflated => true,
+        _ => return Err("is neither stored nor deflated"),
+    };
+    if entry.encrypted() {
+        return Err("is encrypted");
+    }
+    let largest = DecodeLimits::default().max_file_bytes;
+    if entry.size() > largest || entry.compressed_size() > largest {
+        return Err("is larger than any picture that is read");
+    }
+    let offset = entry.data_start().ok_or("has no place in the archive")?;
+    Ok(Member {
+        archive,
+        offset,
+        packed_bytes: entry.compressed_size(),
+        bytes: entry.size(),
+        deflated,
+        crc32: entry.crc32(),
+    })
+}
+
+impl Dataset for ZipDataset {
+    fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
+        let member = self.members[index];
+        let archive = &self.archives[member.archive];
+        let refuse = |reason| Error::ZipEntry {
+            path: archive.path.clone(),
+            entry: self.samples[index].id.clone(),
+            reason,
+        };
+        let mut packed = vec![0; usize::try_from(member.packed_bytes).expect("at most 64 MiB")];
+        read_exact_at(&archive.file, &mut packed, member.offset)
+            .map_err(|_| refuse("is cut off"))?;
+        let bytes = if member.deflated {
+            let mut bytes = Vec::new();
+            let mut inflated = DeflateDecoder::new(packed.as_slice()).take(member.bytes + 1);
+            inflated.read_to_end(&mut bytes).map_err(|_| refuse("is broken"))?;
+            bytes
+        } else {
+            packed
+        };
+        let mut crc = Crc::new();
+        crc.update(&bytes);
+        if bytes.len() as u64 != member.bytes || crc.sum() != member.crc32 {
+            return Err(refuse("does not match its checksum"));
+        }
+        Ok(Cow::Owned(bytes))
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
