@@ -119,7 +119,7 @@ mod tests {
         let x = Tensor::<1, Int>::arange(0..2 * 4 * 6 * 3, &device).float().reshape([2, 4, 6, 3]);
         let tokens = partition(x.clone(), 2);
         assert_eq!(tokens.dims(), [12, 4, 3]);
-        let second = tokens.clone().slice([1..2, 0..4, 0..1]).into_data().to_vec::<f32>();
+        let second = tokens.clone().slice([1..2, 0..4, 0..1]).into_data().try_to_vec::<f32>();
         assert_eq!(second.expect("floats"), [6.0, 9.0, 24.0, 27.0]);
         merge(tokens, [2, 4, 6, 3], 2).into_data().assert_eq(&x.into_data(), true);
     }
@@ -133,6 +133,6 @@ mod tests {
         let expected = [
             0.0, 1.0, 2.0, 3.0, 1.0, 0.0, 3.0, 2.0, 2.0, 3.0, 0.0, 1.0, 3.0, 2.0, 1.0, 0.0f32,
         ];
-        assert_eq!(attention.bias().into_data().to_vec::<f32>().expect("floats"), expected);
+        assert_eq!(attention.bias().into_data().try_to_vec::<f32>().expect("floats"), expected);
     }
 }

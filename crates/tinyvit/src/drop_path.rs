@@ -1,9 +1,9 @@
 //! Stochastic depth (Huang et al. 2016): a residual branch is left out for some samples of a batch.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand::{RngExt, SeedableRng};
+use rand::rngs::ChaCha8Rng;
+
 
 /// Which residual branches a batch takes: one mask `[batch]` a branch, drawn on the host.
 ///
@@ -61,7 +61,7 @@ mod tests {
             let sums: Vec<f32> = (0..3)
                 .flat_map(|idx| {
                     let sum = drop.add(ones.clone().zeros_like(), ones.clone(), idx);
-                    sum.into_data().to_vec::<f32>().expect("a float tensor holds floats")
+                    sum.into_data().try_to_vec::<f32>().expect("a float tensor holds floats")
                 })
                 .collect();
             sums

@@ -2,9 +2,9 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand::{RngExt, SeedableRng};
+use rand::rngs::ChaCha8Rng;
+
 use sha2::{Digest, Sha256};
 
 use crate::model::TinyVit;
@@ -61,7 +61,7 @@ impl Initialize {
 }
 
 /// A standard normal, drawn anew until it lies within two deviations.
-fn truncated_normal(rng: &mut impl Rng) -> f32 {
+fn truncated_normal(rng: &mut impl RngExt) -> f32 {
     loop {
         // Box-Muller; 1 - u lies in (0, 1].
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
@@ -105,7 +105,7 @@ mod tests {
         let weight = |seed: u64| {
             let model = TinyVitConfig::native().init(seed, &Device::flex());
             let tensor = model.stages.1.blocks[0].mlp.fc1.weight.val();
-            tensor.into_data().to_vec::<f32>().expect("a float tensor holds floats")
+            tensor.into_data().try_to_vec::<f32>().expect("a float tensor holds floats")
         };
         assert_eq!(weight(1), weight(1));
         assert_ne!(weight(1), weight(2));

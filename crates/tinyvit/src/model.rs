@@ -2,6 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use crate::LAYER_NORM_EPSILON;
@@ -61,6 +63,7 @@ pub struct TinyVit {
     pub head: Head,
     mean: [f32; 3],
     std: [f32; 3],
+    image_size: usize,
 }
 
 /// One step of the forward pass; after each a single map `[batch, height, width, channels]` lives.
@@ -115,6 +118,7 @@ impl TinyVit {
             },
             mean: config.normalization.mean,
             std: config.normalization.std,
+            image_size: config.image_size,
         }
     }
 
@@ -160,6 +164,20 @@ impl TinyVit {
         let mean = channels(self.mean).reshape([1, 1, 1, 3]);
         let std = channels(self.std).reshape([1, 1, 1, 3]);
         (images.permute([0, 2, 3, 1]) - mean) / std
+    }
+
+    /// Square pictures `[batch, 3, side, side]` at the size that the model was configured for,
+    /// bilinear where they have another.
+    #[must_use]
+    pub fn resized(&self, images: Tensor<4>) -> Tensor<4> {
+        let size = self.image_size;
+        if images.dims()[2..] == [size, size] {
+            return images;
+        }
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size([size, size]);
+        interpolate(images, options)
     }
 
     /// Runs consecutive steps.

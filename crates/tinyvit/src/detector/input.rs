@@ -1,0 +1,206 @@
+//! Pictures by name: files, folders, patterns, streams.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use cifake::{Decoder, Fitted};
+
+use crate::Error;
+
+/// A picture to judge, or what stands in the way of one.
+///
+/// It is opened when its turn comes and not before, so that a list of many costs only their names.
+pub struct Input {
+    name: String,
+    origin: Origin,
+}
+
+enum Origin {
+    File(PathBuf),
+    Reader(Box<dyn Read + Send>),
+    Failed(Error),
+}
+
+impl Input {
+    /// The file at `path`.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { name: path.display().to_string(), origin: Origin::File(path) }
+    }
+
+    /// The image that `reader` yields, called `name`; no more is read than a decoder's limits allow.
+    #[must_use]
+    pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Self { name: name.into(), origin: Origin::Reader(Box::new(reader)) }
+    }
+
+    /// What `argument` stands for: a file, all images in a folder at any depth, or the matches of a
+    /// pattern (`*`, `?`, `[a-z]`, `**` for any depth), sorted by name.
+    ///
+    /// What cannot be opened, a folder without images and a pattern without matches become an input
+    /// that fails, so that the others still get their verdicts. A file of that very name is never
+    /// taken for a pattern; hidden files match no `*`.
+    #[must_use]
+    pub fn expand(argument: &Path) -> Vec<Self> {
+        if argument.is_dir() {
+            return Self::folder(argument);
+        }
+        match argument.to_str().filter(|text| text.contains(['*', '?', '['])) {
+            Some(pattern) if !argument.exists() => Self::matches(pattern),
+            _ => vec![Self::file(argument)],
+        }
+    }
+
+    fn folder(path: &Path) -> Vec<Self> {
+        match cifake::image_files(path) {
+            Ok(files) => files.into_iter().map(Self::file).collect(),
+            Err(error) => vec![Self::failed(path.display().to_string(), error.into())],
+        }
+    }
+
+    fn matches(pattern: &str) -> Vec<Self> {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+        let paths = match glob::glob_with(pattern, options) {
+            Ok(paths) => paths,
+            Err(source) => {
+                let error = Error::Pattern { pattern: pattern.to_owned(), source };
+                return vec![Self::failed(pattern, error)];
+            }
+        };
+        let mut found: Vec<Self> = paths.flat_map(Self::matched).collect();
+        // With `**`, a file may be matched beside a folder that holds it.
+        let mut names = HashSet::new();
+        found.retain(|input| names.insert(input.name.clone()));
+        if found.is_empty() {
+            let error = Error::NoMatch { pattern: pattern.to_owned() };
+            found.push(Self::failed(pattern, error));
+        }
+        found
+    }
+
+    fn matched(found: glob::GlobResult) -> Vec<Self> {
+        match found {
+            Ok(path) if path.is_dir() => Self::folder(&path),
+            Ok(path) => vec![Self::file(path)],
+            Err(error) => {
+                let path = error.path().to_owned();
+                let name = path.display().to_string();
+                let error = cifake::Error::Read { path, source: error.into_error() };
+                vec![Self::failed(name, error.into())]
+            }
+        }
+    }
+
+    fn failed(name: impl Into<String>, error: Error) -> Self {
+        Self { name: name.into(), origin: Origin::Failed(error) }
+    }
+
+    /// What outputs call it: its path, or the name that it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its name, and its picture brought to `size` (width, height).
+    pub(super) fn decode(
+        self,
+        decoder: &Decoder,
+        size: (u32, u32),
+    ) -> (String, Result<Fitted, Error>) {
+        let fitted = match self.origin {
+            Origin::File(path) => {
+                decoder.read_fitted(&path, size.0, size.1).map_err(Error::from)
+            }
+            Origin::Reader(reader) => decode_stream(reader, &self.name, decoder, size),
+            Origin::Failed(error) => Err(error),
+        };
+        (self.name, fitted)
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Input {
+    fn from(path: P) -> Self {
+        Self::file(path)
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn decode_stream(
+    reader: Box<dyn Read + Send>,
+    name: &str,
+    decoder: &Decoder,
+    size: (u32, u32),
+) -> Result<Fitted, Error> {
+    let mut bytes = Vec::new();
+    // One byte more than is accepted: the decoder then says what is wrong.
+    let limit = decoder.limits().max_file_bytes.saturating_add(1);
+    let read = reader.take(limit).read_to_end(&mut bytes);
+    read.map_err(|source| cifake::Error::Read { path: name.into(), source })?;
+    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
+    Ok(fitted.map_err(|error| error.in_file(name))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir_all(folder.path().join("deep/empty")).expect("it is writable");
+        for name in ["b.png", "a.png", ".hidden.png", "deep/c.png", "[x].png", "note.txt"] {
+            std::fs::write(folder.path().join(name), name).expect("it is writable");
+        }
+        folder
+    }
+
+    fn names(folder: &Path, argument: &str) -> Vec<String> {
+        let strip = |input: Input| {
+            let name = Path::new(input.name()).strip_prefix(folder).expect("it lies inside");
+            name.display().to_string()
+        };
+        Input::expand(&folder.join(argument)).into_iter().map(strip).collect()
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_images_at_any_depth() {
+        let folder = folder();
+        assert_eq!(names(folder.path(), ""), ["[x].png", "a.png", "b.png", "deep/c.png"]);
+    }
+
+    #[test]
+    fn a_pattern_stands_for_its_matches_each_once() {
+        let folder = folder();
+        assert_eq!(names(folder.path(), "?.png"), ["a.png", "b.png"]);
+        assert_eq!(names(folder.path(), "**/c.png"), ["deep/c.png"]);
+        assert_eq!(names(folder.path(), "d*"), ["deep/c.png"]);
+        assert_eq!(names(folder.path(), "[x].png"), ["[x].png"]);
+    }
+
+    #[test]
+    fn what_is_not_there_fails_by_name() {
+        let folder = folder();
+        for (argument, expected) in [
+            ("missing.png", "cannot read"),
+            ("missing*", "no file matches"),
+            ("a[", "no valid pattern"),
+            ("deep/empty", "holds no image"),
+            ("note.txt", "no PNG, JPEG"),
+        ] {
+            let mut inputs = Input::expand(&folder.path().join(argument));
+            assert_eq!(inputs.len(), 1, "{argument}");
+            let (name, outcome) =
+                inputs.remove(0).decode(&Decoder::default(), (32, 32));
+            assert!(name.ends_with(argument), "{name}");
+            let error = outcome.expect_err("there is no picture").to_string();
+            assert!(error.contains(expected) && error.contains(argument), "{error}");
+        }
+    }
+}

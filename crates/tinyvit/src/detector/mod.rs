@@ -1,0 +1,392 @@
+//! A picture goes in, a verdict comes out.
+
+mod calibration;
+mod input;
+mod verdict;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+use cifake::weights::{Source, WeightsInfo};
+use cifake::{
+    Classifier, DecodeLimits, Decoder, Fitted, InputFit, Label, Picture, Scorer, tensor_from_rgb8,
+};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::classifier::TinyVitClassifier;
+use crate::{Error, weight_file};
+use calibration::Calibration;
+
+pub use input::Input;
+pub use verdict::{Summary, Verdict, json_line};
+
+/// Pictures that go through the model together.
+const BATCH: usize = 64;
+
+/// The shipped weights; docs/model-card.md says what they were trained on and how good they are.
+#[cfg(feature = "embedded")]
+const EMBEDDED: &[u8] = include_bytes!("../../weights/native.safetensors");
+
+/// A trained model that judges pictures, from image to verdict.
+///
+/// It works in a thread pool of its own, with as many threads as the machine has unless
+/// [`with_threads`](Self::with_threads) says otherwise, and never in the host's. It can be shared
+/// between threads; a clone is cheap and shares weights, threads and the decoder's budget.
+///
+/// A picture of the model's size (32x32 for the shipped one) is judged pixel by pixel. Any other is
+/// resized as a whole, without regard to its aspect ratio, as
+/// [`Picture::fitted`](cifake::Picture::fitted) says; [`Verdict::input`] tells which it was.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    classifier: Arc<TinyVitClassifier>,
+    device: Device,
+    pool: Arc<ThreadPool>,
+    decoder: Decoder,
+    calibration: Calibration,
+    weights: Arc<WeightsInfo>,
+    model_name: Arc<str>,
+}
+
+const _: () = {
+    const fn assert_shareable<T: Send + Sync + Clone>() {}
+    assert_shareable::<Detector>();
+};
+
+impl Detector {
+    /// The detector whose weights are part of this crate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Threads`] where the operating system refuses threads.
+    #[cfg(feature = "embedded")]
+    pub fn embedded() -> Result<Self, Error> {
+        Self::load(Source::Bytes { name: "the embedded weights", bytes: EMBEDDED })
+    }
+
+    /// The detector whose weights stand in the file at `path`, as
+    /// [`weight_file::save`](crate::weight_file::save) writes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`weight_file::load`](crate::weight_file::load); a head of neither one logit nor two; a
+    /// calibration that is no usable number; [`Error::Threads`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::load(Source::File(path.as_ref()))
+    }
+
+    /// The detector whose weight file has the content `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::load(Source::Bytes { name: "the weights in memory", bytes })
+    }
+
+    fn load(source: Source<'_>) -> Result<Self, Error> {
+        let (pool, device) = (pool_of(0)?, Device::flex());
+        let (model, config, weights) = pool.install(|| weight_file::load(source, &device))?;
+        let name = match source {
+            Source::Bytes { name, .. } => name.to_owned(),
+            Source::File(path) => path.display().to_string(),
+        };
+        if !matches!(config.n_classes, 1 | 2) {
+            let reason = format!(
+                "its head has {} outputs where a detector has one or two; fine-tune it first",
+                config.n_classes
+            );
+            return Err(Error::WeightFile { name, reason });
+        }
+        let calibration = Calibration::from_metadata(&name, &weights.metadata)?;
+        let model_name = format!("tinyvit-{}@{}", config.name, &weights.sha256[..8]);
+        Ok(Self {
+            classifier: Arc::new(TinyVitClassifier::new(&model, config)),
+            device,
+            pool: Arc::new(pool),
+            decoder: Decoder::default(),
+            calibration,
+            weights: Arc::new(weights),
+            model_name: model_name.into(),
+        })
+    }
+
+    /// Computes on `device` from now on.
+    #[must_use]
+    pub fn on(mut self, device: &Device) -> Self {
+        self.device = device.clone().inner();
+        let classifier = TinyVitClassifier::clone(&self.classifier);
+        let moved = self.pool.install(|| classifier.to_device(&self.device));
+        self.classifier = Arc::new(moved);
+        self
+    }
+
+    /// Decodes and computes in a pool of `n_threads`; 0 takes as many as the machine has. Clones
+    /// that were made before keep their pool.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Threads`] where the operating system refuses them.
+    pub fn with_threads(mut self, n_threads: usize) -> Result<Self, Error> {
+        self.pool = Arc::new(pool_of(n_threads)?);
+        Ok(self)
+    }
+
+    /// Calls a picture FAKE from this probability on, in `[0, 1]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Threshold`] for any other number.
+    pub fn with_threshold(mut self, threshold: f32) -> Result<Self, Error> {
+        self.calibration = self.calibration.with_threshold(threshold)?;
+        Ok(self)
+    }
+
+    /// Accepts image files within `limits`, with an allocation budget of its own.
+    #[must_use]
+    pub fn with_limits(mut self, limits: DecodeLimits) -> Self {
+        self.decoder = Decoder::new(limits);
+        self
+    }
+
+    /// The network, for attacks and class activation maps: its logits are before calibration.
+    #[must_use]
+    pub fn classifier(&self) -> &TinyVitClassifier {
+        &self.classifier
+    }
+
+    /// What verdicts call the model: its configuration and the first digits of the weight file's
+    /// SHA-256, `tinyvit-native@0123abcd`.
+    #[must_use]
+    pub fn model_name(&self) -> &str {
+        &self.model_name
+    }
+
+    /// The weight file's SHA-256, size and metadata: recipe, calibration, figures.
+    #[must_use]
+    pub fn weights(&self) -> &WeightsInfo {
+        &self.weights
+    }
+
+    /// The probability from which on a picture is called FAKE.
+    #[must_use]
+    pub fn threshold(&self) -> f32 {
+        self.calibration.threshold()
+    }
+
+    /// The threads in which it decodes and computes.
+    #[must_use]
+    pub fn pool(&self) -> &ThreadPool {
+        &self.pool
+    }
+
+    /// The door through which it reads image files.
+    #[must_use]
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Width and height of the pictures that the model sees, in pixels.
+    #[must_use]
+    pub fn input_size(&self) -> (u32, u32) {
+        let side = self.classifier.config().image_size;
+        let side = u32::try_from(side).expect("a valid configuration has a side of at most 4096");
+        (side, side)
+    }
+
+    /// Judges a picture in memory: a `DynamicImage`, `RgbImage` or [`Picture`], given or lent.
+    ///
+    /// # Errors
+    ///
+    /// [`cifake::Error::NoPixels`] for a picture with an empty side; [`Error::NotFinite`].
+    pub fn detect(&self, image: impl Into<Picture>) -> Result<Verdict, Error> {
+        self.judge_one(&self.fitted(image.into())?)
+    }
+
+    /// Judges an encoded picture: PNG, JPEG, WebP, BMP or GIF.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::decode`], of bytes that are no such picture within the limits.
+    pub fn detect_bytes(&self, bytes: &[u8]) -> Result<Verdict, Error> {
+        let (width, height) = self.input_size();
+        let fitted = self.decoder.decode_fitted(bytes, width, height)?;
+        self.judge_one(&fitted)
+    }
+
+    /// Judges the picture in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`detect_bytes`](Self::detect_bytes), naming the file.
+    pub fn detect_path(&self, path: impl AsRef<Path>) -> Result<Verdict, Error> {
+        let (width, height) = self.input_size();
+        let fitted = self.decoder.read_fitted(path.as_ref(), width, height)?;
+        self.judge_one(&fitted)
+    }
+
+    /// Judges 8-bit RGB `pixels`, row by row, `height * width * 3` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`cifake::Error::PixelCount`] for another number of bytes or an empty side.
+    pub fn detect_rgb8(&self, pixels: &[u8], width: u32, height: u32) -> Result<Verdict, Error> {
+        self.detect(Picture::new(pixels.to_vec(), width, height)?)
+    }
+
+    /// Judges pictures in memory, many at a time; the verdicts are in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`detect`](Self::detect), of the first picture that fails.
+    pub fn detect_batch<I>(&self, images: I) -> Result<Vec<Verdict>, Error>
+    where
+        I: IntoIterator<Item: Into<Picture>>,
+    {
+        let mut fitted = images.into_iter().map(|image| self.fitted(image.into()));
+        let mut verdicts = Vec::new();
+        loop {
+            let batch = fitted.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+            if batch.is_empty() {
+                return Ok(verdicts);
+            }
+            verdicts.extend(self.judge(&batch.iter().collect::<Vec<_>>())?);
+        }
+    }
+
+    /// Judges `inputs` (paths, or whatever [`Input`] says) and calls `each` with the name and the
+    /// answer of every one, in their order; one that fails does not keep the others from an answer.
+    ///
+    /// Files are read and decoded while the pictures before them are judged. Three batches are in
+    /// memory at a time, however many inputs there are.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `each`, which ends the work.
+    pub fn detect_each<I, E>(
+        &self,
+        inputs: I,
+        mut each: impl FnMut(&str, Result<Verdict, Error>) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        I: IntoIterator<Item: Into<Input>, IntoIter: Send>,
+    {
+        let mut inputs = inputs.into_iter();
+        let (sender, receiver) = sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                loop {
+                    let batch: Vec<Input> = inputs.by_ref().take(BATCH).map(Into::into).collect();
+                    if batch.is_empty() || sender.send(self.decode_all(batch)).is_err() {
+                        break;
+                    }
+                }
+            });
+            // Owned here, so that an early return hangs up and the sender ends.
+            for batch in receiver {
+                for (name, outcome) in self.judge_decoded(batch) {
+                    each(&name, outcome)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn decode_all(&self, inputs: Vec<Input>) -> Vec<(String, Result<Fitted, Error>)> {
+        let decode = |input: Input| input.decode(&self.decoder, self.input_size());
+        self.pool.install(|| inputs.into_par_iter().map(decode).collect())
+    }
+
+    /// The verdicts of those that were decoded and the errors of the rest, in their order.
+    fn judge_decoded(
+        &self,
+        batch: Vec<(String, Result<Fitted, Error>)>,
+    ) -> Vec<(String, Result<Verdict, Error>)> {
+        let pictures: Vec<&Fitted> =
+            batch.iter().filter_map(|(_, fitted)| fitted.as_ref().ok()).collect();
+        let verdicts = match self.judge(&pictures) {
+            Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
+            // One picture at a time, so that each has its own answer.
+            Err(_) => pictures.iter().map(|picture| self.judge_one(picture)).collect::<Vec<_>>(),
+        };
+        let mut verdicts = verdicts.into_iter();
+        let mut verdict = || verdicts.next().expect("one verdict for one picture");
+        batch
+            .into_iter()
+            .map(|(name, fitted)| (name, fitted.and_then(|_| verdict())))
+            .collect()
+    }
+
+    fn judge_one(&self, picture: &Fitted) -> Result<Verdict, Error> {
+        let verdicts = self.judge(&[picture])?;
+        Ok(verdicts.into_iter().next().expect("one verdict for one picture"))
+    }
+
+    fn fitted(&self, picture: Picture) -> Result<Fitted, Error> {
+        let (original_width, original_height) = (picture.width(), picture.height());
+        if original_width == 0 || original_height == 0 {
+            let (width, height) = (original_width, original_height);
+            return Err(cifake::Error::NoPixels { width, height }.into());
+        }
+        let (width, height) = self.input_size();
+        let (picture, fit) = picture.fitted(width, height);
+        Ok(Fitted { picture, fit, original_width, original_height })
+    }
+
+    /// The verdicts of pictures of the model's size.
+    fn judge(&self, fitted: &[&Fitted]) -> Result<Vec<Verdict>, Error> {
+        if fitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pictures: Vec<Picture> = fitted.iter().map(|fitted| fitted.picture.clone()).collect();
+        let probabilities = self.pool.install(|| -> Result<_, Error> {
+            let images = tensor_from_rgb8(&pictures, &self.device)?;
+            Ok(self.p_fake(images).into_data().convert::<f32>())
+        })?;
+        let probabilities = probabilities.to_vec::<f32>().expect("they were converted to f32");
+        let pairs = fitted.iter().zip(probabilities);
+        pairs.map(|(fitted, p_fake)| self.verdict(fitted, p_fake)).collect()
+    }
+
+    fn verdict(&self, fitted: &Fitted, p_fake: f32) -> Result<Verdict, Error> {
+        if !p_fake.is_finite() {
+            return Err(Error::NotFinite { model: self.model_name.to_string() });
+        }
+        let threshold = self.threshold();
+        Ok(Verdict {
+            label: if p_fake >= threshold { Label::Fake } else { Label::Real },
+            p_fake,
+            width: fitted.original_width,
+            height: fitted.original_height,
+            input: fitted.fit,
+            model: self.model_name.to_string(),
+            threshold,
+        })
+    }
+
+    /// Calibrated probabilities, `[batch]`, in whatever pool this is called.
+    fn p_fake(&self, images: Tensor<4>) -> Tensor<1> {
+        let logits = self.classifier.logits(images);
+        let [batch, _] = logits.dims();
+        let margin = logits.clone().narrow(1, 1, 1) - logits.narrow(1, 0, 1);
+        sigmoid(margin / self.calibration.temperature()).reshape([batch])
+    }
+}
+
+/// The calibrated probability of FAKE; `images` must have the model's size.
+impl Scorer for Detector {
+    fn scores(&self, images: Tensor<4>) -> Tensor<1> {
+        self.pool.install(|| self.p_fake(images))
+    }
+}
+
+fn pool_of(n_threads: usize) -> Result<ThreadPool, Error> {
+    ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .thread_name(|index| format!("tinyvit-{index}"))
+        .build()
+        .map_err(|source| Error::Threads { n_threads, source })
+}

@@ -1,0 +1,251 @@
+//! What happens to a training picture: every draw is a function of (seed, epoch, sample index).
+
+use image::codecs::jpeg::JpegEncoder;
+use rand::{RngExt, SeedableRng};
+use rand::rngs::ChaCha8Rng;
+
+use serde::{Deserialize, Serialize};
+
+use super::examples::Examples;
+
+/// Random changes of training pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Mirrors half of the pictures left to right.
+    pub flip: bool,
+    /// Shifts by up to this many pixels each way, borders mirrored.
+    pub shift: usize,
+    /// Multiplies brightness, contrast and saturation by up to `1 ± colour`.
+    pub colour: f32,
+    /// Share of the pictures that are stored as JPEG once more.
+    pub jpeg_probability: f64,
+    /// Lowest and highest JPEG quality, 1 to 100.
+    pub jpeg_quality: [u8; 2],
+    /// Share of the pictures that are blended with another (Zhang et al. 2018, arXiv 1710.09412),
+    /// the weight uniform, which is a Beta(1, 1).
+    pub mixup_probability: f64,
+    /// Share of the pictures into which a box of another is pasted (Yun et al. 2019,
+    /// arXiv 1905.04899), its area uniform.
+    pub cutmix_probability: f64,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self { flip: true, shift: 3, ..Self::none() }
+    }
+}
+
+/// A picture as it is trained on.
+pub(crate) struct Drawn {
+    /// `[3, height, width]` in `[0, 1]`.
+    pub(crate) pixels: Vec<f32>,
+    /// Probability of FAKE: 0, 1, or between for a mixture.
+    pub(crate) target: f32,
+}
+
+/// The generator of one sample in one epoch; `purpose` separates draws that must not correlate.
+pub(crate) fn sample_rng(seed: u64, epoch: usize, sample: usize, purpose: u64) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    for (chunk, word) in
+        key.chunks_exact_mut(8).zip([seed, epoch as u64, sample as u64, purpose])
+    {
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+/// `x` reflected into `0..side` without repeating the border.
+fn mirror(x: i32, side: usize) -> usize {
+    let last = side as i32 - 1;
+    let x = x.abs();
+    (if x > last { 2 * last - x } else { x }).clamp(0, last) as usize
+}
+
+impl Augment {
+    /// Leaves pictures as they are.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            flip: false,
+            shift: 0,
+            colour: 0.0,
+            jpeg_probability: 0.0,
+            jpeg_quality: [60, 100],
+            mixup_probability: 0.0,
+            cutmix_probability: 0.0,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let shares = [self.jpeg_probability, self.mixup_probability, self.cutmix_probability];
+        if shares.iter().any(|p| !(0.0..=1.0).contains(p)) {
+            return Err("augment: probabilities must be in [0, 1]".into());
+        }
+        if self.mixup_probability + self.cutmix_probability > 1.0 {
+            return Err("augment: mixup and cutmix exclude each other, so that their \
+                        probabilities must not exceed 1 together"
+                .into());
+        }
+        let [low, high] = self.jpeg_quality;
+        if low == 0 || low > high || high > 100 {
+            return Err("augment: jpeg_quality must be [low, high] within 1 to 100".into());
+        }
+        if !(0.0..1.0).contains(&self.colour) {
+            return Err("augment: colour must be in [0, 1)".into());
+        }
+        Ok(())
+    }
+
+    /// The picture `sample` as epoch `epoch` sees it.
+    pub(crate) fn draw(&self, examples: &Examples, seed: u64, epoch: usize, sample: usize) -> Drawn {
+        let mut rng = sample_rng(seed, epoch, sample, 0);
+        let mut drawn = self.draw_one(examples, sample, &mut rng);
+        let choice: f64 = rng.random();
+        if choice < self.mixup_probability + self.cutmix_probability {
+            let partner = rng.random_range(0..examples.len());
+            let other = self.draw_one(examples, partner, &mut rng);
+            if choice < self.mixup_probability {
+                drawn.blend(&other, rng.random());
+            } else {
+                drawn.paste(&other, examples.side(), &mut rng);
+            }
+        }
+        drawn
+    }
+
+    fn draw_one(&self, examples: &Examples, sample: usize, rng: &mut ChaCha8Rng) -> Drawn {
+        let side = examples.side();
+        let flip = self.flip && rng.random();
+        let reach = self.shift as i32;
+        let [dy, dx] = [rng.random_range(-reach..=reach), rng.random_range(-reach..=reach)];
+        let source = examples.pixels(sample);
+        let mut moved = vec![0u8; source.len()];
+        for y in 0..side {
+            for x in 0..side {
+                let from_x = mirror(x as i32 + dx, side);
+                let from_x = if flip { side - 1 - from_x } else { from_x };
+                let from = (mirror(y as i32 + dy, side) * side + from_x) * 3;
+                let to = (y * side + x) * 3;
+                moved[to..to + 3].copy_from_slice(&source[from..from + 3]);
+            }
+        }
+        if self.colour > 0.0 {
+            self.recolour(&mut moved, rng);
+        }
+        if self.jpeg_probability > 0.0 && rng.random_bool(self.jpeg_probability) {
+            let [low, high] = self.jpeg_quality;
+            recompress(&mut moved, side, rng.random_range(low..=high));
+        }
+        Drawn { pixels: planes(&moved), target: examples.label(sample).index() as f32 }
+    }
+
+    fn recolour(&self, rgb: &mut [u8], rng: &mut ChaCha8Rng) {
+        let mut factor = || 1.0 + self.colour * rng.random_range(-1.0..=1.0f32);
+        let [brightness, contrast, saturation] = [factor(), factor(), factor()];
+        let grey = |p: &[u8]| {
+            0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])
+        };
+        let n_pixels = (rgb.len() / 3) as f32;
+        let mean = rgb.chunks_exact(3).map(grey).sum::<f32>() / n_pixels * brightness;
+        for pixel in rgb.chunks_exact_mut(3) {
+            let level = grey(pixel);
+            for value in pixel {
+                let saturated = level + saturation * (f32::from(*value) - level);
+                let changed = mean + contrast * (saturated * brightness - mean);
+                *value = changed.round().clamp(0.0, 255.0) as u8;
+            }
+        }
+    }
+}
+
+impl Drawn {
+    fn blend(&mut self, other: &Self, weight: f32) {
+        for (a, b) in self.pixels.iter_mut().zip(&other.pixels) {
+            *a = weight * *a + (1.0 - weight) * b;
+        }
+        self.target = weight * self.target + (1.0 - weight) * other.target;
+    }
+
+    fn paste(&mut self, other: &Self, side: usize, rng: &mut ChaCha8Rng) {
+        let cut = (side as f32 * rng.random::<f32>().sqrt()).round() as usize;
+        let [top, left] = [rng.random_range(0..=side - cut), rng.random_range(0..=side - cut)];
+        for row in (0..3).flat_map(|c| (top..top + cut).map(move |y| (c * side + y) * side)) {
+            let span = row + left..row + left + cut;
+            self.pixels[span.clone()].copy_from_slice(&other.pixels[span]);
+        }
+        let share = (cut * cut) as f32 / (side * side) as f32;
+        self.target = (1.0 - share) * self.target + share * other.target;
+    }
+}
+
+/// Interleaved bytes to planes in `[0, 1]`.
+pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
+    let channel = |c: usize| rgb.chunks_exact(3).map(move |p| f32::from(p[c]) / 255.0);
+    (0..3).flat_map(channel).collect()
+}
+
+fn recompress(rgb: &mut [u8], side: usize, quality: u8) {
+    let mut bytes = Vec::new();
+    let side_u32 = u32::try_from(side).expect("a training picture is small");
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode(rgb, side_u32, side_u32, image::ExtendedColorType::Rgb8)
+        .expect("memory takes every byte of a picture of the stated size");
+    let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg)
+        .expect("what was just encoded can be decoded");
+    rgb.copy_from_slice(decoded.to_rgb8().as_raw());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cifake::Label;
+
+    fn examples() -> Examples {
+        let pixels = (0..2 * 8 * 8 * 3).map(|i| (i * 7 % 256) as u8).collect();
+        Examples::new(pixels, vec![Label::Real, Label::Fake], 8).expect("two pictures of 8x8")
+    }
+
+    fn everything() -> Augment {
+        Augment {
+            flip: true,
+            shift: 3,
+            colour: 0.3,
+            jpeg_probability: 0.5,
+            mixup_probability: 0.4,
+            cutmix_probability: 0.4,
+            ..Augment::none()
+        }
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_epoch_and_sample_alone() {
+        let examples = examples();
+        let draw = |seed, epoch| everything().draw(&examples, seed, epoch, 1).pixels;
+        assert_eq!(draw(1, 2), draw(1, 2));
+        assert_ne!(draw(1, 2), draw(1, 3));
+        assert_ne!(draw(1, 2), draw(2, 2));
+    }
+
+    #[test]
+    fn no_augmentation_is_the_picture_itself() {
+        let examples = examples();
+        let drawn = Augment::none().draw(&examples, 1, 1, 1);
+        assert_eq!(drawn.pixels, planes(examples.pixels(1)));
+        assert_eq!(drawn.target, 1.0);
+    }
+
+    #[test]
+    fn pixels_and_targets_stay_in_range() {
+        let examples = examples();
+        for epoch in 0..200 {
+            let drawn = everything().draw(&examples, 1, epoch, 0);
+            assert!(drawn.pixels.iter().chain([&drawn.target]).all(|x| (0.0..=1.0).contains(x)));
+        }
+    }
+
+    #[test]
+    fn a_shift_mirrors_the_border() {
+        assert_eq!([-2, -1, 0, 4, 5, 6].map(|x| mirror(x, 5)), [2, 1, 0, 4, 3, 2]);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a training run does, as a TOML file states it.
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use super::augment::Augment;
+use super::data::DataConfig;
+use crate::config::TinyVitConfig;
+
+/// A run's file: what is trained, on what, and how.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A preset and what is changed of it, see [`TinyVitConfig::from_table`].
+    pub model: serde_json::Map<String, serde_json::Value>,
+    /// Which part of the training set is used.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// The recipe itself.
+    #[serde(default)]
+    pub train: TrainConfig,
+}
+
+impl Recipe {
+    /// The model that is trained.
+    ///
+    /// # Errors
+    ///
+    /// If the section `model` names no preset or an unknown field.
+    pub fn model_config(&self) -> Result<TinyVitConfig, TrainError> {
+        TinyVitConfig::from_table(&self.model).map_err(TrainError::Config)
+    }
+}
+
+/// A recipe: everything that, with the data and a model, decides the weights that come out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Root of every random draw.
+    pub seed: u64,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Pictures a step; what is left of an epoch after whole batches is left out.
+    pub batch_size: usize,
+    /// Highest learning rate, reached at the end of the warm-up.
+    pub learning_rate: f64,
+    /// Learning rate at the end of the cosine.
+    pub min_learning_rate: f64,
+    /// Length of the linear warm-up in epochs.
+    pub warmup_epochs: f64,
+    /// Decoupled weight decay (AdamW) of matrices and kernels; norms and biases have none.
+    pub weight_decay: f64,
+    /// Decay rates of AdamW's two moments.
+    pub betas: [f64; 2],
+    /// Added to the root of AdamW's second moment.
+    pub epsilon: f64,
+    /// Largest l2 norm of the whole gradient; a larger one is scaled down to it. 0 turns it off.
+    pub clip_norm: f64,
+    /// Targets are moved by this towards one half: `t (1 - s) + s / 2`.
+    pub label_smoothing: f64,
+    /// Decay of the exponential moving average of the weights, which is what is validated and kept;
+    /// it starts lower, `(1 + step) / (10 + step)`. 0 turns it off.
+    pub ema_decay: f64,
+    /// What is done to training pictures.
+    pub augment: Augment,
+    /// A checkpoint is written at least this often.
+    pub checkpoint_minutes: f64,
+    /// A checkpoint is also written every so many steps, where that is not 0.
+    pub checkpoint_steps: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            epochs: 10,
+            batch_size: 128,
+            learning_rate: 1.5e-3,
+            min_learning_rate: 1e-5,
+            warmup_epochs: 0.5,
+            weight_decay: 0.05,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            clip_norm: 5.0,
+            label_smoothing: 0.05,
+            ema_decay: 0.999,
+            augment: Augment::default(),
+            checkpoint_minutes: 3.0,
+            checkpoint_steps: 0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The original system's recipe for a timm `tiny_vit_21m_224` with one logit: Adam at 1e-4
+    /// without decay, cosine over 10 epochs, batch 32, no augmentation, no averaging.
+    #[must_use]
+    pub fn original() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 32,
+            learning_rate: 1e-4,
+            min_learning_rate: 0.0,
+            warmup_epochs: 0.0,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            label_smoothing: 0.0,
+            ema_decay: 0.0,
+            augment: Augment::none(),
+            ..Self::default()
+        }
+    }
+
+    /// Checks what a file from outside must satisfy.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which field is wrong and why.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.epochs == 0 || self.batch_size == 0 {
+            return Err("epochs and batch_size must be at least 1".into());
+        }
+        let positive = [self.learning_rate, self.epsilon];
+        if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
+            return Err("learning_rate and epsilon must be positive".into());
+        }
+        let rest = [
+            self.min_learning_rate,
+            self.warmup_epochs,
+            self.weight_decay,
+            self.clip_norm,
+            self.checkpoint_minutes,
+        ];
+        if rest.iter().any(|x| !x.is_finite() || *x < 0.0) {
+            return Err("rates, decays and times must be numbers of at least 0".into());
+        }
+        let fractions = [self.betas[0], self.betas[1], self.label_smoothing, self.ema_decay];
+        if fractions.iter().any(|x| !(0.0..1.0).contains(x)) {
+            return Err("betas, label_smoothing and ema_decay must be in [0, 1)".into());
+        }
+        self.augment.validate()
+    }
+
+    /// Learning rate of a step: linear warm-up, then half a cosine.
+    #[must_use]
+    pub fn learning_rate_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
+        let warmup = self.warmup_epochs * steps_per_epoch as f64;
+        let total = (self.epochs * steps_per_epoch) as f64;
+        let step = step as f64;
+        if step < warmup {
+            return self.learning_rate * (step + 1.0) / warmup.max(1.0);
+        }
+        let done = ((step - warmup) / (total - warmup).max(1.0)).min(1.0);
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * cosine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_to_its_peak_and_falls_to_its_floor() {
+        let config = TrainConfig { epochs: 4, warmup_epochs: 1.0, ..TrainConfig::default() };
+        let rates: Vec<f64> = (0..=40).map(|step| config.learning_rate_at(step, 10)).collect();
+        assert!(rates[..10].is_sorted());
+        assert_eq!(rates[9], config.learning_rate);
+        assert!(rates[10..].is_sorted_by(|a, b| a >= b));
+        assert!((rates[40] - config.min_learning_rate).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_presets_are_valid_and_nonsense_is_not() {
+        assert_eq!(TrainConfig::default().validate(), Ok(()));
+        assert_eq!(TrainConfig::original().validate(), Ok(()));
+        let broken = TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() };
+        assert!(broken.validate().is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! What is measured while training, an epoch a row.
+
+use std::fmt::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+/// One epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Epochs done, from 1.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Mean training loss, smoothing and mixtures included.
+    pub train_loss: f64,
+    /// Mean norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Cross-entropy of the averaged weights on the validation set, without smoothing.
+    pub validation_loss: f64,
+    /// Accuracy of the averaged weights on the validation set, threshold 0.5.
+    pub validation_accuracy: f64,
+    /// Area under the ROC curve of the averaged weights on the validation set.
+    pub validation_auc: f64,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "epoch {:>3}: train loss {:.4}, validation loss {:.4}, accuracy {:.2} %, AUC {:.5}",
+            self.epoch,
+            self.train_loss,
+            self.validation_loss,
+            100.0 * self.validation_accuracy,
+            self.validation_auc
+        )
+    }
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EpochSums {
+    pub(crate) loss: f64,
+    pub(crate) norm: f64,
+    pub(crate) n_steps: usize,
+}
+
+/// The rows as CSV with a header.
+#[must_use]
+pub fn to_csv(rows: &[Row]) -> String {
+    let mut csv = String::from(
+        "epoch,step,learning_rate,train_loss,gradient_norm,validation_loss,validation_accuracy,\
+         validation_auc\n",
+    );
+    for row in rows {
+        let numbers = [
+            row.learning_rate,
+            row.train_loss,
+            row.gradient_norm,
+            row.validation_loss,
+            row.validation_accuracy,
+            row.validation_auc,
+        ];
+        let numbers = numbers.map(|x| format!("{x:.6}")).join(",");
+        writeln!(csv, "{},{},{numbers}", row.epoch, row.step).expect("a string takes every byte");
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_the_columns_of_the_header() {
+        let row = Row {
+            epoch: 1,
+            step: 2,
+            learning_rate: 1e-3,
+            train_loss: 0.5,
+            gradient_norm: 1.0,
+            validation_loss: 0.4,
+            validation_accuracy: 0.9,
+            validation_auc: 0.95,
+        };
+        let csv = to_csv(&[row]);
+        let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+        assert_eq!(columns, [8, 8]);
+    }
+}

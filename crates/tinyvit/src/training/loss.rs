@@ -1,0 +1,61 @@
+//! Cross-entropy on one logit or two, with soft targets.
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// Mean cross-entropy of scores `[batch, 1 or 2]` against the probability of FAKE of each sample.
+///
+/// One logit `z` is `[0, z]`: binary cross-entropy. Targets move towards one half by `smoothing`.
+pub(crate) fn cross_entropy(scores: Tensor<2>, targets: &[f32], smoothing: f64) -> Tensor<1> {
+    let smooth = |t: &f32| t * (1.0 - smoothing as f32) + smoothing as f32 / 2.0;
+    let fake: Vec<f32> = targets.iter().map(smooth).collect();
+    match scores.dims() {
+        [batch, 1] => {
+            let scores = scores.reshape([batch]);
+            let fake = column(fake, &scores.device());
+            // softplus(z) - t z; the first term by way of |z|, so that exp cannot overflow.
+            let softplus = ((scores.clone().abs().neg().exp() + 1.0).log())
+                + scores.clone().clamp_min(0.0);
+            (softplus - scores * fake).mean()
+        }
+        [batch, _] => {
+            let real: Vec<f32> = fake.iter().map(|t| 1.0 - t).collect();
+            let device = scores.device();
+            let pair = [column(real, &device), column(fake, &device)];
+            let targets = Tensor::stack::<2>(pair.to_vec(), 1);
+            (activation::log_softmax(scores, 1) * targets).sum().neg() / batch as f32
+        }
+    }
+}
+
+fn column(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_logit_is_two_with_the_first_at_zero() {
+        let device = Device::flex();
+        let one = Tensor::<2>::from_floats([[2.0], [-90.0], [0.5]], &device);
+        let two = Tensor::<2>::from_floats([[0.0, 2.0], [0.0, -90.0], [0.0, 0.5]], &device);
+        let targets = [1.0, 0.25, 0.0];
+        let [a, b] =
+            [one, two].map(|s| cross_entropy(s, &targets, 0.1).into_scalar::<f32>());
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+
+    #[test]
+    fn the_gradient_is_the_probability_less_the_target() {
+        let device = Device::flex().autodiff();
+        let scores = Tensor::<2>::from_floats([[1.0], [-2.0]], &device).require_grad();
+        let loss = cross_entropy(scores.clone(), &[1.0, 0.0], 0.0);
+        let gradient = scores.grad(&loss.backward()).expect("the scores are tracked");
+        let gradient = gradient.into_data().try_to_vec::<f32>().expect("floats");
+        let sigmoid = |z: f32| 1.0 / (1.0 + (-z).exp());
+        assert!((gradient[0] - (sigmoid(1.0) - 1.0) / 2.0).abs() < 1e-6);
+        assert!((gradient[1] - sigmoid(-2.0) / 2.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,74 @@
+//! Training from nothing or from weights, to a model that detects.
+//!
+//! A run lives in a folder: `checkpoint.safetensors` (its whole state), `best.safetensors` (the
+//! averaged weights of the best epoch by validation AUC), `last.safetensors` and `metrics.csv`.
+//! Started again with the same configuration it goes on where the checkpoint stands, and the weights
+//! are those of an unbroken run, bit by bit: every random draw is a function of the seed, the epoch
+//! and the sample, and every sum is taken in a fixed order.
+
+mod augment;
+mod calibration;
+mod checkpoint;
+mod config;
+mod data;
+mod examples;
+mod history;
+mod loss;
+mod optimizer;
+mod order;
+mod parameters;
+mod trainer;
+
+use std::path::PathBuf;
+
+pub use augment::Augment;
+pub use calibration::calibrate;
+pub use config::{Recipe, TrainConfig};
+pub use data::{DataConfig, TrainingData};
+pub use examples::Examples;
+pub use history::{Row, to_csv};
+pub use trainer::{Event, Trainer};
+
+/// What can go wrong in training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The recipe or the model is not one that can be run.
+    #[error("the training configuration cannot be run: {0}")]
+    Config(String),
+    /// A training set of another size than its labels say.
+    #[error("the pictures take {found} bytes where {expected} were expected; give at least one \
+             picture, all of one square size")]
+    Examples {
+        /// Bytes given.
+        found: usize,
+        /// Bytes that the labels and the size ask for.
+        expected: usize,
+    },
+    /// A checkpoint that cannot be read.
+    #[error("{} is not a whole checkpoint: {reason}; remove it to start anew", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint of another run.
+    #[error("{} belongs to a run with another {differs}; give another folder, or remove it to \
+             start anew", path.display())]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        differs: &'static str,
+    },
+    /// The loss is no longer a number.
+    #[error("the loss of step {step} is not finite; lower the learning rate or clip harder")]
+    Diverged {
+        /// The step.
+        step: usize,
+    },
+    /// A file or folder, or a weight file.
+    #[error(transparent)]
+    Cifake(#[from] cifake::Error),
+}

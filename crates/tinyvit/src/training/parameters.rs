@@ -1,0 +1,177 @@
+//! A model's weights as one flat vector: what the optimizer, the average and checkpoints work on.
+
+use std::ops::Range;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
+
+use crate::model::TinyVit;
+
+/// What the optimizer does to a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A matrix or kernel: updated and decayed.
+    Decayed,
+    /// A norm's parameter, a bias or an attention bias: updated only.
+    Plain,
+    /// A running statistic: averaged only.
+    Buffer,
+}
+
+/// A tensor's place in the flat vector.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    pub(crate) kind: Kind,
+    pub(crate) range: Range<usize>,
+}
+
+/// Where each tensor of a model stands in the flat vector, in the order of the module tree.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layout {
+    pub(crate) entries: Vec<Entry>,
+    path: Vec<String>,
+}
+
+impl Layout {
+    pub(crate) fn of(model: &TinyVit) -> Self {
+        let mut layout = Self::default();
+        model.visit(&mut layout);
+        layout
+    }
+
+    pub(crate) fn n_values(&self) -> usize {
+        self.entries.last().map_or(0, |entry| entry.range.end)
+    }
+
+    /// The model's weights and statistics.
+    pub(crate) fn read(&self, model: &TinyVit) -> Vec<f32> {
+        let mut reader = Reader { values: Vec::with_capacity(self.n_values()) };
+        model.visit(&mut reader);
+        reader.values
+    }
+
+    /// The gradient of every weight; zeros for statistics and for what had no part in the loss.
+    pub(crate) fn gradients(&self, model: &TinyVit, gradients: &Gradients) -> Vec<f32> {
+        let values = Vec::with_capacity(self.n_values());
+        let mut reader = GradientReader { layout: self, gradients, values, idx: 0 };
+        model.visit(&mut reader);
+        reader.values
+    }
+
+    /// The model with these weights and statistics.
+    pub(crate) fn write(&self, model: TinyVit, values: &[f32]) -> TinyVit {
+        assert_eq!(values.len(), self.n_values(), "values belong to another model");
+        model.map(&mut Writer { layout: self, values, idx: 0 })
+    }
+}
+
+fn kind_of(path: &str, n_dims: usize) -> Kind {
+    if path.ends_with("running_mean") || path.ends_with("running_var") {
+        Kind::Buffer
+    } else if n_dims == 1 || path.ends_with("attention_biases") {
+        Kind::Plain
+    } else {
+        Kind::Decayed
+    }
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("the weights of a model in training are f32")
+}
+
+impl ModuleVisitor for Layout {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        let start = self.n_values();
+        let range = start..start + param.val().shape().num_elements();
+        self.entries.push(Entry { kind: kind_of(&path, D), path, range });
+    }
+}
+
+struct Reader {
+    values: Vec<f32>,
+}
+
+impl ModuleVisitor for Reader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.values.extend(floats(param.val()));
+    }
+}
+
+struct GradientReader<'a> {
+    layout: &'a Layout,
+    gradients: &'a Gradients,
+    values: Vec<f32>,
+    idx: usize,
+}
+
+impl ModuleVisitor for GradientReader<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let entry = &self.layout.entries[self.idx];
+        self.idx += 1;
+        let gradient = match entry.kind {
+            Kind::Buffer => None,
+            Kind::Decayed | Kind::Plain => param.val().grad(self.gradients),
+        };
+        match gradient {
+            Some(gradient) => self.values.extend(floats(gradient)),
+            None => self.values.resize(entry.range.end, 0.0),
+        }
+    }
+}
+
+struct Writer<'a> {
+    layout: &'a Layout,
+    values: &'a [f32],
+    idx: usize,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let values = &self.values[self.layout.entries[self.idx].range.clone()];
+        self.idx += 1;
+        param.map(|old| {
+            let data = TensorData::new(values.to_vec(), old.dims());
+            let tensor = Tensor::from_data(data, &old.device());
+            if old.is_require_grad() { tensor.require_grad() } else { tensor }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TinyVitConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let model = TinyVitConfig::native().init(1, &Device::flex());
+        let layout = Layout::of(&model);
+        let values: Vec<f32> = (0..layout.n_values()).map(|i| i as f32).collect();
+        assert_eq!(layout.read(&layout.write(model, &values)), values);
+    }
+
+    #[test]
+    fn norms_and_biases_are_not_decayed() {
+        let layout = Layout::of(&TinyVitConfig::native().init(1, &Device::flex()));
+        let kind = |path: &str| {
+            layout.entries.iter().find(|entry| entry.path == path).map(|entry| entry.kind)
+        };
+        assert_eq!(kind("stages.1.blocks.0.attn.qkv.weight"), Some(Kind::Decayed));
+        assert_eq!(kind("stages.1.blocks.0.attn.qkv.bias"), Some(Kind::Plain));
+        assert_eq!(kind("stages.1.blocks.0.attn.attention_biases"), Some(Kind::Plain));
+        assert_eq!(kind("patch_embed.conv1.bn.gamma"), Some(Kind::Plain));
+        assert_eq!(kind("patch_embed.conv1.bn.running_var"), Some(Kind::Buffer));
+        assert_eq!(kind("patch_embed.conv1.conv.weight"), Some(Kind::Decayed));
+    }
+}
