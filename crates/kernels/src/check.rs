@@ -21,7 +21,8 @@ pub(crate) fn random<const D: usize>(
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Panics unless both have one shape and no element differs by more than `limit`.
+/// Panics unless both have one shape and no element differs by more than `limit`, in units of 1 or
+/// of the element where that is larger.
 #[track_caller]
 pub(crate) fn assert_close<const D: usize>(
     what: &str,
@@ -35,7 +36,7 @@ pub(crate) fn assert_close<const D: usize>(
     for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
         let difference = (a - b).abs();
         assert!(
-            difference <= limit,
+            difference <= limit * b.abs().max(1.0),
             "{what}: element {i} is {a}, not {b}: off by {difference:e}, limit {limit:e}"
         );
     }

@@ -17,13 +17,17 @@
 //! assert_eq!(gradient.dims(), [8, 16]);
 //! ```
 
+mod batch_norm;
 mod buffer;
 #[cfg(test)]
 mod check;
+mod depthwise;
 mod gelu;
 mod gemm;
 mod linear;
 mod simd;
 
+pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
+pub use depthwise::depthwise_conv3x3;
 pub use gelu::gelu;
 pub use linear::{linear, linear_t};
