@@ -47,7 +47,7 @@ pub fn calibrate(
         ("validation_n", labels.len() as f64),
         ("validation_accuracy", metrics::accuracy(&probabilities, labels, 0.5)?),
         ("validation_auc", metrics::auc(&probabilities, labels)?),
-        ("validation_ece", metrics::ece(&probabilities, labels)?),
+        ("validation_ece", metrics::expected_calibration_error(&probabilities, labels)?),
     ];
     notes.extend(figures.map(|(key, value)| (key.to_owned(), value.to_string())));
     let info = weight_file::save(&model, config, &notes, Precision::F16, out)?;

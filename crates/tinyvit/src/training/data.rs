@@ -60,7 +60,7 @@ impl TrainingData {
             limit => cifake::balanced_sample(dataset, limit, config.seed),
         };
         let size = (config.side, config.side);
-        let pixels = cifake::batch::load_pixels(dataset, &indices, size, decoder)?;
+        let pixels = cifake::load_pixels(dataset, &indices, size, decoder)?;
         let one = config.side as usize * config.side as usize * 3;
         let hashes: Vec<String> = pixels.par_chunks(one).map(weights::sha256_hex).collect();
         let labels: Vec<Label> = indices.iter().map(|&i| samples[i].label).collect();
