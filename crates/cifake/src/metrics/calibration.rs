@@ -1,0 +1,241 @@
+//! Whether a probability means what it says.
+
+use serde::{Deserialize, Serialize};
+
+use super::{check, check_both_labels};
+use crate::{Error, Label};
+
+/// Number of equal-width bins of a reliability diagram and of the calibration error.
+pub const N_BINS: usize = 15;
+
+/// The answers whose confidence lies in one bin.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Lower end, not in the bin.
+    pub low: f64,
+    /// Upper end, in the bin.
+    pub high: f64,
+    /// Number of answers.
+    pub n: usize,
+    /// Their mean confidence; 0 without answers.
+    pub confidence: f64,
+    /// The share of them that is right; 0 without answers.
+    pub accuracy: f64,
+}
+
+/// One answer as calibration sees it: the more probable label, how probable it was called, whether
+/// it is the right one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer {
+    /// Probability of the label that was called more probable, in `[0.5, 1]`.
+    pub(super) confidence: f64,
+    /// Whether that label is the right one.
+    pub(super) right: bool,
+    /// Index of the bin of `confidence`.
+    pub(super) bin: usize,
+    /// Square of the distance between the probability of FAKE and the truth.
+    pub(super) squared_error: f64,
+}
+
+impl Answer {
+    /// `p_fake` is a probability of FAKE in `[0, 1]`.
+    pub(super) fn new(p_fake: f32, label: Label) -> Self {
+        let p_fake = f64::from(p_fake);
+        let called = if p_fake >= 0.5 { Label::Fake } else { Label::Real };
+        let confidence = p_fake.max(1.0 - p_fake);
+        let bin = (confidence * N_BINS as f64).ceil() as usize;
+        Self {
+            confidence,
+            right: called == label,
+            bin: bin.clamp(1, N_BINS) - 1,
+            squared_error: (p_fake - label.index() as f64).powi(2),
+        }
+    }
+}
+
+/// Position of the first score that is no probability.
+pub(super) fn first_improbable(scores: &[f32]) -> Option<usize> {
+    scores.iter().position(|score| !(0.0..=1.0).contains(score))
+}
+
+/// The answers, in order.
+fn answers(scores: &[f32], labels: &[Label]) -> Result<Vec<Answer>, Error> {
+    check(scores, labels)?;
+    if let Some(index) = first_improbable(scores) {
+        return Err(Error::ScoreNotProbability { index, score: scores[index] });
+    }
+    Ok(scores.iter().zip(labels).map(|(score, label)| Answer::new(*score, *label)).collect())
+}
+
+/// The [`N_BINS`] bins of a reliability diagram, over the confidence in the more probable label.
+///
+/// `scores` are probabilities of FAKE. The bins share `[0, 1]`, as usual for any number of classes;
+/// with two labels the confidence is at least 0.5, so the lower seven stay empty.
+///
+/// # Errors
+/// [`Error::NoSamples`], [`Error::LengthMismatch`], [`Error::ScoreNotFinite`],
+/// [`Error::ScoreNotProbability`].
+pub fn reliability(scores: &[f32], labels: &[Label]) -> Result<Vec<ReliabilityBin>, Error> {
+    let answers = answers(scores, labels)?;
+    let bin = |index: usize| {
+        let members = || answers.iter().filter(|answer| answer.bin == index);
+        let n = members().count();
+        let mean = |sum: f64| if n == 0 { 0.0 } else { sum / n as f64 };
+        ReliabilityBin {
+            low: index as f64 / N_BINS as f64,
+            high: (index + 1) as f64 / N_BINS as f64,
+            n,
+            confidence: mean(members().map(|answer| answer.confidence).sum()),
+            accuracy: mean(members().filter(|answer| answer.right).count() as f64),
+        }
+    };
+    Ok((0..N_BINS).map(bin).collect())
+}
+
+/// Expected calibration error (Guo et al. 2017, arXiv 1706.04599): the mean over the answers of the
+/// distance between confidence and accuracy in their bin of [`reliability`]. The called label is the
+/// more probable one, whatever the threshold in use.
+///
+/// # Errors
+/// Those of [`reliability`].
+pub fn expected_calibration_error(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
+    let bins = reliability(scores, labels)?;
+    let gap = |bin: &ReliabilityBin| bin.n as f64 * (bin.accuracy - bin.confidence).abs();
+    Ok(bins.iter().map(gap).sum::<f64>() / scores.len() as f64)
+}
+
+/// Brier score: the mean squared distance between the probability of FAKE and the truth.
+///
+/// # Errors
+/// Those of [`reliability`].
+pub fn brier(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
+    let answers = answers(scores, labels)?;
+    let sum: f64 = answers.iter().map(|answer| answer.squared_error).sum();
+    Ok(sum / answers.len() as f64)
+}
+
+/// The temperatures among which [`fit_temperature`] looks.
+const TEMPERATURES: [f64; 2] = [0.01, 100.0];
+
+/// The temperature `t` for which `sigmoid(margin / t)` explains the labels best (least negative
+/// log-likelihood). To be fitted on validation data.
+///
+/// `margins` are the logit of FAKE minus the logit of REAL, or the one logit of a one-logit head. The
+/// answer lies in `[0.01, 100]`, and at the lower end where the sign of the margins makes no mistake.
+///
+/// # Errors
+/// [`Error::NoSamples`], [`Error::LengthMismatch`], [`Error::ScoreNotFinite`], [`Error::OneLabel`].
+pub fn fit_temperature(margins: &[f32], labels: &[Label]) -> Result<f64, Error> {
+    /// Halvings of the interval: more than an f64 can tell apart.
+    const HALVINGS: usize = 80;
+    check_both_labels(margins, labels)?;
+    // In the inverse temperature the loss is convex: its slope changes sign once.
+    let slope = |inverse: f64| -> f64 {
+        let one = |(margin, label): (&f32, &Label)| {
+            let signed = f64::from(*margin) * (2.0 * label.index() as f64 - 1.0);
+            -signed / (1.0 + (signed * inverse).exp())
+        };
+        margins.iter().zip(labels).map(one).sum()
+    };
+    let [mut low, mut high] = TEMPERATURES.map(|temperature| (1.0 / temperature).ln());
+    std::mem::swap(&mut low, &mut high);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        if slope(middle.exp()) < 0.0 { low = middle } else { high = middle }
+    }
+    let temperature = (-f64::midpoint(low, high)).exp();
+    Ok(temperature.clamp(TEMPERATURES[0], TEMPERATURES[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Label::{Fake, Real};
+
+    /// Confidences 0.9, 0.8, 0.8, 0.6; all right but the last. They fall in bins 13, 11, 11 and 8.
+    const SCORES: [f32; 4] = [0.9, 0.2, 0.8, 0.4];
+    const LABELS: [Label; 4] = [Fake, Real, Fake, Fake];
+
+    #[test]
+    fn ece_is_the_weighted_gap_of_the_bins() {
+        // (|1 - 0.9| + 2 |1 - 0.8| + |0 - 0.6|) / 4
+        let found = expected_calibration_error(&SCORES, &LABELS).expect("probabilities");
+        assert!((found - 0.275).abs() < 1e-7, "{found}");
+    }
+
+    #[test]
+    fn bins_hold_their_upper_end() {
+        let bins = reliability(&SCORES, &LABELS).expect("probabilities");
+        assert_eq!(bins.len(), N_BINS);
+        let counts: Vec<usize> = bins.iter().map(|bin| bin.n).collect();
+        assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 1, 0]);
+        assert!((bins[11].confidence - 0.8).abs() < 1e-7);
+        assert_eq!((bins[11].accuracy, bins[8].accuracy), (1.0, 0.0));
+        let sure = reliability(&[1.0, 0.0], &[Fake, Fake]).expect("probabilities");
+        assert_eq!((sure[14].n, sure[14].accuracy), (2, 0.5));
+    }
+
+    #[test]
+    fn brier_is_the_mean_squared_error() {
+        // (0.01 + 0.04 + 0.04 + 0.36) / 4
+        let found = brier(&SCORES, &LABELS).expect("probabilities");
+        assert!((found - 0.1125).abs() < 1e-7, "{found}");
+    }
+
+    #[test]
+    fn a_logit_is_no_probability() {
+        assert!(matches!(
+            brier(&[0.5, 1.5], &[Real, Fake]),
+            Err(Error::ScoreNotProbability { index: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn the_temperature_makes_the_margin_as_sure_as_it_is_right() {
+        // Right 3 times in 4 at a margin of +-2: sigmoid(2 / t) = 3 / 4, so t = 2 / ln 3.
+        let margins = [2.0, 2.0, 2.0, 2.0, -2.0, -2.0, -2.0, -2.0];
+        let labels = [Fake, Fake, Fake, Real, Real, Real, Real, Fake];
+        let temperature = fit_temperature(&margins, &labels).expect("both labels");
+        assert!((temperature - 2.0 / 3.0_f64.ln()).abs() < 1e-9, "{temperature}");
+    }
+
+    #[test]
+    fn separable_margins_stop_at_the_lowest_temperature() {
+        let temperature = fit_temperature(&[3.0, -3.0], &[Fake, Real]).expect("both labels");
+        assert!((temperature - 0.01).abs() < 1e-9);
+        let inverted = fit_temperature(&[-3.0, 3.0], &[Fake, Real]).expect("both labels");
+        assert!((inverted - 100.0).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn scaling_the_margins_scales_the_temperature(
+            margins in proptest::collection::vec(-3.0_f32..3.0, 8),
+            scale in 0.5_f32..2.0,
+        ) {
+            // Every margin once with each label's majority, so that no temperature is at an end.
+            let both: Vec<f32> = margins.iter().flat_map(|m| [m.abs(), m.abs(), -m.abs()]).collect();
+            let labels: Vec<Label> = (0..both.len()).map(|i| [Fake, Real, Real][i % 3]).collect();
+            let scaled: Vec<f32> = both.iter().map(|margin| margin * scale).collect();
+            let before = fit_temperature(&both, &labels).expect("both labels");
+            let after = fit_temperature(&scaled, &labels).expect("both labels");
+            prop_assume!((0.02..40.0).contains(&before));
+            prop_assert!((after / before - f64::from(scale)).abs() < 1e-4);
+        }
+
+        #[test]
+        fn mirrored_samples_have_the_same_calibration(
+            samples in proptest::collection::vec((0.0_f32..0.499, any::<bool>()), 1..40),
+        ) {
+            let label = |fake: bool| if fake { Fake } else { Real };
+            let (scores, labels): (Vec<f32>, Vec<Label>) =
+                samples.iter().map(|(score, fake)| (*score, label(*fake))).unzip();
+            let (mirrored, opposite): (Vec<f32>, Vec<Label>) =
+                samples.iter().map(|(score, fake)| (1.0 - score, label(!fake))).unzip();
+            let before = brier(&scores, &labels).expect("probabilities");
+            prop_assert!((before - brier(&mirrored, &opposite).expect("same")).abs() < 1e-6);
+        }
+    }
+}
