@@ -35,12 +35,58 @@ fn elementwise(criterion: &mut Criterion) {
     step(criterion, "gelu [128, 16, 16, 192]", || cifake_kernels::gelu(x.clone()));
 }
 
+fn normalization(criterion: &mut Criterion) {
+    let x = random([128, 16, 16, 192]).require_grad();
+    let (gamma, beta) = (random([192]).require_grad(), random([192]).require_grad());
+    step(criterion, "batch_norm [128, 16, 16, 192]", || {
+        cifake_kernels::batch_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5).output
+    });
+    step(criterion, "batch_norm_gelu [128, 16, 16, 192]", || {
+        cifake_kernels::batch_norm_gelu(x.clone(), gamma.clone(), beta.clone(), 1e-5).output
+    });
+    let x = random([128 * 64, 96]).require_grad();
+    let (gamma, beta) = (random([96]).require_grad(), random([96]).require_grad());
+    step(criterion, "layer_norm [8192, 96]", || {
+        cifake_kernels::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
+    });
+}
+
+fn convolution(criterion: &mut Criterion) {
+    for (size, channels, stride) in [(16, 192, 1), (16, 192, 2), (8, 96, 1)] {
+        let x = random([128, size, size, channels]).require_grad();
+        let weight = random([channels, 1, 3, 3]).require_grad();
+        step(criterion, &format!("depthwise {size}x{size}x{channels} stride {stride}"), || {
+            cifake_kernels::depthwise_conv3x3(x.clone(), weight.clone(), stride)
+        });
+    }
+    let weight = random([24, 3, 3, 3]).require_grad();
+    let x = random([128, 32, 32, 3]);
+    step(criterion, "conv3x3 32x32x3 -> 24, no input gradient", || {
+        cifake_kernels::conv3x3(x.clone(), weight.clone(), 1)
+    });
+    let weight = random([48, 24, 3, 3]).require_grad();
+    let x = random([128, 32, 32, 24]).require_grad();
+    step(criterion, "conv3x3 32x32x24 -> 48 stride 2", || {
+        cifake_kernels::conv3x3(x.clone(), weight.clone(), 2)
+    });
+}
+
+fn attention(criterion: &mut Criterion) {
+    for (tokens, n_heads) in [(64, 3), (16, 4)] {
+        let qkv = random([128, tokens, n_heads * 96]).require_grad();
+        let bias = random([n_heads, tokens, tokens]).require_grad();
+        step(criterion, &format!("attention 128 x {tokens} tokens x {n_heads} heads"), || {
+            cifake_kernels::window_attention(qkv.clone(), bias.clone(), n_heads)
+        });
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = linear, elementwise
+    targets = linear, elementwise, normalization, convolution, attention
 }
 criterion_main!(benches);

@@ -13,7 +13,7 @@ use burn::tensor::{Tensor, activation};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::simd::{self, InstructionSet, multiversion};
+use crate::simd::{self, multiversion};
 use crate::{buffer, gelu};
 
 /// Elements of a block: 128 KiB, so that a second pass over it hits the L2 cache.

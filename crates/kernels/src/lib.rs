@@ -17,17 +17,23 @@
 //! assert_eq!(gradient.dims(), [8, 16]);
 //! ```
 
+mod attention;
 mod batch_norm;
 mod buffer;
 #[cfg(test)]
 mod check;
+mod conv;
 mod depthwise;
 mod gelu;
 mod gemm;
+mod layer_norm;
 mod linear;
 mod simd;
 
+pub use attention::window_attention;
 pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
+pub use conv::conv3x3;
 pub use depthwise::depthwise_conv3x3;
 pub use gelu::gelu;
+pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_t};
