@@ -166,6 +166,64 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// A parquet file breaks the rules of its format, or uses a part of it that is not read.
+    #[cfg(feature = "parquet")]
+    #[error("{} is no readable parquet file: {source}; write it with snappy or gzip, or download it again", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: parquet::errors::ParquetError,
+    },
+    /// A parquet file lacks the columns of labelled pictures.
+    #[cfg(feature = "parquet")]
+    #[error("{} lacks the columns `image` {{bytes, path}} and `label`", path.display())]
+    ParquetColumns {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row of a parquet file is no labelled picture.
+    #[cfg(feature = "parquet")]
+    #[error("row {row} of {} has no picture, or no label of 0 or 1", path.display())]
+    ParquetRow {
+        /// The file.
+        path: PathBuf,
+        /// The row, counted from 0.
+        row: usize,
+    },
+    /// A parquet file does not say which number is which label.
+    #[cfg(feature = "parquet")]
+    #[error("{} does not name its labels; state their order with `LabelOrder::Given`", path.display())]
+    LabelOrder {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A manifest is no CSV of the columns that a manifest has.
+    #[error("{} is no manifest: {source}; compute it again", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where the format is broken.
+        source: csv::Error,
+    },
+    /// A pixel hash in a manifest is not 16 hexadecimal digits.
+    #[error("row {row} of {} has a `pixel_sha256_16` that is not 16 hexadecimal digits; compute it again", path.display())]
+    ManifestHash {
+        /// The manifest.
+        path: PathBuf,
+        /// The row, counted from 1 after the names of the columns.
+        row: usize,
+    },
+    /// A manifest does not know a sample.
+    #[error("`{id}` is not among the {split} pictures of the manifest; compute it again for this data set")]
+    NotInManifest {
+        /// The sample.
+        id: String,
+        /// The split that it was looked for in.
+        split: Split,
+    },
+
     /// A file could not be written; an old one of that name is unchanged.
     #[error("cannot write {}: {source}; check that its folder exists and has room", path.display())]
     Write {
@@ -198,6 +256,15 @@ pub enum Error {
         name: String,
         /// The cargo feature that brings the backend.
         feature: &'static str,
+    },
+
+    /// A pool of threads could not be started.
+    #[error("cannot start {n_threads} threads (0: one a core): {source}; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        n_threads: usize,
+        /// What the operating system said.
+        source: rayon::ThreadPoolBuildError,
     },
 
     /// Metrics were asked of no samples at all.

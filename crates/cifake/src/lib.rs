@@ -5,23 +5,33 @@ mod batch;
 mod dataset;
 pub mod device;
 mod error;
+mod evaluate;
 pub mod file;
 mod image;
 mod label;
+mod manifest;
 pub mod metrics;
+mod near_duplicate;
 mod scorer;
+mod split;
 pub mod weights;
 
 pub use batch::{Batch, Batches, load_pixels};
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
+#[cfg(feature = "parquet")]
+pub use dataset::{LabelOrder, ParquetDataset};
 pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_dataset};
 pub use error::Error;
+pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
 pub use image::{
     DecodeLimits, Decoder, Fitted, InputFit, Picture, is_near_grey, rgb8_from_tensor,
     tensor_from_flat_rgb8, tensor_from_rgb8,
 };
 pub use label::Label;
+pub use manifest::{Manifest, ManifestRow, pixel_hash};
+pub use near_duplicate::{NearDuplicate, near_duplicates};
 pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,
 };
+pub use split::{ValidationSplit, balanced_sample, validation_split};

@@ -2,6 +2,8 @@
 
 mod class;
 mod folder;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[cfg(feature = "zip")]
 mod zip;
 
@@ -15,6 +17,8 @@ use crate::{Error, Label};
 
 pub use class::Class;
 pub use folder::{ImageFolder, image_files};
+#[cfg(feature = "parquet")]
+pub use parquet::{LabelOrder, ParquetDataset};
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
 
@@ -95,7 +99,8 @@ pub trait Dataset: Send + Sync {
 /// - a folder with `REAL` and `FAKE` in any case, or with `train` and `test` that hold them,
 /// - a zip archive of such folders, or a folder with such archives, as CIFAKE's four
 ///   (feature `zip`),
-/// - a parquet file, or a folder of them, alone or in `data/` (feature `parquet`).
+/// - a parquet file, or a folder of them, alone or in `data/` (feature `parquet`), whose labels
+///   have names.
 ///
 /// Fails if it is none of these, or has no sample of `split`.
 pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>, Error> {
@@ -113,7 +118,19 @@ pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset
             hint: "; zips need the feature `zip` of this crate",
         });
     }
-    Err(Error::UnknownDataset { path: path.to_owned(), hint: "" })
+    #[cfg(feature = "parquet")]
+    {
+        let files = parquet::parquet_files(path)?;
+        if !files.is_empty() {
+            return Ok(Box::new(ParquetDataset::open(&files, split, LabelOrder::Named)?));
+        }
+        Err(Error::UnknownDataset { path: path.to_owned(), hint: "" })
+    }
+    #[cfg(not(feature = "parquet"))]
+    Err(Error::UnknownDataset {
+        path: path.to_owned(),
+        hint: "; parquet needs the feature `parquet` of this crate",
+    })
 }
 
 /// `path` itself if it is a file with `extension`, or the files with it in the folder, sorted.

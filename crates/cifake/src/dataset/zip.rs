@@ -61,7 +61,7 @@ impl ZipDataset {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let broken = |source| Error::Zip { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
-        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+        let mut zip = ZipArchive::new(BufReader::with_capacity(512, file)).map_err(broken)?;
         for index in 0..zip.len() {
             let entry = zip.by_index_raw(index).map_err(broken)?;
             let (Some(label), split) = labels_of(entry.name()) else { continue };

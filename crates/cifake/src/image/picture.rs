@@ -158,10 +158,10 @@ impl From<Picture> for image::RgbImage {
 }
 
 /// Mean over the pixels of (largest - smallest channel) below which a picture is near grey.
-const NEAR_GREY_SPREAD: f64 = 12.0;
+const NEAR_GREY_SPREAD: f64 = 6.0;
 
 /// Whether RGB `pixels` are almost without colour: the spread between the largest and the smallest
-/// channel of a pixel, averaged over the picture, is below 12 of 255 levels.
+/// channel of a pixel, averaged over the picture, is below 6 of 255 levels.
 ///
 /// A shortcut to audit: such pictures are far more frequent among CIFAKE's FAKE than its REAL.
 #[must_use]
@@ -227,7 +227,8 @@ mod tests {
         let see_through = image::RgbaImage::from_pixel(2, 3, image::Rgba([9, 9, 9, 0]));
         let picture = Picture::from(image::DynamicImage::from(see_through));
         assert_eq!(picture, Picture::new(vec![255; 18], 2, 3).expect("2x3"));
-        let deep = image::DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(1, 1, [385].into()));
+        let deep =
+            image::DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(1, 1, [385].into()));
         assert_eq!(Picture::from(&deep).pixels(), [1; 3]);
         let floats = image::DynamicImage::ImageRgb32F(image::ImageBuffer::from_pixel(
             1,

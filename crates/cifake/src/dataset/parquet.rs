@@ -1,0 +1,204 @@
+//! Pictures in parquet files, as Hugging Face stores them.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::Repetition;
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::FileMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+
+use super::{Class, Dataset, Sample, Split, require_samples};
+use crate::{Error, Label};
+
+/// The most that the pictures of all files together may hold: they are kept in memory.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// Which integer of the column `label` is which [`Label`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelOrder {
+    /// As the names of the file's `ClassLabel` feature say (the metadata that the library
+    /// `datasets` writes); a file without them is an error.
+    Named,
+    /// 0 is the first, 1 the second: `[Fake, Real]` for folders that were read in the order of
+    /// their names, as those of CIFAKE.
+    Given([Label; 2]),
+}
+
+/// Pictures in parquet files with a column `image` of `bytes` (and perhaps `path`) and an integer
+/// column `label`; the encoded pictures are kept in memory, at most 2 GiB.
+///
+/// Pages may be plain or packed by snappy or gzip.
+#[derive(Debug)]
+pub struct ParquetDataset {
+    samples: Vec<Sample>,
+    pictures: Vec<ByteArray>,
+}
+
+impl ParquetDataset {
+    /// The pictures of the files at `paths`, in order. A file belongs to the split that its name
+    /// begins with (`test-00000-of-00001.parquet`) and is passed over if `split` is another; a file
+    /// without one is taken for whatever split is asked for. Samples are named
+    /// `file name/row number`.
+    ///
+    /// Fails if a file cannot be read, lacks the columns or the order of its labels, if a label is
+    /// neither 0 nor 1, or if there is no picture.
+    pub fn open(paths: &[PathBuf], split: Option<Split>, order: LabelOrder) -> Result<Self, Error> {
+        let mut found = Self { samples: Vec::new(), pictures: Vec::new() };
+        let mut n_bytes = 0;
+        for path in paths {
+            let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            let of = Split::ALL.into_iter().find(|split| name.starts_with(split.as_str()));
+            if of.is_some() && split.is_some() && of != split {
+                continue;
+            }
+            let read =
+                AssertUnwindSafe(|| found.add_file(path, &name, of.or(split), order, &mut n_bytes));
+            // A broken file may panic in its reader; what was added before is thrown away.
+            catch_unwind(read).unwrap_or_else(|_| {
+                Err(broken(path, ParquetError::General("its reader panicked".to_owned())))
+            })?;
+        }
+        let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
+        require_samples(first, split, &found.samples)?;
+        Ok(found)
+    }
+
+    fn add_file(
+        &mut self,
+        path: &Path,
+        name: &str,
+        split: Option<Split>,
+        order: LabelOrder,
+        n_bytes: &mut u64,
+    ) -> Result<(), Error> {
+        let file =
+            File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let reader = SerializedFileReader::new(file).map_err(|source| broken(path, source))?;
+        let metadata = reader.metadata();
+        let labels = match order {
+            LabelOrder::Given(labels) => labels,
+            LabelOrder::Named => label_names(metadata.file_metadata())
+                .ok_or_else(|| Error::LabelOrder { path: path.to_owned() })?,
+        };
+        let claimed = metadata.row_groups().iter().map(|group| group.total_byte_size());
+        *n_bytes += claimed
+            .map(|size| u64::try_from(size).unwrap_or(u64::MAX))
+            .fold(0, u64::saturating_add);
+        if *n_bytes > MAX_BYTES {
+            return Err(Error::FileTooLarge {
+                path: path.to_owned(),
+                bytes: *n_bytes,
+                limit: MAX_BYTES,
+            });
+        }
+        let projection = projection(metadata.file_metadata())
+            .ok_or_else(|| Error::ParquetColumns { path: path.to_owned() })?;
+        let rows = reader.get_row_iter(Some(projection)).map_err(|source| broken(path, source))?;
+        for (number, row) in rows.enumerate() {
+            let row = row.map_err(|source| broken(path, source))?;
+            let refuse = || Error::ParquetRow { path: path.to_owned(), row: number };
+            let (picture, file_name, label) = picture_of(row).ok_or_else(refuse)?;
+            let label = usize::try_from(label).ok().and_then(|label| labels.get(label));
+            self.samples.push(Sample {
+                id: format!("{name}/{number}"),
+                label: *label.ok_or_else(refuse)?,
+                class: file_name.as_deref().and_then(Class::from_file_name),
+                split,
+            });
+            self.pictures.push(picture);
+        }
+        Ok(())
+    }
+}
+
+impl Dataset for ParquetDataset {
+    fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
+        Ok(Cow::Borrowed(self.pictures[index].data()))
+    }
+}
+
+fn broken(path: &Path, source: ParquetError) -> Error {
+    Error::Parquet { path: path.to_owned(), source }
+}
+
+/// The schema of the two columns that are read; `None` if one is not there.
+fn projection(metadata: &FileMetaData) -> Option<Type> {
+    let root = metadata.schema();
+    let column = |name: &str| root.get_fields().iter().find(|field| field.name() == name);
+    let (image, label) = (column("image")?, column("label")?);
+    if !image.is_group() || label.is_group() {
+        return None;
+    }
+    let wanted = |field: &&Arc<Type>| matches!(field.name(), "bytes" | "path");
+    let fields: Vec<_> = image.get_fields().iter().filter(wanted).cloned().collect();
+    let group = |name: &str, fields: Vec<Arc<Type>>, repetition: Option<Repetition>| {
+        let mut builder = Type::group_type_builder(name).with_fields(fields);
+        if let Some(repetition) = repetition {
+            builder = builder.with_repetition(repetition);
+        }
+        builder.build().ok()
+    };
+    let repetition = image.get_basic_info().repetition();
+    let image = group("image", fields, Some(repetition))?;
+    group(root.name(), vec![Arc::new(image), label.clone()], None)
+}
+
+/// Encoded picture, file name and label of a row; `None` if one has another type or is missing.
+fn picture_of(row: Row) -> Option<(ByteArray, Option<String>, i64)> {
+    let (mut bytes, mut file_name, mut label) = (None, None, None);
+    for (name, field) in row.into_columns() {
+        match (name.as_str(), field) {
+            ("image", Field::Group(image)) => {
+                for (name, field) in image.into_columns() {
+                    match (name.as_str(), field) {
+                        ("bytes", Field::Bytes(content)) => bytes = Some(content),
+                        ("path", Field::Str(path)) => {
+                            file_name = path.rsplit('/').next().map(str::to_owned);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            ("label", Field::Long(value)) => label = Some(value),
+            ("label", Field::Int(value)) => label = Some(value.into()),
+            ("label", Field::Short(value)) => label = Some(value.into()),
+            ("label", Field::Byte(value)) => label = Some(value.into()),
+            ("label", Field::UByte(value)) => label = Some(value.into()),
+            _ => {}
+        }
+    }
+    Some((bytes?, file_name, label?))
+}
+
+/// The labels that the library `datasets` wrote into the file, in the order of their numbers.
+fn label_names(metadata: &FileMetaData) -> Option<[Label; 2]> {
+    let entries = metadata.key_value_metadata()?;
+    let info = entries.iter().find(|entry| entry.key == "huggingface")?.value.as_deref()?;
+    let info: serde_json::Value = serde_json::from_str(info).ok()?;
+    let names = info.pointer("/info/features/label/names")?.as_array()?;
+    let labels: Vec<_> =
+        names.iter().map(|name| Label::from_name(name.as_str()?)).collect::<Option<_>>()?;
+    let labels: [Label; 2] = labels.try_into().ok()?;
+    (labels[0] != labels[1]).then_some(labels)
+}
+
+/// The parquet files of `path`: itself, those in the folder, or those in its folder `data`.
+pub(super) fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let files = super::files_with_extension(path, "parquet")?;
+    let data = path.join("data");
+    if files.is_empty() && data.is_dir() {
+        return super::files_with_extension(&data, "parquet");
+    }
+    Ok(files)
+}
