@@ -1,1 +1,64 @@
-fn main() {}
+//! The workspace's own tool: what CI runs, the rules that a machine can check, fixtures, data sets
+//! and reported numbers. It spawns cargo and the examples and links no tensor library.
+
+// A command line prints; the libraries may not.
+#![allow(clippy::print_stdout)]
+
+mod bench;
+mod ci;
+mod dataset;
+mod fixtures;
+mod process;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask tidy                                    check the rules of docs/architecture.md
+  cargo xtask ci                                      everything that .ci/run does
+  cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
+  cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
+  cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
+  cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of this workspace", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check the rules of docs/architecture.md that a machine can check
+    Tidy,
+    /// Run what .ci/run runs: format, tidy, lints, tests, documentation, every example's --smoke
+    Ci(ci::Args),
+    /// Regenerate the golden fixtures with the pinned reference implementations (needs Python)
+    Fixtures(fixtures::Args),
+    /// List, verify or fetch the data sets that datasets/*.toml describe
+    #[command(subcommand)]
+    Dataset(dataset::Command),
+    /// Run a file of examples/lab/configs and fail outside the range that it states
+    Bench(bench::Args),
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let workspace = Workspace::load()?;
+    let passed = match cli.task {
+        Task::Tidy => tidy::run(&workspace)?,
+        Task::Ci(args) => ci::run(&workspace, &args)?,
+        Task::Fixtures(args) => fixtures::run(&workspace, &args)?,
+        Task::Dataset(command) => dataset::run(&workspace.root, &command)?,
+        Task::Bench(args) => bench::run(&workspace, &args)?,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

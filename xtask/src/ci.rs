@@ -1,0 +1,241 @@
+//! Everything that `.ci/run` does, cheapest first. All steps share one profile and one set of
+//! features, so that burn is built once; a failed step does not hide the ones after it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{cargo, shown, succeeds};
+use crate::tidy;
+use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
+
+/// The test that states the device contract.
+const DEVICE_TEST: &str = "same_numbers_on_every_device";
+
+/// Where Mesa's software Vulkan driver describes itself.
+const SOFTWARE_VULKAN: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
+
+const VULKAN_HELP: &str = "\
+Software Vulkan, for machines without a GPU (Debian 12):
+  apt-get install libvulkan1 vulkan-tools
+  apt-get install -t bookworm-backports mesa-vulkan-drivers
+Mesa must be 25 or newer: the 22.3 of Debian 12 itself crashes under burn-wgpu. Where the driver
+stands in its usual place, VK_ICD_FILENAMES is set to it. The build takes about 15 minutes on two
+cores and is not part of a plain `cargo xtask ci`.
+
+CUDA is only type-checked (`--gpu`): DOCS_RS=1 keeps the build scripts from fetching LLVM.";
+
+#[derive(clap::Args)]
+#[command(after_help = VULKAN_HELP)]
+pub(crate) struct Args {
+    /// Run only the device contract, with this device built in
+    #[arg(long, value_name = "DEVICE", value_parser = ["ndarray", "wgpu", "cuda"])]
+    device: Option<String>,
+    /// After everything else, type-check the wgpu and cuda features (about 400 more crates)
+    #[arg(long)]
+    gpu: bool,
+}
+
+/// What a step found: each test is counted, and so is each step that is not a test run.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+impl Count {
+    fn of(passed: bool) -> Self {
+        Self { passed: usize::from(passed), failed: usize::from(!passed) }
+    }
+}
+
+struct Row {
+    step: String,
+    time: Duration,
+    count: Count,
+}
+
+/// Runs steps, prints them as they come and keeps what the table at the end shows.
+struct Run<'a> {
+    root: &'a Path,
+    rows: Vec<Row>,
+}
+
+/// Runs CI; true if every step and every test passed.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
+    let mut run = Run { root: &workspace.root, rows: Vec::new() };
+    match args.device.as_deref() {
+        Some(device) => device_contract(&mut run, workspace, device)?,
+        None => everything(&mut run, workspace, args.gpu)?,
+    }
+    Ok(run.summary())
+}
+
+fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) -> Result<()> {
+    let features = feature_list(&workspace.packages, LIGHT_FEATURES);
+    let built = ["--workspace", "--features", &features];
+    run.cargo("format", &["fmt", "--all", "--check"], &[], &[])?;
+    run.step("tidy", "cargo xtask tidy", || tidy::run(workspace).map(Count::of))?;
+    run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"])?;
+    let mut docs = cargo(run.root, &["doc", "--no-deps"]);
+    run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built))?;
+    run.cargo("build examples", &["build", "--bins"], &built, &[])?;
+    smoke(run, workspace)?;
+    if gpu {
+        type_check(run, workspace, "wgpu")?;
+        type_check(run, workspace, "cuda")?;
+    }
+    Ok(())
+}
+
+/// Runs every program of the examples on a few pictures of the repository.
+fn smoke(run: &mut Run, workspace: &Workspace) -> Result<()> {
+    let folder = workspace.target_directory.join("debug");
+    let binaries: BTreeSet<&str> =
+        workspace.with_role(Role::Example).flat_map(|package| package.binaries()).collect();
+    for name in binaries {
+        let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        let mut command = Command::new(program);
+        run.command(&format!("{name} --smoke"), command.arg("--smoke").current_dir(run.root))?;
+    }
+    Ok(())
+}
+
+/// Type-checks the libraries with a GPU feature, without building or running anything on it.
+fn type_check(run: &mut Run, workspace: &Workspace, feature: &str) -> Result<()> {
+    let libraries: Vec<_> =
+        workspace.with_role(Role::Library).filter(|p| p.features.contains_key(feature)).collect();
+    let mut check = cargo(run.root, &["check"]);
+    check.args(libraries.iter().flat_map(|package| ["-p", package.name.as_str()]));
+    check.args(["--features", &feature_list(libraries, &[feature])]);
+    run.command(&format!("types of {feature}"), check.env("DOCS_RS", "1"))
+}
+
+/// Runs `same_numbers_on_every_device` of each library that has it, with `device` built in.
+fn device_contract(run: &mut Run, workspace: &Workspace, device: &str) -> Result<()> {
+    let mut holders = BTreeSet::new();
+    for file in workspace.files()?.iter().filter(|file| file.ends_with(".rs")) {
+        let source = std::fs::read_to_string(workspace.root.join(file))
+            .with_context(|| format!("read {file}"))?;
+        let holder = workspace.with_role(Role::Library).find(|package| {
+            file.starts_with(&format!("{}/", workspace.relative(package.folder())))
+        });
+        holders.extend(holder.filter(|_| source.contains(DEVICE_TEST)).map(|p| p.name.as_str()));
+    }
+    ensure!(!holders.is_empty(), "no library has a test named {DEVICE_TEST}");
+    let features = feature_list(workspace.with_role(Role::Library), &["ndarray", device]);
+    let mut test = cargo(run.root, &["test", "--workspace", "--features", &features]);
+    let others = workspace.packages.iter().filter(|p| !holders.contains(p.name.as_str()));
+    test.args(others.flat_map(|package| ["--exclude", package.name.as_str()]));
+    test.args([DEVICE_TEST, "--", "--nocapture"]);
+    if std::env::var_os("VK_ICD_FILENAMES").is_none() && Path::new(SOFTWARE_VULKAN).exists() {
+        test.env("VK_ICD_FILENAMES", SOFTWARE_VULKAN);
+    }
+    run.tests(&format!("devices with {device}"), &mut test)
+}
+
+impl Run<'_> {
+    fn cargo(&mut self, step: &str, task: &[&str], built: &[&str], tail: &[&str]) -> Result<()> {
+        let mut command = cargo(self.root, task);
+        self.command(step, command.args(built).args(tail))
+    }
+
+    fn command(&mut self, step: &str, command: &mut Command) -> Result<()> {
+        let line = shown(command);
+        self.step(step, &line, || succeeds(command).map(Count::of))
+    }
+
+    /// Runs tests, shows their output and counts their results.
+    fn tests(&mut self, step: &str, command: &mut Command) -> Result<()> {
+        let line = shown(command);
+        self.step(step, &line, || {
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+            let output = child.stdout.take().expect("standard output is piped");
+            let mut count = Count::default();
+            for line in BufReader::new(output).split(b'\n') {
+                let line = String::from_utf8_lossy(&line?).into_owned();
+                println!("{line}");
+                let found = test_result(&line).unwrap_or_default();
+                count.passed += found.passed;
+                count.failed += found.failed;
+            }
+            if !child.wait()?.success() && count.failed == 0 {
+                count.failed = 1; // nothing ran: it did not build, or a test ended the process
+            }
+            Ok(count)
+        })
+    }
+
+    fn step(&mut self, step: &str, line: &str, work: impl FnOnce() -> Result<Count>) -> Result<()> {
+        println!("\n==> {step}: {line}");
+        let start = Instant::now();
+        let count = work().with_context(|| format!("step {step}"))?;
+        self.rows.push(Row { step: step.to_owned(), time: start.elapsed(), count });
+        Ok(())
+    }
+
+    /// Prints the table and the closing line; true if nothing failed.
+    fn summary(&self) -> bool {
+        println!("\n{:<28} {:>9}  {:>6}  {:>6}", "step", "seconds", "passed", "failed");
+        let mut total = Count::default();
+        for Row { step, time, count } in &self.rows {
+            let seconds = time.as_secs_f64();
+            println!("{step:<28} {seconds:>9.1}  {:>6}  {:>6}", count.passed, count.failed);
+            total.passed += count.passed;
+            total.failed += count.failed;
+        }
+        let time: Duration = self.rows.iter().map(|row| row.time).sum();
+        println!("{:<28} {:>9.1}\n", "all", time.as_secs_f64());
+        println!("{} passed, {} failed", total.passed, total.failed);
+        total.failed == 0
+    }
+}
+
+/// Reads a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
+fn test_result(line: &str) -> Option<Count> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |what: &str| {
+        let part = counts.split("; ").find(|part| part.ends_with(what))?;
+        part.split(' ').next()?.parse().ok()
+    };
+    Some(Count { passed: number(" passed")?, failed: number(" failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_line_of_a_test_run_is_counted() {
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(test_result(line), Some(Count { passed: 12, failed: 3 }));
+    }
+
+    #[test]
+    fn other_lines_are_no_result() {
+        assert_eq!(test_result("test tests::a_result ... ok"), None);
+        assert_eq!(test_result("test result: ok"), None);
+    }
+
+    #[test]
+    fn a_run_with_a_failure_does_not_pass() {
+        let row =
+            |passed| Row { step: "a".to_owned(), time: Duration::ZERO, count: Count::of(passed) };
+        assert!(Run { root: Path::new("."), rows: vec![row(true)] }.summary());
+        assert!(!Run { root: Path::new("."), rows: vec![row(true), row(false)] }.summary());
+    }
+
+    #[test]
+    fn a_test_run_that_cannot_start_its_tests_counts_as_failed() {
+        let mut run = Run { root: Path::new("."), rows: Vec::new() };
+        let mut command = cargo(Path::new("."), &["no-such-subcommand"]);
+        run.tests("tests", &mut command).expect("cargo starts");
+        assert_eq!(run.rows[0].count, Count { passed: 0, failed: 1 });
+    }
+}
