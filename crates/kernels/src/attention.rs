@@ -294,28 +294,32 @@ impl Window<'_> {
 }
 
 /// Lanes of a sum or maximum over a row.
-const LANES: usize = 8;
+const LANES: usize = 16;
+
+/// `f` over the lanes, chunk by chunk of `row`, starting from `start`.
+#[inline(always)]
+fn fold(row: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = f(*lane, *v);
+        }
+    }
+    for (lane, v) in lanes.iter_mut().zip(rest) {
+        *lane = f(*lane, *v);
+    }
+    lanes.into_iter().fold(start, f)
+}
 
 multiversion! {
     fn softmax_rows(scores: &mut [f32], len: usize) {
         for row in scores.chunks_exact_mut(len) {
-            let mut lanes = [f32::NEG_INFINITY; LANES];
-            for chunk in row.chunks(LANES) {
-                for (lane, v) in lanes.iter_mut().zip(chunk) {
-                    *lane = if *v > *lane { *v } else { *lane };
-                }
-            }
-            let max = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
+            let max = fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
             for v in row.iter_mut() {
                 *v = simd::exp::<I>(*v - max);
             }
-            let mut lanes = [0f32; LANES];
-            for chunk in row.chunks(LANES) {
-                for (lane, v) in lanes.iter_mut().zip(chunk) {
-                    *lane += v;
-                }
-            }
-            let inverse = lanes.iter().sum::<f32>().recip();
+            let inverse = fold(row, 0.0, |a, b| a + b).recip();
             for v in row.iter_mut() {
                 *v *= inverse;
             }
@@ -327,15 +331,12 @@ multiversion! {
     /// `grad = weights * (grad - Σ grad * weights)`, row by row.
     fn softmax_gradient_rows(weights: &[f32], len: usize, grad: &mut [f32]) {
         for (grad, weights) in grad.chunks_exact_mut(len).zip(weights.chunks_exact(len)) {
-            let mut lanes = [0f32; LANES];
-            for (g, w) in grad.chunks(LANES).zip(weights.chunks(LANES)) {
-                for ((lane, g), w) in lanes.iter_mut().zip(g).zip(w) {
-                    *lane = I::mul_add(*g, *w, *lane);
-                }
-            }
-            let dot = lanes.iter().sum::<f32>();
             for (g, w) in grad.iter_mut().zip(weights) {
-                *g = w * (*g - dot);
+                *g *= w;
+            }
+            let dot = fold(grad, 0.0, |a, b| a + b);
+            for (g, w) in grad.iter_mut().zip(weights) {
+                *g = I::mul_add(-dot, *w, *g);
             }
         }
     }

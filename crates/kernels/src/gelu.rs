@@ -6,9 +6,10 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Tensor, activation};
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
 use crate::buffer;
 use crate::simd::{InstructionSet, erf, exp, multiversion};
@@ -64,7 +65,11 @@ impl Backward<Flex, 1> for GeluBackward {
 }
 
 fn forward(x: FlexTensor) -> FlexTensor {
-    buffer::update_blocks(x, BLOCK, |_, block| apply(block))
+    let x = buffer::contiguous(x);
+    let from = buffer::values(&x);
+    let mut out = buffer::scratch(from.len());
+    out.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(out, x)| apply(x, out));
+    buffer::tensor(out, x.shape())
 }
 
 fn backward(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
@@ -92,9 +97,9 @@ pub(crate) fn derivative<I: InstructionSet>(x: f32) -> f32 {
 }
 
 multiversion! {
-    fn apply(block: &mut [f32]) {
-        for v in block {
-            *v = value::<I>(*v);
+    fn apply(x: &[f32], out: &mut [f32]) {
+        for (y, x) in out.iter_mut().zip(x) {
+            *y = value::<I>(*x);
         }
     }
 }

@@ -17,6 +17,7 @@
 //! assert_eq!(gradient.dims(), [8, 16]);
 //! ```
 
+mod allocator;
 mod attention;
 mod batch_norm;
 mod buffer;
@@ -30,6 +31,7 @@ mod layer_norm;
 mod linear;
 mod simd;
 
+pub use allocator::RecyclingAllocator;
 pub use attention::window_attention;
 pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
 pub use conv::conv3x3;

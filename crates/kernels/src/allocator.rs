@@ -1,0 +1,217 @@
+//! An allocator that keeps large blocks for the next allocation of their size.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+/// Blocks below this many bytes go to the system's allocator.
+const MIN_BYTES: usize = 1 << 17;
+/// Size classes between two powers of two.
+const STEPS: usize = 8;
+/// Powers of two from [`MIN_BYTES`] on that have classes; larger blocks go to the system.
+const POWERS: usize = 20;
+
+/// The system's allocator with a store of large freed blocks, for a program that trains.
+///
+/// A training step frees hundreds of megabytes of activations, and the next one asks for the same
+/// sizes. Returned to the system in between, every page of them is mapped and cleared anew, which
+/// costs as much as the operations themselves. A library never sets the global allocator; a
+/// program that wants this one says:
+///
+/// ```
+/// #[global_allocator]
+/// static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+///     cifake_kernels::RecyclingAllocator::new(8 << 30);
+/// # fn main() { assert_eq!(vec![1.0f32; 1 << 20].len(), 1 << 20) }
+/// ```
+#[derive(Debug)]
+pub struct RecyclingAllocator {
+    max_bytes: usize,
+    store: Mutex<Store>,
+}
+
+impl RecyclingAllocator {
+    /// An allocator that stores at most `max_bytes` of freed blocks.
+    #[must_use]
+    pub const fn new(max_bytes: usize) -> Self {
+        let store = Store { blocks: [[ptr::null_mut(); STEPS]; POWERS], bytes: 0 };
+        Self { max_bytes, store: Mutex::new(store) }
+    }
+
+    fn take(&self, class: Class) -> *mut u8 {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).take(class)
+    }
+
+    /// Whether the block was stored.
+    ///
+    /// # Safety
+    /// `block` has the class's size, is aligned for a pointer and is used by nobody.
+    unsafe fn put(&self, class: Class, block: *mut u8) -> bool {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.bytes + class.bytes > self.max_bytes {
+            return false;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { store.put(class, block) };
+        true
+    }
+}
+
+/// Free blocks: one list a class, linked through the first word of each block.
+#[derive(Debug)]
+struct Store {
+    blocks: [[*mut u8; STEPS]; POWERS],
+    bytes: usize,
+}
+
+// SAFETY: the blocks belong to the store alone, whichever thread holds it.
+unsafe impl Send for Store {}
+
+impl Store {
+    fn take(&mut self, class: Class) -> *mut u8 {
+        let head = &mut self.blocks[class.power][class.step];
+        let block = *head;
+        if !block.is_null() {
+            // SAFETY: `put` wrote the next block's address into this one.
+            *head = unsafe { block.cast::<*mut u8>().read() };
+            self.bytes -= class.bytes;
+        }
+        block
+    }
+
+    /// # Safety
+    /// As [`RecyclingAllocator::put`].
+    unsafe fn put(&mut self, class: Class, block: *mut u8) {
+        let head = &mut self.blocks[class.power][class.step];
+        // SAFETY: the block is large, aligned and unused.
+        unsafe { block.cast::<*mut u8>().write(*head) };
+        *head = block;
+        self.bytes += class.bytes;
+    }
+}
+
+/// A range of sizes that share blocks of the largest of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Class {
+    power: usize,
+    step: usize,
+    bytes: usize,
+}
+
+impl Class {
+    /// The class of a request, `None` where it goes to the system as it is.
+    fn of(layout: Layout) -> Option<Self> {
+        let size = layout.size();
+        if size <= MIN_BYTES || layout.align() > 4096 {
+            return None;
+        }
+        // `MIN_BYTES << power < size <= MIN_BYTES << (power + 1)`
+        let power = ((size - 1) / MIN_BYTES).ilog2() as usize;
+        if power >= POWERS {
+            return None;
+        }
+        let width = (MIN_BYTES << power) / STEPS;
+        let step = (size - 1 - (MIN_BYTES << power)) / width;
+        Some(Self { power, step, bytes: (MIN_BYTES << power) + (step + 1) * width })
+    }
+
+    /// What the system is asked for: one alignment, so that any request of the class fits.
+    fn layout(self) -> Layout {
+        Layout::from_size_align(self.bytes, 4096).expect("a class is far below isize::MAX")
+    }
+}
+
+// SAFETY: blocks come from the system with at least the requested size and alignment, are handed
+// out to one owner at a time, and return to the system with the layout they were requested with.
+unsafe impl GlobalAlloc for RecyclingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Some(class) = Class::of(layout) else {
+            // SAFETY: the caller's promise.
+            return unsafe { System.alloc(layout) };
+        };
+        let block = self.take(class);
+        if block.is_null() {
+            // SAFETY: a class has a size.
+            unsafe { System.alloc(class.layout()) }
+        } else {
+            block
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Some(class) = Class::of(layout) else {
+            // SAFETY: the caller's promise.
+            return unsafe { System.alloc_zeroed(layout) };
+        };
+        let block = self.take(class);
+        if block.is_null() {
+            // SAFETY: a class has a size.
+            return unsafe { System.alloc_zeroed(class.layout()) };
+        }
+        // SAFETY: the block holds at least the requested bytes.
+        unsafe { block.write_bytes(0, layout.size()) };
+        block
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let Some(class) = Class::of(layout) else {
+            // SAFETY: `alloc` passed this layout to the system.
+            return unsafe { System.dealloc(block, layout) };
+        };
+        // SAFETY: `alloc` made the block of this class, and its owner gives it up.
+        unsafe {
+            if !self.put(class, block) {
+                System.dealloc(block, class.layout());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, Layout, MIN_BYTES, RecyclingAllocator};
+    use std::alloc::GlobalAlloc;
+
+    fn layout(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, 64).expect("valid")
+    }
+
+    #[test]
+    fn class_holds_its_request_and_wastes_an_eighth_at_most() {
+        for size in (MIN_BYTES + 1..MIN_BYTES * 70).step_by(4097) {
+            let class = Class::of(layout(size)).expect("large");
+            assert!(class.bytes >= size && class.bytes - size <= size / 8, "{size}: {class:?}");
+            assert_eq!(Class::of(layout(class.bytes)), Some(class));
+        }
+        assert_eq!(Class::of(layout(MIN_BYTES)), None);
+    }
+
+    #[test]
+    fn freed_block_serves_the_next_request_of_its_class_cleared_if_asked() {
+        let allocator = RecyclingAllocator::new(1 << 30);
+        let (first, second) = (layout(1_000_000), layout(1_000_001));
+        // SAFETY: every block is freed once, with the layout it was made with.
+        unsafe {
+            let block = allocator.alloc(first);
+            block.write_bytes(7, first.size());
+            allocator.dealloc(block, first);
+            let again = allocator.alloc_zeroed(second);
+            assert_eq!(block, again);
+            assert!((0..second.size()).all(|i| again.add(i).read() == 0));
+            allocator.dealloc(again, second);
+        }
+    }
+
+    #[test]
+    fn store_keeps_no_more_than_its_limit() {
+        let allocator = RecyclingAllocator::new(1_500_000);
+        let request = layout(1_000_000);
+        // SAFETY: every block is freed once, with the layout it was made with.
+        unsafe {
+            let (a, b) = (allocator.alloc(request), allocator.alloc(request));
+            allocator.dealloc(a, request);
+            allocator.dealloc(b, request);
+        }
+        assert!(allocator.store.lock().expect("not poisoned").bytes <= 1_500_000);
+    }
+}
