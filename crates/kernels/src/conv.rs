@@ -143,20 +143,39 @@ impl Geometry {
         (TILE_PIXELS / self.out_width()).clamp(1, self.out_height())
     }
 
-    /// Calls `f` with the place of each run of input pixels in the patches of the output rows from
-    /// `first`, and its place in the image (`None` in the padding).
-    fn for_each_tap(self, first: usize, rows: usize, mut f: impl FnMut(usize, Option<usize>)) {
+    /// Calls `f` for each run of elements in the patches of the output rows from `first`: with its
+    /// place there, its length, and its place in the image (`None` in the padding).
+    ///
+    /// The three taps of a filter row lie side by side in both.
+    #[inline(always)]
+    fn for_each_run(
+        self,
+        first: usize,
+        rows: usize,
+        mut f: impl FnMut(usize, usize, Option<usize>),
+    ) {
         let Self { height, width, n_in, stride, .. } = self;
         let mut patch = 0;
         for oy in first..first + rows {
             for ox in 0..self.out_width() {
-                for tap in 0..TAPS {
-                    let iy = (oy * stride + tap / 3).wrapping_sub(1);
-                    let ix = (ox * stride + tap % 3).wrapping_sub(1);
-                    let inside = iy < height && ix < width;
-                    f(patch + tap * n_in, inside.then(|| (iy * width + ix) * n_in));
+                let left = usize::from(ox == 0) * n_in;
+                let right = (width + 1 - ox * stride).min(3) * n_in;
+                for ky in 0..3 {
+                    let iy = (oy * stride + ky).wrapping_sub(1);
+                    if iy < height {
+                        let source = (iy * width + ox * stride) * n_in + left - n_in;
+                        f(patch + left, right - left, Some(source));
+                        if left > 0 {
+                            f(patch, left, None);
+                        }
+                        if right < 3 * n_in {
+                            f(patch + right, 3 * n_in - right, None);
+                        }
+                    } else {
+                        f(patch, 3 * n_in, None);
+                    }
+                    patch += 3 * n_in;
                 }
-                patch += self.patch_len();
             }
         }
     }
@@ -164,10 +183,10 @@ impl Geometry {
     /// The patches `[rows * out_width, 9, in]` of the output rows from `first`.
     fn gather(self, image: &[f32], first: usize, rows: usize, patches: &mut Vec<f32>) {
         patches.resize(rows * self.out_width() * self.patch_len(), 0.0);
-        self.for_each_tap(first, rows, |to, from| {
-            let to = &mut patches[to..][..self.n_in];
+        self.for_each_run(first, rows, |to, len, from| {
+            let to = &mut patches[to..][..len];
             match from {
-                Some(from) => to.copy_from_slice(&image[from..][..self.n_in]),
+                Some(from) => to.copy_from_slice(&image[from..][..len]),
                 None => to.fill(0.0),
             }
         });
@@ -175,10 +194,10 @@ impl Geometry {
 
     /// Adds patches back to the pixels they were gathered from.
     fn scatter(self, patches: &[f32], first: usize, rows: usize, image: &mut [f32]) {
-        self.for_each_tap(first, rows, |from, to| {
+        self.for_each_run(first, rows, |from, len, to| {
             if let Some(to) = to {
-                let from = &patches[from..][..self.n_in];
-                for (to, from) in image[to..][..self.n_in].iter_mut().zip(from) {
+                let from = &patches[from..][..len];
+                for (to, from) in image[to..][..len].iter_mut().zip(from) {
                     *to += from;
                 }
             }

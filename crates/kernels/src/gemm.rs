@@ -74,14 +74,14 @@ impl Panels {
                     row[width..].fill(0.0);
                 }
             } else {
-                for c in 0..PANEL {
-                    for p in 0..k {
-                        panel[p * PANEL + c] = if c < width {
-                            from[p * source.row_stride + c * source.col_stride]
-                        } else {
-                            0.0
-                        };
+                for c in 0..width {
+                    let column = from[c * source.col_stride..].iter().step_by(source.row_stride);
+                    for (row, v) in panel.chunks_exact_mut(PANEL).zip(column) {
+                        row[c] = *v;
                     }
+                }
+                for row in panel.chunks_exact_mut(PANEL) {
+                    row[width..].fill(0.0);
                 }
             }
         }
