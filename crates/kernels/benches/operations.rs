@@ -89,4 +89,8 @@ criterion_group! {
         .measurement_time(Duration::from_secs(2));
     targets = linear, elementwise, normalization, convolution, attention
 }
+#[global_allocator]
+static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+    cifake_kernels::RecyclingAllocator::new(2 << 30);
+
 criterion_main!(benches);
