@@ -151,11 +151,7 @@ fn chart(area: &Area<'_>, axes: &Axes<'_>, curves: &[Curve]) -> Result<()> {
 }
 
 /// Writes what `draw` paints on `size` pixels (width, height).
-fn save(
-    path: &Path,
-    size: (u32, u32),
-    draw: impl FnOnce(&Area<'_>) -> Result<()>,
-) -> Result<()> {
+fn save(path: &Path, size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<()> {
     for (style, bytes) in
         [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())]
     {

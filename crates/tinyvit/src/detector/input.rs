@@ -62,7 +62,8 @@ impl Input {
     }
 
     fn matches(pattern: &str) -> Vec<Self> {
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+        let options =
+            glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
         let paths = match glob::glob_with(pattern, options) {
             Ok(paths) => paths,
             Err(source) => {
@@ -88,7 +89,7 @@ impl Input {
             Err(error) => {
                 let path = error.path().to_owned();
                 let name = path.display().to_string();
-                let error = cifake::Error::Read { path, source: error.into_error() };
+                let error = cifake::Error::Read { path, source: error.into() };
                 vec![Self::failed(name, error.into())]
             }
         }
@@ -111,9 +112,7 @@ impl Input {
         size: (u32, u32),
     ) -> (String, Result<Fitted, Error>) {
         let fitted = match self.origin {
-            Origin::File(path) => {
-                decoder.read_fitted(&path, size.0, size.1).map_err(Error::from)
-            }
+            Origin::File(path) => decoder.read_fitted(&path, size.0, size.1).map_err(Error::from),
             Origin::Reader(reader) => decode_stream(reader, &self.name, decoder, size),
             Origin::Failed(error) => Err(error),
         };
@@ -196,8 +195,7 @@ mod tests {
         ] {
             let mut inputs = Input::expand(&folder.path().join(argument));
             assert_eq!(inputs.len(), 1, "{argument}");
-            let (name, outcome) =
-                inputs.remove(0).decode(&Decoder::default(), (32, 32));
+            let (name, outcome) = inputs.remove(0).decode(&Decoder::default(), (32, 32));
             assert!(name.ends_with(argument), "{name}");
             let error = outcome.expect_err("there is no picture").to_string();
             assert!(error.contains(expected) && error.contains(argument), "{error}");

@@ -11,9 +11,7 @@ use std::sync::mpsc::sync_channel;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use cifake::weights::{Source, WeightsInfo};
-use cifake::{
-    Classifier, DecodeLimits, Decoder, Fitted, InputFit, Label, Picture, Scorer, tensor_from_rgb8,
-};
+use cifake::{Classifier, DecodeLimits, Decoder, Fitted, Label, Picture, Scorer, tensor_from_rgb8};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -314,10 +312,7 @@ impl Detector {
         };
         let mut verdicts = verdicts.into_iter();
         let mut verdict = || verdicts.next().expect("one verdict for one picture");
-        batch
-            .into_iter()
-            .map(|(name, fitted)| (name, fitted.and_then(|_| verdict())))
-            .collect()
+        batch.into_iter().map(|(name, fitted)| (name, fitted.and_then(|_| verdict()))).collect()
     }
 
     fn judge_one(&self, picture: &Fitted) -> Result<Verdict, Error> {
@@ -346,7 +341,7 @@ impl Detector {
             let images = tensor_from_rgb8(&pictures, &self.device)?;
             Ok(self.p_fake(images).into_data().convert::<f32>())
         })?;
-        let probabilities = probabilities.to_vec::<f32>().expect("they were converted to f32");
+        let probabilities = probabilities.try_to_vec::<f32>().expect("they were converted to f32");
         let pairs = fitted.iter().zip(probabilities);
         pairs.map(|(fitted, p_fake)| self.verdict(fitted, p_fake)).collect()
     }
