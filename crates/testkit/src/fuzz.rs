@@ -1,0 +1,91 @@
+//! The doors through which bytes enter that nobody vouches for: one entry each, called by the
+//! property tests of this crate (`tests/doors.rs`) and by cargo-fuzz (`fuzz/`).
+//!
+//! A door keeps its promise if it answers, with a value or an error, whatever the bytes are: no
+//! panic, no endless loop, no allocation without a limit.
+
+use std::io::Write;
+use std::path::Path;
+
+use cifake::weights::{Checkpoint, Source};
+use cifake::{DecodeLimits, Decoder};
+
+/// A door: its name, and what brings bytes to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// What enters, for instance `image`.
+    pub name: &'static str,
+    /// Lets the bytes in and drops the answer.
+    pub open: fn(&[u8]),
+}
+
+/// Every door of `cifake`.
+pub const DOORS: &[Door] = &[
+    Door { name: "image", open: image },
+    Door { name: "weights", open: weights },
+    Door { name: "zip", open: zip },
+    #[cfg(feature = "parquet")]
+    Door { name: "parquet", open: parquet },
+    #[cfg(feature = "pytorch")]
+    Door { name: "pytorch", open: pytorch },
+];
+
+/// The door called `name`.
+///
+/// # Panics
+///
+/// If this build has no such door.
+#[must_use]
+pub fn door(name: &str) -> Door {
+    let found = DOORS.iter().find(|door| door.name == name);
+    *found.unwrap_or_else(|| panic!("there is no door {name} in this build"))
+}
+
+/// A picture of any format, decoded and brought to a model's size.
+fn image(bytes: &[u8]) {
+    // A fuzzer runs thousands of these a second: smaller limits than a user's, the same code.
+    let limits =
+        DecodeLimits { max_pixels: 1 << 20, max_file_bytes: 1 << 20, allocation_budget: 16 << 20 };
+    let _ = Decoder::new(limits).decode_fitted(bytes, 32, 32);
+}
+
+/// A safetensors file, down to its tensors.
+fn weights(bytes: &[u8]) {
+    let _ = Checkpoint::open(Source::Bytes { name: "bytes", bytes });
+}
+
+/// A data set inside a zip, down to the bytes of its pictures.
+fn zip(bytes: &[u8]) {
+    in_file("REAL.zip", bytes, dataset);
+}
+
+/// A data set inside a parquet file, down to the bytes of its pictures.
+#[cfg(feature = "parquet")]
+fn parquet(bytes: &[u8]) {
+    in_file("test.parquet", bytes, dataset);
+}
+
+fn dataset(path: &Path) {
+    if let Ok(dataset) = cifake::open_dataset(path, None) {
+        for index in 0..dataset.len().min(4) {
+            let _ = dataset.bytes(index);
+        }
+    }
+}
+
+/// A PyTorch pickle, down to its tensors.
+#[cfg(feature = "pytorch")]
+fn pytorch(bytes: &[u8]) {
+    in_file("weights.pt", bytes, |path| {
+        let _ = Checkpoint::open(Source::File(path));
+    });
+}
+
+/// Calls `open` with a temporary file of `bytes`, for doors that take a path.
+fn in_file(name: &str, bytes: &[u8], open: fn(&Path)) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join(name);
+    let mut file = std::fs::File::create(&path).expect("the folder is writable");
+    file.write_all(bytes).expect("the disk has room");
+    open(&path);
+}
