@@ -115,11 +115,7 @@ impl TinyVitConfig {
         Ok(model)
     }
 
-    fn load_checkpoint(
-        &self,
-        checkpoint: &Checkpoint,
-        device: &Device,
-    ) -> Result<TinyVit, Error> {
+    fn load_checkpoint(&self, checkpoint: &Checkpoint, device: &Device) -> Result<TinyVit, Error> {
         let mut model = TinyVit::new(self, device);
         checkpoint.load_into(&mut model, &Naming::of(checkpoint).mapping)?;
         Ok(model)
