@@ -11,6 +11,7 @@ mod drop_path;
 mod error;
 mod init;
 mod model;
+mod pretrained;
 #[cfg(feature = "train")]
 pub mod training;
 pub mod weight_file;

@@ -1,12 +1,10 @@
 //! timm's own class and this crate give the same numbers from the same checkpoint, whichever of its
-//! forms is loaded. `fixtures/generate.py` makes the files.
-
-mod upstream;
+//! forms is loaded.
 
 use burn::tensor::Device;
 use testkit::{Fixture, assert_close};
 
-use upstream::{LIMIT, assert_parity, fixture, small};
+use crate::golden::{LIMIT, assert_parity, fixture, small};
 
 fn assert_same_numbers(checkpoint: &str) {
     let path = fixture(checkpoint);

@@ -1,8 +1,6 @@
 //! The three published sizes: their weights' names and shapes always, their numbers where
 //! `cargo xtask fixtures tinyvit --full` has made the files, which are too large to commit.
 
-mod upstream;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +9,7 @@ use burn::tensor::Device;
 use testkit::Fixture;
 use tinyvit::TinyVitConfig;
 
-use upstream::{assert_parity, fixture};
+use crate::golden::{assert_parity, fixture};
 
 fn sizes() -> [TinyVitConfig; 3] {
     [TinyVitConfig::tiny_vit_5m(), TinyVitConfig::tiny_vit_11m(), TinyVitConfig::tiny_vit_21m()]

@@ -1,8 +1,6 @@
 //! A checkpoint that is not exactly the configuration's is refused with an error that names it, and
 //! no bytes whatever make the loader panic.
 
-mod upstream;
-
 use burn::tensor::{Device, TensorData};
 use cifake::Error;
 use cifake::weights::Source;
@@ -10,7 +8,7 @@ use proptest::prelude::*;
 use testkit::Fixture;
 use tinyvit::{TinyVit, TinyVitConfig};
 
-use upstream::{fixture, small};
+use crate::golden::{fixture, small};
 
 const WEIGHT: &str = "stages.1.blocks.0.mlp.fc1.weight";
 

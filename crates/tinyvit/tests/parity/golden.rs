@@ -8,15 +8,15 @@ use tinyvit::{TinyVit, TinyVitConfig};
 
 /// The largest accepted difference, relative to the largest value of a map. Both sides round to
 /// f32 after sums of up to 2304 products, which leaves 1e-6; a wrong formula leaves 1e-3 and more.
-pub const LIMIT: f32 = 1e-5;
+pub(crate) const LIMIT: f32 = 1e-5;
 
 /// A committed golden file.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// The small model of `generate.py`, on pictures that are not square.
-pub fn small() -> TinyVitConfig {
+pub(crate) fn small() -> TinyVitConfig {
     TinyVitConfig {
         name: "small".to_owned(),
         image_size: 64,
@@ -31,7 +31,7 @@ pub fn small() -> TinyVitConfig {
 }
 
 /// Fails at the first stage where `model` and `golden` part; answers the largest difference.
-pub fn assert_parity(model: &TinyVit, golden: &Fixture) -> f32 {
+pub(crate) fn assert_parity(model: &TinyVit, golden: &Fixture) -> f32 {
     let device = Device::flex();
     let images = || golden.tensor::<4>("images", &device);
     let maps = model.stages_of(images());
