@@ -12,7 +12,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::buffer;
-use crate::gemm::{Matrix, Panels, Start, multiply};
+use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
 
 /// Taps of a 3x3 filter.
 const TAPS: usize = 9;
@@ -266,16 +266,16 @@ fn backward(
         .zip(grad.par_chunks(group * geometry.out_image_len()))
         .map(|((x_grad, x), grad)| {
             let mut sums = vec![0.0; if wanted[1] { taps.len() } else { 0 }];
-            let mut workspace = Workspace::default();
+            let mut patches = Vec::new();
             let images = x.chunks_exact(geometry.image_len());
             let grads = grad.chunks_exact(geometry.out_image_len());
             for (i, (x, grad)) in images.zip(grads).enumerate() {
                 if wanted[1] {
-                    weight_gradient(x, grad, geometry, &mut workspace, &mut sums);
+                    weight_gradient(x, grad, geometry, &mut patches, &mut sums);
                 }
                 if let Some(panels) = &panels {
                     let out = &mut x_grad[i * geometry.image_len()..][..geometry.image_len()];
-                    input_gradient(grad, panels, geometry, &mut workspace, out);
+                    input_gradient(grad, panels, geometry, &mut patches, out);
                 }
             }
             sums
@@ -291,30 +291,19 @@ fn backward(
     [wanted[0].then(|| buffer::tensor(x_grad, shape)), weight_grad]
 }
 
-/// Memory kept from image to image.
-#[derive(Default)]
-struct Workspace {
-    patches: Vec<f32>,
-    panels: Panels,
-}
-
 /// Adds the weight gradient `[out, 9, in]` of one image to `sums`.
 fn weight_gradient(
     image: &[f32],
     grad: &[f32],
     geometry: Geometry,
-    workspace: &mut Workspace,
+    patches: &mut Vec<f32>,
     sums: &mut [f32],
 ) {
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
-    let Workspace { patches, panels } = workspace;
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
         geometry.gather(image, i * geometry.tile_rows(), rows, patches);
-        let pixels = rows * geometry.out_width();
-        panels.repack(Matrix::rows(patches, patch_len), pixels, patch_len);
-        let grad = Matrix::columns(grad, n_out);
-        multiply(n_out, grad, panels, Start::Output, sums, patch_len);
+        accumulate_outer(grad, patches, n_out, patch_len, sums);
     }
 }
 
@@ -323,11 +312,10 @@ fn input_gradient(
     grad: &[f32],
     panels: &Panels,
     geometry: Geometry,
-    workspace: &mut Workspace,
+    patches: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
-    let patches = &mut workspace.patches;
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
         let pixels = rows * geometry.out_width();

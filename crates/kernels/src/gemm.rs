@@ -141,6 +141,89 @@ pub(crate) fn multiply(
     unsafe { multiply_tiles::<Plain>(rows, a, b, start, out.as_mut_ptr(), stride) };
 }
 
+/// `out += leftᵀ right` with `left` of `[rows, height]`, `right` of `[rows, width]`, `out` of
+/// `[height, width]`.
+pub(crate) fn accumulate_outer(
+    left: &[f32],
+    right: &[f32],
+    height: usize,
+    width: usize,
+    out: &mut [f32],
+) {
+    let rows = left.len() / height;
+    assert!(left.len() == rows * height && right.len() == rows * width, "unequal rows");
+    assert_eq!(out.len(), height * width, "the output is [height, width]");
+    let full = width / PANEL * PANEL;
+    #[cfg(target_arch = "x86_64")]
+    if simd::has_avx2() {
+        // SAFETY: the bounds were checked above, the processor's features just now.
+        unsafe { outer_avx2(left, right, height, width, out.as_mut_ptr()) };
+    } else {
+        // SAFETY: the bounds were checked above.
+        unsafe { outer_tiles::<Plain>(left, right, height, width, out.as_mut_ptr()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the bounds were checked above.
+    unsafe {
+        outer_tiles::<Plain>(left, right, height, width, out.as_mut_ptr());
+    }
+    if full < width && rows > 0 {
+        let rest = Panels::pack(Matrix::rows(&right[full..], width), rows, width - full);
+        multiply(
+            height,
+            Matrix::columns(left, height),
+            &rest,
+            Start::Output,
+            &mut out[full..],
+            width,
+        );
+    }
+}
+
+/// # Safety
+/// As [`outer_tiles`], on a processor with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn outer_avx2(left: &[f32], right: &[f32], height: usize, width: usize, out: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe { outer_tiles::<simd::Avx2>(left, right, height, width, out) }
+}
+
+/// [`accumulate_outer`] for the columns that fill panels, read where they are.
+///
+/// # Safety
+/// The slices hold `[rows, height]` and `[rows, width]` elements, `out` `[height, width]`.
+#[inline(always)]
+unsafe fn outer_tiles<T: TileKernel>(
+    left: &[f32],
+    right: &[f32],
+    height: usize,
+    width: usize,
+    out: *mut f32,
+) {
+    for j in 0..width / PANEL {
+        for i in (0..height).step_by(TILE_ROWS) {
+            // SAFETY: `i < height` and `(j + 1) * PANEL <= width` keep these inside.
+            unsafe {
+                let out = out.add(i * width + j * PANEL);
+                let tile = Tile {
+                    k: left.len() / height,
+                    a: left.as_ptr().add(i),
+                    row_stride: 1,
+                    col_stride: height,
+                    b: right.as_ptr().add(j * PANEL),
+                    b_stride: width,
+                    start: out,
+                    start_stride: width,
+                    out,
+                    out_stride: width,
+                };
+                run_tile::<T>(TILE_ROWS.min(height - i), tile);
+            }
+        }
+    }
+}
+
 /// The operands of a tile: `out = start + a b` over `k` products.
 #[derive(Clone, Copy)]
 struct Tile {
@@ -149,6 +232,7 @@ struct Tile {
     row_stride: usize,
     col_stride: usize,
     b: *const f32,
+    b_stride: usize,
     start: *const f32,
     start_stride: usize,
     out: *mut f32,
@@ -176,7 +260,7 @@ impl TileKernel for Plain {
                 *sum = tile.start.add(r * tile.start_stride).cast::<[f32; PANEL]>().read();
             }
             for p in 0..tile.k {
-                let b = tile.b.add(p * PANEL).cast::<[f32; PANEL]>().read();
+                let b = tile.b.add(p * tile.b_stride).cast::<[f32; PANEL]>().read();
                 for (r, sum) in sums.iter_mut().enumerate() {
                     let a = *tile.a.add(r * tile.row_stride + p * tile.col_stride);
                     for (s, b) in sum.iter_mut().zip(b) {
@@ -215,7 +299,7 @@ impl TileKernel for simd::Avx2 {
                     sum[1] = _mm256_fmadd_ps(factor, b1, sum[1]);
                 }
                 a = a.wrapping_add(tile.col_stride);
-                b = b.wrapping_add(PANEL);
+                b = b.wrapping_add(tile.b_stride);
             }
             for (r, sum) in sums.iter().enumerate() {
                 let out = tile.out.add(r * tile.out_stride);
@@ -277,6 +361,7 @@ unsafe fn multiply_tiles<T: TileKernel>(
                         row_stride: a.row_stride,
                         col_stride: a.col_stride,
                         b: panel.as_ptr().add(k_start * PANEL),
+                        b_stride: PANEL,
                         start,
                         start_stride,
                         out,

@@ -12,7 +12,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::buffer;
-use crate::gemm::{Matrix, Panels, Start, multiply};
+use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
 use crate::simd;
 
 /// Rows a task works on: a multiple of the tile's 6 that keeps both sides in the L2 cache.
@@ -262,7 +262,6 @@ impl Group<'_> {
         let &Self { n_in, n_out, wanted, .. } = self;
         let mut weight_grad = vec![0.0; if wanted[1] { n_in * n_out } else { 0 }];
         let mut bias_grad = vec![0.0; if wanted[2] { n_out } else { 0 }];
-        let mut panels = Panels::default();
         for first in (0..self.x.len() / n_in).step_by(BLOCK_ROWS) {
             let rows = BLOCK_ROWS.min(self.x.len() / n_in - first);
             let x = &self.x[first * n_in..][..rows * n_in];
@@ -274,9 +273,7 @@ impl Group<'_> {
             if wanted[1] {
                 let (left, right, height, width) =
                     if self.transposed { (grad, x, n_out, n_in) } else { (x, grad, n_in, n_out) };
-                panels.repack(Matrix::rows(right, width), rows, width);
-                let left = Matrix::columns(left, height);
-                multiply(height, left, &panels, Start::Output, &mut weight_grad, width);
+                accumulate_outer(left, right, height, width, &mut weight_grad);
             }
             if wanted[2] {
                 simd::add_rows(grad, &mut bias_grad);
