@@ -70,50 +70,48 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     let mut run = Run { root: &workspace.root, rows: Vec::new() };
     match args.device.as_deref() {
         Some(device) => device_contract(&mut run, workspace, device)?,
-        None => everything(&mut run, workspace, args.gpu)?,
+        None => everything(&mut run, workspace, args.gpu),
     }
     Ok(run.summary())
 }
 
-fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) -> Result<()> {
+fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let built = ["--workspace", "--features", &features];
-    run.cargo("format", &["fmt", "--all", "--check"], &[], &[])?;
-    run.step("tidy", "cargo xtask tidy", || tidy::run(workspace).map(Count::of))?;
-    run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"])?;
+    run.cargo("format", &["fmt", "--all", "--check"], &[], &[]);
+    run.step("tidy", "cargo xtask tidy", || tidy::run(workspace).map(Count::of));
+    run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
-    run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"))?;
-    run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built))?;
-    run.cargo("build examples", &["build", "--bins"], &built, &[])?;
-    smoke(run, workspace)?;
+    run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
+    run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
+    run.cargo("build examples", &["build", "--bins"], &built, &[]);
+    smoke(run, workspace);
     if gpu {
-        type_check(run, workspace, "wgpu")?;
-        type_check(run, workspace, "cuda")?;
+        type_check(run, workspace, "wgpu");
+        type_check(run, workspace, "cuda");
     }
-    Ok(())
 }
 
 /// Runs every program of the examples on a few pictures of the repository.
-fn smoke(run: &mut Run, workspace: &Workspace) -> Result<()> {
+fn smoke(run: &mut Run, workspace: &Workspace) {
     let folder = workspace.target_directory.join("debug");
     let binaries: BTreeSet<&str> =
         workspace.with_role(Role::Example).flat_map(|package| package.binaries()).collect();
     for name in binaries {
         let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         let mut command = Command::new(program);
-        run.command(&format!("{name} --smoke"), command.arg("--smoke").current_dir(run.root))?;
+        run.command(&format!("{name} --smoke"), command.arg("--smoke").current_dir(run.root));
     }
-    Ok(())
 }
 
 /// Type-checks the libraries with a GPU feature, without building or running anything on it.
-fn type_check(run: &mut Run, workspace: &Workspace, feature: &str) -> Result<()> {
+fn type_check(run: &mut Run, workspace: &Workspace, feature: &str) {
     let libraries: Vec<_> =
         workspace.with_role(Role::Library).filter(|p| p.features.contains_key(feature)).collect();
     let mut check = cargo(run.root, &["check"]);
     check.args(libraries.iter().flat_map(|package| ["-p", package.name.as_str()]));
     check.args(["--features", &feature_list(libraries, &[feature])]);
-    run.command(&format!("types of {feature}"), check.env("DOCS_RS", "1"))
+    run.command(&format!("types of {feature}"), check.env("DOCS_RS", "1"));
 }
 
 /// Runs `same_numbers_on_every_device` of each library that has it, with `device` built in.
@@ -136,22 +134,23 @@ fn device_contract(run: &mut Run, workspace: &Workspace, device: &str) -> Result
     if std::env::var_os("VK_ICD_FILENAMES").is_none() && Path::new(SOFTWARE_VULKAN).exists() {
         test.env("VK_ICD_FILENAMES", SOFTWARE_VULKAN);
     }
-    run.tests(&format!("devices with {device}"), &mut test)
+    run.tests(&format!("devices with {device}"), &mut test);
+    Ok(())
 }
 
 impl Run<'_> {
-    fn cargo(&mut self, step: &str, task: &[&str], built: &[&str], tail: &[&str]) -> Result<()> {
+    fn cargo(&mut self, step: &str, task: &[&str], built: &[&str], tail: &[&str]) {
         let mut command = cargo(self.root, task);
-        self.command(step, command.args(built).args(tail))
+        self.command(step, command.args(built).args(tail));
     }
 
-    fn command(&mut self, step: &str, command: &mut Command) -> Result<()> {
+    fn command(&mut self, step: &str, command: &mut Command) {
         let line = shown(command);
-        self.step(step, &line, || succeeds(command).map(Count::of))
+        self.step(step, &line, || succeeds(command).map(Count::of));
     }
 
     /// Runs tests, shows their output and counts their results.
-    fn tests(&mut self, step: &str, command: &mut Command) -> Result<()> {
+    fn tests(&mut self, step: &str, command: &mut Command) {
         let line = shown(command);
         self.step(step, &line, || {
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -168,15 +167,18 @@ impl Run<'_> {
                 count.failed = 1; // nothing ran: it did not build, or a test ended the process
             }
             Ok(count)
-        })
+        });
     }
 
-    fn step(&mut self, step: &str, line: &str, work: impl FnOnce() -> Result<Count>) -> Result<()> {
+    /// A step that cannot run at all has failed, and the ones after it run all the same.
+    fn step(&mut self, step: &str, line: &str, work: impl FnOnce() -> Result<Count>) {
         println!("\n==> {step}: {line}");
         let start = Instant::now();
-        let count = work().with_context(|| format!("step {step}"))?;
+        let count = work().unwrap_or_else(|error| {
+            println!("{error:#}");
+            Count::of(false)
+        });
         self.rows.push(Row { step: step.to_owned(), time: start.elapsed(), count });
-        Ok(())
     }
 
     /// Prints the table and the closing line; true if nothing failed.
@@ -232,10 +234,19 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_cannot_run_has_failed_and_does_not_stop_the_next() {
+        let mut run = Run { root: Path::new("."), rows: Vec::new() };
+        run.command("missing", &mut Command::new("/no/such/program"));
+        run.step("next", "", || Ok(Count::of(true)));
+        let counts: Vec<Count> = run.rows.iter().map(|row| row.count).collect();
+        assert_eq!(counts, [Count::of(false), Count::of(true)]);
+    }
+
+    #[test]
     fn a_test_run_that_cannot_start_its_tests_counts_as_failed() {
         let mut run = Run { root: Path::new("."), rows: Vec::new() };
         let mut command = cargo(Path::new("."), &["no-such-subcommand"]);
-        run.tests("tests", &mut command).expect("cargo starts");
+        run.tests("tests", command.stderr(Stdio::null()));
         assert_eq!(run.rows[0].count, Count { passed: 0, failed: 1 });
     }
 }

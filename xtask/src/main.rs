@@ -50,15 +50,25 @@ enum Task {
     Bench(bench::Args),
 }
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a task; false if what it checked did not pass.
+fn run(task: Task) -> Result<bool> {
     let workspace = Workspace::load()?;
-    let passed = match cli.task {
-        Task::Tidy => tidy::run(&workspace)?,
-        Task::Ci(args) => ci::run(&workspace, &args)?,
-        Task::Fixtures(args) => fixtures::run(&workspace, &args)?,
-        Task::Dataset(command) => dataset::run(&workspace.root, &command)?,
-        Task::Bench(args) => bench::run(&workspace, &args)?,
-    };
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match task {
+        Task::Tidy => tidy::run(&workspace),
+        Task::Ci(args) => ci::run(&workspace, &args),
+        Task::Fixtures(args) => fixtures::run(&workspace, &args),
+        Task::Dataset(command) => dataset::run(&workspace.root, &command),
+        Task::Bench(args) => bench::run(&workspace, &args),
+    }
 }

@@ -155,7 +155,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
     let tree = Tree { workspace, texts };
     let mut broken = 0;
     for check in CHECKS {
-        let violations = (check.find)(&tree).with_context(|| format!("check {}", check.name))?;
+        let violations = (check.find)(&tree)
+            .unwrap_or_else(|error| vec![Violation::new("the check itself", format!("{error:#}"))]);
         broken += violations.len();
         println!("{:4} {:10} {}", verdict(&violations), check.name, check.rule);
         for Violation { place, what } in &violations {
