@@ -190,7 +190,7 @@ pub fn load_pixels(
     pixels.par_chunks_mut(one).zip(indices).try_for_each(|(pixels, index)| {
         let fitted = decode_one(Source::Dataset(dataset), *index, size, decoder)?;
         pixels.copy_from_slice(fitted.picture.pixels());
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     Ok(pixels)
 }

@@ -14,6 +14,7 @@ pub mod metrics;
 mod near_duplicate;
 mod scorer;
 mod split;
+mod unique;
 pub mod weights;
 
 pub use batch::{Batch, Batches, load_pixels};
@@ -25,8 +26,8 @@ pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
 pub use image::{
-    DecodeLimits, Decoder, Fitted, InputFit, Picture, is_near_grey, rgb8_from_tensor,
-    tensor_from_flat_rgb8, tensor_from_rgb8,
+    DecodeLimits, Decoder, Fitted, InputFit, Picture, PictureError, is_near_grey,
+    rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
 };
 pub use label::Label;
 pub use manifest::{Manifest, ManifestRow, pixel_hash};
@@ -35,3 +36,4 @@ pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,
 };
 pub use split::{ValidationSplit, balanced_sample, validation_split};
+pub use unique::unique_samples;

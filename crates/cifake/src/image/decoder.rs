@@ -11,7 +11,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use super::budget::{Budget, Share};
 use super::color;
 use super::header::{JpegLayout, Opened};
-use super::{InputFit, Picture};
+use super::{InputFit, Picture, PictureError};
 use crate::Error;
 
 /// What a [`Decoder`] may spend on files that nobody vouches for.
@@ -91,7 +91,7 @@ impl Decoder {
     /// The picture in `bytes`, whatever they are: any content that is no picture of a supported
     /// format within the limits is an error, a panic of a format's decoder included.
     pub fn decode(&self, bytes: &[u8]) -> Result<Picture, Error> {
-        self.decode_then(bytes, |picture| picture)
+        Ok(self.decode_then(bytes, |picture| picture)?)
     }
 
     /// The picture in the file at `path`; errors name it.
@@ -109,11 +109,11 @@ impl Decoder {
     /// If `width` or `height` is 0.
     pub fn decode_fitted(&self, bytes: &[u8], width: u32, height: u32) -> Result<Fitted, Error> {
         assert!(width > 0 && height > 0, "a picture of {width}x{height} holds no pixel");
-        self.decode_then(bytes, |picture| {
+        Ok(self.decode_then(bytes, |picture| {
             let (original_width, original_height) = (picture.width(), picture.height());
             let (picture, fit) = picture.fitted(width, height);
             Fitted { picture, fit, original_width, original_height }
-        })
+        })?)
     }
 
     /// The picture in the file at `path` at `width` x `height`; errors name the file.
@@ -130,27 +130,32 @@ impl Decoder {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(read)?;
         if !metadata.is_file() {
-            return Err(Error::NotAFile.in_file(path));
+            return Err(Error::from(PictureError::NotAFile).in_file(path));
         }
         let limit = self.limits.max_file_bytes;
-        self.check_file_bytes(metadata.len()).map_err(|error| error.in_file(path))?;
+        self.check_file_bytes(metadata.len()).map_err(|error| Error::from(error).in_file(path))?;
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(read)?;
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(read)?;
-        self.check_file_bytes(bytes.len() as u64).map_err(|error| error.in_file(path))?;
+        self.check_file_bytes(bytes.len() as u64)
+            .map_err(|error| Error::from(error).in_file(path))?;
         Ok(bytes)
     }
 
-    fn check_file_bytes(&self, n_bytes: u64) -> Result<(), Error> {
+    fn check_file_bytes(&self, n_bytes: u64) -> Result<(), PictureError> {
         let limit = self.limits.max_file_bytes;
         if n_bytes > limit {
-            return Err(Error::ImageTooLarge { bytes: n_bytes, limit });
+            return Err(PictureError::ImageTooLarge { bytes: n_bytes, limit });
         }
         Ok(())
     }
 
     /// Decodes `bytes` and lets `then` work on the picture while the budget still covers it.
-    fn decode_then<T>(&self, bytes: &[u8], then: impl FnOnce(Picture) -> T) -> Result<T, Error> {
+    fn decode_then<T>(
+        &self,
+        bytes: &[u8],
+        then: impl FnOnce(Picture) -> T,
+    ) -> Result<T, PictureError> {
         self.check_file_bytes(bytes.len() as u64)?;
         let format = format_of(bytes)?;
         let decoding = || {
@@ -164,22 +169,22 @@ impl Decoder {
         };
         // Nothing outside the closure is left half changed: the share gives itself back.
         catch_unwind(AssertUnwindSafe(decoding))
-            .unwrap_or(Err(Error::DecoderPanicked { format: name(format) }))
+            .unwrap_or(Err(PictureError::DecoderPanicked { format: name(format) }))
     }
 
     /// A share of the budget for a picture whose header is within the limits.
-    fn admit(&self, opened: &Opened<'_>, n_bytes: usize) -> Result<Share<'_>, Error> {
+    fn admit(&self, opened: &Opened<'_>, n_bytes: usize) -> Result<Share<'_>, PictureError> {
         let (width, height) = opened.decoder.dimensions();
         let limit = self.limits.max_pixels;
         if opened.n_pixels() > limit {
-            return Err(Error::TooManyPixels { width, height, limit });
+            return Err(PictureError::TooManyPixels { width, height, limit });
         }
         if opened.n_pixels() == 0 {
-            return Err(Error::NoPixels { width, height });
+            return Err(PictureError::NoPixels { width, height });
         }
         let needed = opened.cost(n_bytes);
         let budget = self.limits.allocation_budget;
-        self.budget.share(needed).ok_or(Error::OverBudget { width, height, needed, budget })
+        self.budget.share(needed).ok_or(PictureError::OverBudget { width, height, needed, budget })
     }
 }
 
@@ -189,9 +194,9 @@ pub(crate) fn is_known_format(head: &[u8]) -> bool {
 }
 
 /// The format of `bytes`, by their first few.
-fn format_of(bytes: &[u8]) -> Result<ImageFormat, Error> {
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
     if bytes.is_empty() {
-        return Err(Error::EmptyFile);
+        return Err(PictureError::EmptyFile);
     }
     match image::guess_format(bytes) {
         Ok(
@@ -201,14 +206,18 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, Error> {
             | ImageFormat::Bmp
             | ImageFormat::Gif),
         ) => Ok(format),
-        _ => Err(Error::UnknownFormat),
+        _ => Err(PictureError::UnknownFormat),
     }
 }
 
 /// Decodes the pixels of `opened`, converts them to RGB and turns them upright.
-fn picture_of(opened: Opened<'_>, bytes: &[u8], format: ImageFormat) -> Result<Picture, Error> {
+fn picture_of(
+    opened: Opened<'_>,
+    bytes: &[u8],
+    format: ImageFormat,
+) -> Result<Picture, PictureError> {
     if format == ImageFormat::Jpeg && !JpegLayout::of(bytes).has_end {
-        return Err(Error::Truncated { format: name(format) });
+        return Err(PictureError::Truncated { format: name(format) });
     }
     let Opened { decoder, orientation, .. } = opened;
     let (width, height) = decoder.dimensions();
@@ -217,7 +226,7 @@ fn picture_of(opened: Opened<'_>, bytes: &[u8], format: ImageFormat) -> Result<P
     let mut decoded = vec![0; n_bytes];
     decoder.read_image_boxed(&mut decoded).map_err(|source| malformed(format, source))?;
     let pixels = color::rgb8_from_decoded(decoded, color).ok_or_else(|| {
-        Error::UnsupportedColor { format: name(format), color: format!("{color:?}") }
+        PictureError::UnsupportedColor { format: name(format), color: format!("{color:?}") }
     })?;
     let mut upright = DynamicImage::ImageRgb8(
         RgbImage::from_raw(width, height, pixels).expect("RGB of the size that was decoded"),
@@ -227,13 +236,13 @@ fn picture_of(opened: Opened<'_>, bytes: &[u8], format: ImageFormat) -> Result<P
 }
 
 /// The error of `format`'s decoder; a file that ends early has one of its own.
-fn malformed(format: ImageFormat, source: image::ImageError) -> Error {
+fn malformed(format: ImageFormat, source: image::ImageError) -> PictureError {
     let ends_early = matches!(&source, image::ImageError::IoError(error)
         if error.kind() == std::io::ErrorKind::UnexpectedEof);
     if ends_early {
-        return Error::Truncated { format: name(format) };
+        return PictureError::Truncated { format: name(format) };
     }
-    Error::Malformed { format: name(format), source }
+    PictureError::Malformed { format: name(format), source }
 }
 
 fn name(format: ImageFormat) -> &'static str {

@@ -2,22 +2,20 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Picture;
+use super::{Picture, PictureError};
 use crate::Error;
 
 /// `[batch, 3, height, width]`, RGB in `[0, 1]`, of pictures that all have the same size.
 ///
 /// Fails if there is no picture or the sizes differ.
 pub fn tensor_from_rgb8(pictures: &[Picture], device: &Device) -> Result<Tensor<4>, Error> {
-    let Some(first) = pictures.first() else { return Err(Error::NoPictures) };
+    let Some(first) = pictures.first() else { return Err(PictureError::NoPictures.into()) };
     let size = (first.width(), first.height());
     let mut pixels = Vec::with_capacity(pictures.len() * first.pixels().len());
     for picture in pictures {
         if (picture.width(), picture.height()) != size {
-            return Err(Error::SizesDiffer {
-                first: size,
-                other: (picture.width(), picture.height()),
-            });
+            let other = (picture.width(), picture.height());
+            return Err(PictureError::SizesDiffer { first: size, other }.into());
         }
         pixels.extend_from_slice(picture.pixels());
     }
@@ -110,7 +108,10 @@ mod tests {
     fn pictures_of_two_sizes_are_an_error() {
         let turned = Picture::new(vec![0; 18], 2, 3).expect("2x3");
         let error = tensor_from_rgb8(&[picture(0), turned], &Device::flex());
-        assert!(matches!(error, Err(Error::SizesDiffer { first: (3, 2), other: (2, 3) })));
-        assert!(matches!(tensor_from_rgb8(&[], &Device::flex()), Err(Error::NoPictures)));
+        let Err(Error::Picture(PictureError::SizesDiffer { first, other })) = error else {
+            panic!("two sizes are an error")
+        };
+        assert_eq!((first, other), ((3, 2), (2, 3)));
+        assert!(tensor_from_rgb8(&[], &Device::flex()).is_err());
     }
 }
