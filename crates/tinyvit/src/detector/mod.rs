@@ -11,7 +11,10 @@ use std::sync::mpsc::sync_channel;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use cifake::weights::{Source, WeightsInfo};
-use cifake::{Classifier, DecodeLimits, Decoder, Fitted, Label, Picture, Scorer, tensor_from_rgb8};
+use cifake::{
+    Classifier, DecodeLimits, Decoder, Fitted, Label, Picture, PictureError, Scorer,
+    tensor_from_rgb8,
+};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -199,7 +202,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`cifake::Error::NoPixels`] for a picture with an empty side; [`Error::NotFinite`].
+    /// [`PictureError::NoPixels`] for a picture with an empty side; [`Error::NotFinite`].
     pub fn detect(&self, image: impl Into<Picture>) -> Result<Verdict, Error> {
         self.judge_one(&self.fitted(image.into())?)
     }
@@ -230,7 +233,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`cifake::Error::PixelCount`] for another number of bytes or an empty side.
+    /// [`PictureError::PixelCount`] for another number of bytes or an empty side.
     pub fn detect_rgb8(&self, pixels: &[u8], width: u32, height: u32) -> Result<Verdict, Error> {
         self.detect(Picture::new(pixels.to_vec(), width, height)?)
     }
@@ -324,7 +327,7 @@ impl Detector {
         let (original_width, original_height) = (picture.width(), picture.height());
         if original_width == 0 || original_height == 0 {
             let (width, height) = (original_width, original_height);
-            return Err(cifake::Error::NoPixels { width, height }.into());
+            return Err(cifake::Error::from(PictureError::NoPixels { width, height }).into());
         }
         let (width, height) = self.input_size();
         let (picture, fit) = picture.fitted(width, height);

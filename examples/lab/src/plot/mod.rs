@@ -1,0 +1,258 @@
+//! Figures as PNG files. Their font is part of the program, so that they look the same everywhere.
+
+mod canvas;
+
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use cifake::metrics::{self, ReliabilityBin};
+use cifake::{Label, metrics::RocPoint};
+use plotters::chart::SeriesLabelPosition;
+use plotters::style::RGBColor;
+use tinyvit::training::Row;
+
+use canvas::{Axes, BLUE, GREY, ORANGE, Series, Shape, chart, px, save};
+
+/// Loss, and accuracy and AUC on the validation set, by epoch.
+///
+/// # Errors
+///
+/// If there is no row or `path` cannot be written.
+pub fn training_curve(rows: &[Row], path: &Path) -> Result<()> {
+    ensure!(!rows.is_empty(), "no epoch has ended yet, so there is no curve to draw");
+    let points = |value: fn(&Row) -> f64| {
+        Shape::MarkedLine(rows.iter().map(|row| (row.epoch as f64, value(row))).collect())
+    };
+    let losses = [
+        series("training", GREY, points(|row| row.train_loss)),
+        series("validation", BLUE, points(|row| row.validation_loss)),
+    ];
+    let scores = [
+        series("AUC", BLUE, points(|row| row.validation_auc)),
+        series("accuracy", ORANGE, points(|row| row.validation_accuracy)),
+    ];
+    let epochs = rows[0].epoch as f64 - 0.5..rows[rows.len() - 1].epoch as f64 + 0.5;
+    let loss = Axes {
+        title: "Loss",
+        x: "epoch",
+        y: "cross-entropy",
+        x_range: epochs.clone(),
+        y_range: widened(&losses),
+        x_tick: |epoch| format!("{epoch:.0}"),
+        y_tick: |loss| format!("{loss:.2}"),
+        legend: Some(SeriesLabelPosition::UpperRight),
+    };
+    let score = Axes {
+        title: "Validation",
+        x: "epoch",
+        y: "share",
+        x_range: epochs,
+        y_range: widened(&scores),
+        x_tick: |epoch| format!("{epoch:.0}"),
+        y_tick: |share| format!("{share:.3}"),
+        legend: Some(SeriesLabelPosition::LowerRight),
+    };
+    save(path, (1000, 420), |area| {
+        let (left, right) = area.split_horizontally(px(500));
+        chart(&left, &loss, &losses)?;
+        chart(&right, &score, &scores)
+    })
+}
+
+/// Hits over false alarms: all of the curve, and its left end on a logarithmic axis.
+///
+/// `scores` are higher for FAKE.
+///
+/// # Errors
+///
+/// If scores and labels do not go together, one label is missing, or `path` cannot be written.
+pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
+    let points = metrics::roc_curve(scores, labels)?;
+    let name = format!("AUC {:.4}", metrics::auc(scores, labels)?);
+    let n_real = labels.iter().filter(|label| **label == Label::Real).count();
+    // The decade below the smallest share of false alarms that so many pictures can show.
+    let floor = -(n_real as f64).log10().ceil().clamp(1.0, 6.0);
+    let logarithm = |point: &RocPoint| (point.fpr.log10().max(floor), point.tpr);
+    let chance = (0..=100).map(|percent| floor * f64::from(percent) / 100.0);
+    let linear = [
+        series("chance", GREY, Shape::Line(vec![(0.0, 0.0), (1.0, 1.0)])),
+        series(&name, BLUE, Shape::Line(points.iter().map(|p| (p.fpr, p.tpr)).collect())),
+    ];
+    let logarithmic = [
+        series("chance", GREY, Shape::Line(chance.map(|x| (x, 10_f64.powf(x))).collect())),
+        series(&name, BLUE, Shape::Line(points.iter().map(logarithm).collect())),
+    ];
+    let axes = |title, x_range, x_tick| Axes {
+        title,
+        x: "false alarms (REAL called FAKE)",
+        y: "hits (FAKE called FAKE)",
+        x_range,
+        y_range: 0.0..1.02,
+        x_tick,
+        y_tick: |hits| format!("{hits:.1}"),
+        legend: Some(SeriesLabelPosition::LowerRight),
+    };
+    save(path, (1000, 460), |area| {
+        let (left, right) = area.split_horizontally(px(500));
+        chart(&left, &axes("ROC", 0.0..1.0, |x| format!("{x:.1}")), &linear)?;
+        chart(&right, &axes("Few false alarms", floor..0.0, power_of_ten), &logarithmic)
+    })
+}
+
+/// How often the detector is right when it says how sure it is, above how often it says so.
+///
+/// `scores` are probabilities of FAKE.
+///
+/// # Errors
+///
+/// If scores and labels do not go together, a score is no probability, or `path` cannot be written.
+pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
+    let mut bins = metrics::reliability(scores, labels)?;
+    bins.retain(|bin| bin.high > 0.5);
+    let title = format!(
+        "Reliability (ECE {:.4}, {} pictures)",
+        metrics::expected_calibration_error(scores, labels)?,
+        scores.len()
+    );
+    let met = |bin: &&ReliabilityBin| bin.n > 0;
+    let right = bins.iter().filter(met).map(|bin| (bin.low..bin.high, bin.accuracy)).collect();
+    let said = bins.iter().filter(met).map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let share = |bin: &ReliabilityBin| (bin.low..bin.high, bin.n as f64 / scores.len() as f64);
+    let accuracy = [
+        series("right, by bin", BLUE, Shape::Bars(right)),
+        series("perfect calibration", GREY, Shape::Line(vec![(0.0, 0.0), (1.0, 1.0)])),
+        series("at the mean confidence", ORANGE, Shape::MarkedLine(said)),
+    ];
+    let counts = [series("", GREY, Shape::Bars(bins.iter().map(share).collect()))];
+    let x_range = bins[0].low..1.0;
+    let above = Axes {
+        title: &title,
+        x: "",
+        y: "share that is right",
+        x_range: x_range.clone(),
+        y_range: 0.0..1.02,
+        x_tick: |confidence| format!("{confidence:.1}"),
+        y_tick: |share| format!("{share:.1}"),
+        legend: Some(SeriesLabelPosition::LowerRight),
+    };
+    let below = Axes {
+        title: "How often it is that sure",
+        x: "confidence in its answer",
+        y: "share of pictures",
+        x_range,
+        y_range: 0.0..1.02 * heights(&counts).end,
+        x_tick: |confidence| format!("{confidence:.1}"),
+        y_tick: |share| format!("{share:.2}"),
+        legend: None,
+    };
+    save(path, (560, 700), |area| {
+        let (upper, lower) = area.split_vertically(px(450));
+        chart(&upper, &above, &accuracy)?;
+        chart(&lower, &below, &counts)
+    })
+}
+
+fn series(name: &str, color: RGBColor, shape: Shape) -> Series {
+    Series { name: name.to_owned(), color, shape }
+}
+
+/// `0.01` for -2; nothing between the decades.
+fn power_of_ten(exponent: &f64) -> String {
+    let whole = exponent.round();
+    if (exponent - whole).abs() > 1e-6 {
+        return String::new();
+    }
+    format!("{:.*}", (-whole).max(0.0) as usize, 10_f64.powf(whole))
+}
+
+/// Smallest and largest height, a little apart even where all are equal.
+fn heights(all: &[Series]) -> Range<f64> {
+    let of = |series: &Series| match &series.shape {
+        Shape::Line(points) | Shape::MarkedLine(points) => points.iter().map(|p| p.1).collect(),
+        Shape::Bars(bars) => bars.iter().map(|bar| bar.1).collect::<Vec<_>>(),
+    };
+    let values: Vec<f64> = all.iter().flat_map(of).collect();
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    smallest..values.into_iter().fold(smallest + 1e-3, f64::max)
+}
+
+/// The heights of `all` with some room above and below.
+fn widened(all: &[Series]) -> Range<f64> {
+    let Range { start, end } = heights(all);
+    let room = 0.08 * (end - start);
+    start - room..end + room
+}
+
+#[cfg(test)]
+mod tests {
+    use image::GenericImageView;
+
+    use super::*;
+
+    /// Whether the figure in `path` has this size and a line of `color`.
+    fn shows(path: &Path, size: (u32, u32), color: RGBColor) -> bool {
+        let figure = image::open(path).expect("a figure was written");
+        let is_near = |a: u8, b: u8| a.abs_diff(b) < 30;
+        let has_color = figure.pixels().any(|(_, _, pixel)| {
+            is_near(pixel[0], color.0) && is_near(pixel[1], color.1) && is_near(pixel[2], color.2)
+        });
+        figure.dimensions() == size && has_color
+    }
+
+    fn row(epoch: usize) -> Row {
+        let t = epoch as f64;
+        Row {
+            epoch,
+            step: 700 * epoch,
+            learning_rate: 1e-3,
+            train_loss: 0.2 + 0.5 / t,
+            gradient_norm: 1.0,
+            validation_loss: 0.15 + 0.45 / t,
+            validation_accuracy: 0.96 - 0.1 / t,
+            validation_auc: 0.99 - 0.05 / t,
+        }
+    }
+
+    fn samples(n: usize) -> (Vec<f32>, Vec<Label>) {
+        // A fixed pseudo-random walk: probabilities of which most are on their label's side.
+        let score = |i: usize| ((i * 7919) % 1009) as f32 / 1009.0;
+        let label = |i: usize| {
+            let coin = ((i * 104_729) % 997) as f32 / 997.0;
+            if coin < score(i) { Label::Fake } else { Label::Real }
+        };
+        ((0..n).map(score).collect(), (0..n).map(label).collect())
+    }
+
+    #[test]
+    fn every_figure_is_written_and_shows_its_curves() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (scores, labels) = samples(2000);
+        let path = folder.path().join("roc.png");
+        roc(&scores, &labels, &path).expect("both labels are there");
+        assert!(shows(&path, (1000, 460), BLUE));
+        let path = folder.path().join("reliability.png");
+        reliability(&scores, &labels, &path).expect("the scores are probabilities");
+        assert!(shows(&path, (560, 700), ORANGE));
+        for n_epochs in [1, 12] {
+            let path = folder.path().join("curve.png");
+            let rows: Vec<Row> = (1..=n_epochs).map(row).collect();
+            training_curve(&rows, &path).expect("there are rows");
+            assert!(shows(&path, (1000, 420), ORANGE));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        let path = Path::new("never-written.png");
+        assert!(training_curve(&[], path).is_err());
+        assert!(roc(&[0.1, 0.2], &[Label::Real; 2], path).is_err());
+        assert!(reliability(&[3.0], &[Label::Fake], path).is_err());
+    }
+
+    #[test]
+    fn only_decades_get_a_tick() {
+        let ticks = [0.0, -1.0, -3.0, -0.5].map(|exponent| power_of_ten(&exponent));
+        assert_eq!(ticks, ["1", "0.1", "0.001", ""]);
+    }
+}
