@@ -32,7 +32,8 @@ pub fn parse(name: &str) -> Result<Device, Error> {
 #[must_use]
 pub fn name(device: &Device) -> String {
     let plain = ["flex", "ndarray", "wgpu"].map(str::to_owned);
-    let numbered = (0..MAX_GPUS).flat_map(|index| [format!("cuda:{index}"), format!("wgpu:{index}")]);
+    let numbered =
+        (0..MAX_GPUS).flat_map(|index| [format!("cuda:{index}"), format!("wgpu:{index}")]);
     plain
         .into_iter()
         .chain(numbered)

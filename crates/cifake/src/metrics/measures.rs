@@ -270,8 +270,7 @@ mod tests {
     fn the_interval_of_an_accuracy_is_the_binomial_one() {
         // 90 of 100 right: 0.9 +- 1.96 * sqrt(0.9 * 0.1 / 100) = 0.9 +- 0.059.
         let scores: Vec<f32> = (0..100).map(|index| if index < 90 { 0.9 } else { 0.1 }).collect();
-        let measures =
-            Bootstrap::new(5).measure(&scores, &[Fake; 100], 0.5).expect("valid input");
+        let measures = Bootstrap::new(5).measure(&scores, &[Fake; 100], 0.5).expect("valid input");
         let Metric { value, low, high } = measures.accuracy;
         assert_eq!(value, 0.9);
         assert!((low - 0.841).abs() < 0.015 && (high - 0.959).abs() < 0.015, "{low} {high}");

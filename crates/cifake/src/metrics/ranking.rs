@@ -223,7 +223,13 @@ mod tests {
         for fake in of(Fake) {
             for real in of(Real) {
                 pairs += 1.0;
-                wins += if fake > real { 1.0 } else if fake == real { 0.5 } else { 0.0 };
+                wins += if fake > real {
+                    1.0
+                } else if fake == real {
+                    0.5
+                } else {
+                    0.0
+                };
             }
         }
         wins / pairs

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::{Mapping, sha256_hex};
 use crate::{Error, file};
@@ -81,9 +81,9 @@ impl Checkpoint {
     /// Reads `source` within `limits`.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::FileTooLarge`], [`Error::WeightsHeaderTooLarge`],
-    /// [`Error::NotSafetensors`], [`Error::WeightType`], [`Error::WeightNotFinite`]; for a PyTorch
-    /// pickle [`Error::NotPytorch`], or [`Error::PytorchNotCompiled`] in a build without it.
+    /// [`Error::Read`], [`Error::FileTooLarge`], [`Error::NotSafetensors`], [`Error::WeightType`],
+    /// [`Error::WeightNotFinite`]; for a PyTorch pickle [`Error::NotPytorch`], or
+    /// [`Error::PytorchNotCompiled`] in a build without it.
     pub fn open_within(source: Source<'_>, limits: Limits) -> Result<Self, Error> {
         match source {
             Source::File(path) => {
@@ -195,11 +195,11 @@ fn strict(path: &Path, result: ApplyResult) -> Result<(), Error> {
 
 /// Refuses a header that is over the limit before it is parsed.
 fn check_header(path: &Path, bytes: &[u8], limits: Limits) -> Result<(), Error> {
-    let limit = limits.max_header_bytes;
     match bytes.first_chunk::<PREFIX>().map(|prefix| u64::from_le_bytes(*prefix)) {
         // A number larger than the file is a broken file, which the parser says better.
-        Some(claimed) if claimed > limit && claimed <= bytes.len() as u64 => {
-            Err(Error::WeightsHeaderTooLarge { path: path.to_owned(), bytes: claimed, limit })
+        Some(claimed) if claimed > limits.max_header_bytes && claimed <= bytes.len() as u64 => {
+            let source = SafeTensorError::HeaderTooLarge;
+            Err(Error::NotSafetensors { path: path.to_owned(), source })
         }
         _ => Ok(()),
     }

@@ -26,6 +26,8 @@
 //! ```
 
 mod checkpoint;
+#[cfg(feature = "network")]
+mod hub;
 mod mapping;
 #[cfg(feature = "pytorch")]
 mod pytorch;
@@ -35,6 +37,8 @@ use burn::module::Module;
 use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
+#[cfg(feature = "network")]
+pub use hub::{Hub, HubError};
 pub use mapping::{Layout, Mapping};
 pub use save::{Precision, save, to_bytes};
 
