@@ -1,5 +1,80 @@
 //! TinyViT on burn: timm checkpoints, presets native to 32x32, training, and a one-call detector of
 //! AI-generated images.
+//!
+//! # A picture goes in, a verdict comes out
+//!
+//! ```
+//! # #[cfg(feature = "embedded")]
+//! # fn main() -> Result<(), tinyvit::Error> {
+//! # let image = image::RgbImage::from_pixel(640, 480, image::Rgb([90, 120, 60]));
+//! let detector = tinyvit::Detector::embedded()?;
+//! let verdict = detector.detect(&image)?;
+//! println!("{verdict}");
+//! # assert_eq!((verdict.width, verdict.height), (640, 480));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "embedded"))]
+//! # fn main() {}
+//! ```
+//!
+//! `image` is an `image::DynamicImage` or an `image::RgbImage`; [`Detector::detect_path`],
+//! [`detect_bytes`](Detector::detect_bytes) and [`detect_rgb8`](Detector::detect_rgb8) take files,
+//! their bytes, or bare pixels. The shipped model reads 32x32 pixels: a picture of that size is
+//! judged as it is, the whole of any other is resized first, and [`Verdict::input`] says so.
+//!
+//! Many files, in order, with bounded memory, each with its own answer:
+//!
+//! ```
+//! # #[cfg(feature = "embedded")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tinyvit::{Detector, Input};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # image::RgbImage::new(32, 32).save(folder.path().join("a.png"))?;
+//! # std::fs::write(folder.path().join("b.png"), "no picture")?;
+//! # let folder = folder.path();
+//! let detector = Detector::embedded()?.with_threads(2)?.with_threshold(0.9)?;
+//! let mut n_failed = 0;
+//! detector.detect_each(Input::expand(folder), |name, outcome| {
+//!     match outcome {
+//!         Ok(verdict) => println!("{name}: {}", verdict.label),
+//!         Err(error) => n_failed += usize::from(!error.to_string().is_empty()),
+//!     }
+//!     Ok::<(), std::io::Error>(())
+//! })?;
+//! assert_eq!(n_failed, 1);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "embedded"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The network behind it
+//!
+//! [`TinyVitConfig`] has a preset for each published size and two of our own; [`weight_file`] reads
+//! and writes weights with their configuration; [`TinyVitClassifier`] is what attacks and class
+//! activation maps work on. Weights from elsewhere load strictly, both ways.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use cifake::{Classifier, FeatureClassifier};
+//! use tinyvit::{TinyVitClassifier, TinyVitConfig};
+//!
+//! let config = TinyVitConfig::native();
+//! let classifier = TinyVitClassifier::new(&config.init(1, &Device::flex()), config);
+//! let images = Tensor::<4>::ones([2, 3, 32, 32], &Device::flex()) * 0.5;
+//! let logits = classifier.logits(images.clone());
+//! let layer = classifier.layers().last().expect("every model has layers");
+//! let again = classifier.head(classifier.features(images, layer), layer);
+//! assert!((logits - again).abs().max().into_scalar::<f32>() < 1e-5);
+//! ```
+//!
+//! # Features
+//!
+//! - `embedded` (default): the shipped weights, 4.4 MB, and [`Detector::embedded`].
+//! - `train`: the module `training`, from data to weights.
+//! - `pytorch`: `.pt` checkpoints beside safetensors.
+//! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`Detector::on`].
 
 mod attention;
 mod block;
@@ -21,7 +96,7 @@ pub use block::{NormMlp, TinyVitBlock};
 pub use classifier::TinyVitClassifier;
 pub use config::{IMAGENET_MEAN, IMAGENET_STD, Normalization, TinyVitConfig};
 pub use conv::{ConvNorm, MbConv, PatchEmbed, PatchMerging};
-pub use detector::{Detector, Input, Summary, Verdict, json_line};
+pub use detector::{Detector, Input, Summary, Verdict, json_line, table_header, table_row};
 pub use drop_path::DropPath;
 pub use error::Error;
 pub use model::{AttentionStage, ConvStage, Head, TinyVit};

@@ -23,7 +23,7 @@ use crate::{Error, weight_file};
 use calibration::Calibration;
 
 pub use input::Input;
-pub use verdict::{Summary, Verdict, json_line};
+pub use verdict::{Summary, Verdict, json_line, table_header, table_row};
 
 /// Pictures that go through the model together.
 const BATCH: usize = 64;

@@ -95,6 +95,28 @@ pub fn json_line(path: &str, outcome: &Result<Verdict, Error>) -> String {
     serde_json::to_string(&line).expect("texts and numbers are always JSON")
 }
 
+/// The first line of a table of [`table_row`]s.
+#[must_use]
+pub fn table_header() -> String {
+    columns("LABEL", "P(FAKE)", "SIZE", "INPUT", "PATH")
+}
+
+/// One line of a table: label, probability of FAKE, size, input and `path`, or the error.
+#[must_use]
+pub fn table_row(path: &str, outcome: &Result<Verdict, Error>) -> String {
+    match outcome {
+        Ok(Verdict { label, p_fake, width, height, input, .. }) => {
+            let percent = format!("{:.1} %", 100.0 * p_fake);
+            columns(label.as_str(), &percent, &format!("{width}x{height}"), input.as_str(), path)
+        }
+        Err(error) => format!("ERROR  {error}"),
+    }
+}
+
+fn columns(label: &str, p_fake: &str, size: &str, input: &str, path: &str) -> String {
+    format!("{label:<5}  {p_fake:>7}  {size:>11}  {input:<7}  {path}")
+}
+
 /// How many pictures got which answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -132,7 +154,11 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { n_real, n_fake, n_resized, n_failed } = self;
-        write!(f, "{} inputs: {n_real} REAL, {n_fake} FAKE, {n_failed} failed", self.n_inputs())?;
+        let inputs = if self.n_inputs() == 1 { "input" } else { "inputs" };
+        write!(f, "{} {inputs}: {n_real} REAL, {n_fake} FAKE", self.n_inputs())?;
+        if *n_failed > 0 {
+            write!(f, ", {n_failed} without a verdict")?;
+        }
         if *n_resized > 0 {
             write!(f, "; {n_resized} resized to the model's size, which tells less")?;
         }
@@ -168,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_of_a_table_stand_under_its_header() {
+        let (header, row) = (table_header(), table_row("a.png", &Ok(verdict())));
+        assert_eq!(row, "FAKE    97.3 %      640x480  resized  a.png");
+        assert_eq!(header.find("PATH"), row.find("a.png"));
+        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
+        assert!(table_row("*.png", &failed).starts_with("ERROR  no file matches `*.png`"));
+    }
+
+    #[test]
     fn a_verdict_reads_as_a_sentence_that_tells_of_resizing() {
         let text = verdict().to_string();
         assert!(text.starts_with("FAKE (97.3 % sure), seen as a whole resized from 640x480"));
@@ -184,5 +219,6 @@ mod tests {
         summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
         assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
         assert_eq!(summary.n_inputs(), 2);
+        assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use tinyvit::{Detector, Error, Input, Summary, Verdict, json_line};
+use tinyvit::{Detector, Input, Summary, json_line, table_header, table_row};
 
 /// From this many inputs on, progress is shown (on a terminal).
 const MANY: usize = 200;
@@ -72,12 +72,12 @@ fn run(args: &Args) -> Result<Summary> {
     };
     let (started, mut summary, mut out) = (Instant::now(), Summary::default(), io::stdout().lock());
     if !args.json {
-        writeln!(out, "{:<6} {:>7}  {:>11}  {:<8} PATH", "LABEL", "P(FAKE)", "SIZE", "INPUT")?;
+        writeln!(out, "{}", table_header())?;
     }
     let written = detector.detect_each(inputs, |path, outcome| {
         summary.add(&outcome);
         bar.inc(1);
-        let line = if args.json { json_line(path, &outcome) } else { row(path, &outcome) };
+        let line = if args.json { json_line(path, &outcome) } else { table_row(path, &outcome) };
         bar.suspend(|| writeln!(out, "{line}"))
     });
     bar.finish_and_clear();
@@ -87,8 +87,10 @@ fn run(args: &Args) -> Result<Summary> {
         written => written?,
     }
     if !args.json {
-        let (seconds, model) = (started.elapsed().as_secs_f64(), detector.model_name());
-        writeln!(out, "\n{summary}\n{model}, threshold {}, {seconds:.2} s", detector.threshold())?;
+        let (seconds, threshold) = (started.elapsed().as_secs_f64(), detector.threshold());
+        let speed = summary.n_inputs() as f64 / seconds;
+        writeln!(out, "\n{summary}; {seconds:.2} s, {speed:.0} images/s")?;
+        writeln!(out, "{}, threshold {threshold}", detector.model_name())?;
     }
     Ok(summary)
 }
@@ -110,15 +112,5 @@ fn expand(path: &Path) -> Vec<Input> {
     match path.to_str() {
         Some("-") => vec![Input::reader("-", io::stdin())],
         _ => Input::expand(path),
-    }
-}
-
-fn row(path: &str, outcome: &Result<Verdict, Error>) -> String {
-    match outcome {
-        Ok(Verdict { label, p_fake, width, height, input, .. }) => {
-            let (percent, size) = (100.0 * p_fake, format!("{width}x{height}"));
-            format!("{label:<6} {percent:>5.1} %  {size:>11}  {:<8} {path}", input.as_str())
-        }
-        Err(error) => format!("{:<6} {error}", "ERROR"),
     }
 }
