@@ -1,0 +1,94 @@
+//! `evaluate` on the committed mini set: its numbers, tables and files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn mini() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
+}
+
+fn evaluate(arguments: &[&str]) -> Output {
+    let mini = mini();
+    Command::new(env!("CARGO_BIN_EXE_evaluate"))
+        .arg("--data")
+        .arg(&mini)
+        .args(arguments)
+        .output()
+        .expect("the example was built")
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let output = evaluate(&[&["--json"], arguments].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    serde_json::from_slice(&output.stdout).expect("the output is JSON")
+}
+
+#[test]
+fn every_metric_has_a_value_within_its_interval() {
+    let report = report(&[]);
+    assert_eq!(report["n"], 32);
+    let dedup = &report["dedup"];
+    // One of the 32 test pictures stands in the training set.
+    assert_eq!(dedup["n"], 31);
+    for measures in [&report, dedup] {
+        for name in ["accuracy", "auc", "ap", "ece", "brier", "accuracy_real", "accuracy_fake"] {
+            let [value, low, high] =
+                ["value", "low", "high"].map(|key| measures[name][key].as_f64().expect(name));
+            assert!((0.0..=1.0).contains(&value), "{name}: {value}");
+            assert!(low <= high, "{name}: {low} {high}");
+        }
+    }
+    assert!(report["model"].as_str().is_some_and(|model| model.starts_with("tinyvit-")));
+    assert_eq!(report["split"], "test");
+}
+
+#[test]
+fn a_limit_draws_both_labels_by_seed() {
+    let drawn = |seed: &str| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("scores.csv");
+        let scores = path.to_str().expect("it is UTF-8");
+        let report = report(&["--limit", "8", "--seed", seed, "--scores", scores]);
+        assert_eq!(report["n"], 8);
+        std::fs::read_to_string(&path).expect("it was written")
+    };
+    let first = drawn("1");
+    let n_real = first.lines().filter(|line| line.contains(",REAL,")).count();
+    assert_eq!((n_real, first.lines().count()), (4, 9));
+    assert_eq!(drawn("1"), first);
+    assert_ne!(drawn("2"), first);
+}
+
+#[test]
+fn tables_and_figures_are_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [roc, reliability] = ["roc.png", "reliability.png"].map(|name| {
+        let path = folder.path().join(name);
+        path.to_str().expect("it is UTF-8").to_owned()
+    });
+    let output = evaluate(&["--split", "train", "--roc", &roc, "--reliability", &reliability]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in ["accuracy", "deduplicated", "near grey", "(train)", "called FAKE"] {
+        assert!(table.contains(word), "{word} is missing in\n{table}");
+    }
+    for path in [roc, reliability] {
+        let figure = image::open(&path).expect("a figure was written");
+        assert!(figure.width() > 400, "{path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_an_error() {
+    for arguments in [&["--split", "valid"][..], &["--weights", "missing.safetensors"]] {
+        let output = evaluate(arguments);
+        assert!(!output.status.success());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(arguments[1]), "{stderr}");
+    }
+    let nothing = Command::new(env!("CARGO_BIN_EXE_evaluate")).output();
+    assert_eq!(nothing.expect("the example was built").status.code(), Some(2));
+}
