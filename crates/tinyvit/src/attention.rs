@@ -47,8 +47,11 @@ impl Attention {
             x.pad([(0, padded[0] - height), (0, padded[1] - width), (0, 0)], 0.0)
         };
         let tokens = self.attend(partition(x, side));
-        merge(tokens, [batch, padded[0], padded[1], dim], side)
-            .slice([0..batch, 0..height, 0..width, 0..dim])
+        let map = merge(tokens, [batch, padded[0], padded[1], dim], side);
+        if padded == [height, width] {
+            return map;
+        }
+        map.slice([0..batch, 0..height, 0..width, 0..dim])
     }
 
     /// `[windows, tokens, dim]` to the same.
@@ -92,9 +95,11 @@ fn partition(x: Tensor<4>, side: usize) -> Tensor<3> {
     if [height, width] == [side, side] {
         return x.reshape([batch, side * side, dim]);
     }
-    x.reshape([batch, height / side, side, width / side, side, dim])
-        .swap_dims(2, 3)
-        .reshape([batch * (height / side) * (width / side), side * side, dim])
+    x.reshape([batch, height / side, side, width / side, side, dim]).swap_dims(2, 3).reshape([
+        batch * (height / side) * (width / side),
+        side * side,
+        dim,
+    ])
 }
 
 /// The inverse of [`partition`].
@@ -130,9 +135,8 @@ mod tests {
         let mut attention = Attention::new(4, 1, 2, &device);
         let biases = Tensor::from_floats([[0.0, 1.0, 2.0, 3.0]], &device);
         attention.attention_biases = Param::from_tensor(biases);
-        let expected = [
-            0.0, 1.0, 2.0, 3.0, 1.0, 0.0, 3.0, 2.0, 2.0, 3.0, 0.0, 1.0, 3.0, 2.0, 1.0, 0.0f32,
-        ];
+        let expected =
+            [0.0, 1.0, 2.0, 3.0, 1.0, 0.0, 3.0, 2.0, 2.0, 3.0, 0.0, 1.0, 3.0, 2.0, 1.0, 0.0f32];
         assert_eq!(attention.bias().into_data().try_to_vec::<f32>().expect("floats"), expected);
     }
 }

@@ -1,9 +1,8 @@
 //! Stochastic depth (Huang et al. 2016): a residual branch is left out for some samples of a batch.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
 use rand::rngs::ChaCha8Rng;
-
+use rand::{RngExt, SeedableRng};
 
 /// Which residual branches a batch takes: one mask `[batch]` a branch, drawn on the host.
 ///

@@ -13,7 +13,9 @@ pub enum Error {
         reason: String,
     },
     /// A calibration in a weight file's metadata that is no usable number.
-    #[error("`{key}` in the metadata of {name} is `{value}` where {expected} was expected; calibrate the weights again")]
+    #[error(
+        "`{key}` in the metadata of {name} is `{value}` where {expected} was expected; calibrate the weights again"
+    )]
     Calibration {
         /// The file.
         name: String,
@@ -39,7 +41,9 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
     /// A model whose answer is no number.
-    #[error("{model} gives a probability that is not a number; its weights are broken, train or download them again")]
+    #[error(
+        "{model} gives a probability that is not a number; its weights are broken, train or download them again"
+    )]
     NotFinite {
         /// The model.
         model: String,

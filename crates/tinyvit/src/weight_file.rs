@@ -84,9 +84,8 @@ mod tests {
     fn a_file_without_a_configuration_is_refused_by_name() {
         let device = Device::flex();
         let model = TinyVitConfig::native().init(9, &device);
-        let bytes =
-            weights::to_bytes(&model, &Mapping::PYTORCH, &BTreeMap::new(), Precision::F32)
-                .expect("finite weights");
+        let bytes = weights::to_bytes(&model, &Mapping::PYTORCH, &BTreeMap::new(), Precision::F32)
+            .expect("finite weights");
         let source = Source::Bytes { name: "plain", bytes: &bytes };
         let error = load(source, &device).err().expect("there is no configuration");
         assert!(error.to_string().contains("plain"), "{error}");

@@ -1,8 +1,8 @@
 //! What happens to a training picture: every draw is a function of (seed, epoch, sample index).
 
 use image::codecs::jpeg::JpegEncoder;
-use rand::{RngExt, SeedableRng};
 use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +47,7 @@ pub(crate) struct Drawn {
 /// The generator of one sample in one epoch; `purpose` separates draws that must not correlate.
 pub(crate) fn sample_rng(seed: u64, epoch: usize, sample: usize, purpose: u64) -> ChaCha8Rng {
     let mut key = [0u8; 32];
-    for (chunk, word) in
-        key.chunks_exact_mut(8).zip([seed, epoch as u64, sample as u64, purpose])
-    {
+    for (chunk, word) in key.chunks_exact_mut(8).zip([seed, epoch as u64, sample as u64, purpose]) {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
@@ -98,7 +96,13 @@ impl Augment {
     }
 
     /// The picture `sample` as epoch `epoch` sees it.
-    pub(crate) fn draw(&self, examples: &Examples, seed: u64, epoch: usize, sample: usize) -> Drawn {
+    pub(crate) fn draw(
+        &self,
+        examples: &Examples,
+        seed: u64,
+        epoch: usize,
+        sample: usize,
+    ) -> Drawn {
         let mut rng = sample_rng(seed, epoch, sample, 0);
         let mut drawn = self.draw_one(examples, sample, &mut rng);
         let choice: f64 = rng.random();
@@ -143,9 +147,8 @@ impl Augment {
     fn recolour(&self, rgb: &mut [u8], rng: &mut ChaCha8Rng) {
         let mut factor = || 1.0 + self.colour * rng.random_range(-1.0..=1.0f32);
         let [brightness, contrast, saturation] = [factor(), factor(), factor()];
-        let grey = |p: &[u8]| {
-            0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])
-        };
+        let grey =
+            |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
         let n_pixels = (rgb.len() / 3) as f32;
         let mean = rgb.chunks_exact(3).map(grey).sum::<f32>() / n_pixels * brightness;
         for pixel in rgb.chunks_exact_mut(3) {

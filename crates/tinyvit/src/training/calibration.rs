@@ -61,8 +61,7 @@ pub(crate) fn validation_scores(model: &TinyVit, validation: &Examples) -> Vec<f
     let all: Vec<usize> = (0..validation.len()).collect();
     let mut scores = Vec::with_capacity(all.len());
     for samples in all.chunks(BATCH) {
-        let pixels: Vec<f32> =
-            samples.iter().flat_map(|&i| planes(validation.pixels(i))).collect();
+        let pixels: Vec<f32> = samples.iter().flat_map(|&i| planes(validation.pixels(i))).collect();
         let shape = [samples.len(), 3, side, side];
         let images = Tensor::from_data(TensorData::new(pixels, shape), &device);
         scores.extend(margins(model.forward(model.resized(images))));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cifake::{Dataset, Decoder, Label, split, weights};
+use cifake::{Dataset, Decoder, Label, balanced_sample, load_pixels, validation_split, weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -55,27 +55,24 @@ impl TrainingData {
         decoder: &Decoder,
     ) -> Result<Self, TrainError> {
         let samples = dataset.samples();
+        let every_label: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
         let indices: Vec<usize> = match config.limit {
             0 => (0..samples.len()).collect(),
-            limit => cifake::balanced_sample(dataset, limit, config.seed),
+            limit => balanced_sample(&every_label, limit, config.seed),
         };
         let size = (config.side, config.side);
-        let pixels = cifake::load_pixels(dataset, &indices, size, decoder)?;
+        let pixels = load_pixels(dataset, &indices, size, decoder)?;
         let one = config.side as usize * config.side as usize * 3;
         let hashes: Vec<String> = pixels.par_chunks(one).map(weights::sha256_hex).collect();
-        let labels: Vec<Label> = indices.iter().map(|&i| samples[i].label).collect();
+        let labels: Vec<Label> = indices.iter().map(|&i| every_label[i]).collect();
 
         let mut seen = HashSet::new();
         let is_kept = |&i: &usize| !config.deduplicate || seen.insert(&hashes[i]);
         let kept: Vec<usize> = (0..indices.len()).filter(is_kept).collect();
         let groups: Vec<u64> = kept.iter().map(|&i| group(&hashes[i])).collect();
         let kept_labels: Vec<Label> = kept.iter().map(|&i| labels[i]).collect();
-        let parts = split::validation_split(
-            &groups,
-            &kept_labels,
-            config.validation_fraction,
-            config.seed,
-        );
+        let parts =
+            validation_split(&groups, &kept_labels, config.validation_fraction, config.seed);
         let side = config.side as usize;
         let take = |part: &[usize]| {
             let chosen = || part.iter().map(|&place| kept[place]);

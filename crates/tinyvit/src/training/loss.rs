@@ -13,8 +13,8 @@ pub(crate) fn cross_entropy(scores: Tensor<2>, targets: &[f32], smoothing: f64) 
             let scores = scores.reshape([batch]);
             let fake = column(fake, &scores.device());
             // softplus(z) - t z; the first term by way of |z|, so that exp cannot overflow.
-            let softplus = ((scores.clone().abs().neg().exp() + 1.0).log())
-                + scores.clone().clamp_min(0.0);
+            let softplus =
+                ((scores.clone().abs().neg().exp() + 1.0).log()) + scores.clone().clamp_min(0.0);
             (softplus - scores * fake).mean()
         }
         [batch, _] => {
@@ -42,8 +42,7 @@ mod tests {
         let one = Tensor::<2>::from_floats([[2.0], [-90.0], [0.5]], &device);
         let two = Tensor::<2>::from_floats([[0.0, 2.0], [0.0, -90.0], [0.0, 0.5]], &device);
         let targets = [1.0, 0.25, 0.0];
-        let [a, b] =
-            [one, two].map(|s| cross_entropy(s, &targets, 0.1).into_scalar::<f32>());
+        let [a, b] = [one, two].map(|s| cross_entropy(s, &targets, 0.1).into_scalar::<f32>());
         assert!((a - b).abs() < 1e-5, "{a} {b}");
     }
 

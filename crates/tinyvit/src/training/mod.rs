@@ -37,8 +37,10 @@ pub enum TrainError {
     #[error("the training configuration cannot be run: {0}")]
     Config(String),
     /// A training set of another size than its labels say.
-    #[error("the pictures take {found} bytes where {expected} were expected; give at least one \
-             picture, all of one square size")]
+    #[error(
+        "the pictures take {found} bytes where {expected} were expected; give at least one \
+             picture, all of one square size"
+    )]
     Examples {
         /// Bytes given.
         found: usize,

@@ -124,11 +124,8 @@ mod tests {
     fn layout() -> Layout {
         let entry = |kind, range| Entry { path: String::new(), kind, range };
         let mut layout = Layout::default();
-        layout.entries = vec![
-            entry(Kind::Decayed, 0..2),
-            entry(Kind::Plain, 2..3),
-            entry(Kind::Buffer, 3..4),
-        ];
+        layout.entries =
+            vec![entry(Kind::Decayed, 0..2), entry(Kind::Plain, 2..3), entry(Kind::Buffer, 3..4)];
         layout
     }
 

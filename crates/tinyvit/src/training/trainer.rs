@@ -234,9 +234,8 @@ impl Trainer {
     }
 
     fn drop_path(&self, samples: &[usize], epoch: usize) -> DropPath {
-        let seed = |&sample: &usize| {
-            sample_rng(self.config.seed, epoch, sample, DROP_PATH).next_u64()
-        };
+        let seed =
+            |&sample: &usize| sample_rng(self.config.seed, epoch, sample, DROP_PATH).next_u64();
         let seeds: Vec<u64> = samples.iter().map(seed).collect();
         DropPath::draw(&drop_rates(&self.model_config), &seeds, &self.device.clone().autodiff())
     }
@@ -338,4 +337,3 @@ fn fingerprint(train: &Examples, validation: &Examples) -> String {
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
-

@@ -64,7 +64,7 @@ fn run(
 ) -> anyhow::Result<()> {
     let recipe: Recipe = toml::from_str(recipe)?;
     let device = device::parse(device)?;
-    let dataset = cifake::open(data, Some(Split::Train))?;
+    let dataset = cifake::open_dataset(data, Some(Split::Train))?;
     let data = TrainingData::load(dataset.as_ref(), &recipe.data, &Decoder::default())?;
     let (model, config, info) = weight_file::load(Source::File(weights), &device)?;
     let (notes, report) = calibrate(model, &config, &info.metadata, &data.validation, out)?;

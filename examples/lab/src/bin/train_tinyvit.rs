@@ -11,6 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tinyvit::training::{Event, Recipe, Trainer, TrainingData};
 use tinyvit::weight_file;
 
+/// Activations of a batch are large; without it the system would hand out fresh pages each step.
+#[global_allocator]
+static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+    cifake_kernels::RecyclingAllocator::new(8 << 30);
+
 /// Trains a TinyViT and writes checkpoint.safetensors, best.safetensors, last.safetensors,
 /// metrics.csv and metrics.png into a folder. Started again with the same folder it goes on.
 #[derive(Parser)]
@@ -69,7 +74,7 @@ fn train(args: &Args, recipe: &str, data: &Path, out: &Path) -> anyhow::Result<(
     let model_config = recipe.model_config()?;
     let device = device::parse(&args.device)?;
     std::fs::create_dir_all(out)?;
-    let dataset = cifake::open(data, Some(Split::Train))?;
+    let dataset = cifake::open_dataset(data, Some(Split::Train))?;
     let data = TrainingData::load(dataset.as_ref(), &recipe.data, &Decoder::default())?;
     eprintln!(
         "{} pictures to train on, {} to validate, {} duplicates left out",
