@@ -9,7 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata, backend_extension,
 };
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -58,7 +58,7 @@ pub fn batch_norm_gelu<const D: usize>(
 ) -> BatchNormOutput<D> {
     if !buffer::is_fast(&x) {
         let normalized = composed(x, gamma, beta, epsilon);
-        return BatchNormOutput { output: activation::gelu(normalized.output), ..normalized };
+        return BatchNormOutput { output: crate::gelu::composed(normalized.output), ..normalized };
     }
     dispatch(x, gamma, beta, epsilon, true)
 }

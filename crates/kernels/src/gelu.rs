@@ -7,7 +7,7 @@ use burn::backend::autodiff::{
 };
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -23,9 +23,14 @@ const BLOCK: usize = 8192;
 #[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if !buffer::is_fast(&x) {
-        return activation::gelu(x);
+        return composed(x);
     }
     Tensor::from_dispatch(<Dispatch as GeluOps>::exact_gelu(x.into_dispatch()))
+}
+
+/// `activation::gelu` would differentiate the tanh approximation on most backends.
+pub(crate) fn composed<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5) * x
 }
 
 #[backend_extension(Flex, Autodiff)]
