@@ -213,6 +213,32 @@ impl TinyVitConfig {
         maps
     }
 
+    /// Numbers that a weight file of this model holds: parameters and running statistics.
+    #[must_use]
+    pub fn n_values(&self) -> u64 {
+        let norm = |c: u64| 4 * c;
+        let conv = |input: u64, output: u64, taps: u64| input * output * taps + norm(output);
+        let linear = |input: u64, output: u64| input * output + output;
+        let [dims, heads, windows, depths] =
+            [self.embed_dims, self.n_heads, self.window_sizes, self.depths]
+                .map(|list| list.map(|n| n as u64));
+        let [stem, expand, mlp] =
+            [self.stem_dim, self.mbconv_expand_ratio, self.mlp_ratio].map(|n| n as u64);
+        let wide = dims[0] * expand;
+        let mbconv = conv(dims[0], wide, 1) + conv(1, wide, 9) + conv(wide, dims[0], 1);
+        let stage = |i: usize| {
+            let d = dims[i];
+            let merge = conv(dims[i - 1], d, 1) + conv(1, d, 9) + conv(d, d, 1);
+            let biases = heads[i] * windows[i] * windows[i];
+            let attention = 2 * d + linear(d, 3 * d) + linear(d, d) + biases;
+            let transform = 2 * d + linear(d, mlp * d) + linear(mlp * d, d);
+            merge + depths[i] * (attention + conv(1, d, 9) + transform)
+        };
+        let head = 2 * dims[3] + linear(dims[3], self.n_classes as u64);
+        let stem = conv(3, stem, 9) + conv(stem, dims[0], 9);
+        stem + depths[0] * mbconv + (1..4).map(stage).sum::<u64>() + head
+    }
+
     /// Checks what a configuration from outside must satisfy before anything is built from it.
     ///
     /// # Errors
@@ -274,6 +300,14 @@ mod tests {
         assert_eq!(config.window_sizes[1..], [8, 4, 2]);
         let at_224 = TinyVitConfig::tiny_vit_5m().with_fitting_windows();
         assert_eq!(at_224.window_sizes[1..], [14, 14, 7]);
+    }
+
+    #[test]
+    fn the_formula_counts_what_a_model_holds() {
+        let mut config = TinyVitConfig::native_large().with_n_classes(7);
+        config.depths = [1, 2, 3, 1];
+        let model = config.init(1, &Device::flex());
+        assert_eq!(config.n_values(), burn::module::Module::num_params(&model) as u64);
     }
 
     #[test]

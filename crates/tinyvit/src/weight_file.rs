@@ -49,12 +49,19 @@ pub fn load(
     };
     let broken = |reason: String| crate::Error::WeightFile { name: name(), reason };
     let json = info.metadata.get(CONFIG).ok_or_else(|| {
-        broken(format!("its metadata holds no {CONFIG}; upstream files load by `pretrained`"))
+        broken(format!(
+            "its metadata holds no {CONFIG}; upstream's files load by `TinyVitConfig::load`"
+        ))
     })?;
     let config: TinyVitConfig =
         serde_json::from_str(json).map_err(|error| broken(error.to_string()))?;
     config.validate().map_err(broken)?;
-    let mut model = config.init(0, device);
+    // Compared before anything is built: a small file may claim a model of any size.
+    if config.n_values() != info.n_elements as u64 {
+        let (expected, found) = (config.n_values(), info.n_elements);
+        return Err(broken(format!("its model has {expected} values, the file {found}")));
+    }
+    let mut model = TinyVit::new(&config, device);
     checkpoint.load_into(&mut model, &Mapping::PYTORCH)?;
     Ok((model, config, info))
 }
@@ -78,6 +85,21 @@ mod tests {
         let images = burn::tensor::Tensor::<4>::ones([1, 3, 32, 32], &device) * 0.3;
         let [a, b] = [&model, &again].map(|m| m.forward(images.clone()).into_data());
         a.assert_eq(&b, true);
+    }
+
+    #[test]
+    fn a_small_file_that_claims_a_huge_model_is_refused() {
+        let device = Device::flex();
+        let model = TinyVitConfig::native().init(9, &device);
+        let mut claimed = TinyVitConfig::native();
+        claimed.window_sizes = [4096; 4];
+        let json = serde_json::to_string(&claimed).expect("plain data has a JSON form");
+        let metadata = [(CONFIG.to_owned(), json)].into();
+        let bytes = weights::to_bytes(&model, &Mapping::PYTORCH, &metadata, Precision::F32)
+            .expect("finite weights");
+        let source = Source::Bytes { name: "claim", bytes: &bytes };
+        let error = load(source, &device).err().expect("the numbers differ");
+        assert!(error.to_string().contains("claim"), "{error}");
     }
 
     #[test]

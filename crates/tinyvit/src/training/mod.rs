@@ -64,9 +64,11 @@ pub enum TrainError {
         /// What differs.
         differs: &'static str,
     },
-    /// The loss is no longer a number.
-    #[error("the loss of step {step} is not finite; lower the learning rate or clip harder")]
+    /// The loss or a gradient is no longer a number.
+    #[error("{what} of step {step} is not finite; lower the learning rate or clip harder")]
     Diverged {
+        /// What is not finite.
+        what: String,
         /// The step.
         step: usize,
     },

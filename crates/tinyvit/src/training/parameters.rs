@@ -59,6 +59,12 @@ impl Layout {
         reader.values
     }
 
+    /// Path of the first tensor with a value in `values` that is not finite.
+    pub(crate) fn first_not_finite(&self, values: &[f32]) -> Option<&str> {
+        let broken = |range: &Range<usize>| values[range.clone()].iter().any(|x| !x.is_finite());
+        self.entries.iter().find(|entry| broken(&entry.range)).map(|entry| entry.path.as_str())
+    }
+
     /// The model with these weights and statistics.
     pub(crate) fn write(&self, model: TinyVit, values: &[f32]) -> TinyVit {
         assert_eq!(values.len(), self.n_values(), "values belong to another model");

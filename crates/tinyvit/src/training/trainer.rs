@@ -206,10 +206,13 @@ impl Trainer {
         let gradients = loss.backward();
         let value = f64::from(loss.into_scalar::<f32>());
         if !value.is_finite() {
-            return Err(TrainError::Diverged { step });
+            return Err(TrainError::Diverged { what: "the loss".into(), step });
         }
         let gradient = self.layout.gradients(&self.model, &gradients);
         drop(gradients);
+        if let Some(path) = self.layout.first_not_finite(&gradient) {
+            return Err(TrainError::Diverged { what: format!("the gradient of {path}"), step });
+        }
         self.weights = self.layout.read(&self.model);
         let rate = self.config.learning_rate_at(step, self.steps_per_epoch());
         let weights = &mut self.weights;
