@@ -73,3 +73,6 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;
