@@ -213,7 +213,8 @@ impl Trainer {
         if let Some(path) = self.layout.first_not_finite(&gradient) {
             return Err(TrainError::Diverged { what: format!("the gradient of {path}"), step });
         }
-        self.weights = self.layout.read(&self.model);
+        // `valid` takes over the running statistics that the forward pass left pending.
+        self.weights = self.layout.read(&self.model.valid());
         let rate = self.config.learning_rate_at(step, self.steps_per_epoch());
         let weights = &mut self.weights;
         let norm = self.state.update(&self.layout, weights, &gradient, &self.config, rate);
