@@ -164,16 +164,18 @@ fn inputs_that_fail_keep_their_place_and_do_not_stop_the_others() {
 fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let png = encoded(colors(40, 30), ImageFormat::Png);
     let jpeg = encoded(colors(40, 30), ImageFormat::Jpeg);
-    let mut huge = png[..33].to_vec();
-    huge[16..24].copy_from_slice(&[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20]);
-    let gif = [b"GIF89a".as_slice(), &[0xff; 4], &[0, 0, 0]].concat();
+    // Headers that claim 20000x20000 and 65535x65535 pixels.
+    let mut bmp = encoded(colors(40, 30), ImageFormat::Bmp);
+    bmp[18..26].copy_from_slice(&[0x20, 0x4e, 0, 0, 0x20, 0x4e, 0, 0]);
+    let mut gif = encoded(colors(40, 30), ImageFormat::Gif);
+    gif[6..10].fill(0xff);
     vec![
         ("empty.png", vec![], "empty"),
         ("truncated.png", png[..png.len() / 2].to_vec(), "PNG"),
         ("truncated.jpg", jpeg[..jpeg.len() / 2].to_vec(), "JPEG"),
         ("text.jpg", b"<html>404 Not Found</html>".to_vec(), "no PNG"),
-        ("huge.png", huge, ""),
-        ("huge.gif", gif, ""),
+        ("huge.bmp", bmp, "limit"),
+        ("huge.gif", gif, "limit"),
     ]
 }
 

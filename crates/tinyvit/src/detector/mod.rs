@@ -28,7 +28,7 @@ pub use verdict::{Summary, Verdict, json_line, table_header, table_row};
 /// Pictures that go through the model together.
 const BATCH: usize = 64;
 
-/// The shipped weights; docs/model-card.md says what they were trained on and how good they are.
+/// The shipped weights; their model card in docs/ says how they were trained and how good they are.
 #[cfg(feature = "embedded")]
 const EMBEDDED: &[u8] = include_bytes!("../../weights/native.safetensors");
 

@@ -109,7 +109,10 @@ pub fn table_row(path: &str, outcome: &Result<Verdict, Error>) -> String {
             let percent = format!("{:.1} %", 100.0 * p_fake);
             columns(label.as_str(), &percent, &format!("{width}x{height}"), input.as_str(), path)
         }
-        Err(error) => format!("ERROR  {error}"),
+        Err(error) => match error.to_string() {
+            text if text.contains(path) => format!("ERROR  {text}"),
+            text => format!("ERROR  {path}: {text}"),
+        },
     }
 }
 
