@@ -59,7 +59,10 @@ impl ImageFolder {
                 continue;
             };
             let mut files = Vec::new();
-            collect_images(&labelled, 0, &mut HashSet::new(), &mut files)?;
+            // A link back to the whole data set would bring the other label's pictures in.
+            let read = |source| Error::Read { path: root.to_owned(), source };
+            let mut entered = HashSet::from([root.canonicalize().map_err(read)?]);
+            collect_images(&labelled, 0, &mut entered, &mut files)?;
             for path in files {
                 let id = id_of(root, &path);
                 let class = Class::from_file_name(id.rsplit('/').next().unwrap_or(&id));
@@ -86,14 +89,8 @@ impl Dataset for ImageFolder {
     }
 
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
-        let path = &self.paths[index];
-        let read = |source| Error::Read { path: path.clone(), source };
         let limit = DecodeLimits::default().max_file_bytes;
-        let mut bytes = Vec::new();
-        // One byte more than a decoder accepts by default: it then says what is wrong.
-        let file = File::open(path).map_err(read)?;
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
-        Ok(Cow::Owned(bytes))
+        Ok(Cow::Owned(crate::file::read_limited(&self.paths[index], limit)?))
     }
 }
 

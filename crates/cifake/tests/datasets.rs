@@ -1,0 +1,186 @@
+//! Data sets in folders and archives, well-formed or not.
+
+use std::fs;
+use std::path::Path;
+
+use cifake::{
+    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, Manifest, Split,
+    image_files, load_pixels, open_dataset,
+};
+use tempfile::TempDir;
+
+/// A PNG of 32x32 equal pixels.
+fn png(level: u8) -> Vec<u8> {
+    sized_png(level, 32)
+}
+
+fn sized_png(level: u8, side: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(side, side, image::Rgb([level, 1, 2]))
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("the encoder knows RGB");
+    bytes.into_inner()
+}
+
+fn write(root: &Path, name: &str, content: &[u8]) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("room");
+    fs::write(path, content).expect("room");
+}
+
+/// Two splits; level 10 twice in train, level 20 in train and test, level 30 twice in test.
+fn splits() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, level) in [
+        ("train/REAL/0000.png", 10),
+        ("train/REAL/0001 (2).png", 10),
+        ("train/FAKE/0000 (10).png", 20),
+        ("test/fake/0.png", 20),
+        ("test/fake/1.png", 30),
+        ("test/fake/2.png", 30),
+        ("test/real/0 (3).png", 40),
+    ] {
+        write(folder.path(), name, &png(level));
+    }
+    folder
+}
+
+fn ids(dataset: &dyn Dataset) -> Vec<&str> {
+    dataset.samples().iter().map(|sample| sample.id.as_str()).collect()
+}
+
+#[test]
+fn a_class_folder_is_read_in_the_order_of_names_whatever_their_case() {
+    let folder = splits();
+    let test = open_dataset(folder.path(), Some(Split::Test)).expect("a data set");
+    let expected = ["test/fake/0.png", "test/fake/1.png", "test/fake/2.png", "test/real/0 (3).png"];
+    assert_eq!(ids(&*test), expected);
+    let last = &test.samples()[3];
+    assert_eq!((last.label, last.class), (Label::Real, Some(Class::Bird)));
+    assert_eq!(last.split, Some(Split::Test));
+    assert_eq!(*test.bytes(3).expect("it is there"), png(40));
+    assert_eq!(open_dataset(folder.path(), None).expect("a data set").len(), 7);
+}
+
+#[test]
+fn hidden_files_and_files_that_are_no_images_are_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["REAL/.hidden.png", "REAL/.git/a.png", "REAL/notes.txt", "FAKE/Thumbs.db"] {
+        write(folder.path(), name, b"no picture");
+    }
+    assert!(matches!(open_dataset(folder.path(), None), Err(Error::NoImages { .. })));
+    write(folder.path(), "REAL/deep/er/a.PNG", &png(1));
+    write(folder.path(), "FAKE/no-extension", &png(2));
+    write(folder.path(), "FAKE/broken.jpg", b"not really");
+    let dataset = open_dataset(folder.path(), None).expect("a data set");
+    assert_eq!(ids(&*dataset), ["FAKE/broken.jpg", "FAKE/no-extension", "REAL/deep/er/a.PNG"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_in_a_circle_end() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "REAL/a.png", &png(1));
+    write(folder.path(), "FAKE/b.png", &png(2));
+    symlink(folder.path(), folder.path().join("REAL/up")).expect("links work");
+    symlink("nowhere", folder.path().join("REAL/nowhere.png")).expect("links work");
+    let dataset = ImageFolder::open(folder.path(), None).expect("a data set");
+    assert_eq!(ids(&dataset), ["FAKE/b.png", "REAL/a.png"]);
+    assert_eq!(image_files(folder.path()).expect("images").len(), 2);
+}
+
+#[test]
+fn a_folder_without_images_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = image_files(folder.path()).expect_err("it is empty");
+    assert!(error.to_string().contains("holds no image"), "{error}");
+    let Err(error) = open_dataset(folder.path(), None) else { panic!("it is empty") };
+    assert!(matches!(error, Error::UnknownDataset { .. }), "{error}");
+    let Err(error) = open_dataset(&folder.path().join("missing"), None) else { panic!("missing") };
+    assert!(matches!(error, Error::Read { .. }), "{error}");
+}
+
+#[test]
+fn a_split_that_is_not_there_is_an_error() {
+    let folder = splits();
+    fs::remove_dir_all(folder.path().join("test")).expect("it is there");
+    let Err(error) = open_dataset(folder.path(), Some(Split::Test)) else { panic!("no test set") };
+    assert!(error.to_string().contains("`test`"), "{error}");
+}
+
+#[test]
+fn a_manifest_drops_leaks_and_keeps_the_first_of_each_group() {
+    let folder = splits();
+    let decoder = Decoder::default();
+    let [train, test] = [Split::Train, Split::Test]
+        .map(|split| open_dataset(folder.path(), Some(split)).expect("a data set"));
+    let manifest = Manifest::compute(&*train, &*test, &decoder).expect("all decode");
+    // train: FAKE/0000 (10), REAL/0000, REAL/0001 (2); test: fake/0, fake/1, fake/2, real/0 (3).
+    assert_eq!(manifest.deduplicated(&*train, Split::Train).expect("listed"), [0, 1]);
+    assert_eq!(manifest.deduplicated(&*test, Split::Test).expect("listed"), [1, 3]);
+    let row = |id: &str| {
+        let row = manifest.rows().iter().find(|row| row.id == id).expect("listed");
+        (row.dup_of.as_deref(), row.leak_test_in_train)
+    };
+    assert_eq!(row("test/fake/0.png"), (Some("train/FAKE/0000 (10).png"), true));
+    assert_eq!(row("test/fake/2.png"), (Some("test/fake/1.png"), false));
+    assert_eq!(row("train/REAL/0001 (2).png"), (Some("train/REAL/0000.png"), false));
+    assert_eq!(row("train/REAL/0000.png"), (None, false));
+    let hashes = manifest.pixel_hashes(&*train, Split::Train).expect("listed");
+    assert!(hashes[1] == hashes[2] && hashes[0] != hashes[1]);
+
+    for name in ["manifest.csv", "manifest.csv.gz"] {
+        let path = folder.path().join(name);
+        manifest.write(&path).expect("room");
+        assert_eq!(Manifest::read(&path).expect("just written"), manifest);
+    }
+    assert!(matches!(
+        manifest.deduplicated(&*train, Split::Test),
+        Err(Error::NotInManifest { .. })
+    ));
+}
+
+#[test]
+fn a_broken_manifest_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let header = "path,split,label,class,pixel_sha256_16,dup_of,leak_test_in_train\n";
+    for row in ["a,nowhere,REAL,,00,,0", "a,test,REAL,,xyz,,0", "a,test,REAL", "a,test,MAYBE,,,,"] {
+        write(folder.path(), "manifest.csv", format!("{header}{row}\n").as_bytes());
+        let error = Manifest::read(&folder.path().join("manifest.csv")).expect_err(row);
+        assert!(error.to_string().contains("manifest.csv"), "{error}");
+    }
+}
+
+#[test]
+fn batches_hold_what_decodes_and_name_what_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "FAKE/a.png", &png(1));
+    write(folder.path(), "FAKE/b.png", b"broken");
+    write(folder.path(), "FAKE/c.png", &sized_png(3, 50));
+    write(folder.path(), "REAL/d.png", &png(4));
+    let dataset = open_dataset(folder.path(), None).expect("a data set");
+    let decoder = Decoder::default();
+    let batches = || Batches::new(&*dataset, vec![3, 1, 2], 2, (32, 32), &decoder);
+    let found: Vec<_> = batches().collect();
+    assert_eq!(found.len(), 2);
+    assert_eq!((&found[0].indices[..], found[0].failed[0].0), (&[3][..], 1));
+    assert!(found[0].failed[0].1.to_string().contains("FAKE/b.png"));
+    assert_eq!(found[1].pictures[0].fit, InputFit::Resized);
+    assert_eq!(found[1].pictures[0].original_width, 50);
+    let images = found[1].images(&burn::tensor::Device::flex()).expect("one picture");
+    assert_eq!(images.dims(), [1, 3, 32, 32]);
+
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let mut seen = Vec::new();
+    let ended = batches().for_each_ahead(&pool, |batch| {
+        seen.extend(batch.indices);
+        if seen.len() == 2 { Err("enough") } else { Ok(()) }
+    });
+    assert_eq!((seen, ended), (vec![3, 2], Err("enough")));
+
+    let pixels = load_pixels(&*dataset, &[3, 0], (32, 32), &decoder).expect("both decode");
+    assert_eq!(pixels, [[4, 1, 2].repeat(1024), [1, 1, 2].repeat(1024)].concat());
+    let error = load_pixels(&*dataset, &[0, 1], (32, 32), &decoder).expect_err("one is broken");
+    assert!(error.to_string().contains("FAKE/b.png"), "{error}");
+}
