@@ -79,7 +79,7 @@ fn a_file_without_names_needs_a_stated_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pictures.parquet");
     write(&path, &ROWS, None, Compression::SNAPPY);
-    let named = ParquetDataset::open(&[path.clone()], None, LabelOrder::Named);
+    let named = ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named);
     assert!(matches!(named, Err(Error::LabelOrder { .. })));
     let given = LabelOrder::Given([Label::Real, Label::Fake]);
     let dataset = ParquetDataset::open(&[path], None, given).expect("a data set");
@@ -90,7 +90,7 @@ fn a_file_without_names_needs_a_stated_order() {
 fn a_label_out_of_range_and_a_broken_file_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pictures.parquet");
-    let open = || ParquetDataset::open(&[path.clone()], None, LabelOrder::Named);
+    let open = || ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named);
     write(&path, &[("first", "a.jpg", 2)], Some(NAMES), Compression::SNAPPY);
     assert!(matches!(open(), Err(Error::ParquetRow { row: 0, .. })));
     write(&path, &ROWS, Some(NAMES), Compression::SNAPPY);

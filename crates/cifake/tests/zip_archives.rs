@@ -56,7 +56,7 @@ fn a_file_that_is_no_archive_and_one_without_pictures_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.zip");
     std::fs::write(&path, b"no archive").expect("room");
-    assert!(matches!(ZipDataset::open(&[path.clone()], None), Err(Error::Zip { .. })));
+    assert!(matches!(ZipDataset::open(std::slice::from_ref(&path), None), Err(Error::Zip { .. })));
     archive(&path, CompressionMethod::Stored, &["unlabelled.jpg"]);
     assert!(matches!(ZipDataset::open(&[path], None), Err(Error::NoImages { .. })));
 }

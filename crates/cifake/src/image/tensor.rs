@@ -36,7 +36,7 @@ pub fn tensor_from_flat_rgb8(
 ) -> Tensor<4> {
     let plane = height * width;
     assert!(
-        !pixels.is_empty() && pixels.len() % (plane * 3) == 0,
+        !pixels.is_empty() && pixels.len().is_multiple_of(plane * 3),
         "{} bytes are no whole number of {height}x{width} RGB pictures",
         pixels.len()
     );
