@@ -39,7 +39,7 @@ pub fn training_curve(rows: &[Row], path: &Path) -> Result<()> {
         y: "cross-entropy",
         x_range: epochs.clone(),
         y_range: widened(&losses),
-        x_tick: |epoch| format!("{epoch:.0}"),
+        x_tick: whole_number,
         y_tick: |loss| format!("{loss:.2}"),
         legend: Some(SeriesLabelPosition::UpperRight),
     };
@@ -49,7 +49,7 @@ pub fn training_curve(rows: &[Row], path: &Path) -> Result<()> {
         y: "share",
         x_range: epochs,
         y_range: widened(&scores),
-        x_tick: |epoch| format!("{epoch:.0}"),
+        x_tick: whole_number,
         y_tick: |share| format!("{share:.3}"),
         legend: Some(SeriesLabelPosition::LowerRight),
     };
@@ -83,7 +83,7 @@ pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
         series("chance", GREY, Shape::Line(chance.map(|x| (x, 10_f64.powf(x))).collect())),
         series(&name, BLUE, Shape::Line(points.iter().map(logarithm).collect())),
     ];
-    let axes = |title, x_range, x_tick| Axes {
+    let axes = |title, x_range, x_tick, legend| Axes {
         title,
         x: "false alarms (REAL called FAKE)",
         y: "hits (FAKE called FAKE)",
@@ -91,12 +91,14 @@ pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
         y_range: 0.0..1.02,
         x_tick,
         y_tick: |hits| format!("{hits:.1}"),
-        legend: Some(SeriesLabelPosition::LowerRight),
+        legend: Some(legend),
     };
     save(path, (1000, 460), |area| {
         let (left, right) = area.split_horizontally(px(500));
-        chart(&left, &axes("ROC", 0.0..1.0, |x| format!("{x:.1}")), &linear)?;
-        chart(&right, &axes("Few false alarms", floor..0.0, power_of_ten), &logarithmic)
+        let position = SeriesLabelPosition::LowerRight;
+        chart(&left, &axes("ROC", 0.0..1.0, |x| format!("{x:.1}"), position), &linear)?;
+        let position = SeriesLabelPosition::LowerMiddle;
+        chart(&right, &axes("Few false alarms", floor..0.0, power_of_ten, position), &logarithmic)
     })
 }
 
@@ -110,6 +112,7 @@ pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
 pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
     let mut bins = metrics::reliability(scores, labels)?;
     bins.retain(|bin| bin.high > 0.5);
+    let lowest = bins[0].low;
     let title = format!(
         "Reliability (ECE {:.4}, {} pictures)",
         metrics::expected_calibration_error(scores, labels)?,
@@ -121,11 +124,11 @@ pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> 
     let share = |bin: &ReliabilityBin| (bin.low..bin.high, bin.n as f64 / scores.len() as f64);
     let accuracy = [
         series("right, by bin", BLUE, Shape::Bars(right)),
-        series("perfect calibration", GREY, Shape::Line(vec![(0.0, 0.0), (1.0, 1.0)])),
+        series("perfect calibration", GREY, Shape::Line(vec![(lowest, lowest), (1.0, 1.0)])),
         series("at the mean confidence", ORANGE, Shape::MarkedLine(said)),
     ];
     let counts = [series("", GREY, Shape::Bars(bins.iter().map(share).collect()))];
-    let x_range = bins[0].low..1.0;
+    let x_range = lowest..1.0;
     let above = Axes {
         title: &title,
         x: "",
@@ -155,6 +158,12 @@ pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> 
 
 fn series(name: &str, color: RGBColor, shape: Shape) -> Series {
     Series { name: name.to_owned(), color, shape }
+}
+
+/// `3` for 3; nothing between whole numbers.
+fn whole_number(value: &f64) -> String {
+    let whole = value.round();
+    if (value - whole).abs() < 1e-6 { format!("{whole:.0}") } else { String::new() }
 }
 
 /// `0.01` for -2; nothing between the decades.
