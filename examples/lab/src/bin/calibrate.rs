@@ -14,7 +14,7 @@ use tinyvit::weight_file;
 /// in half precision.
 #[derive(Parser)]
 #[command(after_help = "Example:
-  calibrate --config examples/lab/recipes/native.toml --data ../shared/datasets/cifake \\
+  calibrate --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake \\
       --weights runs/tinyvit/best.safetensors --out crates/tinyvit/weights/native.safetensors")]
 struct Args {
     /// Recipe of the run: its [data] section says which pictures are held back.

@@ -20,7 +20,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// metrics.csv and metrics.png into a folder. Started again with the same folder it goes on.
 #[derive(Parser)]
 #[command(after_help = "Examples:
-  train_tinyvit --config examples/lab/recipes/native.toml --data ../shared/datasets/cifake
+  train_tinyvit --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake
   train_tinyvit --config my.toml --data cifake/ --out runs/mine --weights runs/first/best.safetensors
   train_tinyvit --smoke")]
 struct Args {
