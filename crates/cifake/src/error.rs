@@ -9,6 +9,14 @@ use crate::{Label, PictureError, Split};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A figure that cannot be drawn.
+    #[error("cannot draw {}: {reason}", path.display())]
+    Figure {
+        /// The file that it would have become.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file or folder could not be read.
     #[error("cannot read {}: {source}; check that it exists and that you may read it", path.display())]
     Read {
@@ -131,7 +139,9 @@ pub enum Error {
         id: String,
     },
     /// A manifest does not know a sample.
-    #[error("`{id}` is not among the {split} pictures of the manifest; compute it again for this data set")]
+    #[error(
+        "`{id}` is not among the {split} pictures of the manifest; compute it again for this data set"
+    )]
     NotInManifest {
         /// The sample.
         id: String,

@@ -12,6 +12,8 @@ mod label;
 mod manifest;
 pub mod metrics;
 mod near_duplicate;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod scorer;
 mod split;
 mod unique;
@@ -20,14 +22,14 @@ pub mod weights;
 pub use batch::{Batch, Batches, load_pixels};
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
+pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_dataset};
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetDataset};
-pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_dataset};
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
 pub use image::{
-    DecodeLimits, Decoder, Fitted, InputFit, Picture, PictureError, is_near_grey,
-    rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
+    DecodeLimits, Decoder, Fitted, InputFit, Picture, PictureError, is_near_grey, rgb8_from_tensor,
+    tensor_from_flat_rgb8, tensor_from_rgb8,
 };
 pub use label::Label;
 pub use manifest::{Manifest, ManifestRow, pixel_hash};

@@ -197,7 +197,8 @@ impl TinyVitConfig {
         let maps = self.map_sizes();
         for (window, map) in self.window_sizes.iter_mut().zip(maps).skip(1) {
             let limit = 2 * *window;
-            *window = (1..=map.min(limit)).rev().find(|side| map % side == 0).unwrap_or(1);
+            *window =
+                (1..=map.min(limit)).rev().find(|side| map.is_multiple_of(*side)).unwrap_or(1);
         }
         self
     }
@@ -259,7 +260,7 @@ impl TinyVitConfig {
         if self.stem_strides.iter().chain(&self.merge_strides).any(|&s| s != 1 && s != 2) {
             return Err("strides must be 1 or 2".into());
         }
-        if (1..4).any(|i| self.embed_dims[i] % self.n_heads[i] != 0) {
+        if (1..4).any(|i| !self.embed_dims[i].is_multiple_of(self.n_heads[i])) {
             return Err("embed_dims must be multiples of n_heads".into());
         }
         if !(0.0..1.0).contains(&self.drop_path_rate) {
@@ -288,7 +289,8 @@ mod tests {
         for config in [TinyVitConfig::native(), TinyVitConfig::native_large()] {
             assert!(config.map_sizes()[3] >= 4);
             assert!(config.map_sizes().contains(&8));
-            let padded = (1..4).any(|i| config.map_sizes()[i] % config.window_sizes[i] != 0);
+            let [maps, windows] = [config.map_sizes(), config.window_sizes];
+            let padded = (1..4).any(|i| !maps[i].is_multiple_of(windows[i]));
             assert!(!padded);
         }
     }

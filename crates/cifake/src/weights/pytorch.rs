@@ -1,7 +1,7 @@
 //! PyTorch's own checkpoints (`.pt`, `.pth`), read by burn's pickle machine, which executes nothing.
 //!
-//! The reader itself refuses pickles over 100 MiB, tensors over 10 GiB, nesting over 1,000 levels and
-//! memo bombs before it allocates for them.
+//! The reader itself refuses pickles over 100 MiB, nesting over 1,000 levels and memo bombs before it
+//! allocates for them; views that repeat a few stored numbers many times are refused here.
 
 use std::path::Path;
 
@@ -14,19 +14,33 @@ use crate::Error;
 /// The keys under which training scripts put a model's weights, in the order in which timm looks.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 
+/// How many times a file's size its tensors may take: some share their numbers, but not most of them.
+const MAX_GROWTH: usize = 4;
+
 /// The tensors of the checkpoint at `path`, whose content is `bytes`.
 pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
     let broken =
         |source: PytorchError| Error::NotPytorch { path: path.to_owned(), source: source.into() };
-    let reader = state_dict(path).map_err(broken)?;
+    let stored: Vec<_> = state_dict(path)
+        .map_err(broken)?
+        .into_tensors()
+        .into_iter()
+        .map(|(key, tensor)| (key, bridge::from_pytorch(tensor)))
+        .collect();
+    let needed = stored.iter().map(|(_, tensor)| tensor.byte_len()).fold(0, usize::saturating_add);
+    if needed / MAX_GROWTH > bytes.len() {
+        let size = bytes.len();
+        let reason = format!("its tensors would take {needed} bytes, the file has {size}");
+        return Err(broken(PytorchError::InvalidFormat(reason)));
+    }
     let mut tensors = Vec::new();
-    for (key, tensor) in reader.into_tensors() {
+    for (key, tensor) in stored {
         let unreadable = |error: burn::store::burn_pack::Error| Error::WeightUnreadable {
             path: path.to_owned(),
             key: key.clone(),
             reason: error.to_string(),
         };
-        let data = bridge::into_data(bridge::from_pytorch(tensor)).map_err(unreadable)?;
+        let data = bridge::into_data(tensor).map_err(unreadable)?;
         tensors.push(bridge::from_data(checked(path, &key, data)?, key, None));
     }
     Ok(Checkpoint::new(path.to_owned(), bytes, tensors, Default::default()))

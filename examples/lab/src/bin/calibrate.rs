@@ -1,7 +1,8 @@
 //! Turns the weights of a run into the file that ships: half precision, a calibrated temperature,
 //! and the validation figures that speak for it.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use cifake::weights::Source;
@@ -55,22 +56,17 @@ fn main() -> anyhow::Result<()> {
     run(&std::fs::read_to_string(config)?, data, weights, out, &args.device)
 }
 
-fn run(
-    recipe: &str,
-    data: &std::path::Path,
-    weights: &std::path::Path,
-    out: &std::path::Path,
-    device: &str,
-) -> anyhow::Result<()> {
+fn run(recipe: &str, data: &Path, weights: &Path, out: &Path, device: &str) -> anyhow::Result<()> {
     let recipe: Recipe = toml::from_str(recipe)?;
     let device = device::parse(device)?;
     let dataset = cifake::open_dataset(data, Some(Split::Train))?;
     let data = TrainingData::load(dataset.as_ref(), &recipe.data, &Decoder::default())?;
     let (model, config, info) = weight_file::load(Source::File(weights), &device)?;
     let (notes, report) = calibrate(model, &config, &info.metadata, &data.validation, out)?;
-    println!("{}: sha256 {}", out.display(), report.sha256);
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}: sha256 {}", out.display(), report.sha256)?;
     for (key, value) in notes {
-        println!("{key}: {value}");
+        writeln!(stdout, "{key}: {value}")?;
     }
     Ok(())
 }

@@ -102,10 +102,10 @@ fn main() -> Result<()> {
         writeln!(out, "{report}")?;
     }
     if let Some(file) = &args.roc {
-        lab::plot::roc(&report.scores(), &report.labels(), file)?;
+        cifake::plot::roc(&report.scores(), &report.labels(), file)?;
     }
     if let Some(file) = &args.reliability {
-        lab::plot::reliability(&report.scores(), &report.labels(), file)?;
+        cifake::plot::reliability(&report.scores(), &report.labels(), file)?;
     }
     if let Some(file) = &args.scores {
         report.write_csv(file)?;

@@ -4,12 +4,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use cifake::weights::Source;
 use cifake::{Decoder, Split, device};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tinyvit::training::{Event, Recipe, Trainer, TrainingData};
-use tinyvit::weight_file;
 
 /// Activations of a batch are large; without it the system would hand out fresh pages each step.
 #[global_allocator]
@@ -20,7 +18,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// metrics.csv and metrics.png into a folder. Started again with the same folder it goes on.
 #[derive(Parser)]
 #[command(after_help = "Examples:
-  train_tinyvit --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake
+  train_tinyvit --config examples/lab/recipes/native-1.toml --data ../shared/datasets/cifake
   train_tinyvit --config my.toml --data cifake/ --out runs/mine --weights runs/first/best.safetensors
   train_tinyvit --smoke")]
 struct Args {
@@ -33,7 +31,7 @@ struct Args {
     /// Folder of the run.
     #[arg(long, default_value = "runs/tinyvit")]
     out: PathBuf,
-    /// Weights to start from instead of random ones.
+    /// Weights to start from: of a run, or timm's or Microsoft's; another head is drawn anew.
     #[arg(long)]
     weights: Option<PathBuf>,
     /// flex, ndarray, wgpu or cuda:0.
@@ -82,10 +80,10 @@ fn train(args: &Args, recipe: &str, data: &Path, out: &Path) -> anyhow::Result<(
         data.validation.len(),
         data.n_duplicates
     );
-    let start = match &args.weights {
-        Some(path) => Some(weight_file::load(Source::File(path), &device)?.0),
-        None => None,
+    let warm = |path: &PathBuf| {
+        model_config.load_for_fine_tuning(path.as_path(), recipe.train.seed, &device)
     };
+    let start = args.weights.as_ref().map(warm).transpose()?;
     let sets = [data.train, data.validation];
     let mut trainer = Trainer::new(recipe.train, model_config, start, sets, out, &device)?;
     let bar = ProgressBar::new(trainer.n_steps() as u64).with_style(ProgressStyle::with_template(
@@ -113,7 +111,7 @@ fn show(bar: &ProgressBar, event: &Event, out: &Path) -> anyhow::Result<()> {
             if let Some(row) = rows.last() {
                 bar.println(row.to_string());
             }
-            lab::plot::training_curve(rows, &out.join("metrics.png"))?;
+            lab::draw_training(rows, &out.join("metrics.png"))?;
         }
         Event::Checkpoint(_) => {}
     }

@@ -4,12 +4,13 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
+
+use crate::Error;
 
 /// Figures are drawn this many times larger and then reduced, which smooths every line.
 const OVERSAMPLING: u32 = 3;
@@ -20,6 +21,9 @@ const INK: RGBColor = RGBColor(40, 40, 40);
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const ORANGE: RGBColor = RGBColor(213, 94, 0);
 pub(super) const GREY: RGBColor = RGBColor(150, 150, 150);
+
+/// What the drawing library says of a figure that it cannot draw.
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
@@ -62,7 +66,7 @@ pub(super) struct Axes<'a> {
 }
 
 /// Draws `series` over one another, with axes, grid and legend.
-pub(super) fn chart(area: &Area<'_>, axes: &Axes<'_>, series: &[Series]) -> Result<()> {
+pub(super) fn chart(area: &Area<'_>, axes: &Axes<'_>, series: &[Series]) -> Drawn {
     let text = |size: u32| (FONT, px(size)).into_font().color(&INK);
     let mut chart = ChartBuilder::on(area)
         .margin(px(14))
@@ -126,12 +130,25 @@ pub(super) fn chart(area: &Area<'_>, axes: &Axes<'_>, series: &[Series]) -> Resu
 pub(super) fn save(
     path: &Path,
     size: (u32, u32),
-    draw: impl FnOnce(&Area<'_>) -> Result<()>,
-) -> Result<()> {
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<(), Error> {
+    let failed = |error: Box<dyn std::error::Error>| Error::Figure {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let png = painted(size, draw).map_err(failed)?;
+    crate::file::write_atomic(path, &png)
+}
+
+/// The PNG of `size` pixels that `draw` paints.
+fn painted(
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let fonts =
         [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())];
     for (style, bytes) in fonts {
-        register_font(FONT, style, bytes).map_err(|_| anyhow!("the built-in font is broken"))?;
+        register_font(FONT, style, bytes).map_err(|_| "the built-in font is broken")?;
     }
     let (width, height) = (wide(size.0), wide(size.1));
     let mut pixels = vec![255; width as usize * height as usize * 3];
@@ -143,5 +160,5 @@ pub(super) fn save(
     let figure = imageops::resize(&drawn, size.0, size.1, FilterType::Triangle);
     let mut png = Cursor::new(Vec::new());
     figure.write_to(&mut png, ImageFormat::Png)?;
-    Ok(cifake::file::write_atomic(path, png.get_ref())?)
+    Ok(png.into_inner())
 }

@@ -5,59 +5,68 @@ mod canvas;
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
-use cifake::metrics::{self, ReliabilityBin};
-use cifake::{Label, metrics::RocPoint};
 use plotters::chart::SeriesLabelPosition;
 use plotters::style::RGBColor;
-use tinyvit::training::Row;
 
-use canvas::{Axes, BLUE, GREY, ORANGE, Series, Shape, chart, px, save};
+use crate::metrics::{self, ReliabilityBin, RocPoint};
+use crate::{Error, Label};
+use canvas::{Area, Axes, BLUE, Drawn, GREY, ORANGE, Series, Shape, chart, px, save};
 
-/// Loss, and accuracy and AUC on the validation set, by epoch.
+/// A chart of curves over a common axis of whole numbers.
+#[derive(Debug, Clone)]
+pub struct Panel<'a> {
+    /// What stands above it.
+    pub title: &'a str,
+    /// What the horizontal axis counts.
+    pub x: &'a str,
+    /// What the vertical axis measures.
+    pub y: &'a str,
+    /// Name and points of each curve, at most three.
+    pub curves: Vec<(&'a str, Vec<(f64, f64)>)>,
+    /// Whether the curves fall, which leaves room for the legend at the top.
+    pub falls: bool,
+}
+
+/// Charts side by side.
 ///
 /// # Errors
 ///
-/// If there is no row or `path` cannot be written.
-pub fn training_curve(rows: &[Row], path: &Path) -> Result<()> {
-    ensure!(!rows.is_empty(), "no epoch has ended yet, so there is no curve to draw");
-    let points = |value: fn(&Row) -> f64| {
-        Shape::MarkedLine(rows.iter().map(|row| (row.epoch as f64, value(row))).collect())
-    };
-    let losses = [
-        series("training", GREY, points(|row| row.train_loss)),
-        series("validation", BLUE, points(|row| row.validation_loss)),
-    ];
-    let scores = [
-        series("AUC", BLUE, points(|row| row.validation_auc)),
-        series("accuracy", ORANGE, points(|row| row.validation_accuracy)),
-    ];
-    let epochs = rows[0].epoch as f64 - 0.5..rows[rows.len() - 1].epoch as f64 + 0.5;
-    let loss = Axes {
-        title: "Loss",
-        x: "epoch",
-        y: "cross-entropy",
-        x_range: epochs.clone(),
-        y_range: widened(&losses),
-        x_tick: whole_number,
-        y_tick: |loss| format!("{loss:.2}"),
-        legend: Some(SeriesLabelPosition::UpperRight),
-    };
-    let score = Axes {
-        title: "Validation",
-        x: "epoch",
-        y: "share",
-        x_range: epochs,
-        y_range: widened(&scores),
-        x_tick: whole_number,
-        y_tick: |share| format!("{share:.3}"),
-        legend: Some(SeriesLabelPosition::LowerRight),
-    };
-    save(path, (1000, 420), |area| {
-        let (left, right) = area.split_horizontally(px(500));
-        chart(&left, &loss, &losses)?;
-        chart(&right, &score, &scores)
+/// [`Error::Figure`] if there is no point in a panel; [`Error::Write`].
+pub fn panels(panels: &[Panel<'_>], path: &Path) -> Result<(), Error> {
+    let width = 500 * panels.len() as u32;
+    save(path, (width.max(1), 420), |area| {
+        let parts = area.split_evenly((1, panels.len()));
+        parts.iter().zip(panels).try_for_each(|(part, panel)| draw_panel(part, panel))
     })
+}
+
+fn draw_panel(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
+    let colors = [GREY, BLUE, ORANGE];
+    let skipped = colors.len().saturating_sub(panel.curves.len()).min(1);
+    let curve = |((name, points), color): (&(&str, Vec<(f64, f64)>), &RGBColor)| {
+        series(name, *color, Shape::MarkedLine(points.clone()))
+    };
+    let curves: Vec<Series> =
+        panel.curves.iter().zip(colors.iter().skip(skipped).cycle()).map(curve).collect();
+    let xs = || panel.curves.iter().flat_map(|(_, points)| points.iter().map(|point| point.0));
+    let (first, last) = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::MIN, f64::max));
+    if first > last {
+        return Err(format!("the panel `{}` holds no point", panel.title).into());
+    }
+    let axes = Axes {
+        title: panel.title,
+        x: panel.x,
+        y: panel.y,
+        x_range: first - 0.5..last + 0.5,
+        y_range: widened(&curves),
+        x_tick: whole_number,
+        y_tick: |value| format!("{value:.3}"),
+        legend: Some(match panel.falls {
+            true => SeriesLabelPosition::UpperRight,
+            false => SeriesLabelPosition::LowerRight,
+        }),
+    };
+    chart(area, &axes, &curves)
 }
 
 /// Hits over false alarms: all of the curve, and its left end on a logarithmic axis.
@@ -67,7 +76,7 @@ pub fn training_curve(rows: &[Row], path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// If scores and labels do not go together, one label is missing, or `path` cannot be written.
-pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
+pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<(), Error> {
     let points = metrics::roc_curve(scores, labels)?;
     let name = format!("AUC {:.4}", metrics::auc(scores, labels)?);
     let n_real = labels.iter().filter(|label| **label == Label::Real).count();
@@ -109,7 +118,7 @@ pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// If scores and labels do not go together, a score is no probability, or `path` cannot be written.
-pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<()> {
+pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<(), Error> {
     let mut bins = metrics::reliability(scores, labels)?;
     bins.retain(|bin| bin.high > 0.5);
     let lowest = bins[0].low;
@@ -209,20 +218,6 @@ mod tests {
         figure.dimensions() == size && has_color
     }
 
-    fn row(epoch: usize) -> Row {
-        let t = epoch as f64;
-        Row {
-            epoch,
-            step: 700 * epoch,
-            learning_rate: 1e-3,
-            train_loss: 0.2 + 0.5 / t,
-            gradient_norm: 1.0,
-            validation_loss: 0.15 + 0.45 / t,
-            validation_accuracy: 0.96 - 0.1 / t,
-            validation_auc: 0.99 - 0.05 / t,
-        }
-    }
-
     fn samples(n: usize) -> (Vec<f32>, Vec<Label>) {
         // A fixed pseudo-random walk: probabilities of which most are on their label's side.
         let score = |i: usize| ((i * 7919) % 1009) as f32 / 1009.0;
@@ -245,8 +240,12 @@ mod tests {
         assert!(shows(&path, (560, 700), ORANGE));
         for n_epochs in [1, 12] {
             let path = folder.path().join("curve.png");
-            let rows: Vec<Row> = (1..=n_epochs).map(row).collect();
-            training_curve(&rows, &path).expect("there are rows");
+            let points = |high: f64| -> Vec<(f64, f64)> {
+                (1..=n_epochs).map(|epoch| (f64::from(epoch), high / f64::from(epoch))).collect()
+            };
+            let curves = vec![("training", points(0.7)), ("validation", points(0.6))];
+            let panel = Panel { title: "Loss", x: "epoch", y: "nats", curves, falls: true };
+            panels(&[panel.clone(), panel], &path).expect("there are points");
             assert!(shows(&path, (1000, 420), ORANGE));
         }
     }
@@ -254,7 +253,8 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_an_error() {
         let path = Path::new("never-written.png");
-        assert!(training_curve(&[], path).is_err());
+        let panel = Panel { title: "", x: "", y: "", curves: vec![], falls: true };
+        assert!(panels(&[panel], path).is_err());
         assert!(roc(&[0.1, 0.2], &[Label::Real; 2], path).is_err());
         assert!(reliability(&[3.0], &[Label::Fake], path).is_err());
     }
