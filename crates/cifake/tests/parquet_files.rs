@@ -99,7 +99,7 @@ fn a_label_out_of_range_and_a_broken_file_are_errors() {
         std::fs::write(&path, &whole[..cut]).expect("room");
         assert!(matches!(open(), Err(Error::Parquet { .. })), "cut at {cut}");
     }
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(3) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         std::fs::write(&path, &damaged).expect("room");
