@@ -12,6 +12,9 @@ use crate::metrics::{self, ReliabilityBin, RocPoint};
 use crate::{Error, Label};
 use canvas::{Area, Axes, BLUE, Drawn, GREY, ORANGE, Series, Shape, chart, px, save};
 
+/// A named line through points.
+pub type Curve<'a> = (&'a str, Vec<(f64, f64)>);
+
 /// A chart of curves over a common axis of whole numbers.
 #[derive(Debug, Clone)]
 pub struct Panel<'a> {
@@ -22,7 +25,7 @@ pub struct Panel<'a> {
     /// What the vertical axis measures.
     pub y: &'a str,
     /// Name and points of each curve, at most three.
-    pub curves: Vec<(&'a str, Vec<(f64, f64)>)>,
+    pub curves: Vec<Curve<'a>>,
     /// Whether the curves fall, which leaves room for the legend at the top.
     pub falls: bool,
 }
@@ -43,7 +46,7 @@ pub fn panels(panels: &[Panel<'_>], path: &Path) -> Result<(), Error> {
 fn draw_panel(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
     let colors = [GREY, BLUE, ORANGE];
     let skipped = colors.len().saturating_sub(panel.curves.len()).min(1);
-    let curve = |((name, points), color): (&(&str, Vec<(f64, f64)>), &RGBColor)| {
+    let curve = |((name, points), color): (&Curve<'_>, &RGBColor)| {
         series(name, *color, Shape::MarkedLine(points.clone()))
     };
     let curves: Vec<Series> =

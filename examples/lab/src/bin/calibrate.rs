@@ -18,7 +18,7 @@ use tinyvit::weight_file;
   calibrate --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake \\
       --weights runs/tinyvit/best.safetensors --out crates/tinyvit/weights/native.safetensors")]
 struct Args {
-    /// Recipe of the run: its [data] section says which pictures are held back.
+    /// Recipe of the run: its section data says which pictures are held back.
     #[arg(long, required_unless_present = "smoke")]
     config: Option<PathBuf>,
     /// Folder with the CIFAKE zips, a class folder, or a parquet file.

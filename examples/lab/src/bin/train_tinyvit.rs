@@ -22,7 +22,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
   train_tinyvit --config my.toml --data cifake/ --out runs/mine --weights runs/first/best.safetensors
   train_tinyvit --smoke")]
 struct Args {
-    /// Recipe: sections [model] (preset, ...), [data], [train].
+    /// Recipe with the sections model, data and train.
     #[arg(long, required_unless_present = "smoke")]
     config: Option<PathBuf>,
     /// Folder with the CIFAKE zips, a class folder, or a parquet file.
