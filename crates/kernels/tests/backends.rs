@@ -99,6 +99,7 @@ fn double_precision_agrees_with_the_fast_path() {
 
 #[cfg(feature = "ndarray")]
 #[test]
+#[allow(deprecated)] // burn keeps the backend; it is the second opinion here
 fn ndarray_agrees_with_the_fast_path() {
     assert_paths_agree(&|t| Tensor::from_data(t.into_data(), &Device::ndarray().autodiff()));
 }

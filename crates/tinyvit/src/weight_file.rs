@@ -98,7 +98,7 @@ mod tests {
         let bytes = weights::to_bytes(&model, &Mapping::PYTORCH, &metadata, Precision::F32)
             .expect("finite weights");
         let source = Source::Bytes { name: "claim", bytes: &bytes };
-        let error = load(source, &device).err().expect("the numbers differ");
+        let error = load(source, &device).expect_err("the numbers differ");
         assert!(error.to_string().contains("claim"), "{error}");
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let bytes = weights::to_bytes(&model, &Mapping::PYTORCH, &BTreeMap::new(), Precision::F32)
             .expect("finite weights");
         let source = Source::Bytes { name: "plain", bytes: &bytes };
-        let error = load(source, &device).err().expect("there is no configuration");
+        let error = load(source, &device).expect_err("there is no configuration");
         assert!(error.to_string().contains("plain"), "{error}");
     }
 }

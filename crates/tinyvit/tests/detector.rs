@@ -251,7 +251,7 @@ fn limits_and_empty_sides_are_errors() {
 #[test]
 fn the_embedded_weights_judge_a_picture() {
     let detector = Detector::embedded().expect("they are part of the crate");
-    let verdict = detector.detect(&waves(32, 32, 0)).expect("a whole picture");
+    let verdict = detector.detect(waves(32, 32, 0)).expect("a whole picture");
     assert!((0.0..=1.0).contains(&verdict.p_fake));
     assert_eq!(verdict.model, detector.model_name());
     assert!(verdict.model.starts_with("tinyvit-native@"), "{}", verdict.model);
