@@ -70,6 +70,9 @@ struct Rule {
     scale: f32,
     beta_1: f32,
     beta_2: f32,
+    // Subtracted in double precision: 1 - 0.999 in single is off by 1e-5.
+    share_1: f32,
+    share_2: f32,
     rate: f32,
     correction_2: f32,
     epsilon: f32,
@@ -85,6 +88,8 @@ impl Rule {
             scale: if clipped { (config.clip_norm / norm) as f32 } else { 1.0 },
             beta_1: beta_1 as f32,
             beta_2: beta_2 as f32,
+            share_1: (1.0 - beta_1) as f32,
+            share_2: (1.0 - beta_2) as f32,
             rate: (learning_rate / (1.0 - beta_1.powi(power))) as f32,
             correction_2: (1.0 / (1.0 - beta_2.powi(power))) as f32,
             epsilon: config.epsilon as f32,
@@ -95,8 +100,8 @@ impl Rule {
     fn apply(&self, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], decay: f32) {
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
             let g = g * self.scale;
-            *m = self.beta_1 * *m + (1.0 - self.beta_1) * g;
-            *v = self.beta_2 * *v + (1.0 - self.beta_2) * g * g;
+            *m = self.beta_1 * *m + self.share_1 * g;
+            *v = self.beta_2 * *v + self.share_2 * g * g;
             let root = (*v * self.correction_2).sqrt() + self.epsilon;
             *w = *w * (1.0 - decay) - self.rate * *m / root;
         }
