@@ -84,7 +84,6 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
     run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
-    run.cargo("build examples", &["build", "--bins"], &built, &[]);
     smoke(run, workspace);
     if gpu {
         type_check(run, workspace, "wgpu");
@@ -93,6 +92,9 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
 }
 
 /// Runs every program of the examples on a few pictures of the repository.
+///
+/// The test step has built them, for the packages' integration tests; `cargo build` would build burn
+/// once more, since the features that test dependencies turn on would be missing.
 fn smoke(run: &mut Run, workspace: &Workspace) {
     let folder = workspace.target_directory.join("debug");
     let binaries: BTreeSet<&str> =
