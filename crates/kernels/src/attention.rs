@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, activation};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use crate::backward::propagate;
 use crate::buffer;
 use crate::gemm::{Matrix, Panels, Start, multiply};
 use crate::simd::{self, multiversion};
@@ -94,14 +95,7 @@ impl Backward<Flex, 2> for AttentionBackward {
     type State = (FlexTensor, FlexTensor);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let (qkv, weights) = ops.state;
-        let results = backward(&qkv, &weights, grad);
-        for (parent, result) in ops.parents.into_iter().zip(results) {
-            if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, result);
-            }
-        }
+        propagate(ops, grads, |(qkv, weights), grad, _| backward(&qkv, &weights, grad).map(Some));
     }
 }
 

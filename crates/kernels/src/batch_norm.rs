@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use crate::backward::propagate;
 use crate::buffer;
 
 mod kernel;
@@ -159,13 +160,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
     type State = Saved;
 
     fn backward(self, ops: Ops<Saved, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let results = ops.state.backward(grad, ops.parents[0].is_some());
-        for (parent, result) in ops.parents.into_iter().zip(results) {
-            if let (Some(parent), Some(result)) = (parent, result) {
-                grads.register::<Flex>(parent.id, result);
-            }
-        }
+        propagate(ops, grads, |saved, grad, wanted| saved.backward(grad, wanted[0]));
     }
 }
 

@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use crate::backward::propagate;
 use crate::buffer;
 use crate::simd::{InstructionSet, erf, exp, multiversion};
 
@@ -61,11 +62,7 @@ impl Backward<Flex, 1> for GeluBackward {
     type State = FlexTensor;
 
     fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let [parent] = ops.parents;
-        if let Some(parent) = parent {
-            grads.register::<Flex>(parent.id, backward(ops.state, grad));
-        }
+        propagate(ops, grads, |x, grad, _| [Some(backward(x, grad))]);
     }
 }
 

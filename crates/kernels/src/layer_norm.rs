@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use crate::backward::propagate;
 use crate::buffer;
 use crate::simd::{InstructionSet, multiversion};
 
@@ -102,14 +103,9 @@ impl Backward<Flex, 3> for LayerNormBackward {
     type State = (FlexTensor, FlexTensor, f32);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let (x, gamma, epsilon) = ops.state;
-        let results = backward(x, &gamma, grad, epsilon);
-        for (parent, result) in ops.parents.into_iter().zip(results) {
-            if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, result);
-            }
-        }
+        propagate(ops, grads, |(x, gamma, epsilon), grad, _| {
+            backward(x, &gamma, grad, epsilon).map(Some)
+        });
     }
 }
 

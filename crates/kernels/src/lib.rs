@@ -19,12 +19,12 @@
 
 mod allocator;
 mod attention;
+mod backward;
 mod batch_norm;
 mod buffer;
 #[cfg(test)]
 mod check;
 mod conv;
-mod depthwise;
 mod gelu;
 mod gemm;
 mod layer_norm;
@@ -34,8 +34,7 @@ mod simd;
 pub use allocator::RecyclingAllocator;
 pub use attention::window_attention;
 pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
-pub use conv::conv3x3;
-pub use depthwise::depthwise_conv3x3;
+pub use conv::{conv3x3, depthwise_conv3x3};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_t};

@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, module};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
+use crate::backward::propagate;
 use crate::buffer;
 use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
 use crate::simd;
@@ -146,18 +147,11 @@ impl<const N: usize> Backward<Flex, N> for LinearBackward {
     type State = Saved;
 
     fn backward(self, ops: Ops<Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let (x, weight, transposed) = ops.state;
-        let mut wanted = [false; 3];
-        for (w, parent) in wanted.iter_mut().zip(&ops.parents) {
-            *w = parent.is_some();
-        }
-        let results = backward(&x, &weight, grad, transposed, wanted);
-        for (parent, result) in ops.parents.into_iter().zip(results) {
-            if let (Some(parent), Some(result)) = (parent, result) {
-                grads.register::<Flex>(parent.id, result);
-            }
-        }
+        propagate(ops, grads, |(x, weight, transposed), grad, tracked| {
+            let mut wanted = [false; 3];
+            wanted[..N].copy_from_slice(&tracked);
+            backward(&x, &weight, grad, transposed, wanted)
+        });
     }
 }
 

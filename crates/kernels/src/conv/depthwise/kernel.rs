@@ -1,48 +1,7 @@
 //! Loops over the pixels of one image.
 
-use burn::backend::TensorMetadata;
-use burn_flex::FlexTensor;
-
+use super::super::{Geometry, TAPS};
 use crate::simd::{InstructionSet, multiversion};
-
-/// Taps of a 3x3 filter.
-pub(super) const TAPS: usize = 9;
-
-/// Sizes of the feature maps.
-#[derive(Clone, Copy)]
-pub(super) struct Geometry {
-    height: usize,
-    width: usize,
-    pub(super) channels: usize,
-    stride: usize,
-}
-
-impl Geometry {
-    pub(super) fn new(x: &FlexTensor, stride: usize) -> Self {
-        let shape = x.shape();
-        Self { height: shape[1], width: shape[2], channels: shape[3], stride }
-    }
-
-    pub(super) fn out_height(self) -> usize {
-        self.height.div_ceil(self.stride)
-    }
-
-    pub(super) fn out_width(self) -> usize {
-        self.width.div_ceil(self.stride)
-    }
-
-    pub(super) fn image_len(self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    pub(super) fn out_row_len(self) -> usize {
-        self.out_width() * self.channels
-    }
-
-    pub(super) fn out_image_len(self) -> usize {
-        self.out_height() * self.out_row_len()
-    }
-}
 
 /// Pixels that one result sums over: offset of the source pixel, offset of the tap's weights.
 struct Sources {
@@ -103,7 +62,7 @@ impl Sources {
 multiversion! {
     /// One row of the output.
     pub(super) fn forward_row(image: &[f32], taps: &[f32], oy: usize, geometry: Geometry, out: &mut [f32]) {
-        let Geometry { height, width, channels, stride } = geometry;
+        let Geometry { height, width, stride, n_out: channels, .. } = geometry;
         for (ox, out) in out.chunks_exact_mut(channels).enumerate() {
             let mut sources = Sources::new();
             for ky in 0..3 {
@@ -123,7 +82,7 @@ multiversion! {
 multiversion! {
     /// The input gradient of one image.
     pub(super) fn input_gradient(grad: &[f32], taps: &[f32], geometry: Geometry, out: &mut [f32]) {
-        let Geometry { width, channels, stride, .. } = geometry;
+        let Geometry { width, stride, n_out: channels, .. } = geometry;
         let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
         for (pixel, out) in out.chunks_exact_mut(channels).enumerate() {
             let (iy, ix) = (pixel / width, pixel % width);
@@ -147,7 +106,7 @@ multiversion! {
 multiversion! {
     /// Adds the weight gradient `[9, channels]` of one image to `sums`.
     pub(super) fn weight_gradient(image: &[f32], grad: &[f32], geometry: Geometry, sums: &mut [f32]) {
-        let Geometry { height, stride, channels, .. } = geometry;
+        let Geometry { height, stride, n_out: channels, .. } = geometry;
         for (oy, grad) in grad.chunks_exact(geometry.out_row_len()).enumerate() {
             for ky in 0..3 {
                 let iy = (oy * stride + ky).wrapping_sub(1);
@@ -184,7 +143,7 @@ fn filter_row_gradient<I: InstructionSet, const N: usize>(
     c: usize,
     sums: &mut [f32],
 ) {
-    let Geometry { width, channels, stride, .. } = geometry;
+    let Geometry { width, stride, n_out: channels, .. } = geometry;
     let block = |values: &[f32], at: usize| -> [f32; N] {
         values[at + c..][..N].try_into().expect("N elements")
     };

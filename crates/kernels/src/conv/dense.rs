@@ -1,0 +1,186 @@
+//! Convolution over all channels, as matrix products of gathered patches.
+
+use burn::backend::TensorMetadata;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::{Geometry, TAPS, differentiate_images};
+use crate::buffer;
+use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
+
+/// Output pixels whose patches are gathered at once, about.
+const TILE_PIXELS: usize = 96;
+
+impl Geometry {
+    /// Elements under a filter.
+    fn patch_len(self) -> usize {
+        TAPS * self.n_in
+    }
+
+    /// Output rows of a tile.
+    fn tile_rows(self) -> usize {
+        (TILE_PIXELS / self.out_width()).clamp(1, self.out_height())
+    }
+
+    /// Calls `f` for each run of elements in the patches of the output rows from `first`: with its
+    /// place there, its length, and its place in the image (`None` in the padding).
+    ///
+    /// The three taps of a filter row lie side by side in both.
+    #[inline(always)]
+    fn for_each_run(
+        self,
+        first: usize,
+        rows: usize,
+        mut f: impl FnMut(usize, usize, Option<usize>),
+    ) {
+        let Self { height, width, n_in, stride, .. } = self;
+        let mut patch = 0;
+        for oy in first..first + rows {
+            for ox in 0..self.out_width() {
+                let left = usize::from(ox == 0) * n_in;
+                let right = (width + 1 - ox * stride).min(3) * n_in;
+                for ky in 0..3 {
+                    let iy = (oy * stride + ky).wrapping_sub(1);
+                    if iy < height {
+                        let source = (iy * width + ox * stride) * n_in + left - n_in;
+                        f(patch + left, right - left, Some(source));
+                        if left > 0 {
+                            f(patch, left, None);
+                        }
+                        if right < 3 * n_in {
+                            f(patch + right, 3 * n_in - right, None);
+                        }
+                    } else {
+                        f(patch, 3 * n_in, None);
+                    }
+                    patch += 3 * n_in;
+                }
+            }
+        }
+    }
+
+    /// The patches `[rows * out_width, 9, in]` of the output rows from `first`.
+    fn gather(self, image: &[f32], first: usize, rows: usize, patches: &mut Vec<f32>) {
+        patches.resize(rows * self.out_width() * self.patch_len(), 0.0);
+        self.for_each_run(first, rows, |to, len, from| {
+            let to = &mut patches[to..][..len];
+            match from {
+                Some(from) => to.copy_from_slice(&image[from..][..len]),
+                None => to.fill(0.0),
+            }
+        });
+    }
+
+    /// Adds patches back to the pixels they were gathered from.
+    fn scatter(self, patches: &[f32], first: usize, rows: usize, image: &mut [f32]) {
+        self.for_each_run(first, rows, |from, len, to| {
+            if let Some(to) = to {
+                let from = &patches[from..][..len];
+                for (to, from) in image[to..][..len].iter_mut().zip(from) {
+                    *to += from;
+                }
+            }
+        });
+    }
+}
+
+/// `[out, in, 3, 3]` as `[out, 9, in]`, the order of patches.
+fn taps_first(weight: &FlexTensor, geometry: Geometry) -> Vec<f32> {
+    let weight = weight.to_contiguous();
+    let weight = buffer::values(&weight);
+    let (patch_len, n_in) = (geometry.patch_len(), geometry.n_in);
+    let source = |i: usize| (i / patch_len) * patch_len + (i % n_in) * TAPS + i % patch_len / n_in;
+    (0..weight.len()).map(|i| weight[source(i)]).collect()
+}
+
+pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+    let geometry = Geometry::new(x, weight, stride);
+    let x = x.to_contiguous();
+    let batch = x.shape()[0];
+    let images = buffer::values(&x);
+    let taps = taps_first(weight, geometry);
+    let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
+    let panels = Panels::pack(Matrix::columns(&taps, patch_len), patch_len, n_out);
+    let mut out = buffer::scratch(batch * geometry.out_image_len());
+    let tile_rows = geometry.tile_rows();
+    let tile_len = tile_rows * geometry.out_row_len();
+    let tiles: Vec<(usize, usize, &mut [f32])> = out
+        .chunks_exact_mut(geometry.out_image_len())
+        .enumerate()
+        .flat_map(|(image, out)| {
+            out.chunks_mut(tile_len).enumerate().map(move |(i, out)| (image, i * tile_rows, out))
+        })
+        .collect();
+    tiles.into_par_iter().for_each_init(Vec::new, |patches, (image, first, out)| {
+        let image = &images[image * geometry.image_len()..][..geometry.image_len()];
+        let rows = out.len() / geometry.out_row_len();
+        geometry.gather(image, first, rows, patches);
+        let pixels = rows * geometry.out_width();
+        multiply(pixels, Matrix::rows(patches, patch_len), &panels, Start::Zero, out, n_out);
+    });
+    geometry.output(out)
+}
+
+/// Gradients of the input and the weight, where `wanted`.
+pub(super) fn backward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    grad: FlexTensor,
+    stride: usize,
+    wanted: [bool; 2],
+) -> [Option<FlexTensor>; 2] {
+    let geometry = Geometry::new(x, weight, stride);
+    let (patch_len, n_in, n_out) = (geometry.patch_len(), geometry.n_in, geometry.n_out);
+    let taps = taps_first(weight, geometry);
+    let panels = wanted[0].then(|| Panels::pack(Matrix::rows(&taps, patch_len), n_out, patch_len));
+    let (x_grad, weight_grad) =
+        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, patches| {
+            if let Some(sums) = image.weight_grad {
+                weight_gradient(image.x, image.grad, geometry, patches, sums);
+            }
+            if let (Some(panels), Some(out)) = (&panels, image.x_grad) {
+                input_gradient(image.grad, panels, geometry, patches, out);
+            }
+        });
+    let weight_grad = weight_grad.map(|sums| {
+        let source =
+            |i: usize| (i / patch_len) * patch_len + (i % TAPS) * n_in + i % patch_len / TAPS;
+        buffer::tensor((0..sums.len()).map(|i| sums[source(i)]).collect(), [n_out, n_in, 3, 3])
+    });
+    [x_grad, weight_grad]
+}
+
+/// Adds the weight gradient `[out, 9, in]` of one image to `sums`.
+fn weight_gradient(
+    image: &[f32],
+    grad: &[f32],
+    geometry: Geometry,
+    patches: &mut Vec<f32>,
+    sums: &mut [f32],
+) {
+    let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
+    for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
+        let rows = grad.len() / geometry.out_row_len();
+        geometry.gather(image, i * geometry.tile_rows(), rows, patches);
+        accumulate_outer(grad, patches, n_out, patch_len, sums);
+    }
+}
+
+/// Writes the input gradient of one image to `out`.
+fn input_gradient(
+    grad: &[f32],
+    panels: &Panels,
+    geometry: Geometry,
+    patches: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
+    out.fill(0.0);
+    for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
+        let rows = grad.len() / geometry.out_row_len();
+        let pixels = rows * geometry.out_width();
+        patches.resize(pixels * patch_len, 0.0);
+        multiply(pixels, Matrix::rows(grad, n_out), panels, Start::Zero, patches, patch_len);
+        geometry.scatter(patches, i * geometry.tile_rows(), rows, out);
+    }
+}

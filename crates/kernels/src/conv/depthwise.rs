@@ -1,0 +1,62 @@
+//! Convolution of every channel by itself, as loops over contiguous channels.
+
+use burn::backend::TensorMetadata;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::{Geometry, TAPS, differentiate_images};
+use crate::buffer;
+
+mod kernel;
+
+use kernel::{forward_row, input_gradient, weight_gradient};
+
+/// `[channels, 1, 3, 3]` as `[9, channels]`.
+fn taps_first(weight: &FlexTensor) -> Vec<f32> {
+    let weight = weight.to_contiguous();
+    let weight = buffer::values(&weight);
+    let channels = weight.len() / TAPS;
+    (0..weight.len()).map(|i| weight[(i % channels) * TAPS + i / channels]).collect()
+}
+
+pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+    let x = x.to_contiguous();
+    let geometry = Geometry::new(&x, weight, stride);
+    let batch = x.shape()[0];
+    let weight = taps_first(weight);
+    let mut out = buffer::scratch(batch * geometry.out_image_len());
+    let images = buffer::values(&x);
+    out.par_chunks_mut(geometry.out_row_len()).enumerate().for_each(|(row, out)| {
+        let (image, oy) = (row / geometry.out_height(), row % geometry.out_height());
+        let image = &images[image * geometry.image_len()..][..geometry.image_len()];
+        forward_row(image, &weight, oy, geometry, out);
+    });
+    geometry.output(out)
+}
+
+/// Gradients of the input and the weight, where `wanted`.
+pub(super) fn backward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    grad: FlexTensor,
+    stride: usize,
+    wanted: [bool; 2],
+) -> [Option<FlexTensor>; 2] {
+    let geometry = Geometry::new(x, weight, stride);
+    let taps = taps_first(weight);
+    let (x_grad, weight_grad) =
+        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, _| {
+            if let Some(sums) = image.weight_grad {
+                weight_gradient(image.x, image.grad, geometry, sums);
+            }
+            if let Some(out) = image.x_grad {
+                input_gradient(image.grad, &taps, geometry, out);
+            }
+        });
+    let weight_grad = weight_grad.map(|sums| {
+        let channels = sums.len() / TAPS;
+        let sums = (0..sums.len()).map(|i| sums[(i % TAPS) * channels + i / TAPS]).collect();
+        buffer::tensor(sums, [channels, 1, 3, 3])
+    });
+    [x_grad, weight_grad]
+}

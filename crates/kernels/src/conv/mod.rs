@@ -1,0 +1,275 @@
+//! 3x3 convolutions: over all channels, and of every channel by itself.
+
+use burn::backend::autodiff::{
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{Tensor, module, ops::ConvOptions};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use crate::backward::propagate;
+use crate::buffer;
+
+mod dense;
+mod depthwise;
+
+/// Taps of a 3x3 filter.
+const TAPS: usize = 9;
+/// Image groups whose weight gradients are summed in order, at most.
+const MAX_GROUPS: usize = 32;
+
+/// Convolution with 3x3 filters, padding 1, `stride` 1 or 2.
+///
+/// `x` is `[batch, height, width, in]`, `weight` `[out, in, 3, 3]`; returns
+/// `[batch, ceil(height / stride), ceil(width / stride), out]`.
+///
+/// # Panics
+/// If `stride` is neither 1 nor 2, or the shapes do not fit.
+#[must_use]
+pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    let [n_out, ..] = weight.dims();
+    assert_eq!(weight.dims(), [n_out, x.dims()[3], 3, 3], "3x3 filters over the input's channels");
+    convolve(x, weight, stride, false)
+}
+
+/// Convolution of every channel with a filter of its own, padding 1, `stride` 1 or 2.
+///
+/// `x` is `[batch, height, width, channels]`, `weight` `[channels, 1, 3, 3]`; returns
+/// `[batch, ceil(height / stride), ceil(width / stride), channels]`.
+///
+/// # Panics
+/// If `stride` is neither 1 nor 2, or the shapes do not fit.
+#[must_use]
+pub fn depthwise_conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    assert_eq!(weight.dims(), [x.dims()[3], 1, 3, 3], "one 3x3 filter a channel");
+    convolve(x, weight, stride, true)
+}
+
+fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: usize, depthwise: bool) -> Tensor<4> {
+    assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
+    if !buffer::is_fast(&x) {
+        return composed(x, weight, stride, depthwise);
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as ConvOps>::convolve3x3(x, weight, stride, depthwise))
+}
+
+fn composed(x: Tensor<4>, weight: Tensor<4>, stride: usize, depthwise: bool) -> Tensor<4> {
+    let n_groups = if depthwise { x.dims()[3] } else { 1 };
+    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], n_groups);
+    module::conv2d(x.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
+}
+
+#[backend_extension(Flex, Autodiff)]
+trait ConvOps: Backend {
+    fn convolve3x3(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: usize,
+        depthwise: bool,
+    ) -> FloatTensor<Self>;
+}
+
+impl ConvOps for Flex {
+    fn convolve3x3(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: usize,
+        depthwise: bool,
+    ) -> FloatTensor<Self> {
+        let forward = if depthwise { depthwise::forward } else { dense::forward };
+        forward(&x, &weight, stride)
+    }
+}
+
+impl<C: CheckpointStrategy> ConvOps for Autodiff<Flex, C> {
+    fn convolve3x3(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: usize,
+        depthwise: bool,
+    ) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let output = Flex::convolve3x3(x.clone(), weight.clone(), stride, depthwise);
+        match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(Saved { x, weight, stride, depthwise }, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Saved {
+    x: FlexTensor,
+    weight: FlexTensor,
+    stride: usize,
+    depthwise: bool,
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 2> for ConvBackward {
+    type State = Saved;
+
+    fn backward(self, ops: Ops<Saved, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        propagate(ops, grads, |Saved { x, weight, stride, depthwise }, grad, wanted| {
+            let backward = if depthwise { depthwise::backward } else { dense::backward };
+            backward(&x, &weight, grad, stride, wanted)
+        });
+    }
+}
+
+/// Sizes of the feature maps.
+#[derive(Clone, Copy)]
+struct Geometry {
+    height: usize,
+    width: usize,
+    n_in: usize,
+    n_out: usize,
+    stride: usize,
+}
+
+impl Geometry {
+    fn new(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Self {
+        let (shape, n_out) = (x.shape(), weight.shape()[0]);
+        Self { height: shape[1], width: shape[2], n_in: shape[3], n_out, stride }
+    }
+
+    fn out_height(self) -> usize {
+        self.height.div_ceil(self.stride)
+    }
+
+    fn out_width(self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    fn image_len(self) -> usize {
+        self.height * self.width * self.n_in
+    }
+
+    fn out_row_len(self) -> usize {
+        self.out_width() * self.n_out
+    }
+
+    fn out_image_len(self) -> usize {
+        self.out_height() * self.out_row_len()
+    }
+
+    fn output(self, values: Vec<f32>) -> FlexTensor {
+        let batch = values.len() / self.out_image_len();
+        buffer::tensor(values, [batch, self.out_height(), self.out_width(), self.n_out])
+    }
+}
+
+/// One image on the way back.
+struct Image<'a> {
+    x: &'a [f32],
+    grad: &'a [f32],
+    /// Where the input gradient is written, if it is wanted.
+    x_grad: Option<&'a mut [f32]>,
+    /// Where the weight gradient is added, if it is wanted.
+    weight_grad: Option<&'a mut [f32]>,
+}
+
+/// Runs `differentiate` on every image, with scratch memory that its group shares, and returns the
+/// gradients of the input and of the weight, of `weight_len` elements, where `wanted`.
+fn differentiate_images(
+    x: &FlexTensor,
+    grad: FlexTensor,
+    geometry: Geometry,
+    weight_len: usize,
+    wanted: [bool; 2],
+    differentiate: impl Fn(Image<'_>, &mut Vec<f32>) + Sync,
+) -> (Option<FlexTensor>, Option<Vec<f32>>) {
+    let shape = x.shape();
+    let (x, grad) = (x.to_contiguous(), buffer::contiguous(grad));
+    let (x, grad) = (buffer::values(&x), buffer::values(&grad));
+    let (image_len, out_image_len) = (geometry.image_len(), geometry.out_image_len());
+    let group = shape[0].div_ceil(MAX_GROUPS);
+    let mut x_grad = buffer::scratch(if wanted[0] { x.len() } else { 0 });
+    // An empty x_grad still has to come in one part a group.
+    let mut x_parts: Vec<&mut [f32]> = x_grad.chunks_mut(group * image_len).collect();
+    x_parts.resize_with(shape[0].div_ceil(group), Default::default);
+    let parts: Vec<Vec<f32>> = x_parts
+        .into_par_iter()
+        .zip(x.par_chunks(group * image_len))
+        .zip(grad.par_chunks(group * out_image_len))
+        .map(|((x_grad, x), grad)| {
+            let mut sums = vec![0.0; if wanted[1] { weight_len } else { 0 }];
+            let mut scratch = Vec::new();
+            let mut x_grads = x_grad.chunks_exact_mut(image_len);
+            for (x, grad) in x.chunks_exact(image_len).zip(grad.chunks_exact(out_image_len)) {
+                let weight_grad = wanted[1].then_some(&mut sums[..]);
+                differentiate(Image { x, grad, x_grad: x_grads.next(), weight_grad }, &mut scratch);
+            }
+            sums
+        })
+        .collect();
+    (wanted[0].then(|| buffer::tensor(x_grad, shape)), wanted[1].then(|| buffer::sum_parts(parts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::{composed, conv3x3, depthwise_conv3x3};
+    use crate::check::{assert_close, assert_same_gradients, random};
+
+    /// Sums of up to 360 products of magnitude 1.
+    const LIMIT: f32 = 1e-4;
+
+    #[test]
+    fn dense_values_and_gradients_agree_with_burn() {
+        let device = Device::flex().autodiff();
+        for (height, width, n_in, n_out, stride) in
+            [(5, 7, 3, 11, 1), (5, 7, 3, 11, 2), (20, 24, 8, 17, 2), (2, 1, 5, 4, 1)]
+        {
+            let (x_shape, w_shape) = ([3, height, width, n_in], [n_out, n_in, 3, 3]);
+            assert_same_gradients(
+                [
+                    random([x_shape.iter().product()], 1.0, 1, &device),
+                    random([w_shape.iter().product()], 1.0, 2, &device),
+                ],
+                LIMIT,
+                |[x, w]| conv3x3(x.reshape(x_shape), w.reshape(w_shape), stride),
+                |[x, w]| composed(x.reshape(x_shape), w.reshape(w_shape), stride, false),
+            );
+        }
+    }
+
+    #[test]
+    fn depthwise_values_and_gradients_agree_with_burn() {
+        let device = Device::flex().autodiff();
+        for (height, width, channels, stride) in
+            [(5, 7, 43, 1), (5, 7, 43, 2), (6, 4, 32, 2), (2, 1, 3, 1), (1, 3, 9, 2)]
+        {
+            let (x_shape, w_shape) = ([3, height, width, channels], [channels, 1, 3, 3]);
+            assert_same_gradients(
+                [
+                    random([x_shape.iter().product()], 1.0, 1, &device),
+                    random([w_shape.iter().product()], 1.0, 2, &device),
+                ],
+                LIMIT,
+                |[x, w]| depthwise_conv3x3(x.reshape(x_shape), w.reshape(w_shape), stride),
+                |[x, w]| composed(x.reshape(x_shape), w.reshape(w_shape), stride, true),
+            );
+        }
+    }
+
+    #[test]
+    fn untracked_input_leaves_the_weight_gradient() {
+        let device = Device::flex().autodiff();
+        let x = random::<4>([2, 4, 6, 3], 1.0, 1, &device);
+        let weight = random::<4>([5, 3, 3, 3], 1.0, 2, &device).require_grad();
+        let gradient = |y: Tensor<4>| weight.grad(&y.sum().backward()).expect("tracked");
+        let ours = gradient(conv3x3(x.clone(), weight.clone(), 2));
+        let theirs = gradient(composed(x, weight.clone(), 2, false));
+        assert_close("gradient", &ours, &theirs, LIMIT);
+    }
+}
