@@ -1,5 +1,6 @@
 //! Reported numbers: a file of `examples/lab/configs` states a command and the range that its
-//! result must fall into. Nothing is recorded; docs/experiments.md is written by a person.
+//! result must fall into. Nothing is recorded; docs/experiments.md is written by a person. Times
+//! beside other runtimes are measured by [`speed`].
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,9 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dataset;
 use crate::process::{cargo, shown};
 use crate::workspace::{Role, Workspace};
+use crate::{dataset, speed};
 
 const CONFIGS: &str = "examples/lab/configs";
 
@@ -18,10 +19,13 @@ const CONFIGS: &str = "examples/lab/configs";
 const SHARED: &str = "$CIFAKE_SHARED";
 
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = "\
 Examples:
   cargo xtask bench accuracy                               examples/lab/configs/accuracy.toml
   cargo xtask bench examples/lab/configs/accuracy.toml
+  cargo xtask bench speed                                  times beside other runtimes
+  cargo xtask bench speed --quick --rounds 5               the few cases that change most
+  cargo xtask bench speed --help                           what is timed and how
 
 A config:
   title = \"Accuracy of the shipped model on the published test set\"
@@ -32,8 +36,17 @@ A config:
 The program is built in release mode; the last JSON value that it prints is judged. $CIFAKE_SHARED
 is the environment variable, or ../shared where it is not set.")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    task: Option<Task>,
     /// A file, or the name of one in examples/lab/configs
-    config: PathBuf,
+    #[arg(required = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Time the network beside OpenVINO, ONNX Runtime and PyTorch, with the same weights
+    Speed(speed::Args),
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,9 +71,17 @@ struct Expectation {
     max: Option<f64>,
 }
 
-/// Runs one config; true if every number is inside its range.
+/// Runs one config or the comparison; true if every number is inside its range.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
-    let config = read(&workspace.root, &args.config)?;
+    match (&args.task, &args.config) {
+        (Some(Task::Speed(args)), _) => speed::run(workspace, args).map(|()| true),
+        (None, Some(config)) => judge_config(workspace, config),
+        (None, None) => bail!("name a config, or `speed`"),
+    }
+}
+
+fn judge_config(workspace: &Workspace, config: &Path) -> Result<bool> {
+    let config = read(&workspace.root, config)?;
     let shared = dataset::shared(&workspace.root);
     let place = |text: &str| text.replace(SHARED, &shared.to_string_lossy());
     println!("{}", config.title);
@@ -108,7 +129,7 @@ fn package_of<'a>(workspace: &'a Workspace, program: &str) -> Result<&'a str> {
 }
 
 /// The whole output as JSON, else the last line that is.
-fn last_json(output: &str) -> Option<Value> {
+pub(crate) fn last_json(output: &str) -> Option<Value> {
     let lines = std::iter::once(output).chain(output.lines().rev());
     lines.filter(|text| !text.trim().is_empty()).find_map(|text| serde_json::from_str(text).ok())
 }

@@ -1,12 +1,13 @@
 //! Golden fixtures: each `crates/*/tests/fixtures/generate.py` runs the pinned reference
 //! implementation and writes small safetensors beside itself, which are committed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::process::{cargo, output, succeeds};
+use crate::process::{cargo, succeeds};
+use crate::python::{install, virtual_environment};
 use crate::workspace::{LIGHT_FEATURES, Package, Role, Workspace, feature_list};
 
 #[derive(clap::Args)]
@@ -17,7 +18,7 @@ Examples:
 
 Each generate.py has a requirements.txt beside it with pinned versions; they are installed into
 target/venv. With --full a generator writes the real sizes, too large to commit, into target/fixtures;
-then the crate's tests run, which compare with whatever stands there.")]
+then the crate's integration tests run, which compare with whatever stands there.")]
 pub(crate) struct Args {
     /// Packages whose fixtures are made; all if none is named
     packages: Vec<String>,
@@ -39,12 +40,24 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
         generate.args(args.full.then_some("--full"));
         passed &= succeeds(&mut generate)?;
         if args.full {
-            let features = feature_list([package], LIGHT_FEATURES);
-            let test = ["test", "-p", &package.name, "--features", &features];
-            passed &= succeeds(&mut cargo(&workspace.root, &test))?;
+            passed &= test(workspace, package)?;
         }
     }
     Ok(passed)
+}
+
+/// Runs the integration tests of `package` as CI builds them, so that the build is shared.
+fn test(workspace: &Workspace, package: &Package) -> Result<bool> {
+    let names: Vec<&str> = integration_tests(package).collect();
+    ensure!(!names.is_empty(), "{} has no integration test of its fixtures", package.name);
+    let features = feature_list(&workspace.packages, LIGHT_FEATURES);
+    let mut test = cargo(&workspace.root, &["test", "--workspace", "--features", &features]);
+    succeeds(test.args(names.into_iter().flat_map(|name| ["--test", name])))
+}
+
+fn integration_tests(package: &Package) -> impl Iterator<Item = &str> {
+    let tests = package.targets.iter().filter(|target| target.kind.iter().any(|k| k == "test"));
+    tests.map(|target| target.name.as_str())
 }
 
 /// The packages that have a generator, and its folder.
@@ -65,29 +78,6 @@ fn generators<'a>(
     Ok(chosen)
 }
 
-/// Makes target/venv unless it stands; the path of its Python.
-fn virtual_environment(target: &Path) -> Result<PathBuf> {
-    let folder = target.join("venv");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if !python.exists() {
-        output(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    }
-    Ok(python)
-}
-
-fn install(python: &Path, folder: &Path) -> Result<()> {
-    let requirements = folder.join("requirements.txt");
-    ensure!(
-        requirements.is_file(),
-        "{} is missing: pin its versions there",
-        requirements.display()
-    );
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-    output(pip.arg(requirements))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,9 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn requirements_must_stand_beside_a_generator() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let error = install(Path::new("python3"), folder.path()).expect_err("the folder is empty");
-        assert!(error.to_string().contains("requirements.txt"), "{error}");
+    fn tests_of_the_real_sizes_are_integration_tests() {
+        let workspace = Workspace::load().expect("cargo metadata describes this workspace");
+        let tinyvit = workspace.packages.iter().find(|package| package.name == "tinyvit");
+        let names: Vec<&str> = integration_tests(tinyvit.expect("a member")).collect();
+        assert!(names.contains(&"parity"), "{names:?}");
+        assert!(!names.contains(&"tinyvit"), "{names:?}");
     }
 }

@@ -1,5 +1,5 @@
 //! The workspace's own tool: what CI runs, the rules that a machine can check, fixtures, data sets
-//! and reported numbers. It spawns cargo and the examples and links no tensor library.
+//! and reported numbers. It spawns cargo, Python and the examples and links no tensor library.
 
 // A command line prints; the libraries may not.
 #![allow(clippy::print_stdout)]
@@ -9,6 +9,8 @@ mod ci;
 mod dataset;
 mod fixtures;
 mod process;
+mod python;
+mod speed;
 mod tidy;
 mod workspace;
 
@@ -26,7 +28,8 @@ Examples:
   cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
   cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
-  cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml";
+  cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml
+  cargo xtask bench speed                             times beside other runtimes";
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tasks of this workspace", after_help = EXAMPLES)]
@@ -46,7 +49,8 @@ enum Task {
     /// List, verify or fetch the data sets that datasets/*.toml describe
     #[command(subcommand)]
     Dataset(dataset::Command),
-    /// Run a file of examples/lab/configs and fail outside the range that it states
+    /// Run a file of examples/lab/configs and fail outside the range that it states, or time the
+    /// network beside other runtimes
     Bench(bench::Args),
 }
 

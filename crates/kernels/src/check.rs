@@ -2,6 +2,18 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+/// Values in `[-1, 1]` that depend on `seed` alone.
+pub(crate) fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(next).collect()
+}
+
 /// Values in `[-scale, scale]` that depend on `seed` alone.
 pub(crate) fn random<const D: usize>(
     shape: [usize; D],
@@ -9,16 +21,8 @@ pub(crate) fn random<const D: usize>(
     seed: u64,
     device: &Device,
 ) -> Tensor<D> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            ((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * scale
-        })
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
+    let values = values(shape.iter().product(), seed).into_iter().map(|v| v * scale).collect();
+    Tensor::from_data(TensorData::new::<f32, _>(values, shape), device)
 }
 
 /// Panics unless both have one shape and no element differs by more than `limit`, in units of 1 or

@@ -183,7 +183,8 @@ fn moments<I: InstructionSet>(row: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 multiversion! {
-    fn normalize(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut [f32]) {
+    /// Normalizes the rows of `x`, `[rows, channels]`, into `out`.
+    pub(crate) fn normalize(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut [f32]) {
         let channels = gamma.len();
         for (out, row) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             let (mean, inverse) = moments::<I>(row, epsilon);

@@ -4,7 +4,7 @@
 //! Single-precision tensors of burn's `flex` backend, with or without autodiff, take the fast
 //! path; all other tensors take the same formula composed of burn's own operations. Results do not
 //! depend on the number of threads: sums run over fixed blocks, in a fixed order. Work runs on
-//! rayon's current thread pool. AVX2 and FMA are used where the processor has them.
+//! rayon's current thread pool. Instruction sets are chosen at run time.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -29,6 +29,7 @@ mod gelu;
 mod gemm;
 mod layer_norm;
 mod linear;
+pub mod packed;
 mod simd;
 
 pub use allocator::RecyclingAllocator;

@@ -1,4 +1,12 @@
 //! Choosing the instruction set at run time, and the elementary functions that vectorize.
+//!
+//! There are two ways to write a kernel. A loop that the compiler vectorizes by itself is a plain
+//! loop under [`multiversion!`]. One whose registers are laid out by hand is a [`pulp::WithSimd`]
+//! run by [`vectorize`]: the same code for AVX2, AVX-512, NEON and whatever else `pulp` knows.
+
+use std::any::TypeId;
+
+use pulp::{Arch, Simd, WithSimd};
 
 /// One way of compiling a loop.
 ///
@@ -71,51 +79,124 @@ macro_rules! multiversion {
 }
 pub(crate) use multiversion;
 
+/// Adding it rounds to an integer and leaves that in the low bits: 1.5 * 2^23.
+const ROUND: f32 = 12_582_912.0;
+/// Where e^x is close to the smallest and the largest normal number.
+const EXP_MIN: f32 = -87.0;
+const EXP_MAX: f32 = 88.0;
+/// ln 2 in two parts, of which the first times a small integer is exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// Cephes' `expf`.
+const EXP: [f32; 6] =
+    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
+/// Beyond it erf differs from 1 by 1.5e-8.
+const ERF_LIMIT: f32 = 4.0;
+/// The rational approximation of Eigen's `generic_fast_erf_float` on `[-4, 4]`.
+const ERF_NUMERATOR: [f32; 7] = [
+    -2.726_142_3e-10,
+    2.770_681_4e-8,
+    -2.101_024e-6,
+    -5.692_506_5e-5,
+    -7.349_906e-4,
+    -2.954_6e-3,
+    -1.609_603_3e-2,
+];
+const ERF_DENOMINATOR: [f32; 5] =
+    [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
+
 /// `e^x` for `x` in `[-87, 88]` (clamped to it), relative error below 2e-7.
 ///
-/// Cephes' `expf`: a polynomial on `[-ln 2 / 2, ln 2 / 2]`, the power of two put in the exponent.
+/// A polynomial on `[-ln 2 / 2, ln 2 / 2]`, the power of two put in the exponent.
 #[inline(always)]
 pub(crate) fn exp<I: InstructionSet>(x: f32) -> f32 {
-    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
+    let x = x.clamp(EXP_MIN, EXP_MAX);
     let shifted = I::mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = I::mul_add(n, -0.693_359_4, x);
-    let r = I::mul_add(n, 2.121_944_4e-4, r);
-    let mut p = 1.987_569_1e-4;
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-        p = I::mul_add(p, r, c);
+    let r = I::mul_add(n, -LN_2_HIGH, x);
+    let r = I::mul_add(n, -LN_2_LOW, r);
+    let mut p = EXP[0];
+    for c in &EXP[1..] {
+        p = I::mul_add(p, r, *c);
     }
     let y = I::mul_add(p, r * r, r) + 1.0;
-    y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
+    y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(1f32.to_bits()))
 }
 
-/// The error function, absolute error below 4e-7.
-///
-/// The rational approximation of Eigen's `generic_fast_erf_float` on `[-4, 4]`; ±1 beyond, where
-/// the true value differs by 1.5e-8.
+/// The error function, absolute error below 4e-7; ±1 beyond [`ERF_LIMIT`].
 #[inline(always)]
 pub(crate) fn erf<I: InstructionSet>(x: f32) -> f32 {
-    let z = x.clamp(-4.0, 4.0);
+    let z = x.clamp(-ERF_LIMIT, ERF_LIMIT);
     let z2 = z * z;
-    let mut p = -2.726_142_3e-10;
-    for c in [
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_5e-5,
-        -7.349_906e-4,
-        -2.954_6e-3,
-        -1.609_603_3e-2,
-    ] {
-        p = I::mul_add(p, z2, c);
+    let mut p = ERF_NUMERATOR[0];
+    for c in &ERF_NUMERATOR[1..] {
+        p = I::mul_add(p, z2, *c);
     }
-    let mut q = -1.456_607_2e-5;
-    for c in [-2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2] {
-        q = I::mul_add(q, z2, c);
+    let mut q = ERF_DENOMINATOR[0];
+    for c in &ERF_DENOMINATOR[1..] {
+        q = I::mul_add(q, z2, *c);
     }
     let inside = z * p / q;
-    if x.abs() >= 4.0 { 1f32.copysign(x) } else { inside }
+    if x.abs() >= ERF_LIMIT { 1f32.copysign(x) } else { inside }
+}
+
+/// Runs `op` with the widest instruction set that the processor has and that it was compiled for.
+#[inline]
+pub(crate) fn vectorize<Op: WithSimd>(op: Op) -> Op::Output {
+    match Arch::new() {
+        // One lane at a time would waste what every target can do: four.
+        Arch::Scalar => op.with_simd(pulp::Scalar128b),
+        arch => arch.dispatch(op),
+    }
+}
+
+/// `a * b + c`: one instruction where the processor has it, and never a library call.
+#[inline(always)]
+pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    let emulated = TypeId::of::<S>() == TypeId::of::<pulp::Scalar128b>();
+    if emulated && !cfg!(target_feature = "fma") {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_f32s(a, b, c)
+    }
+}
+
+/// `coefficients[0] * x^n + ... + coefficients[n]`.
+#[inline(always)]
+fn polynomial<S: Simd>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
+    let (first, rest) = coefficients.split_first().expect("a polynomial has coefficients");
+    rest.iter().fold(simd.splat_f32s(*first), |sum, c| mul_add(simd, sum, x, simd.splat_f32s(*c)))
+}
+
+/// [`exp`] of every lane.
+#[inline(always)]
+pub(crate) fn exp_lanes<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |v| simd.splat_f32s(v);
+    let x = simd.min_f32s(simd.max_f32s(x, splat(EXP_MIN)), splat(EXP_MAX));
+    let shifted = mul_add(simd, x, splat(std::f32::consts::LOG2_E), splat(ROUND));
+    let n = simd.sub_f32s(shifted, splat(ROUND));
+    let r = mul_add(simd, n, splat(-LN_2_HIGH), x);
+    let r = mul_add(simd, n, splat(-LN_2_LOW), r);
+    let p = polynomial(simd, r, &EXP);
+    let y = simd.add_f32s(mul_add(simd, p, simd.mul_f32s(r, r), r), splat(1.0));
+    let bits = simd.transmute_u32s_f32s(shifted);
+    let exponent = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
+    let power = simd.add_u32s(exponent, simd.splat_u32s(1f32.to_bits()));
+    simd.mul_f32s(y, simd.transmute_f32s_u32s(power))
+}
+
+/// GELU of every lane, `x (1 + erf(x / sqrt 2)) / 2`, with the error of [`erf`].
+#[inline(always)]
+pub(crate) fn gelu_lanes<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |v| simd.splat_f32s(v);
+    let z = simd.mul_f32s(x, splat(std::f32::consts::FRAC_1_SQRT_2));
+    let z = simd.min_f32s(simd.max_f32s(z, splat(-ERF_LIMIT)), splat(ERF_LIMIT));
+    let z2 = simd.mul_f32s(z, z);
+    let p = simd.mul_f32s(z, polynomial(simd, z2, &ERF_NUMERATOR));
+    let q = polynomial(simd, z2, &ERF_DENOMINATOR);
+    let half = simd.mul_f32s(x, splat(0.5));
+    mul_add(simd, half, simd.div_f32s(p, q), half)
 }
 
 multiversion! {

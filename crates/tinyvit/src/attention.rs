@@ -63,7 +63,7 @@ impl Attention {
     }
 
     /// The bias of every pair of tokens, `[n_heads, tokens, tokens]`.
-    fn bias(&self) -> Tensor<3> {
+    pub(crate) fn bias(&self) -> Tensor<3> {
         let biases = self.attention_biases.val();
         let side = self.window_size;
         let n_tokens = side * side;

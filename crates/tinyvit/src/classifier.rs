@@ -53,17 +53,17 @@ impl TinyVitClassifier {
         self
     }
 
-    /// `[batch, 1 or 2]` to `[batch, 2]`: a single logit `z` of FAKE becomes `[0, z]`.
-    fn pair(scores: Tensor<2>) -> Tensor<2> {
-        match scores.dims() {
-            [_, 1] => Tensor::cat(vec![scores.zeros_like(), scores], 1),
-            _ => scores,
-        }
-    }
-
     fn position(&self, at: &Layer) -> usize {
         let found = self.layers.iter().position(|layer| layer == at);
         found.unwrap_or_else(|| panic!("{} is not a layer of this model", at.name))
+    }
+}
+
+/// `[batch, 1 or 2]` to `[batch, 2]`: a single logit `z` of FAKE becomes `[0, z]`.
+pub(crate) fn pair(scores: Tensor<2>) -> Tensor<2> {
+    match scores.dims() {
+        [_, 1] => Tensor::cat(vec![scores.zeros_like(), scores], 1),
+        _ => scores,
     }
 }
 
@@ -78,7 +78,7 @@ fn layer(config: &TinyVitConfig, step: Step) -> Layer {
 
 impl Classifier for TinyVitClassifier {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        Self::pair(self.model.forward(images))
+        pair(self.model.forward(images))
     }
 }
 
@@ -98,7 +98,7 @@ impl FeatureClassifier for TinyVitClassifier {
     fn head(&self, features: Tensor<4>, at: &Layer) -> Tensor<2> {
         let after = &self.steps[self.position(at) + 1..];
         let x = self.model.run(features.permute([0, 2, 3, 1]), after, &DropPath::off());
-        Self::pair(self.model.classify(x))
+        pair(self.model.classify(x))
     }
 }
 

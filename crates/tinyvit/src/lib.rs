@@ -86,6 +86,7 @@ mod drop_path;
 mod error;
 mod init;
 mod model;
+mod plan;
 mod pretrained;
 #[cfg(feature = "train")]
 pub mod training;
@@ -100,6 +101,7 @@ pub use detector::{Detector, Input, Summary, Verdict, json_line, table_header, t
 pub use drop_path::DropPath;
 pub use error::Error;
 pub use model::{AttentionStage, ConvStage, Head, TinyVit};
+pub use plan::Plan;
 
 /// Added to the variance in every layer norm, PyTorch's default.
 const LAYER_NORM_EPSILON: f64 = 1e-5;

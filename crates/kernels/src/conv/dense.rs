@@ -22,21 +22,41 @@ impl Geometry {
         (TILE_PIXELS / self.out_width()).clamp(1, self.out_height())
     }
 
-    /// Calls `f` for each run of elements in the patches of the output rows from `first`: with its
-    /// place there, its length, and its place in the image (`None` in the padding).
+    /// The output rows from `first`.
+    fn rows(self, first: usize, rows: usize) -> Rows {
+        let Self { height, width, n_in, stride, .. } = self;
+        Rows { height, width, n_in, stride, first, rows }
+    }
+}
+
+/// Some rows of the output and what they are computed from.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    /// Height of the image.
+    pub(crate) height: usize,
+    /// Width of the image.
+    pub(crate) width: usize,
+    /// Channels of the image.
+    pub(crate) n_in: usize,
+    /// Pixels between two places of a filter.
+    pub(crate) stride: usize,
+    /// First row of the output.
+    pub(crate) first: usize,
+    /// Number of rows of the output.
+    pub(crate) rows: usize,
+}
+
+impl Rows {
+    /// Calls `f` for each run of elements in the patches: with its place there, its length, and
+    /// its place in the image (`None` in the padding).
     ///
     /// The three taps of a filter row lie side by side in both.
     #[inline(always)]
-    fn for_each_run(
-        self,
-        first: usize,
-        rows: usize,
-        mut f: impl FnMut(usize, usize, Option<usize>),
-    ) {
-        let Self { height, width, n_in, stride, .. } = self;
+    fn for_each_run(self, mut f: impl FnMut(usize, usize, Option<usize>)) {
+        let Self { height, width, n_in, stride, first, rows } = self;
         let mut patch = 0;
         for oy in first..first + rows {
-            for ox in 0..self.out_width() {
+            for ox in 0..width.div_ceil(stride) {
                 let left = usize::from(ox == 0) * n_in;
                 let right = (width + 1 - ox * stride).min(3) * n_in;
                 for ky in 0..3 {
@@ -59,10 +79,10 @@ impl Geometry {
         }
     }
 
-    /// The patches `[rows * out_width, 9, in]` of the output rows from `first`.
-    fn gather(self, image: &[f32], first: usize, rows: usize, patches: &mut Vec<f32>) {
-        patches.resize(rows * self.out_width() * self.patch_len(), 0.0);
-        self.for_each_run(first, rows, |to, len, from| {
+    /// The patches, `[rows * out_width, 9, in]`, of an image.
+    pub(crate) fn gather(self, image: &[f32], patches: &mut Vec<f32>) {
+        patches.resize(self.rows * self.width.div_ceil(self.stride) * TAPS * self.n_in, 0.0);
+        self.for_each_run(|to, len, from| {
             let to = &mut patches[to..][..len];
             match from {
                 Some(from) => to.copy_from_slice(&image[from..][..len]),
@@ -72,8 +92,8 @@ impl Geometry {
     }
 
     /// Adds patches back to the pixels they were gathered from.
-    fn scatter(self, patches: &[f32], first: usize, rows: usize, image: &mut [f32]) {
-        self.for_each_run(first, rows, |from, len, to| {
+    fn scatter(self, patches: &[f32], image: &mut [f32]) {
+        self.for_each_run(|from, len, to| {
             if let Some(to) = to {
                 let from = &patches[from..][..len];
                 for (to, from) in image[to..][..len].iter_mut().zip(from) {
@@ -85,10 +105,8 @@ impl Geometry {
 }
 
 /// `[out, in, 3, 3]` as `[out, 9, in]`, the order of patches.
-fn taps_first(weight: &FlexTensor, geometry: Geometry) -> Vec<f32> {
-    let weight = weight.to_contiguous();
-    let weight = buffer::values(&weight);
-    let (patch_len, n_in) = (geometry.patch_len(), geometry.n_in);
+pub(crate) fn taps_first(weight: &[f32], n_in: usize) -> Vec<f32> {
+    let patch_len = TAPS * n_in;
     let source = |i: usize| (i / patch_len) * patch_len + (i % n_in) * TAPS + i % patch_len / n_in;
     (0..weight.len()).map(|i| weight[source(i)]).collect()
 }
@@ -98,7 +116,7 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     let x = x.to_contiguous();
     let batch = x.shape()[0];
     let images = buffer::values(&x);
-    let taps = taps_first(weight, geometry);
+    let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
     let panels = Panels::pack(Matrix::columns(&taps, patch_len), patch_len, n_out);
     let mut out = buffer::scratch(batch * geometry.out_image_len());
@@ -114,7 +132,7 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     tiles.into_par_iter().for_each_init(Vec::new, |patches, (image, first, out)| {
         let image = &images[image * geometry.image_len()..][..geometry.image_len()];
         let rows = out.len() / geometry.out_row_len();
-        geometry.gather(image, first, rows, patches);
+        geometry.rows(first, rows).gather(image, patches);
         let pixels = rows * geometry.out_width();
         multiply(pixels, Matrix::rows(patches, patch_len), &panels, Start::Zero, out, n_out);
     });
@@ -131,7 +149,7 @@ pub(super) fn backward(
 ) -> [Option<FlexTensor>; 2] {
     let geometry = Geometry::new(x, weight, stride);
     let (patch_len, n_in, n_out) = (geometry.patch_len(), geometry.n_in, geometry.n_out);
-    let taps = taps_first(weight, geometry);
+    let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let panels = wanted[0].then(|| Panels::pack(Matrix::rows(&taps, patch_len), n_out, patch_len));
     let (x_grad, weight_grad) =
         differentiate_images(x, grad, geometry, taps.len(), wanted, |image, patches| {
@@ -161,7 +179,7 @@ fn weight_gradient(
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
-        geometry.gather(image, i * geometry.tile_rows(), rows, patches);
+        geometry.rows(i * geometry.tile_rows(), rows).gather(image, patches);
         accumulate_outer(grad, patches, n_out, patch_len, sums);
     }
 }
@@ -181,6 +199,6 @@ fn input_gradient(
         let pixels = rows * geometry.out_width();
         patches.resize(pixels * patch_len, 0.0);
         multiply(pixels, Matrix::rows(grad, n_out), panels, Start::Zero, patches, patch_len);
-        geometry.scatter(patches, i * geometry.tile_rows(), rows, out);
+        geometry.rows(i * geometry.tile_rows(), rows).scatter(patches, out);
     }
 }

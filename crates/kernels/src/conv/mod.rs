@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::backward::propagate;
 use crate::buffer;
 
-mod dense;
+pub(crate) mod dense;
 mod depthwise;
 
 /// Taps of a 3x3 filter.

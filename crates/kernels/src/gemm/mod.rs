@@ -5,12 +5,16 @@
 
 mod tile;
 
-use self::tile::{Plain, Tile, TileKernel, run_narrow_tile, run_tile};
-use crate::simd;
+use std::ptr;
 
-/// Columns of a panel: two AVX registers.
-const PANEL: usize = 16;
-/// Rows of a tile: 6 x 2 accumulators leave 4 of 16 registers for operands.
+use pulp::{Simd, WithSimd};
+
+use self::tile::{Tile, run_narrow_tile, run_tile};
+use crate::simd::vectorize;
+
+/// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
+pub(crate) const PANEL: usize = 16;
+/// Rows of a tile: 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
 pub(crate) const TILE_ROWS: usize = 6;
 /// Inner dimension of a block: a panel of it is 16 KiB, half of the L1 cache.
 const INNER_BLOCK: usize = 256;
@@ -45,7 +49,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// A `[k, n]` matrix as `[ceil(n / 16)][k][16]`, the last panel padded with zeros.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Panels {
     k: usize,
     n: usize,
@@ -90,6 +94,11 @@ impl Panels {
         }
     }
 
+    /// Makes the zeros that fill the last panel columns of the matrix.
+    pub(crate) fn fill_panels(&mut self) {
+        self.n = self.n.next_multiple_of(PANEL);
+    }
+
     /// Multiplies every element by `factor`.
     pub(crate) fn scale(&mut self, factor: f32) {
         for v in &mut self.values {
@@ -111,6 +120,15 @@ pub(crate) enum Start<'a> {
     Output,
 }
 
+/// What becomes of the sums.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    /// Added first: a `[rows, n]` matrix with this many elements between two rows.
+    pub(crate) shortcut: Option<(&'a [f32], usize)>,
+    /// GELU of the result.
+    pub(crate) gelu: bool,
+}
+
 /// `out = start + a b`, with `a` of `[rows, k]` and `stride` elements between two rows of `out`.
 pub(crate) fn multiply(
     rows: usize,
@@ -120,28 +138,126 @@ pub(crate) fn multiply(
     out: &mut [f32],
     stride: usize,
 ) {
+    multiply_then(rows, a, b, start, Finish::default(), out, stride);
+}
+
+/// [`multiply`], then `finish`.
+pub(crate) fn multiply_then(
+    rows: usize,
+    a: Matrix<'_>,
+    b: &Panels,
+    start: Start<'_>,
+    finish: Finish<'_>,
+    out: &mut [f32],
+    stride: usize,
+) {
     let (k, n) = (b.k, b.n);
     if rows == 0 || n == 0 {
         return;
     }
     assert!(k > 0, "the inner dimension is empty");
     assert!(a.holds(rows, k), "the left matrix is smaller than [{rows}, {k}]");
-    assert!(stride >= n && (rows - 1) * stride + n <= out.len(), "the output is too small");
+    let holds = |len: usize, stride: usize| (rows - 1) * stride + n <= len;
+    assert!(stride >= n && holds(out.len(), stride), "the output is too small");
     match start {
         Start::Row(row) => assert!(row.len() >= n, "the first row is too short"),
-        Start::Rows(values, stride) => {
-            assert!((rows - 1) * stride + n <= values.len(), "the start is too small");
-        }
+        Start::Rows(values, stride) => assert!(holds(values.len(), stride), "start is too small"),
         Start::Zero | Start::Output => {}
     }
-    #[cfg(target_arch = "x86_64")]
-    if simd::has_avx2() {
-        // SAFETY: the bounds were checked above, the processor's features just now.
-        unsafe { multiply_avx2(rows, a, b, start, out.as_mut_ptr(), stride) };
-        return;
+    if let Some((values, stride)) = finish.shortcut {
+        assert!(holds(values.len(), stride), "the shortcut is too small");
     }
-    // SAFETY: the bounds were checked above.
-    unsafe { multiply_tiles::<Plain>(rows, a, b, start, out.as_mut_ptr(), stride) };
+    vectorize(Multiply { rows, a, b, start, finish, out: out.as_mut_ptr(), stride });
+}
+
+/// A product whose operands were checked: `a` holds `[rows, k]` elements; `start`, the shortcut
+/// and `out`, with their strides, `[rows, n]`.
+struct Multiply<'a> {
+    rows: usize,
+    a: Matrix<'a>,
+    b: &'a Panels,
+    start: Start<'a>,
+    finish: Finish<'a>,
+    out: *mut f32,
+    stride: usize,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for k_start in (0..self.b.k).step_by(INNER_BLOCK) {
+            for j in 0..self.b.n.div_ceil(PANEL) {
+                self.panel(simd, k_start, j);
+            }
+        }
+    }
+}
+
+impl Multiply<'_> {
+    /// The products of one block of the inner dimension with one panel.
+    #[inline(always)]
+    fn panel<S: Simd>(&self, simd: S, k_start: usize, j: usize) {
+        let Self { rows, a, b, stride, .. } = *self;
+        let k = INNER_BLOCK.min(b.k - k_start);
+        let start = if k_start == 0 { self.start } else { Start::Output };
+        let is_last = k_start + k == b.k;
+        let width = PANEL.min(b.n - j * PANEL);
+        let panel = &b.values[(j * b.k + k_start) * PANEL..][..k * PANEL];
+        let mut i = 0;
+        for height in tile_heights(rows) {
+            // SAFETY: `i < rows`, `k_start < k` and `j * PANEL < n` keep these inside what
+            // `multiply_then` checked.
+            unsafe {
+                let out = self.out.add(i * stride + j * PANEL);
+                let (start, start_stride) = match start {
+                    Start::Zero => (ZEROS.as_ptr(), 0),
+                    Start::Row(row) => (row.as_ptr().add(j * PANEL), 0),
+                    Start::Rows(rows, stride) => {
+                        (rows.as_ptr().add(i * stride + j * PANEL), stride)
+                    }
+                    Start::Output => (out.cast_const(), stride),
+                };
+                let (shortcut, shortcut_stride) = match self.finish.shortcut {
+                    Some((rows, stride)) if is_last => {
+                        (rows.as_ptr().add(i * stride + j * PANEL), stride)
+                    }
+                    _ => (ptr::null(), 0),
+                };
+                let tile = Tile {
+                    k,
+                    a: a.values.as_ptr().add(i * a.row_stride + k_start * a.col_stride),
+                    row_stride: a.row_stride,
+                    col_stride: a.col_stride,
+                    b: panel.as_ptr(),
+                    b_stride: PANEL,
+                    start,
+                    start_stride,
+                    shortcut,
+                    shortcut_stride,
+                    gelu: self.finish.gelu && is_last,
+                    out,
+                    out_stride: stride,
+                };
+                if width == PANEL {
+                    run_tile(simd, height, tile);
+                } else {
+                    run_narrow_tile(simd, height, width, tile);
+                }
+            }
+            i += height;
+        }
+    }
+}
+
+/// Heights of the tiles that cover `rows`: as few as possible, of nearly one height, since a tile
+/// of few rows takes as long as one of four.
+#[inline(always)]
+fn tile_heights(rows: usize) -> impl Iterator<Item = usize> {
+    let n_tiles = rows.div_ceil(TILE_ROWS);
+    let (height, n_higher) = (rows / n_tiles, rows % n_tiles);
+    (0..n_tiles).map(move |i| height + usize::from(i < n_higher))
 }
 
 /// `out += leftᵀ right` with `left` of `[rows, height]`, `right` of `[rows, width]`, `out` of
@@ -156,139 +272,55 @@ pub(crate) fn accumulate_outer(
     let rows = left.len() / height;
     assert!(left.len() == rows * height && right.len() == rows * width, "unequal rows");
     assert_eq!(out.len(), height * width, "the output is [height, width]");
+    vectorize(Outer { left, right, height, width, out: out.as_mut_ptr() });
     let full = width / PANEL * PANEL;
-    #[cfg(target_arch = "x86_64")]
-    if simd::has_avx2() {
-        // SAFETY: the bounds were checked above, the processor's features just now.
-        unsafe { outer_avx2(left, right, height, width, out.as_mut_ptr()) };
-    } else {
-        // SAFETY: the bounds were checked above.
-        unsafe { outer_tiles::<Plain>(left, right, height, width, out.as_mut_ptr()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: the bounds were checked above.
-    unsafe {
-        outer_tiles::<Plain>(left, right, height, width, out.as_mut_ptr());
-    }
     if full < width && rows > 0 {
         let rest = Panels::pack(Matrix::rows(&right[full..], width), rows, width - full);
-        multiply(
-            height,
-            Matrix::columns(left, height),
-            &rest,
-            Start::Output,
-            &mut out[full..],
-            width,
-        );
+        let left = Matrix::columns(left, height);
+        multiply(height, left, &rest, Start::Output, &mut out[full..], width);
     }
 }
 
-/// # Safety
-/// As [`outer_tiles`], on a processor with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn outer_avx2(left: &[f32], right: &[f32], height: usize, width: usize, out: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe { outer_tiles::<simd::Avx2>(left, right, height, width, out) }
-}
-
-/// [`accumulate_outer`] for the columns that fill panels, read where they are.
-///
-/// # Safety
-/// The slices hold `[rows, height]` and `[rows, width]` elements, `out` `[height, width]`.
-#[inline(always)]
-unsafe fn outer_tiles<T: TileKernel>(
-    left: &[f32],
-    right: &[f32],
+/// [`accumulate_outer`] for the columns that fill panels, read where they are; its operands were
+/// checked.
+struct Outer<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
     height: usize,
     width: usize,
     out: *mut f32,
-) {
-    for j in 0..width / PANEL {
-        for i in (0..height).step_by(TILE_ROWS) {
-            // SAFETY: `i < height` and `(j + 1) * PANEL <= width` keep these inside.
-            unsafe {
-                let out = out.add(i * width + j * PANEL);
-                let tile = Tile {
-                    k: left.len() / height,
-                    a: left.as_ptr().add(i),
-                    row_stride: 1,
-                    col_stride: height,
-                    b: right.as_ptr().add(j * PANEL),
-                    b_stride: width,
-                    start: out,
-                    start_stride: width,
-                    out,
-                    out_stride: width,
-                };
-                run_tile::<T>(TILE_ROWS.min(height - i), tile);
-            }
-        }
-    }
-}
-/// # Safety
-/// As [`multiply_tiles`], on a processor with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn multiply_avx2(
-    rows: usize,
-    a: Matrix<'_>,
-    b: &Panels,
-    start: Start<'_>,
-    out: *mut f32,
-    stride: usize,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply_tiles::<simd::Avx2>(rows, a, b, start, out, stride) }
 }
 
-/// # Safety
-/// `a` holds `[rows, k]` elements, `start` and `out` (with `stride`) `[rows, n]`.
-#[inline(always)]
-unsafe fn multiply_tiles<T: TileKernel>(
-    rows: usize,
-    a: Matrix<'_>,
-    b: &Panels,
-    start: Start<'_>,
-    out: *mut f32,
-    stride: usize,
-) {
-    for k_start in (0..b.k).step_by(INNER_BLOCK) {
-        let k = INNER_BLOCK.min(b.k - k_start);
-        let start = if k_start == 0 { start } else { Start::Output };
-        for (j, panel) in b.values.chunks_exact(b.k * PANEL).enumerate() {
-            let width = PANEL.min(b.n - j * PANEL);
-            for i in (0..rows).step_by(TILE_ROWS) {
-                let height = TILE_ROWS.min(rows - i);
-                // SAFETY: `i < rows`, `k_start < k` and `j * PANEL < n` keep these inside.
+impl WithSimd for Outer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { left, right, height, width, out } = self;
+        for j in 0..width / PANEL {
+            let mut i = 0;
+            for rows in tile_heights(height) {
+                // SAFETY: `i < height` and `(j + 1) * PANEL <= width` keep these inside.
                 unsafe {
-                    let out = out.add(i * stride + j * PANEL);
-                    let (start, start_stride) = match start {
-                        Start::Zero => (ZEROS.as_ptr(), 0),
-                        Start::Row(row) => (row.as_ptr().add(j * PANEL), 0),
-                        Start::Rows(rows, stride) => {
-                            (rows.as_ptr().add(i * stride + j * PANEL), stride)
-                        }
-                        Start::Output => (out.cast_const(), stride),
-                    };
+                    let out = out.add(i * width + j * PANEL);
                     let tile = Tile {
-                        k,
-                        a: a.values.as_ptr().add(i * a.row_stride + k_start * a.col_stride),
-                        row_stride: a.row_stride,
-                        col_stride: a.col_stride,
-                        b: panel.as_ptr().add(k_start * PANEL),
-                        b_stride: PANEL,
-                        start,
-                        start_stride,
+                        k: left.len() / height,
+                        a: left.as_ptr().add(i),
+                        row_stride: 1,
+                        col_stride: height,
+                        b: right.as_ptr().add(j * PANEL),
+                        b_stride: width,
+                        start: out,
+                        start_stride: width,
+                        shortcut: ptr::null(),
+                        shortcut_stride: 0,
+                        gelu: false,
                         out,
-                        out_stride: stride,
+                        out_stride: width,
                     };
-                    if width == PANEL {
-                        run_tile::<T>(height, tile);
-                    } else {
-                        run_narrow_tile::<T>(height, width, tile);
-                    }
+                    run_tile(simd, rows, tile);
                 }
+                i += rows;
             }
         }
     }

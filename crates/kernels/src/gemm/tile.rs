@@ -1,9 +1,11 @@
 //! The inner kernel: a tile of results that stays in registers.
 
-use super::{PANEL, TILE_ROWS};
-use crate::simd;
+use pulp::Simd;
 
-/// The operands of a tile: `out = start + a b` over `k` products.
+use super::PANEL;
+use crate::simd::{gelu_lanes, mul_add};
+
+/// The operands of a tile: `out = finish(start + a b)` over `k` products.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
     pub(super) k: usize,
@@ -14,94 +16,100 @@ pub(super) struct Tile {
     pub(super) b_stride: usize,
     pub(super) start: *const f32,
     pub(super) start_stride: usize,
+    /// Added to the sums at the end, if not null.
+    pub(super) shortcut: *const f32,
+    pub(super) shortcut_stride: usize,
+    /// Whether GELU comes last.
+    pub(super) gelu: bool,
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
 }
 
-pub(super) trait TileKernel {
-    /// Computes a tile of `R` rows and [`PANEL`] columns.
-    ///
-    /// # Safety
-    /// All of the tile's operands and results lie in their allocations, and the processor has the
-    /// implementation's instruction set.
-    unsafe fn run<const R: usize>(tile: Tile);
-}
-
-pub(super) struct Plain;
-
-impl TileKernel for Plain {
-    #[inline(always)]
-    unsafe fn run<const R: usize>(tile: Tile) {
-        let mut sums = [[0f32; PANEL]; R];
-        // SAFETY: the caller keeps every offset below inside the operands.
-        unsafe {
-            for (r, sum) in sums.iter_mut().enumerate() {
-                *sum = tile.start.add(r * tile.start_stride).cast::<[f32; PANEL]>().read();
+/// Computes a tile of `R` rows and `V` registers a row, which is [`PANEL`] columns.
+///
+/// # Safety
+/// All of the tile's operands and results lie in their allocations.
+#[inline(always)]
+unsafe fn run<S: Simd, const R: usize, const V: usize>(simd: S, tile: Tile) {
+    let lanes = S::F32_LANES;
+    debug_assert_eq!(V * lanes, PANEL);
+    // SAFETY: the caller keeps every offset inside the operands; a register type of pulp has the
+    // alignment of its elements.
+    unsafe {
+        let load = |from: *const f32, v: usize| from.add(v * lanes).cast::<S::f32s>().read();
+        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+        for (r, sum) in sums.iter_mut().enumerate() {
+            let start = tile.start.add(r * tile.start_stride);
+            for (v, sum) in sum.iter_mut().enumerate() {
+                *sum = load(start, v);
             }
-            for p in 0..tile.k {
-                let b = tile.b.add(p * tile.b_stride).cast::<[f32; PANEL]>().read();
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    let a = *tile.a.add(r * tile.row_stride + p * tile.col_stride);
-                    for (s, b) in sum.iter_mut().zip(b) {
-                        *s = <simd::Portable as simd::InstructionSet>::mul_add(a, b, *s);
-                    }
+        }
+        let (mut a, mut b) = (tile.a, tile.b);
+        for _ in 0..tile.k {
+            let mut columns = [simd.splat_f32s(0.0); V];
+            for (v, column) in columns.iter_mut().enumerate() {
+                *column = load(b, v);
+            }
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f32s(*a.add(r * tile.row_stride));
+                for (sum, column) in sum.iter_mut().zip(columns) {
+                    *sum = mul_add(simd, factor, column, *sum);
                 }
             }
-            for (r, sum) in sums.iter().enumerate() {
-                tile.out.add(r * tile.out_stride).cast::<[f32; PANEL]>().write(*sum);
+            a = a.wrapping_add(tile.col_stride);
+            b = b.wrapping_add(tile.b_stride);
+        }
+        if !tile.shortcut.is_null() {
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let shortcut = tile.shortcut.add(r * tile.shortcut_stride);
+                for (v, sum) in sum.iter_mut().enumerate() {
+                    *sum = simd.add_f32s(*sum, load(shortcut, v));
+                }
+            }
+        }
+        if tile.gelu {
+            for sum in &mut sums {
+                *sum = sum.map(|v| gelu_lanes(simd, v));
+            }
+        }
+        for (r, sum) in sums.iter().enumerate() {
+            let out = tile.out.add(r * tile.out_stride);
+            for (v, sum) in sum.iter().enumerate() {
+                out.add(v * lanes).cast::<S::f32s>().write(*sum);
             }
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-impl TileKernel for simd::Avx2 {
-    #[inline(always)]
-    unsafe fn run<const R: usize>(tile: Tile) {
-        use std::arch::x86_64::{
-            _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
-            _mm256_storeu_ps,
-        };
-        // SAFETY: the caller keeps every offset inside the operands and has checked for AVX2, FMA.
-        unsafe {
-            let mut sums = [[_mm256_setzero_ps(); 2]; R];
-            for (r, sum) in sums.iter_mut().enumerate() {
-                let start = tile.start.add(r * tile.start_stride);
-                *sum = [_mm256_loadu_ps(start), _mm256_loadu_ps(start.add(8))];
-            }
-            let (mut a, mut b) = (tile.a, tile.b);
-            for _ in 0..tile.k {
-                let (b0, b1) = (_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8)));
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    let factor = _mm256_broadcast_ss(&*a.add(r * tile.row_stride));
-                    sum[0] = _mm256_fmadd_ps(factor, b0, sum[0]);
-                    sum[1] = _mm256_fmadd_ps(factor, b1, sum[1]);
-                }
-                a = a.wrapping_add(tile.col_stride);
-                b = b.wrapping_add(tile.b_stride);
-            }
-            for (r, sum) in sums.iter().enumerate() {
-                let out = tile.out.add(r * tile.out_stride);
-                _mm256_storeu_ps(out, sum[0]);
-                _mm256_storeu_ps(out.add(8), sum[1]);
-            }
+/// Runs a tile of `height` rows, at most [`TILE_ROWS`](super::TILE_ROWS).
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, tile: Tile) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match S::F32_LANES {
+            4 => run_height::<S, 4>(simd, height, tile),
+            8 => run_height::<S, 2>(simd, height, tile),
+            _ => run_height::<S, 1>(simd, height, tile),
         }
     }
 }
 
 /// # Safety
-/// As [`TileKernel::run`].
+/// As [`run`].
 #[inline(always)]
-pub(super) unsafe fn run_tile<T: TileKernel>(height: usize, tile: Tile) {
+unsafe fn run_height<S: Simd, const V: usize>(simd: S, height: usize, tile: Tile) {
     // SAFETY: the caller's promise.
     unsafe {
         match height {
-            6 => T::run::<6>(tile),
-            5 => T::run::<5>(tile),
-            4 => T::run::<4>(tile),
-            3 => T::run::<3>(tile),
-            2 => T::run::<2>(tile),
-            _ => T::run::<1>(tile),
+            6 => run::<S, 6, V>(simd, tile),
+            5 => run::<S, 5, V>(simd, tile),
+            4 => run::<S, 4, V>(simd, tile),
+            3 => run::<S, 3, V>(simd, tile),
+            2 => run::<S, 2, V>(simd, tile),
+            _ => run::<S, 1, V>(simd, tile),
         }
     }
 }
@@ -109,21 +117,44 @@ pub(super) unsafe fn run_tile<T: TileKernel>(height: usize, tile: Tile) {
 /// A tile of which only `width` columns exist outside the packed panel.
 ///
 /// # Safety
-/// As [`TileKernel::run`], with `width` in place of [`PANEL`] for `start` and `out`.
+/// As [`run`], with `width` in place of [`PANEL`] for `start`, `shortcut` and `out`.
 #[inline(always)]
-pub(super) unsafe fn run_narrow_tile<T: TileKernel>(height: usize, width: usize, tile: Tile) {
-    let mut full = [0f32; TILE_ROWS * PANEL];
-    // SAFETY: rows below `height` and columns below `width` exist in `start` and `out`.
+pub(super) unsafe fn run_narrow_tile<S: Simd>(simd: S, height: usize, width: usize, tile: Tile) {
+    let mut full = [[0f32; PANEL]; super::TILE_ROWS];
+    let mut shortcut = full;
+    // SAFETY: rows below `height` and columns below `width` exist outside.
     unsafe {
-        for (r, row) in full.chunks_exact_mut(PANEL).enumerate().take(height) {
-            let start = tile.start.add(r * tile.start_stride);
-            row[..width].copy_from_slice(std::slice::from_raw_parts(start, width));
-        }
-        let (start, out) = (full.as_ptr(), full.as_mut_ptr());
-        run_tile::<T>(height, Tile { start, start_stride: PANEL, out, out_stride: PANEL, ..tile });
-        for (r, row) in full.chunks_exact(PANEL).enumerate().take(height) {
+        copy_rows(tile.start, tile.start_stride, height, width, &mut full);
+        let inner = if tile.shortcut.is_null() {
+            tile.shortcut
+        } else {
+            copy_rows(tile.shortcut, tile.shortcut_stride, height, width, &mut shortcut);
+            shortcut.as_ptr().cast()
+        };
+        let tile = Tile { shortcut: inner, shortcut_stride: PANEL, ..tile };
+        let (start, out) = (full.as_ptr().cast(), full.as_mut_ptr().cast());
+        let inner = Tile { start, start_stride: PANEL, out, out_stride: PANEL, ..tile };
+        run_tile(simd, height, inner);
+        for (r, row) in full.iter().enumerate().take(height) {
             let out = tile.out.add(r * tile.out_stride);
             std::slice::from_raw_parts_mut(out, width).copy_from_slice(&row[..width]);
         }
+    }
+}
+
+/// # Safety
+/// `height` rows of `width` elements lie at `from`, `stride` apart.
+#[inline(always)]
+unsafe fn copy_rows(
+    from: *const f32,
+    stride: usize,
+    height: usize,
+    width: usize,
+    rows: &mut [[f32; PANEL]],
+) {
+    for (r, row) in rows.iter_mut().enumerate().take(height) {
+        // SAFETY: the caller's promise.
+        let from = unsafe { std::slice::from_raw_parts(from.add(r * stride), width) };
+        row[..width].copy_from_slice(from);
     }
 }

@@ -19,7 +19,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::classifier::TinyVitClassifier;
-use crate::{Error, weight_file};
+use crate::{Error, Plan, weight_file};
 use calibration::Calibration;
 
 pub use input::Input;
@@ -44,6 +44,8 @@ const EMBEDDED: &[u8] = include_bytes!("../../weights/native.safetensors");
 #[derive(Debug, Clone)]
 pub struct Detector {
     classifier: Arc<TinyVitClassifier>,
+    /// What judges pictures on the CPU; other devices run the network itself.
+    plan: Option<Arc<Plan>>,
     device: Device,
     pool: Arc<ThreadPool>,
     decoder: Decoder,
@@ -104,8 +106,10 @@ impl Detector {
         }
         let calibration = Calibration::from_metadata(&name, &weights.metadata)?;
         let model_name = format!("tinyvit-{}@{}", config.name, &weights.sha256[..8]);
+        let plan = model.compile(&config);
         Ok(Self {
             classifier: Arc::new(TinyVitClassifier::new(&model, config)),
+            plan: Some(Arc::new(plan)),
             device,
             pool: Arc::new(pool),
             decoder: Decoder::default(),
@@ -115,12 +119,15 @@ impl Detector {
         })
     }
 
-    /// Computes on `device` from now on.
+    /// Computes on `device` from now on: by the compiled [`Plan`] on `flex`, by burn's operations
+    /// elsewhere.
     #[must_use]
     pub fn on(mut self, device: &Device) -> Self {
         self.device = device.clone().inner();
         let classifier = TinyVitClassifier::clone(&self.classifier);
         let moved = self.pool.install(|| classifier.to_device(&self.device));
+        self.plan = (self.device == Device::flex())
+            .then(|| Arc::new(moved.model().compile(moved.config())));
         self.classifier = Arc::new(moved);
         self
     }
@@ -367,7 +374,10 @@ impl Detector {
 
     /// Calibrated probabilities, `[batch]`, in whatever pool this is called.
     fn p_fake(&self, images: Tensor<4>) -> Tensor<1> {
-        let logits = self.classifier.logits(images);
+        let logits = match &self.plan {
+            Some(plan) => plan.logits(images),
+            None => self.classifier.logits(images),
+        };
         let [batch, _] = logits.dims();
         let margin = logits.clone().narrow(1, 1, 1) - logits.narrow(1, 0, 1);
         sigmoid(margin / self.calibration.temperature()).reshape([batch])
