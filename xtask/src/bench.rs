@@ -19,7 +19,10 @@ const CONFIGS: &str = "examples/lab/configs";
 const SHARED: &str = "$CIFAKE_SHARED";
 
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Examples:
   cargo xtask bench accuracy                               examples/lab/configs/accuracy.toml
   cargo xtask bench examples/lab/configs/accuracy.toml
@@ -34,7 +37,8 @@ A config:
   expect = [{ pointer = \"/accuracy/value\", min = 0.9, max = 1.0 }]
 
 The program is built in release mode; the last JSON value that it prints is judged. $CIFAKE_SHARED
-is the environment variable, or ../shared where it is not set.")]
+is the environment variable, or ../shared where it is not set."
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     task: Option<Task>,

@@ -2,7 +2,9 @@
 //!
 //! There are two ways to write a kernel. A loop that the compiler vectorizes by itself is a plain
 //! loop under [`multiversion!`]. One whose registers are laid out by hand is a [`pulp::WithSimd`]
-//! run by [`vectorize`]: the same code for AVX2, AVX-512, NEON and whatever else `pulp` knows.
+//! run by [`vectorize`]: the same code for AVX2, AVX-512, NEON and whatever else `pulp` knows. What
+//! such a kernel calls must be `#[inline(always)]`, and no closure may compute with registers: code
+//! that is not inlined into it is compiled for the target's baseline.
 
 use std::any::TypeId;
 
@@ -164,22 +166,32 @@ pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S
 
 /// `coefficients[0] * x^n + ... + coefficients[n]`.
 #[inline(always)]
-fn polynomial<S: Simd>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
-    let (first, rest) = coefficients.split_first().expect("a polynomial has coefficients");
-    rest.iter().fold(simd.splat_f32s(*first), |sum, c| mul_add(simd, sum, x, simd.splat_f32s(*c)))
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: &[f32; N]) -> S::f32s {
+    let mut sum = simd.splat_f32s(coefficients[0]);
+    for c in &coefficients[1..] {
+        sum = mul_add(simd, sum, x, simd.splat_f32s(*c));
+    }
+    sum
+}
+
+/// `x` clamped to `[low, high]`; NaN becomes one of the two.
+#[inline(always)]
+fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
+    simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(low)), simd.splat_f32s(high))
 }
 
 /// [`exp`] of every lane.
 #[inline(always)]
 pub(crate) fn exp_lanes<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |v| simd.splat_f32s(v);
-    let x = simd.min_f32s(simd.max_f32s(x, splat(EXP_MIN)), splat(EXP_MAX));
-    let shifted = mul_add(simd, x, splat(std::f32::consts::LOG2_E), splat(ROUND));
-    let n = simd.sub_f32s(shifted, splat(ROUND));
-    let r = mul_add(simd, n, splat(-LN_2_HIGH), x);
-    let r = mul_add(simd, n, splat(-LN_2_LOW), r);
+    let x = clamp(simd, x, EXP_MIN, EXP_MAX);
+    let round = simd.splat_f32s(ROUND);
+    let shifted = mul_add(simd, x, simd.splat_f32s(std::f32::consts::LOG2_E), round);
+    let n = simd.sub_f32s(shifted, round);
+    let r = mul_add(simd, n, simd.splat_f32s(-LN_2_HIGH), x);
+    let r = mul_add(simd, n, simd.splat_f32s(-LN_2_LOW), r);
     let p = polynomial(simd, r, &EXP);
-    let y = simd.add_f32s(mul_add(simd, p, simd.mul_f32s(r, r), r), splat(1.0));
+    let y = mul_add(simd, p, simd.mul_f32s(r, r), r);
+    let y = simd.add_f32s(y, simd.splat_f32s(1.0));
     let bits = simd.transmute_u32s_f32s(shifted);
     let exponent = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
     let power = simd.add_u32s(exponent, simd.splat_u32s(1f32.to_bits()));
@@ -189,13 +201,12 @@ pub(crate) fn exp_lanes<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// GELU of every lane, `x (1 + erf(x / sqrt 2)) / 2`, with the error of [`erf`].
 #[inline(always)]
 pub(crate) fn gelu_lanes<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |v| simd.splat_f32s(v);
-    let z = simd.mul_f32s(x, splat(std::f32::consts::FRAC_1_SQRT_2));
-    let z = simd.min_f32s(simd.max_f32s(z, splat(-ERF_LIMIT)), splat(ERF_LIMIT));
+    let z = simd.mul_f32s(x, simd.splat_f32s(std::f32::consts::FRAC_1_SQRT_2));
+    let z = clamp(simd, z, -ERF_LIMIT, ERF_LIMIT);
     let z2 = simd.mul_f32s(z, z);
     let p = simd.mul_f32s(z, polynomial(simd, z2, &ERF_NUMERATOR));
     let q = polynomial(simd, z2, &ERF_DENOMINATOR);
-    let half = simd.mul_f32s(x, splat(0.5));
+    let half = simd.mul_f32s(x, simd.splat_f32s(0.5));
     mul_add(simd, half, simd.div_f32s(p, q), half)
 }
 

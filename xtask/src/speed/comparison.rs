@@ -95,9 +95,8 @@ impl Timing {
 fn probes(programs: &Programs, case: &Case) -> Result<Vec<Probe>> {
     let ours = programs.sample(case, Runtime::Ours, MIN_ITERS)?;
     progress("probe", Runtime::Ours, &ours);
-    let iters_of_ours = iters(ours.median_ms);
-    let mut probes =
-        vec![Probe { runtime: Runtime::Ours, iters: iters_of_ours, difference: None }];
+    let n = iters(ours.median_ms);
+    let mut probes = vec![Probe { runtime: Runtime::Ours, iters: n, difference: None }];
     for runtime in programs.peers(case) {
         let theirs = programs.sample(case, runtime, MIN_ITERS)?;
         progress("probe", runtime, &theirs);
@@ -127,15 +126,18 @@ fn iters(run_ms: f64) -> usize {
 fn agreement(ours: &[f64], theirs: &[f64]) -> Result<f64> {
     let (n, expected) = (ours.len(), theirs.len());
     ensure!(n == expected && n > 0, "ours gave {n} outputs, the other runtime {expected}");
-    let largest = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).fold(0.0, f64::max);
-    let apart = largest(&mut ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs));
-    let difference = apart / largest(&mut theirs.iter().copied());
+    let apart = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs);
+    let difference = largest(apart) / largest(theirs.iter().copied());
     ensure!(
         difference <= LIMIT,
         "the outputs differ by {difference:.1e} of the largest, the limit is {LIMIT:.0e}: times of \
          different numbers are not compared"
     );
     Ok(difference)
+}
+
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(f64::abs).fold(0.0, f64::max)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -149,7 +151,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A comparison whose runtimes took these milliseconds in each round.
-    pub(crate) fn comparison(case: Case, times: &[(Runtime, &[f64])]) -> Comparison {
+    pub(in crate::speed) fn comparison(case: Case, times: &[(Runtime, &[f64])]) -> Comparison {
         let sample = |ms: &f64| Sample {
             median_ms: *ms,
             min_ms: ms - 1.0,
@@ -165,7 +167,7 @@ pub(super) mod tests {
         Comparison { case, timings: timings.collect() }
     }
 
-    pub(crate) fn case() -> Case {
+    pub(in crate::speed) fn case() -> Case {
         Case { work: Work::Inference, model: "5m", image_size: 224, batch: 8, threads: 2 }
     }
 

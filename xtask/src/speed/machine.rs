@@ -39,7 +39,7 @@ pub(super) struct Machine {
     cpu: String,
     n_cores: usize,
     instructions: Vec<String>,
-    /// Of the other runtimes.
+    /// Of the other runtimes, as they are pinned.
     versions: Vec<String>,
     rustc: String,
     commit: String,

@@ -46,7 +46,8 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
     /// How often each runtime has its turn
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Only cases whose name contains this, such as `5m@224 b1 t2` or `train native@32 b128 t2`
     #[arg(long, value_name = "PART")]
@@ -119,16 +120,21 @@ impl Report {
     /// What stands in the document.
     fn section(&self) -> String {
         let Self { command, machine, comparisons } = self;
-        let probes = comparisons.iter().flat_map(|c| c.timings.iter().map(|timing| &timing.probe));
-        let worst = probes.filter_map(|probe| probe.difference).fold(0.0, f64::max);
+        let timings = comparisons.iter().flat_map(|comparison| &comparison.timings);
+        let worst = timings.filter_map(|timing| timing.probe.difference).reduce(f64::max);
+        let agreement = worst.map_or_else(String::new, |worst| {
+            format!(
+                "The outputs of the other runtimes for the first picture are within {worst:.1e} of \
+                 ours, relative to the largest (limit {LIMIT:.0e}). "
+            )
+        });
         let table = table::table(comparisons);
         let file = Path::new(CHART).file_name().unwrap_or_default().display();
         format!(
             "{machine}. Command: `{command}`.\n\n\
-             Milliseconds of one batch, of ours with the fastest and the slowest run; below 1 in the \
-             last column, ours is faster. All compute in f32. The outputs of the other runtimes for \
-             the first picture are within {worst:.0e} of ours, relative to the largest (limit \
-             {LIMIT:.0e}). A training step of ours also clips gradients and averages weights.\n\n\
+             Milliseconds of one batch, of ours with the fastest and the slowest run; below 1 in \
+             the last column, ours is faster. All compute in f32. {agreement}A training step of \
+             ours also clips gradients and averages weights.\n\n\
              {table}\n\
              ![Time of ours over the time of each other runtime]({file})\n"
         )
@@ -172,7 +178,7 @@ mod tests {
             comparisons: vec![comparison(case(), &times)],
         };
         let section = report.section();
-        assert!(section.contains("within 2e-6 of ours"), "{section}");
+        assert!(section.contains("within 2.0e-6 of ours"), "{section}");
         assert!(section.contains("](speed.png)"), "{section}");
     }
 

@@ -81,7 +81,7 @@ impl Programs {
 
     /// The other runtimes that `case` is timed on.
     pub(super) fn peers(&self, case: &Case) -> impl Iterator<Item = Runtime> {
-        case.peers().filter(|_| self.python.is_some())
+        case.peers().filter(move |_| self.python.is_some())
     }
 
     /// One process that times `iters` runs.

@@ -52,8 +52,8 @@ unsafe fn run<S: Simd, const R: usize, const V: usize>(simd: S, tile: Tile) {
             }
             for (r, sum) in sums.iter_mut().enumerate() {
                 let factor = simd.splat_f32s(*a.add(r * tile.row_stride));
-                for (sum, column) in sum.iter_mut().zip(columns) {
-                    *sum = mul_add(simd, factor, column, *sum);
+                for (sum, column) in sum.iter_mut().zip(&columns) {
+                    *sum = mul_add(simd, factor, *column, *sum);
                 }
             }
             a = a.wrapping_add(tile.col_stride);
@@ -69,7 +69,9 @@ unsafe fn run<S: Simd, const R: usize, const V: usize>(simd: S, tile: Tile) {
         }
         if tile.gelu {
             for sum in &mut sums {
-                *sum = sum.map(|v| gelu_lanes(simd, v));
+                for v in sum {
+                    *v = gelu_lanes(simd, *v);
+                }
             }
         }
         for (r, sum) in sums.iter().enumerate() {

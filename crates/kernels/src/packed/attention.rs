@@ -106,7 +106,10 @@ impl WithSimd for Softmax<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         for row in self.scores.chunks_exact_mut(self.padded) {
             let (lanes, _) = S::as_mut_simd_f32s(row);
-            let max = lanes.iter().fold(lanes[0], |max, v| simd.max_f32s(max, *v));
+            let mut max = lanes[0];
+            for v in &*lanes {
+                max = simd.max_f32s(max, *v);
+            }
             let max = simd.splat_f32s(simd.reduce_max_f32s(max));
             let mut sum = simd.splat_f32s(0.0);
             for v in lanes.iter_mut() {

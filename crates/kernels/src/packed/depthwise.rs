@@ -148,7 +148,12 @@ impl Row<'_> {
                 }
             }
         }
-        if self.gelu { sums.map(|sum| gelu_lanes(simd, sum)) } else { sums }
+        if self.gelu {
+            for sum in &mut sums {
+                *sum = gelu_lanes(simd, *sum);
+            }
+        }
+        sums
     }
 }
 
