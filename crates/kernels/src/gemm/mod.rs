@@ -16,6 +16,9 @@ use crate::simd::vectorize;
 pub(crate) const PANEL: usize = 16;
 /// Rows of a tile: 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
 pub(crate) const TILE_ROWS: usize = 6;
+/// Elements of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
 /// Inner dimension of a block: a panel of it is 16 KiB, half of the L1 cache.
 const INNER_BLOCK: usize = 256;
 
@@ -196,6 +199,18 @@ impl WithSimd for Multiply<'_> {
 }
 
 impl Multiply<'_> {
+    /// What is multiplied after this: while the rows pass one panel, the next one arrives.
+    #[inline(always)]
+    fn after(&self, k_start: usize, j: usize) -> &[f32] {
+        let b = self.b;
+        let (k_start, j) = match (j + 1 < b.n.div_ceil(PANEL), k_start + INNER_BLOCK) {
+            (true, _) => (k_start, j + 1),
+            (false, below) if below < b.k => (below, 0),
+            (false, _) => return &[],
+        };
+        &b.values[(j * b.k + k_start) * PANEL..][..INNER_BLOCK.min(b.k - k_start) * PANEL]
+    }
+
     /// The products of one block of the inner dimension with one panel.
     #[inline(always)]
     fn panel<S: Simd>(&self, simd: S, k_start: usize, j: usize) {
@@ -205,8 +220,11 @@ impl Multiply<'_> {
         let is_last = k_start + k == b.k;
         let width = PANEL.min(b.n - j * PANEL);
         let panel = &b.values[(j * b.k + k_start) * PANEL..][..k * PANEL];
+        let next = self.after(k_start, j);
+        let n_tiles = rows.div_ceil(TILE_ROWS);
         let mut i = 0;
-        for height in tile_heights(rows) {
+        for (t, height) in tile_heights(rows).enumerate() {
+            prefetch(&next[next.len() * t / n_tiles..next.len() * (t + 1) / n_tiles]);
             // SAFETY: `i < rows`, `k_start < k` and `j * PANEL < n` keep these inside what
             // `multiply_then` checked.
             unsafe {
@@ -249,6 +267,19 @@ impl Multiply<'_> {
             i += height;
         }
     }
+}
+
+/// Asks for `values` to be brought into the second-level cache.
+#[inline(always)]
+fn prefetch(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, and every x86-64 processor has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
 
 /// Heights of the tiles that cover `rows`: as few as possible, of nearly one height, since a tile

@@ -25,6 +25,34 @@ pub(super) struct Tile {
     pub(super) out_stride: usize,
 }
 
+/// Steps along the inner dimension that are written out.
+const UNROLL: usize = 4;
+
+/// Adds the products of a column of the left matrix, of which `a` reads one row, with the panel's
+/// row at `b`.
+///
+/// # Safety
+/// [`PANEL`] elements lie at `b`.
+#[inline(always)]
+unsafe fn products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; V]; R],
+    b: *const f32,
+    a: impl Fn(usize) -> f32,
+) {
+    let mut columns = [simd.splat_f32s(0.0); V];
+    for (v, column) in columns.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *column = unsafe { b.add(v * S::F32_LANES).cast::<S::f32s>().read() };
+    }
+    for (r, sum) in sums.iter_mut().enumerate() {
+        let factor = simd.splat_f32s(a(r));
+        for (sum, column) in sum.iter_mut().zip(&columns) {
+            *sum = mul_add(simd, factor, *column, *sum);
+        }
+    }
+}
+
 /// Computes a tile of `R` rows and `V` registers a row, which is [`PANEL`] columns.
 ///
 /// # Safety
@@ -44,20 +72,33 @@ unsafe fn run<S: Simd, const R: usize, const V: usize>(simd: S, tile: Tile) {
                 *sum = load(start, v);
             }
         }
-        let (mut a, mut b) = (tile.a, tile.b);
-        for _ in 0..tile.k {
-            let mut columns = [simd.splat_f32s(0.0); V];
-            for (v, column) in columns.iter_mut().enumerate() {
-                *column = load(b, v);
+        let mut b = tile.b;
+        if tile.col_stride == 1 {
+            let mut rows = [tile.a; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = tile.a.add(r * tile.row_stride);
             }
-            for (r, sum) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f32s(*a.add(r * tile.row_stride));
-                for (sum, column) in sum.iter_mut().zip(&columns) {
-                    *sum = mul_add(simd, factor, *column, *sum);
+            for _ in 0..tile.k / UNROLL {
+                for p in 0..UNROLL {
+                    let from = b.add(p * tile.b_stride);
+                    products::<S, R, V>(simd, &mut sums, from, |r| *rows[r].add(p));
                 }
+                for row in &mut rows {
+                    *row = row.wrapping_add(UNROLL);
+                }
+                b = b.wrapping_add(UNROLL * tile.b_stride);
             }
-            a = a.wrapping_add(tile.col_stride);
-            b = b.wrapping_add(tile.b_stride);
+            for p in 0..tile.k % UNROLL {
+                products::<S, R, V>(simd, &mut sums, b, |r| *rows[r].add(p));
+                b = b.wrapping_add(tile.b_stride);
+            }
+        } else {
+            let mut a = tile.a;
+            for _ in 0..tile.k {
+                products::<S, R, V>(simd, &mut sums, b, |r| *a.add(r * tile.row_stride));
+                a = a.wrapping_add(tile.col_stride);
+                b = b.wrapping_add(tile.b_stride);
+            }
         }
         if !tile.shortcut.is_null() {
             for (r, sum) in sums.iter_mut().enumerate() {

@@ -187,11 +187,11 @@ impl Block {
             let x = &x[i * rows * dim..][..out.len()];
             let normed = first(&mut scratch.rows, x.len());
             self.mlp_norm.apply(x, normed);
-            out.copy_from_slice(x);
-            for [widen, narrow] in &self.mlp {
+            for (i, [widen, narrow]) in self.mlp.iter().enumerate() {
                 let wide = first(&mut scratch.wide, x.len() / dim * widen.d_output());
                 widen.apply(normed, Finish::Gelu, wide);
-                narrow.apply(wide, Finish::Accumulate, out);
+                let finish = if i == 0 { Finish::Add(x) } else { Finish::Accumulate };
+                narrow.apply(wide, finish, out);
             }
         });
     }

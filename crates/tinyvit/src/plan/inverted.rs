@@ -8,7 +8,7 @@ use super::spread::Spread;
 
 /// Elements of the wide rows that are made together, about: with the rows around them and what
 /// becomes of them they share the L2 cache.
-const WIDE_ELEMENTS: usize = 16 << 10;
+const WIDE_ELEMENTS: usize = 48 << 10;
 
 /// Pointwise and GELU, depthwise 3x3 and GELU, pointwise; with a shortcut and GELU, if it has one.
 ///
@@ -64,7 +64,7 @@ impl Inverted {
         let out_side = side.div_ceil(stride);
         let (wide_row, out_row) = (side * self.widen.d_output(), out_side * self.d_output());
         let band_rows = (WIDE_ELEMENTS / (wide_row * stride)).clamp(1, out_side);
-        let mut wide = Ring::new(&mut scratch.wide, wide_row, band_rows * stride);
+        let mut wide = Ring::new(&mut scratch.wide, wide_row, band_rows * stride, side);
         let mixed_row = out_side * self.depthwise.channels();
         let mixed = first(&mut scratch.mixed, band_rows * mixed_row);
         for (band, out) in out.chunks_mut(band_rows * out_row).enumerate() {
@@ -97,15 +97,20 @@ struct Ring<'a> {
     rows: &'a mut [f32],
     row_len: usize,
     capacity: usize,
+    /// Slot of row 0.
+    origin: usize,
     /// Rows from here on are not made yet.
     next: usize,
 }
 
 impl<'a> Ring<'a> {
-    /// A ring for bands of `band_rows` new rows and the two before them.
-    fn new(buffer: &'a mut Vec<f32>, row_len: usize, band_rows: usize) -> Self {
-        let capacity = (2 * band_rows).max(3);
-        Self { rows: first(buffer, capacity * row_len), row_len, capacity, next: 0 }
+    /// A ring for bands of `band_rows` new rows and the two before them, of a map of `height`.
+    fn new(buffer: &'a mut Vec<f32>, row_len: usize, band_rows: usize, height: usize) -> Self {
+        let capacity = (2 * band_rows).clamp(3, height.max(3));
+        // The first band makes a row more than its own, the one below it; behind that row those of
+        // the next bands lie together.
+        let origin = if capacity < height { capacity - 1 } else { 0 };
+        Self { rows: first(buffer, capacity * row_len), row_len, capacity, origin, next: 0 }
     }
 
     /// Makes those of the `needed` rows that it does not hold, as many at a time as lie together.
@@ -128,9 +133,7 @@ impl<'a> Ring<'a> {
         &self.rows[self.slot(y) * self.row_len..][..self.row_len]
     }
 
-    /// Row 1 comes first: a band of the first stage needs one row more than its own, and so its new
-    /// rows lie together.
     fn slot(&self, y: usize) -> usize {
-        (y + self.capacity - 1) % self.capacity
+        (y + self.origin) % self.capacity
     }
 }

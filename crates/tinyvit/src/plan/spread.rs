@@ -4,9 +4,11 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 use super::scratch::{Pool, Scratch};
 
-/// Rows of a product that a task works on, about: a multiple of the kernel's 6 rows whose operands
-/// stay in the cache.
-const TASK_ROWS: usize = 96;
+/// Rows of a product that a task works on, at most: the more, the less often weights are read, and
+/// so many rows of the kernel's 256-wide blocks still stay in the L2 cache.
+const TASK_ROWS: usize = 204;
+/// Rows of the kernel's tile.
+const TILE_ROWS: usize = 6;
 
 /// Whether the tasks of a step run here, one after the other, or in the current thread pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +50,14 @@ impl Spread {
         }
     }
 
-    /// Rows of a task, of `n_rows` in all: every thread gets as many tasks as the others.
+    /// Rows of a task, of `n_rows` in all: whole tiles, and every thread gets as many tasks as the
+    /// others.
     pub(super) fn task_rows(self, n_rows: usize) -> usize {
         let n_threads = match self {
             Self::Alone => 1,
             Self::Pool => rayon::current_num_threads(),
         };
         let n_rounds = n_rows.div_ceil(n_threads * TASK_ROWS);
-        n_rows.div_ceil(n_rounds * n_threads).max(1)
+        n_rows.div_ceil(n_rounds * n_threads).next_multiple_of(TILE_ROWS)
     }
 }
