@@ -111,7 +111,7 @@ const ERF_DENOMINATOR: [f32; 5] =
 /// Beyond it the normal distribution function differs from 0 or 1 by 1e-7.
 const NORMAL_LIMIT: f32 = 5.2;
 const NORMAL_NUMERATOR: [f32; 5] =
-    [6.111_182_8e-6, 3.290_554_7e-4, 5.607_362_8e-3, 5.087_068_7e-2, 3.989_414_6e-1];
+    [6.111_182_8e-6, 3.290_554_7e-4, 5.607_363e-3, 5.087_068_7e-2, 3.989_414_6e-1];
 const NORMAL_DENOMINATOR: [f32; 6] =
     [5.223_057_5e-7, 1.184_267_5e-4, 2.784_791_4e-3, 3.809_946e-2, 2.941_708e-1, 1.0];
 

@@ -256,3 +256,25 @@ fn the_embedded_weights_judge_a_picture() {
     assert_eq!(verdict.model, detector.model_name());
     assert!(verdict.model.starts_with("tinyvit-native@"), "{}", verdict.model);
 }
+
+#[cfg(feature = "embedded")]
+#[test]
+fn the_plan_judges_as_the_network_does() {
+    let detector = Detector::embedded().expect("the shipped weights load");
+    let decoder = detector.decoder();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
+    let paths = std::fs::read_dir(sample).expect("the sample is there");
+    let pictures: Vec<Picture> = paths
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .map(|path| decoder.read_fitted(&path, 32, 32).expect("it is a picture").picture)
+        .collect();
+    assert_eq!(pictures.len(), 16);
+    let images = tensor_from_rgb8(&pictures, &Device::flex()).expect("one size");
+    let classifier = detector.classifier();
+    let plan = classifier.model().compile(classifier.config());
+    let theirs = classifier.logits(images.clone());
+    let difference = (plan.logits(images) - theirs.clone()).abs().max().into_scalar::<f32>();
+    let scale = theirs.abs().max().into_scalar::<f32>();
+    assert!(difference <= 1e-5 * scale, "{difference} of {scale}");
+}

@@ -69,7 +69,7 @@ impl Block {
     /// convolution, into `out`.
     pub(super) fn attend(
         &self,
-        x: &mut Vec<f32>,
+        x: &mut [f32],
         spread: Spread,
         scratch: &Pool<Scratch>,
         qkv: &mut Vec<f32>,

@@ -123,7 +123,7 @@ fn scaled_qkv(layer: &nn::Linear, n_heads: usize) -> Linear {
     let head_dim = bias.len() / (3 * n_heads);
     let d_input = weight.len() / bias.len();
     let scale = (head_dim as f32).sqrt().recip();
-    let is_query = |output: usize| output / head_dim % 3 == 0;
+    let is_query = |output: usize| (output / head_dim).is_multiple_of(3);
     for (output, row) in weight.chunks_exact_mut(d_input).enumerate() {
         if is_query(output) {
             row.iter_mut().for_each(|v| *v *= scale);
