@@ -13,15 +13,16 @@ use rayon::prelude::*;
 
 use crate::backward::propagate;
 use crate::buffer;
-use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
+use crate::gemm::{Matrix, OuterWorkspace, Panels, Start, accumulate_outer, multiply};
 use crate::simd;
 
-/// Rows a task works on: a multiple of the tile's 6 that keeps both sides in the L2 cache.
-const BLOCK_ROWS: usize = 96;
+/// Rows a task works on: a multiple of the tile's 6 that keeps both sides in the L2 cache, and of
+/// the block of an outer product.
+const BLOCK_ROWS: usize = 192;
 /// Row groups whose weight gradients are summed in order, at most.
 const MAX_GROUPS: usize = 16;
 /// Rows below which a group is not worth its own weight gradient.
-const MIN_GROUP_ROWS: usize = 5 * BLOCK_ROWS;
+const MIN_GROUP_ROWS: usize = 3 * BLOCK_ROWS;
 
 /// `x weight + bias`: `x` is `[..., in]`, `weight` `[in, out]` as in burn's `Linear`, `bias`
 /// `[out]`; returns `[..., out]`.
@@ -256,6 +257,7 @@ impl Group<'_> {
         let &Self { n_in, n_out, wanted, .. } = self;
         let mut weight_grad = vec![0.0; if wanted[1] { n_in * n_out } else { 0 }];
         let mut bias_grad = vec![0.0; if wanted[2] { n_out } else { 0 }];
+        let mut workspace = OuterWorkspace::default();
         for first in (0..self.x.len() / n_in).step_by(BLOCK_ROWS) {
             let rows = BLOCK_ROWS.min(self.x.len() / n_in - first);
             let x = &self.x[first * n_in..][..rows * n_in];
@@ -267,7 +269,7 @@ impl Group<'_> {
             if wanted[1] {
                 let (left, right, height, width) =
                     if self.transposed { (grad, x, n_out, n_in) } else { (x, grad, n_in, n_out) };
-                accumulate_outer(left, right, height, width, &mut weight_grad);
+                accumulate_outer(left, right, height, width, &mut workspace, &mut weight_grad);
             }
             if wanted[2] {
                 simd::add_rows(grad, &mut bias_grad);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Geometry, TAPS, differentiate_images};
 use crate::buffer;
-use crate::gemm::{Matrix, Panels, Start, accumulate_outer, multiply};
+use crate::gemm::{Matrix, OuterWorkspace, Panels, Start, accumulate_outer, multiply};
 
 /// Output pixels whose patches are gathered at once, about.
 const TILE_PIXELS: usize = 96;
@@ -152,12 +152,12 @@ pub(super) fn backward(
     let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let panels = wanted[0].then(|| Panels::pack(Matrix::rows(&taps, patch_len), n_out, patch_len));
     let (x_grad, weight_grad) =
-        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, patches| {
+        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, workspace| {
             if let Some(sums) = image.weight_grad {
-                weight_gradient(image.x, image.grad, geometry, patches, sums);
+                weight_gradient(image.x, image.grad, geometry, workspace, sums);
             }
             if let (Some(panels), Some(out)) = (&panels, image.x_grad) {
-                input_gradient(image.grad, panels, geometry, patches, out);
+                input_gradient(image.grad, panels, geometry, &mut workspace.patches, out);
             }
         });
     let weight_grad = weight_grad.map(|sums| {
@@ -168,19 +168,27 @@ pub(super) fn backward(
     [x_grad, weight_grad]
 }
 
+/// Memory that the images of a group share on the way back.
+#[derive(Default)]
+struct Workspace {
+    patches: Vec<f32>,
+    outer: OuterWorkspace,
+}
+
 /// Adds the weight gradient `[out, 9, in]` of one image to `sums`.
 fn weight_gradient(
     image: &[f32],
     grad: &[f32],
     geometry: Geometry,
-    patches: &mut Vec<f32>,
+    workspace: &mut Workspace,
     sums: &mut [f32],
 ) {
+    let Workspace { patches, outer } = workspace;
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
         geometry.rows(i * geometry.tile_rows(), rows).gather(image, patches);
-        accumulate_outer(grad, patches, n_out, patch_len, sums);
+        accumulate_outer(grad, patches, n_out, patch_len, outer, sums);
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn backward(
     let geometry = Geometry::new(x, weight, stride);
     let taps = taps_first(weight);
     let (x_grad, weight_grad) =
-        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, _| {
+        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, (): &mut ()| {
             if let Some(sums) = image.weight_grad {
                 weight_gradient(image.x, image.grad, geometry, sums);
             }

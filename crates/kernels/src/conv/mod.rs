@@ -177,15 +177,15 @@ struct Image<'a> {
     weight_grad: Option<&'a mut [f32]>,
 }
 
-/// Runs `differentiate` on every image, with scratch memory that its group shares, and returns the
+/// Runs `differentiate` on every image, with a workspace that its group shares, and returns the
 /// gradients of the input and of the weight, of `weight_len` elements, where `wanted`.
-fn differentiate_images(
+fn differentiate_images<W: Default>(
     x: &FlexTensor,
     grad: FlexTensor,
     geometry: Geometry,
     weight_len: usize,
     wanted: [bool; 2],
-    differentiate: impl Fn(Image<'_>, &mut Vec<f32>) + Sync,
+    differentiate: impl Fn(Image<'_>, &mut W) + Sync,
 ) -> (Option<FlexTensor>, Option<Vec<f32>>) {
     let shape = x.shape();
     let (x, grad) = (x.to_contiguous(), buffer::contiguous(grad));
@@ -202,11 +202,14 @@ fn differentiate_images(
         .zip(grad.par_chunks(group * out_image_len))
         .map(|((x_grad, x), grad)| {
             let mut sums = vec![0.0; if wanted[1] { weight_len } else { 0 }];
-            let mut scratch = Vec::new();
+            let mut workspace = W::default();
             let mut x_grads = x_grad.chunks_exact_mut(image_len);
             for (x, grad) in x.chunks_exact(image_len).zip(grad.chunks_exact(out_image_len)) {
                 let weight_grad = wanted[1].then_some(&mut sums[..]);
-                differentiate(Image { x, grad, x_grad: x_grads.next(), weight_grad }, &mut scratch);
+                differentiate(
+                    Image { x, grad, x_grad: x_grads.next(), weight_grad },
+                    &mut workspace,
+                );
             }
             sums
         })

@@ -16,8 +16,9 @@ use crate::simd::vectorize;
 pub(crate) const PANEL: usize = 16;
 /// Rows of a tile: 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
 pub(crate) const TILE_ROWS: usize = 6;
+/// Rows of a block of outer products: a panel of either operand takes 12 KiB of the L1 cache.
+const OUTER_BLOCK: usize = 192;
 /// Elements of a cache line.
-#[cfg(target_arch = "x86_64")]
 const LINE: usize = 16;
 /// Inner dimension of a block: a panel of it is 16 KiB, half of the L1 cache.
 const INNER_BLOCK: usize = 256;
@@ -216,55 +217,55 @@ impl Multiply<'_> {
     fn panel<S: Simd>(&self, simd: S, k_start: usize, j: usize) {
         let Self { rows, a, b, stride, .. } = *self;
         let k = INNER_BLOCK.min(b.k - k_start);
-        let start = if k_start == 0 { self.start } else { Start::Output };
-        let is_last = k_start + k == b.k;
-        let width = PANEL.min(b.n - j * PANEL);
-        let panel = &b.values[(j * b.k + k_start) * PANEL..][..k * PANEL];
-        let next = self.after(k_start, j);
-        let n_tiles = rows.div_ceil(TILE_ROWS);
-        let mut i = 0;
-        for (t, height) in tile_heights(rows).enumerate() {
-            prefetch(&next[next.len() * t / n_tiles..next.len() * (t + 1) / n_tiles]);
-            // SAFETY: `i < rows`, `k_start < k` and `j * PANEL < n` keep these inside what
-            // `multiply_then` checked.
+        let (is_first, is_last) = (k_start == 0, k_start + k == b.k);
+        let column = j * PANEL;
+        let width = PANEL.min(b.n - column);
+        let out = self.out.wrapping_add(column);
+        let (start, start_stride) = match self.start {
+            _ if !is_first => (out.cast_const(), stride),
+            Start::Zero => (ZEROS.as_ptr(), 0),
+            Start::Row(row) => (row[column..].as_ptr(), 0),
+            Start::Rows(rows, stride) => (rows[column..].as_ptr(), stride),
+            Start::Output => (out.cast_const(), stride),
+        };
+        let (shortcut, shortcut_stride) = match self.finish.shortcut {
+            Some((rows, stride)) if is_last => (rows[column..].as_ptr(), stride),
+            _ => (ptr::null(), 0),
+        };
+        let mut tile = Tile {
+            k,
+            a: a.values[k_start * a.col_stride..].as_ptr(),
+            row_stride: a.row_stride,
+            col_stride: a.col_stride,
+            b: b.values[(j * b.k + k_start) * PANEL..].as_ptr(),
+            b_stride: PANEL,
+            start,
+            start_stride,
+            shortcut,
+            shortcut_stride,
+            gelu: self.finish.gelu && is_last,
+            out,
+            out_stride: stride,
+        };
+        let mut next = self.after(k_start, j);
+        let ahead = next.len().div_ceil(rows.div_ceil(TILE_ROWS) * LINE) * LINE;
+        for height in tile_heights(rows) {
+            let (now, later) = next.split_at(ahead.min(next.len()));
+            prefetch(now);
+            next = later;
+            // SAFETY: the tiles' heights sum to `rows`, `k_start + k <= b.k` and
+            // `column + width <= b.n`, so every tile lies inside what `multiply_then` checked.
             unsafe {
-                let out = self.out.add(i * stride + j * PANEL);
-                let (start, start_stride) = match start {
-                    Start::Zero => (ZEROS.as_ptr(), 0),
-                    Start::Row(row) => (row.as_ptr().add(j * PANEL), 0),
-                    Start::Rows(rows, stride) => {
-                        (rows.as_ptr().add(i * stride + j * PANEL), stride)
-                    }
-                    Start::Output => (out.cast_const(), stride),
-                };
-                let (shortcut, shortcut_stride) = match self.finish.shortcut {
-                    Some((rows, stride)) if is_last => {
-                        (rows.as_ptr().add(i * stride + j * PANEL), stride)
-                    }
-                    _ => (ptr::null(), 0),
-                };
-                let tile = Tile {
-                    k,
-                    a: a.values.as_ptr().add(i * a.row_stride + k_start * a.col_stride),
-                    row_stride: a.row_stride,
-                    col_stride: a.col_stride,
-                    b: panel.as_ptr(),
-                    b_stride: PANEL,
-                    start,
-                    start_stride,
-                    shortcut,
-                    shortcut_stride,
-                    gelu: self.finish.gelu && is_last,
-                    out,
-                    out_stride: stride,
-                };
                 if width == PANEL {
                     run_tile(simd, height, tile);
                 } else {
                     run_narrow_tile(simd, height, width, tile);
                 }
             }
-            i += height;
+            tile.a = tile.a.wrapping_add(height * a.row_stride);
+            tile.start = tile.start.wrapping_add(height * start_stride);
+            tile.shortcut = tile.shortcut.wrapping_add(height * shortcut_stride);
+            tile.out = tile.out.wrapping_add(height * stride);
         }
     }
 }
@@ -291,6 +292,13 @@ fn tile_heights(rows: usize) -> impl Iterator<Item = usize> {
     (0..n_tiles).map(move |i| height + usize::from(i < n_higher))
 }
 
+/// Packed operands of [`accumulate_outer`], kept from call to call.
+#[derive(Default)]
+pub(crate) struct OuterWorkspace {
+    left: Panels,
+    right: Panels,
+}
+
 /// `out += leftᵀ right` with `left` of `[rows, height]`, `right` of `[rows, width]`, `out` of
 /// `[height, width]`.
 pub(crate) fn accumulate_outer(
@@ -298,27 +306,28 @@ pub(crate) fn accumulate_outer(
     right: &[f32],
     height: usize,
     width: usize,
+    workspace: &mut OuterWorkspace,
     out: &mut [f32],
 ) {
     let rows = left.len() / height;
     assert!(left.len() == rows * height && right.len() == rows * width, "unequal rows");
     assert_eq!(out.len(), height * width, "the output is [height, width]");
-    vectorize(Outer { left, right, height, width, out: out.as_mut_ptr() });
-    let full = width / PANEL * PANEL;
-    if full < width && rows > 0 {
-        let rest = Panels::pack(Matrix::rows(&right[full..], width), rows, width - full);
-        let left = Matrix::columns(left, height);
-        multiply(height, left, &rest, Start::Output, &mut out[full..], width);
+    let OuterWorkspace { left: left_panels, right: right_panels } = workspace;
+    let blocks = left.chunks(OUTER_BLOCK * height).zip(right.chunks(OUTER_BLOCK * width));
+    for (left, right) in blocks {
+        let rows = left.len() / height;
+        left_panels.repack(Matrix::rows(left, height), rows, height);
+        right_panels.repack(Matrix::rows(right, width), rows, width);
+        let out = out.as_mut_ptr();
+        vectorize(Outer { left: left_panels, right: right_panels, out });
     }
 }
 
-/// [`accumulate_outer`] for the columns that fill panels, read where they are; its operands were
-/// checked.
+/// A sum of outer products, of packed operands with equally many rows; `out` holds one element for
+/// each pair of their columns.
 struct Outer<'a> {
-    left: &'a [f32],
-    right: &'a [f32],
-    height: usize,
-    width: usize,
+    left: &'a Panels,
+    right: &'a Panels,
     out: *mut f32,
 }
 
@@ -327,31 +336,41 @@ impl WithSimd for Outer<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { left, right, height, width, out } = self;
-        for j in 0..width / PANEL {
-            let mut i = 0;
-            for rows in tile_heights(height) {
-                // SAFETY: `i < height` and `(j + 1) * PANEL <= width` keep these inside.
-                unsafe {
-                    let out = out.add(i * width + j * PANEL);
-                    let tile = Tile {
-                        k: left.len() / height,
-                        a: left.as_ptr().add(i),
-                        row_stride: 1,
-                        col_stride: height,
-                        b: right.as_ptr().add(j * PANEL),
-                        b_stride: width,
-                        start: out,
-                        start_stride: width,
-                        shortcut: ptr::null(),
-                        shortcut_stride: 0,
-                        gelu: false,
-                        out,
-                        out_stride: width,
-                    };
-                    run_tile(simd, rows, tile);
+        let Self { left, right, out } = self;
+        let (k, height, width) = (left.k, left.n, right.n);
+        for (j, b) in right.values.chunks_exact(k * PANEL).enumerate() {
+            let columns = PANEL.min(width - j * PANEL);
+            for (i, a) in left.values.chunks_exact(k * PANEL).enumerate() {
+                let out = out.wrapping_add(i * PANEL * width + j * PANEL);
+                let mut tile = Tile {
+                    k,
+                    a: a.as_ptr(),
+                    row_stride: 1,
+                    col_stride: PANEL,
+                    b: b.as_ptr(),
+                    b_stride: PANEL,
+                    start: out,
+                    start_stride: width,
+                    shortcut: ptr::null(),
+                    shortcut_stride: 0,
+                    gelu: false,
+                    out,
+                    out_stride: width,
+                };
+                for rows in tile_heights(PANEL.min(height - i * PANEL)) {
+                    // SAFETY: the tiles' rows are those of the left panel, below `height`, and
+                    // `j * PANEL + columns <= width`.
+                    unsafe {
+                        if columns == PANEL {
+                            run_tile(simd, rows, tile);
+                        } else {
+                            run_narrow_tile(simd, rows, columns, tile);
+                        }
+                    }
+                    tile.a = tile.a.wrapping_add(rows);
+                    tile.out = tile.out.wrapping_add(rows * width);
+                    tile.start = tile.out;
                 }
-                i += rows;
             }
         }
     }

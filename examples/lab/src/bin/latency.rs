@@ -8,6 +8,11 @@ use clap::Parser;
 use lab::latency::{Setting, measure, measure_training};
 use tinyvit::TinyVitConfig;
 
+/// As in `train_tinyvit`.
+#[global_allocator]
+static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+    cifake_kernels::RecyclingAllocator::new(8 << 30);
+
 /// Times inference by the compiled plan, or training steps, on pictures that a formula gives.
 #[derive(Parser)]
 #[command(after_help = "\
