@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::process::{cargo, shown};
+use crate::process::{cargo, last_json, shown};
 use crate::workspace::{Role, Workspace};
 use crate::{dataset, speed};
 
@@ -132,12 +132,6 @@ fn package_of<'a>(workspace: &'a Workspace, program: &str) -> Result<&'a str> {
     }
 }
 
-/// The whole output as JSON, else the last line that is.
-pub(crate) fn last_json(output: &str) -> Option<Value> {
-    let lines = std::iter::once(output).chain(output.lines().rev());
-    lines.filter(|text| !text.trim().is_empty()).find_map(|text| serde_json::from_str(text).ok())
-}
-
 /// Whether the number is inside its range, and the sentence that says so.
 fn judge(result: &Value, expectation: &Expectation) -> (bool, String) {
     let Expectation { pointer, min, max } = expectation;
@@ -173,16 +167,6 @@ mod tests {
         let (inside, words) = judge(&serde_json::json!({ "auc": "high" }), &expectation);
         assert!(!inside);
         assert!(words.contains("no such number"), "{words}");
-    }
-
-    #[test]
-    fn the_result_is_the_whole_output_or_its_last_json_line() {
-        assert_eq!(last_json("{\n\"a\": 1\n}"), Some(serde_json::json!({ "a": 1 })));
-        assert_eq!(
-            last_json("reading\n{\"a\": 1}\n{\"a\": 2}\n"),
-            Some(serde_json::json!({ "a": 2 }))
-        );
-        assert_eq!(last_json("no result\n"), None);
     }
 
     #[test]

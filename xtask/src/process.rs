@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// The cargo that runs this tool, in `root`.
 pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
@@ -36,6 +37,12 @@ pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(program.to_string_lossy()).chain(args).collect::<Vec<_>>().join(" ")
 }
 
+/// The whole output as JSON, else the last line that is.
+pub(crate) fn last_json(output: &str) -> Option<Value> {
+    let lines = std::iter::once(output).chain(output.lines().rev());
+    lines.filter(|text| !text.trim().is_empty()).find_map(|text| serde_json::from_str(text).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +59,15 @@ mod tests {
         let mut command = cargo(Path::new("."), &["no-such-subcommand"]);
         let error = output(&mut command).expect_err("cargo knows no such subcommand").to_string();
         assert!(error.contains("cargo no-such-subcommand"), "{error}");
+    }
+
+    #[test]
+    fn the_result_is_the_whole_output_or_its_last_json_line() {
+        assert_eq!(last_json("{\n\"a\": 1\n}"), Some(serde_json::json!({ "a": 1 })));
+        assert_eq!(
+            last_json("reading\n{\"a\": 1}\n{\"a\": 2}\n"),
+            Some(serde_json::json!({ "a": 2 }))
+        );
+        assert_eq!(last_json("no result\n"), None);
     }
 }

@@ -7,8 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Runtime, Work};
-use crate::bench::last_json;
-use crate::process::{cargo, output, succeeds};
+use crate::process::{cargo, last_json, output, succeeds};
 use crate::python::{install, virtual_environment};
 use crate::workspace::Workspace;
 
