@@ -220,6 +220,7 @@ impl TinyVit {
 
 /// Drop rate of each residual branch: linear in the block, as timm; an MBConv has one branch, an
 /// attention block two.
+#[cfg(any(test, feature = "train"))]
 pub(crate) fn drop_rates(config: &TinyVitConfig) -> Vec<f64> {
     let n_blocks: usize = config.depths.iter().sum();
     let rate = |block: usize| config.drop_path_rate * block as f64 / (n_blocks.max(2) - 1) as f64;
