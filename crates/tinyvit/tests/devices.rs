@@ -59,7 +59,7 @@ impl ModuleVisitor for Collect<'_> {
         };
         if let Some(tensor) = tensor {
             let name = format!("{} of {}", self.prefix, self.path.join("."));
-            self.found.insert(name, tensor.into_data());
+            self.found.insert(name, copied(tensor));
         }
     }
 }
@@ -78,15 +78,15 @@ fn numbers(device: &Device) -> Numbers {
     let mut numbers = Numbers::new();
     let config = config();
     let logits = config.init(7, device).forward(images(device));
-    numbers.insert("evaluation logits".to_owned(), logits.into_data());
+    numbers.insert("evaluation logits".to_owned(), copied(logits));
 
     let training = device.clone().autodiff();
     let model = config.init(7, &training);
     let logits = model.forward_train(images(&training), &DropPath::off());
-    numbers.insert("training logits".to_owned(), logits.clone().into_data());
+    numbers.insert("training logits".to_owned(), copied(logits.clone()));
     let targets = Tensor::from_floats([[0.9, 0.1], [0.05, 0.95]], &training);
     let loss = -(burn::tensor::activation::log_softmax(logits, 1) * targets).sum();
-    numbers.insert("loss".to_owned(), loss.clone().into_data());
+    numbers.insert("loss".to_owned(), copied(loss.clone()));
 
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     collect(&model, "gradient", Some(&gradients), &mut numbers);
@@ -96,6 +96,13 @@ fn numbers(device: &Device) -> Numbers {
     let model = optimizer.step(1e-3, model, gradients);
     collect(&model, "updated weight", None, &mut numbers);
     numbers
+}
+
+/// The numbers of a tensor in memory of their own: what wgpu hands out is overwritten by reads that
+/// come after it.
+fn copied<const D: usize>(tensor: Tensor<D>) -> TensorData {
+    let shape = tensor.dims();
+    TensorData::new(values(&tensor.into_data()), shape)
 }
 
 fn values(data: &TensorData) -> Vec<f32> {
