@@ -12,9 +12,7 @@ mod kernel;
 use kernel::{forward_row, input_gradient, weight_gradient};
 
 /// `[channels, 1, 3, 3]` as `[9, channels]`.
-fn taps_first(weight: &FlexTensor) -> Vec<f32> {
-    let weight = weight.to_contiguous();
-    let weight = buffer::values(&weight);
+pub(crate) fn taps_first(weight: &[f32]) -> Vec<f32> {
     let channels = weight.len() / TAPS;
     (0..weight.len()).map(|i| weight[(i % channels) * TAPS + i / channels]).collect()
 }
@@ -23,7 +21,7 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
     let x = x.to_contiguous();
     let geometry = Geometry::new(&x, weight, stride);
     let batch = x.shape()[0];
-    let weight = taps_first(weight);
+    let weight = taps_first(buffer::values(&weight.to_contiguous()));
     let mut out = buffer::scratch(batch * geometry.out_image_len());
     let images = buffer::values(&x);
     out.par_chunks_mut(geometry.out_row_len()).enumerate().for_each(|(row, out)| {
@@ -43,7 +41,7 @@ pub(super) fn backward(
     wanted: [bool; 2],
 ) -> [Option<FlexTensor>; 2] {
     let geometry = Geometry::new(x, weight, stride);
-    let taps = taps_first(weight);
+    let taps = taps_first(buffer::values(&weight.to_contiguous()));
     let (x_grad, weight_grad) =
         differentiate_images(x, grad, geometry, taps.len(), wanted, |image, (): &mut ()| {
             if let Some(sums) = image.weight_grad {

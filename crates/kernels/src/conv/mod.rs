@@ -15,7 +15,7 @@ use crate::backward::propagate;
 use crate::buffer;
 
 pub(crate) mod dense;
-mod depthwise;
+pub(crate) mod depthwise;
 
 /// Taps of a 3x3 filter.
 const TAPS: usize = 9;
@@ -225,43 +225,52 @@ mod tests {
     use crate::check::{assert_close, assert_same_gradients, random};
 
     /// Sums of up to 360 products of magnitude 1.
-    const LIMIT: f32 = 1e-4;
+    const DENSE_LIMIT: f32 = 1e-4;
+    /// Sums of up to 126 products of magnitude 1.
+    const DEPTHWISE_LIMIT: f32 = 3e-5;
+
+    type Convolution = fn(Tensor<4>, Tensor<4>, usize) -> Tensor<4>;
+
+    #[track_caller]
+    fn assert_agrees(
+        x_shape: [usize; 4],
+        w_shape: [usize; 4],
+        stride: usize,
+        limit: f32,
+        [ours, theirs]: [Convolution; 2],
+    ) {
+        let device = Device::flex().autodiff();
+        assert_same_gradients(
+            [
+                random([x_shape.iter().product()], 1.0, 1, &device),
+                random([w_shape.iter().product()], 1.0, 2, &device),
+            ],
+            limit,
+            |[x, w]| ours(x.reshape(x_shape), w.reshape(w_shape), stride),
+            |[x, w]| theirs(x.reshape(x_shape), w.reshape(w_shape), stride),
+        );
+    }
 
     #[test]
     fn dense_values_and_gradients_agree_with_burn() {
-        let device = Device::flex().autodiff();
+        let both: [Convolution; 2] = [conv3x3, |x, w, stride| composed(x, w, stride, false)];
         for (height, width, n_in, n_out, stride) in
             [(5, 7, 3, 11, 1), (5, 7, 3, 11, 2), (20, 24, 8, 17, 2), (2, 1, 5, 4, 1)]
         {
             let (x_shape, w_shape) = ([3, height, width, n_in], [n_out, n_in, 3, 3]);
-            assert_same_gradients(
-                [
-                    random([x_shape.iter().product()], 1.0, 1, &device),
-                    random([w_shape.iter().product()], 1.0, 2, &device),
-                ],
-                LIMIT,
-                |[x, w]| conv3x3(x.reshape(x_shape), w.reshape(w_shape), stride),
-                |[x, w]| composed(x.reshape(x_shape), w.reshape(w_shape), stride, false),
-            );
+            assert_agrees(x_shape, w_shape, stride, DENSE_LIMIT, both);
         }
     }
 
     #[test]
     fn depthwise_values_and_gradients_agree_with_burn() {
-        let device = Device::flex().autodiff();
+        let both: [Convolution; 2] =
+            [depthwise_conv3x3, |x, w, stride| composed(x, w, stride, true)];
         for (height, width, channels, stride) in
             [(5, 7, 43, 1), (5, 7, 43, 2), (6, 4, 32, 2), (2, 1, 3, 1), (1, 3, 9, 2)]
         {
             let (x_shape, w_shape) = ([3, height, width, channels], [channels, 1, 3, 3]);
-            assert_same_gradients(
-                [
-                    random([x_shape.iter().product()], 1.0, 1, &device),
-                    random([w_shape.iter().product()], 1.0, 2, &device),
-                ],
-                LIMIT,
-                |[x, w]| depthwise_conv3x3(x.reshape(x_shape), w.reshape(w_shape), stride),
-                |[x, w]| composed(x.reshape(x_shape), w.reshape(w_shape), stride, true),
-            );
+            assert_agrees(x_shape, w_shape, stride, DEPTHWISE_LIMIT, both);
         }
     }
 
@@ -273,6 +282,6 @@ mod tests {
         let gradient = |y: Tensor<4>| weight.grad(&y.sum().backward()).expect("tracked");
         let ours = gradient(conv3x3(x.clone(), weight.clone(), 2));
         let theirs = gradient(composed(x, weight.clone(), 2, false));
-        assert_close("gradient", &ours, &theirs, LIMIT);
+        assert_close("gradient", &ours, &theirs, DENSE_LIMIT);
     }
 }

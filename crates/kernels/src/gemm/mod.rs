@@ -17,12 +17,14 @@ pub(crate) use self::outer::{OuterWorkspace, accumulate_outer};
 
 /// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
 pub(crate) const PANEL: usize = 16;
-/// Rows of a tile: 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
-pub(crate) const TILE_ROWS: usize = 6;
+/// Rows of a product that are computed at a time; a multiple of them wastes nothing.
+///
+/// 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
+pub const TILE_ROWS: usize = 6;
 /// Elements of a cache line.
 const LINE: usize = 16;
-/// Inner dimension of a block: a panel of it is 16 KiB, half of the L1 cache.
-const INNER_BLOCK: usize = 256;
+/// Products that a result sums at a time: a panel of them is 16 KiB, half of the L1 cache.
+pub const INNER_BLOCK: usize = 256;
 
 /// A strided matrix that starts at the first element of `values`.
 #[derive(Clone, Copy)]

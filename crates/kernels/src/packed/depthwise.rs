@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::conv::depthwise::taps_first;
 use crate::simd::{gelu_lanes, mul_add, vectorize};
 
 /// Convolution of every channel with a filter of its own, padding 1, stride 1 or 2.
@@ -23,7 +24,7 @@ impl DepthwiseConv3x3 {
         let channels = bias.len();
         assert!(channels > 0 && weight.len() == channels * 9, "one 3x3 filter a channel");
         assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
-        let taps = (0..weight.len()).map(|i| weight[i % channels * 9 + i / channels]).collect();
+        let taps = taps_first(weight);
         Self { taps, bias: bias.to_vec(), stride }
     }
 

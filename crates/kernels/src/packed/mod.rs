@@ -20,6 +20,7 @@ mod depthwise;
 mod layer_norm;
 mod linear;
 
+pub use crate::gemm::{INNER_BLOCK, TILE_ROWS};
 pub use attention::{AttentionWorkspace, WindowAttention};
 pub use conv::Conv3x3;
 pub use depthwise::DepthwiseConv3x3;

@@ -119,15 +119,15 @@ impl Detector {
         })
     }
 
-    /// Computes on `device` from now on: by the compiled [`Plan`] on `flex`, by burn's operations
-    /// elsewhere.
+    /// Computes on `device` from now on: by the compiled [`Plan`] on `flex`, and there alone.
     #[must_use]
     pub fn on(mut self, device: &Device) -> Self {
         self.device = device.clone().inner();
         let classifier = TinyVitClassifier::clone(&self.classifier);
         let moved = self.pool.install(|| classifier.to_device(&self.device));
-        self.plan = (self.device == Device::flex())
-            .then(|| Arc::new(moved.model().compile(moved.config())));
+        let compile = || Arc::new(moved.model().compile(moved.config()));
+        let plan = self.plan.take();
+        self.plan = (self.device == Device::flex()).then(|| plan.unwrap_or_else(compile));
         self.classifier = Arc::new(moved);
         self
     }

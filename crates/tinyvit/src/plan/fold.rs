@@ -4,17 +4,15 @@
 use burn::module::Param;
 use burn::nn;
 use burn::tensor::Tensor;
-use cifake_kernels::packed::{Conv3x3, DepthwiseConv3x3, LayerNorm, Linear, WindowAttention};
+use cifake_kernels::packed::{
+    Conv3x3, DepthwiseConv3x3, INNER_BLOCK, LayerNorm, Linear, WindowAttention,
+};
 
 use super::block::{Block, Windows};
 use super::inverted::Inverted;
 use crate::LAYER_NORM_EPSILON;
 use crate::block::TinyVitBlock;
 use crate::conv::{ConvNorm, MbConv, PatchEmbed, PatchMerging};
-
-/// Units of the wide side of an MLP that are computed together: a block of the kernel's inner
-/// dimension, so that the sums are not split once more.
-const MLP_PART: usize = 256;
 
 /// The numbers of a tensor, row by row.
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -101,16 +99,13 @@ pub(super) fn block(block: &TinyVitBlock, side: usize) -> Block {
     let attention = &block.attn;
     let biases = attention.bias();
     let [n_heads, n_tokens, _] = biases.dims();
-    let window = n_tokens.isqrt();
+    let head_dim = attention.qkv.weight.dims()[1] / (3 * n_heads);
     Block {
         norm: layer_norm(&attention.norm),
-        qkv: scaled_qkv(&attention.qkv, n_heads),
-        attention: {
-            let head_dim = bias(&attention.qkv).len() / (3 * n_heads);
-            WindowAttention::new(&numbers(biases), n_heads, head_dim)
-        },
+        qkv: scaled_qkv(&attention.qkv, head_dim),
+        attention: WindowAttention::new(&numbers(biases), n_heads, head_dim),
         proj: linear(&attention.proj),
-        windows: Windows::new(side, window),
+        windows: Windows::new(side, n_tokens.isqrt()),
         local: depthwise(&block.local_conv),
         mlp_norm: layer_norm(&block.mlp.norm),
         mlp: mlp_parts(&block.mlp.fc1, &block.mlp.fc2),
@@ -118,9 +113,8 @@ pub(super) fn block(block: &TinyVitBlock, side: usize) -> Block {
 }
 
 /// Queries, keys and values of every head, the queries divided by the root of their length.
-fn scaled_qkv(layer: &nn::Linear, n_heads: usize) -> Linear {
+fn scaled_qkv(layer: &nn::Linear, head_dim: usize) -> Linear {
     let (mut weight, mut bias) = (weight(layer), bias(layer));
-    let head_dim = bias.len() / (3 * n_heads);
     let d_input = weight.len() / bias.len();
     let scale = (head_dim as f32).sqrt().recip();
     let is_query = |output: usize| (output / head_dim).is_multiple_of(3);
@@ -137,16 +131,17 @@ fn scaled_qkv(layer: &nn::Linear, n_heads: usize) -> Linear {
     Linear::new(&weight, &bias)
 }
 
-/// An MLP by parts of its wide side; the last bias is added once.
+/// An MLP by parts of its wide side, each a block of the kernel's inner dimension, so that the sums
+/// are not split once more; the last bias is added once.
 fn mlp_parts(fc1: &nn::Linear, fc2: &nn::Linear) -> Vec<[Linear; 2]> {
     let (into, into_bias) = (weight(fc1), bias(fc1));
     let (out_of, out_bias) = (weight(fc2), bias(fc2));
     let wide = into_bias.len();
     let dim = out_bias.len();
     (0..wide)
-        .step_by(MLP_PART)
+        .step_by(INNER_BLOCK)
         .map(|start| {
-            let end = (start + MLP_PART).min(wide);
+            let end = (start + INNER_BLOCK).min(wide);
             let widen = Linear::new(&into[start * dim..end * dim], &into_bias[start..end]);
             let columns: Vec<f32> =
                 out_of.chunks_exact(wide).flat_map(|row| &row[start..end]).copied().collect();

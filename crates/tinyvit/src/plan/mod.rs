@@ -235,11 +235,9 @@ fn convolve(
     let batch = out.len() / (out_side * out_row);
     let image_len = images.len() / batch;
     let rows = (CONV_PIXELS / out_side).clamp(1, out_side);
-    let tiles_of_image = out_side.div_ceil(rows);
     // An image's last tile may be lower, so images are split first.
     for (image, out) in images.chunks_exact(image_len).zip(out.chunks_exact_mut(out_side * out_row))
     {
-        debug_assert_eq!(tiles_of_image, out.len().div_ceil(rows * out_row));
         spread.for_each(out, rows * out_row, scratch, |i, out, scratch| {
             layer.apply_rows(image, side, i * rows, gelu, &mut scratch.patches, out);
         });

@@ -1,5 +1,6 @@
 //! Where the tasks of a step run.
 
+use cifake_kernels::packed::TILE_ROWS;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::scratch::{Pool, Scratch};
@@ -7,8 +8,6 @@ use super::scratch::{Pool, Scratch};
 /// Rows of a product that a task works on, at most: the more, the less often weights are read, and
 /// so many rows of the kernel's 256-wide blocks still stay in the L2 cache.
 const TASK_ROWS: usize = 204;
-/// Rows of the kernel's tile.
-const TILE_ROWS: usize = 6;
 
 /// Whether the tasks of a step run here, one after the other, or in the current thread pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
