@@ -14,7 +14,7 @@ use crate::workspace::{LIGHT_FEATURES, Package, Role, Workspace, feature_list};
 #[command(after_help = "\
 Examples:
   cargo xtask fixtures                     regenerate every committed fixture
-  cargo xtask fixtures tinyvit --full      the real sizes of one crate, then its tests on them
+  cargo xtask fixtures tinyvit --full      the real sizes of this crate, then its tests on them
 
 Each generate.py has a requirements.txt beside it with pinned versions; they are installed into
 target/venv. With --full a generator writes the real sizes, too large to commit, into target/fixtures;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Packages whose fixtures are made; all if none is named
     packages: Vec<String>,
     /// Make fixtures of the real sizes under target/fixtures and run the tests on them
-    #[arg(long)]
+    #[arg(long, requires = "packages")]
     full: bool,
 }
 

@@ -328,7 +328,7 @@ fn a_file_of_pytorch_computes_what_it_computes_there() {
     let mut network = Network::new(2);
     let path = fixture("network.safetensors");
     load(&mut network, Source::File(&path), &Mapping::PYTORCH).expect("weights of this network");
-    // What generate_pytorch.py prints.
+    // What generate.py prints.
     let expected = [3.435_49, 3.798_476];
     for (found, expected) in network.output().into_iter().zip(expected.into_iter().cycle()) {
         assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");

@@ -15,7 +15,7 @@ use super::{N_WARM, Setting, Times};
 ///
 /// # Errors
 ///
-/// As [`measure`].
+/// As [`super::measure`].
 pub fn measure_training(setting: Setting) -> anyhow::Result<Times> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.n_threads).build()?;
     let config = if setting.config.n_classes > 2 {
