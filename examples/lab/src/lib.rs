@@ -5,6 +5,8 @@ use std::path::Path;
 use cifake::plot::{Panel, panels};
 use tinyvit::training::Row;
 
+pub mod attacked;
+pub mod choice;
 pub mod latency;
 
 /// Draws loss, and accuracy and AUC on the validation set, by epoch.

@@ -1,0 +1,127 @@
+//! What happens to pictures without an enemy: compression, blur, noise, resizing.
+
+use burn::tensor::Tensor;
+use cifake::{Picture, rgb8_from_tensor, tensor_from_rgb8};
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ImageFormat, RgbImage};
+use rand::Rng;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use serde::{Deserialize, Serialize};
+
+use crate::random::{normal, sample_rng};
+use crate::{Attack, Error, Perturbed, Samples, Victim};
+
+/// A change of 8-bit pictures that keeps their size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Corruption {
+    /// Stored as a baseline JPEG of this quality, 1 to 100.
+    Jpeg(u8),
+    /// A Gaussian of this standard deviation, in pixels.
+    Blur(f32),
+    /// Normal noise of this standard deviation, in units of a pixel's range.
+    Noise(f32),
+    /// Scaled by this factor and back, by Catmull-Rom.
+    Resize(f32),
+    /// The middle of each side by this share, scaled back to the whole, by Catmull-Rom.
+    Crop(f32),
+    /// Multiplied by this.
+    Brightness(f32),
+}
+
+impl Corruption {
+    /// The grid of the field: JPEG 90 to 30, blur 1 to 4, resize 0.5 and 0.75, noise, crop.
+    #[must_use]
+    pub fn grid() -> Vec<Self> {
+        let jpeg = [90, 70, 50, 30].map(Self::Jpeg);
+        let blur = [1.0, 2.0, 4.0].map(Self::Blur);
+        let resize = [0.75, 0.5].map(Self::Resize);
+        let noise = [0.02, 0.05].map(Self::Noise);
+        let rest = [Self::Crop(0.75), Self::Brightness(0.7), Self::Brightness(1.3)];
+        jpeg.into_iter().chain(blur).chain(resize).chain(noise).chain(rest).collect()
+    }
+
+    /// The picture as it arrives.
+    fn apply(self, picture: &Picture, rng: &mut impl Rng) -> RgbImage {
+        let (width, height) = (picture.width(), picture.height());
+        let image = RgbImage::from_raw(width, height, picture.pixels().to_vec())
+            .expect("a picture holds three bytes a pixel");
+        let scaled = |side: u32, factor: f32| ((side as f32 * factor).round() as u32).max(1);
+        let back =
+            |image: &RgbImage| imageops::resize(image, width, height, FilterType::CatmullRom);
+        match self {
+            Self::Jpeg(quality) => recompressed(&image, quality),
+            Self::Blur(sigma) => imageops::blur(&image, sigma),
+            Self::Noise(sigma) => {
+                let noise = normal(rng, picture.pixels().len());
+                let add = |(byte, noise): (&u8, f32)| {
+                    (f32::from(*byte) + 255.0 * sigma * noise).round() as u8
+                };
+                let pixels = picture.pixels().iter().zip(noise).map(add).collect();
+                RgbImage::from_raw(width, height, pixels).expect("as many bytes as before")
+            }
+            Self::Resize(factor) => {
+                let [narrow, low] = [scaled(width, factor), scaled(height, factor)];
+                back(&imageops::resize(&image, narrow, low, FilterType::CatmullRom))
+            }
+            Self::Crop(share) => {
+                let share = share.min(1.0);
+                let [narrow, low] = [scaled(width, share), scaled(height, share)];
+                let [x, y] = [(width - narrow) / 2, (height - low) / 2];
+                back(&imageops::crop_imm(&image, x, y, narrow, low).to_image())
+            }
+            Self::Brightness(factor) => {
+                let mut image = image;
+                image.iter_mut().for_each(|byte| {
+                    *byte = (f32::from(*byte) * factor).round() as u8;
+                });
+                image
+            }
+        }
+    }
+}
+
+fn recompressed(image: &RgbImage, quality: u8) -> RgbImage {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
+        .encode_image(image)
+        .expect("memory takes every byte of a picture of the stated size");
+    image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)
+        .expect("what was just encoded can be decoded")
+        .to_rgb8()
+}
+
+impl Attack for Corruption {
+    fn name(&self) -> String {
+        match self {
+            Self::Jpeg(quality) => format!("JPEG {quality}"),
+            Self::Blur(sigma) => format!("blur {sigma}"),
+            Self::Noise(sigma) => format!("noise {sigma}"),
+            Self::Resize(factor) => format!("resize {factor}"),
+            Self::Crop(share) => format!("crop {share}"),
+            Self::Brightness(factor) => format!("brightness {factor}"),
+        }
+    }
+
+    fn perturb(
+        &self,
+        _victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let pictures = rgb8_from_tensor(samples.images.clone());
+        let changed: Result<Vec<Picture>, cifake::Error> = pictures
+            .par_iter()
+            .zip(samples.ids.par_iter())
+            .map(|(picture, &id)| {
+                let image = self.apply(picture, &mut sample_rng(seed, id, 0));
+                let (width, height) = image.dimensions();
+                Ok(Picture::new(image.into_raw(), width, height)?)
+            })
+            .collect();
+        let images: Tensor<4> = tensor_from_rgb8(&changed?, &samples.images.device())?;
+        let n = samples.len();
+        Ok(Perturbed { images, n_queries: vec![0; n], n_gradients: vec![0; n] })
+    }
+}

@@ -1,0 +1,82 @@
+//! Noise on DCT coefficients, as the original system made it.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::seq::index;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
+use rustdct::DctPlanner;
+
+use crate::random::sample_rng;
+use crate::samples::values;
+use crate::{Attack, Error, Perturbed, Samples, Victim};
+
+/// Adds a constant to random coefficients of the orthonormal DCT of a whole picture, read as one
+/// line of bytes (rows, then columns, then RGB), and stretches the result to the range of a byte.
+///
+/// No model has a say in it. The stretching moves every pixel, so that no ball bounds the result;
+/// it is rounded down to whole levels, as a cast to bytes does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DctNoise {
+    /// Added to a coefficient, in levels of a byte.
+    pub strength: f64,
+    /// Share of the coefficients that are changed.
+    pub share: f64,
+}
+
+impl DctNoise {
+    /// 2,000 of the 3,072 coefficients of a 32x32 picture; `strength` was drawn from 4, 8, 12, 16
+    /// and 20.
+    #[must_use]
+    pub fn original(strength: f64) -> Self {
+        Self { strength, share: 2000.0 / 3072.0 }
+    }
+}
+
+impl Attack for DctNoise {
+    fn name(&self) -> String {
+        format!("DCT noise {}", self.strength)
+    }
+
+    fn perturb(
+        &self,
+        _victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let [batch, channels, height, width] = samples.images.dims();
+        let len = channels * height * width;
+        let lines = samples.images.clone().permute([0, 2, 3, 1]);
+        let mut lines = values(lines);
+        let mut planner = DctPlanner::<f64>::new();
+        let (forward, inverse) = (planner.plan_dct2(len), planner.plan_dct3(len));
+        let n_changed = (self.share * len as f64).round() as usize;
+        lines.par_chunks_mut(len).zip(&samples.ids).for_each(|(line, &id)| {
+            let mut line_f64: Vec<f64> =
+                line.iter().map(|&x| (f64::from(x) * 255.0).round()).collect();
+            forward.process_dct2(&mut line_f64);
+            // rustdct leaves out the scale; with it the constant below is one of the orthonormal
+            // transform, whose first basis vector is shorter.
+            let scale = (len as f64 / 2.0).sqrt();
+            for place in index::sample(&mut sample_rng(seed, id, 0), len, n_changed.min(len)) {
+                let first = if place == 0 { std::f64::consts::SQRT_2 } else { 1.0 };
+                line_f64[place] += self.strength * scale * first;
+            }
+            inverse.process_dct3(&mut line_f64);
+            stretch(&line_f64, line);
+        });
+        let images = TensorData::new(lines, [batch, height, width, channels]);
+        let images = Tensor::<4>::from_data(images, &samples.images.device());
+        let images = images.permute([0, 3, 1, 2]);
+        Ok(Perturbed { images, n_queries: vec![0; batch], n_gradients: vec![0; batch] })
+    }
+}
+
+/// `from` to whole levels of 0 to 255, its least value to 0 and its largest to 255.
+fn stretch(from: &[f64], to: &mut [f32]) {
+    let low = from.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = from.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let range = if high > low { high - low } else { 1.0 };
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = ((from - low) / range * 255.0).floor() as f32 / 255.0;
+    }
+}

@@ -1,0 +1,90 @@
+//! Several attacks in a row, each on what the ones before it left standing: AutoAttack's idea
+//! (Croce and Hein 2020, arXiv 2003.01690) for two classes, where DLR is not defined.
+
+use crate::loss::{Goal, Loss, ask};
+use crate::pgd::Best;
+use crate::{Apgd, Attack, Epsilon, Error, Fab, Norm, Perturbed, Samples, Square, Victim};
+
+/// Attacks that hand on only the samples that are still robust.
+pub struct Ensemble {
+    name: String,
+    goal: Goal,
+    attacks: Vec<Box<dyn Attack>>,
+}
+
+impl Ensemble {
+    /// These attacks, which all have `goal`, in order.
+    #[must_use]
+    pub fn new(name: impl Into<String>, goal: Goal, attacks: Vec<Box<dyn Attack>>) -> Self {
+        Self { name: name.into(), goal, attacks }
+    }
+
+    /// APGD on the cross-entropy, APGD on the margin, FAB with the one target, Square with 5,000
+    /// queries.
+    #[must_use]
+    pub fn standard(norm: Norm, epsilon: Epsilon) -> Self {
+        let attacks: Vec<Box<dyn Attack>> = vec![
+            Box::new(Apgd::new(norm, epsilon)),
+            Box::new(Apgd::new(norm, epsilon).with_loss(Loss::Margin)),
+            Box::new(Fab::new(norm, epsilon)),
+            Box::new(Square::new(norm, epsilon)),
+        ];
+        Self::new(format!("ensemble {norm} {epsilon}"), Goal::Untargeted, attacks)
+    }
+
+    /// The attacks, in order.
+    #[must_use]
+    pub fn attacks(&self) -> &[Box<dyn Attack>] {
+        &self.attacks
+    }
+
+    /// As [`Attack::perturb`], and for each sample which of the attacks turned it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the attacks.
+    pub fn perturb_and_tell(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<(Perturbed, Vec<Option<usize>>), Error> {
+        let mut best = Best::new(samples);
+        let mut turned_by = vec![None; samples.len()];
+        for (number, attack) in self.attacks.iter().enumerate() {
+            let open = best.still_robust();
+            if open.is_empty() {
+                break;
+            }
+            let tried = samples.select(&open);
+            // Attacks of one kind must not draw alike.
+            let seed = seed.wrapping_add(number as u64);
+            let found = attack.perturb(victim, &tried, seed)?;
+            let margins = ask(victim.answers(), &found.images, self.goal, &tried.labels);
+            best.offer(&open, &found.images, &margins);
+            for (place, &index) in open.iter().enumerate() {
+                best.n_queries[index] += found.n_queries[place] + 1;
+                best.n_gradients[index] += found.n_gradients[place];
+                if margins[place] > 0.0 {
+                    turned_by[index] = Some(number);
+                }
+            }
+        }
+        Ok((best.into_perturbed(), turned_by))
+    }
+}
+
+impl Attack for Ensemble {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn perturb(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        Ok(self.perturb_and_tell(victim, samples, seed)?.0)
+    }
+}

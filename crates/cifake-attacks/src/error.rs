@@ -1,0 +1,57 @@
+//! What can go wrong.
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A distance that no perturbation can have.
+    #[error("epsilon must be finite and not negative, in units of a pixel's range; it is {value}")]
+    Epsilon {
+        /// What was given.
+        value: f64,
+    },
+    /// A white-box attack on a model of which only the answers are known.
+    #[error(
+        "{attack} follows gradients, and the model under attack gives none: build the victim with \
+         `Victim::new`, or choose a black-box attack (Square, one pixel)"
+    )]
+    NeedsGradients {
+        /// Name of the attack.
+        attack: String,
+    },
+    /// Pictures that the block transform does not tile.
+    #[error(
+        "the block transform needs sides that are multiples of 8, and these pictures are \
+         {width}x{height}"
+    )]
+    Blocks {
+        /// Height of the pictures.
+        height: usize,
+        /// Width of the pictures.
+        width: usize,
+    },
+    /// A file of an evaluation under way that cannot be read back.
+    #[error("{} is no part of an evaluation; remove it to do that part again", path.display())]
+    Shard {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A file of an evaluation with another seed, other samples or another attack.
+    #[error(
+        "{} belongs to another run ({theirs}), not to this one ({ours}): choose another folder",
+        path.display()
+    )]
+    OtherRun {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it holds.
+        theirs: String,
+        /// What was asked for.
+        ours: String,
+    },
+    /// A failure of the vocabulary: files, pictures, metrics.
+    #[error(transparent)]
+    Cifake(#[from] cifake::Error),
+}

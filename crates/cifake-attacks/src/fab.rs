@@ -1,0 +1,196 @@
+//! FAB (Croce and Hein 2020, arXiv 1907.02044): the nearest picture beyond the decision boundary,
+//! by steps onto its linearization.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
+
+use crate::hyperplane::{Hyperplane, size};
+use crate::loss::{Goal, Loss, Objective};
+use crate::pgd::Best;
+use crate::random::sample_rng;
+use crate::samples::{rows, values};
+use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
+
+/// How far a step goes beyond the hyperplane.
+const OVERSHOOT: f32 = 1.05;
+/// Largest weight of the step from the original picture.
+const MAX_BIAS: f32 = 0.1;
+/// What is kept of a perturbation once it has succeeded.
+const BACKWARD: f32 = 0.9;
+
+/// FAB with the one other class of a detector as its target.
+///
+/// It minimizes the perturbation; a sample counts as turned where that lies within ε.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fab {
+    /// How perturbations are measured.
+    pub norm: Norm,
+    /// Radius within which a perturbation counts.
+    pub epsilon: Epsilon,
+    /// Steps of a restart.
+    pub steps: usize,
+    /// How often it is tried, the first time from the picture itself.
+    pub restarts: usize,
+    /// Where to.
+    pub goal: Goal,
+}
+
+impl Fab {
+    /// 100 steps, one restart.
+    #[must_use]
+    pub fn new(norm: Norm, epsilon: Epsilon) -> Self {
+        Self { norm, epsilon, steps: 100, restarts: 1, goal: Goal::Untargeted }
+    }
+
+    /// Sets the number of steps.
+    #[must_use]
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Where a restart begins: the first at the picture, the others beside it.
+    fn start(&self, origin: &[f32], rng_key: [u64; 2], restart: usize) -> Vec<f32> {
+        if restart == 0 {
+            return origin.to_vec();
+        }
+        let [seed, id] = rng_key;
+        let epsilon = self.epsilon.value() / 2.0;
+        let drawn = self.norm.draw(&mut sample_rng(seed, id, restart), origin.len(), epsilon);
+        origin.iter().zip(drawn).map(|(x, d)| (x + d).clamp(0.0, 1.0)).collect()
+    }
+
+    /// The next point of a sample.
+    fn step(&self, origin: &[f32], point: &[f32], margin: f32, gradient: &[f32]) -> Vec<f32> {
+        let plane = Hyperplane::through(point, margin, gradient);
+        let from_point = plane.nearest(self.norm, point);
+        let from_origin = plane.nearest(self.norm, origin);
+        let [near, far] = [(&from_point, point), (&from_origin, origin)]
+            .map(|(to, from)| size(self.norm, to.iter().zip(from).map(|(a, b)| a - b)));
+        let bias = if near + far > 0.0 { (near / (near + far)).min(MAX_BIAS) } else { 0.0 };
+        let beyond = |from: f32, to: f32| from + OVERSHOOT * (to - from);
+        (0..point.len())
+            .map(|i| {
+                let step = beyond(point[i], from_point[i]);
+                let biased = beyond(origin[i], from_origin[i]);
+                ((1.0 - bias) * step + bias * biased).clamp(0.0, 1.0)
+            })
+            .collect()
+    }
+
+    /// One restart of the samples at `open`.
+    fn descend(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        [seed, restart]: [u64; 2],
+        open: &[usize],
+        best: &mut Best,
+    ) -> Result<(), Error> {
+        let model = victim.gradients(&self.name())?;
+        let objective = Objective { goal: self.goal, loss: Loss::Margin };
+        let dims = samples.images.dims();
+        let len = dims[1..].iter().product();
+        let device = samples.images.device();
+        let origins = values(samples.images.clone());
+        let mut points: Vec<f32> = origins
+            .chunks_exact(len)
+            .zip(&samples.ids)
+            .flat_map(|(origin, &id)| self.start(origin, [seed, id], restart as usize))
+            .collect();
+        let mut nearest: Vec<Option<Found>> = vec![None; samples.len()];
+        let upload = |points: &[f32]| {
+            Tensor::<4>::from_data(TensorData::new(points.to_vec(), dims), &device)
+        };
+        for step in 0..=self.steps {
+            let seen = objective.differentiate(model, &upload(&points), &samples.labels);
+            open.iter().for_each(|&index| best.n_gradients[index] += 1);
+            let gradients = values(seen.gradient);
+            let moved: Vec<(Option<Found>, Vec<f32>)> = points
+                .par_chunks(len)
+                .zip(origins.par_chunks(len))
+                .zip(gradients.par_chunks(len))
+                .zip(seen.margins.par_iter())
+                .map(|(((point, origin), gradient), &margin)| {
+                    self.turn(origin, point, margin, gradient)
+                })
+                .collect();
+            for (i, (found, next)) in moved.into_iter().enumerate() {
+                if let Some(found) = found {
+                    let farther = nearest[i].as_ref().is_none_or(|old| old.size > found.size);
+                    nearest[i] = if farther { Some(found) } else { nearest[i].take() };
+                }
+                if step < self.steps {
+                    points[i * len..][..len].copy_from_slice(&next);
+                }
+            }
+        }
+        let epsilon = self.epsilon.value() as f32 * (1.0 + 1e-6);
+        let inside = |i: &usize| nearest[*i].as_ref().is_some_and(|found| found.size <= epsilon);
+        let turned: Vec<usize> = (0..samples.len()).filter(inside).collect();
+        if turned.is_empty() {
+            return Ok(());
+        }
+        let mut images = origins;
+        let mut margins = vec![f32::NEG_INFINITY; samples.len()];
+        for &i in &turned {
+            if let Some(found) = &nearest[i] {
+                images[i * len..][..len].copy_from_slice(&found.point);
+                margins[i] = found.margin;
+            }
+        }
+        let turned_indices: Vec<usize> = turned.iter().map(|&i| open[i]).collect();
+        let turned_margins: Vec<f32> = turned.iter().map(|&i| margins[i]).collect();
+        best.offer(&turned_indices, &rows(&upload(&images), &turned), &turned_margins);
+        Ok(())
+    }
+
+    /// What a sample has found at `point`, and where it goes next.
+    fn turn(
+        &self,
+        origin: &[f32],
+        point: &[f32],
+        margin: f32,
+        gradient: &[f32],
+    ) -> (Option<Found>, Vec<f32>) {
+        if margin <= 0.0 {
+            return (None, self.step(origin, point, margin, gradient));
+        }
+        let size = size(self.norm, point.iter().zip(origin).map(|(a, b)| a - b));
+        let back = |(o, x): (&f32, &f32)| o + BACKWARD * (x - o);
+        let next = origin.iter().zip(point).map(back).collect();
+        (Some(Found { point: point.to_vec(), size, margin }), next)
+    }
+}
+
+/// A picture that the model gets wrong.
+#[derive(Clone)]
+struct Found {
+    point: Vec<f32>,
+    size: f32,
+    margin: f32,
+}
+
+impl Attack for Fab {
+    fn name(&self) -> String {
+        format!("FAB {} {}", self.norm, self.epsilon)
+    }
+
+    fn perturb(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let mut best = Best::new(samples);
+        for restart in 0..self.restarts.max(1) {
+            let open = best.still_robust();
+            if open.is_empty() {
+                break;
+            }
+            let tried = samples.select(&open);
+            self.descend(victim, &tried, [seed, restart as u64], &open, &mut best)?;
+        }
+        Ok(best.into_perturbed())
+    }
+}

@@ -1,0 +1,123 @@
+//! What an attack climbs.
+
+use burn::tensor::{Tensor, TensorData, activation};
+use cifake::{Differentiable, Label};
+use serde::{Deserialize, Serialize};
+
+use crate::samples::values;
+
+/// When an attack has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// The picture gets another label than its true one.
+    Untargeted,
+    /// The picture gets this label, whatever it is.
+    Targeted(Label),
+}
+
+impl Goal {
+    /// The label that a picture of label `truth` is pushed to: with two classes there is one.
+    #[must_use]
+    pub fn wanted(self, truth: Label) -> Label {
+        match self {
+            Self::Untargeted => match truth {
+                Label::Real => Label::Fake,
+                Label::Fake => Label::Real,
+            },
+            Self::Targeted(label) => label,
+        }
+    }
+}
+
+/// A function of the margin, the wanted class's logit minus the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Cross-entropy of the class that the picture must lose: `softplus(margin)`.
+    ///
+    /// Its gradient vanishes where a model is very sure of itself.
+    CrossEntropy,
+    /// The margin itself. With two classes it takes the place of DLR (Croce and Hein 2020,
+    /// arXiv 2003.01690), which needs a third.
+    Margin,
+}
+
+/// Goal and loss of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Objective {
+    pub(crate) goal: Goal,
+    pub(crate) loss: Loss,
+}
+
+/// What a model says of a batch, as seen from the goal.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// Above 0 where the attack has succeeded.
+    pub(crate) margins: Vec<f32>,
+    /// Gradient of the loss, `[batch, 3, height, width]`.
+    pub(crate) gradient: Tensor<4>,
+}
+
+impl Seen {
+    pub(crate) fn succeeded(&self) -> Vec<bool> {
+        self.margins.iter().map(|&margin| margin > 0.0).collect()
+    }
+}
+
+/// Wanted logit minus the other, `[batch]`.
+pub(crate) fn margins(logits: Tensor<2>, goal: Goal, labels: &[Label]) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    assert_eq!([batch, classes], [labels.len(), 2], "a classifier answers with [batch, 2]");
+    let sign = |&label: &Label| if goal.wanted(label) == Label::Fake { 1.0f32 } else { -1.0 };
+    let signs: Vec<f32> = labels.iter().map(sign).collect();
+    let signs = Tensor::<1>::from_data(TensorData::new(signs, [batch]), &logits.device());
+    let [real, fake] = [0, 1].map(|class| logits.clone().narrow(1, class, 1).reshape([batch]));
+    (fake - real) * signs
+}
+
+impl Objective {
+    /// Margins and the gradient of the loss, summed over the batch so that samples stay apart.
+    pub(crate) fn differentiate(
+        self,
+        model: &dyn Differentiable,
+        images: &Tensor<4>,
+        labels: &[Label],
+    ) -> Seen {
+        let input = Tensor::from_inner(images.clone()).require_grad();
+        let margins = margins(model.logits(input.clone()), self.goal, labels);
+        let loss = match self.loss {
+            Loss::CrossEntropy => activation::softplus(margins.clone(), 1.0),
+            Loss::Margin => margins.clone(),
+        };
+        let gradients = loss.sum().backward();
+        // A model that ignores its input has no gradient.
+        let gradient = input.grad(&gradients).unwrap_or_else(|| images.zeros_like());
+        Seen { margins: values(margins.inner()), gradient }
+    }
+}
+
+/// Margins of `images` without a gradient.
+pub(crate) fn ask(
+    model: &dyn cifake::Classifier,
+    images: &Tensor<4>,
+    goal: Goal,
+    labels: &[Label],
+) -> Vec<f32> {
+    values(margins(model.logits(images.clone()), goal, labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_margin_is_positive_where_the_goal_is_reached() {
+        let logits = Tensor::<2>::from_floats([[1.0, 3.0], [1.0, 3.0]], &Device::flex());
+        let labels = [Label::Real, Label::Fake];
+        assert_eq!(values(margins(logits.clone(), Goal::Untargeted, &labels)), [2.0, -2.0]);
+        let to_fake = Goal::Targeted(Label::Fake);
+        assert_eq!(values(margins(logits, to_fake, &labels)), [2.0, 2.0]);
+    }
+}

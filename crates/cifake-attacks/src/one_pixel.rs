@@ -1,0 +1,285 @@
+//! Attacks that change a few pixels.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+
+use crate::loss::{Goal, ask};
+use crate::random::sample_rng;
+use crate::samples::values;
+use crate::{Attack, Error, Perturbed, Samples, Victim};
+
+/// Candidates that are classified at a time.
+const CHUNK: usize = 512;
+
+/// The one-pixel attack (Su et al. 2019, arXiv 1710.08864): differential evolution over the place
+/// and colour of `n_pixels` pixels, DE/rand/1 without crossover, a child against the parent of its
+/// own number. A whole generation is classified at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnePixel {
+    /// Pixels that a candidate changes.
+    pub n_pixels: usize,
+    /// Candidates of a generation.
+    pub population: usize,
+    /// Generations, at most.
+    pub generations: usize,
+    /// Weight of the difference of two parents.
+    pub mutation: f32,
+    /// Where to.
+    pub goal: Goal,
+}
+
+impl OnePixel {
+    /// The paper's: one pixel, 400 candidates, 100 generations, weight 0.5.
+    #[must_use]
+    pub fn new() -> Self {
+        let goal = Goal::Untargeted;
+        Self { n_pixels: 1, population: 400, generations: 100, mutation: 0.5, goal }
+    }
+
+    /// Sets the number of pixels.
+    #[must_use]
+    pub fn with_pixels(self, n_pixels: usize) -> Self {
+        Self { n_pixels, ..self }
+    }
+
+    /// Sets how large and how many the generations are.
+    #[must_use]
+    pub fn with_budget(self, population: usize, generations: usize) -> Self {
+        Self { population, generations, ..self }
+    }
+
+    /// The margin from which a sample rests: the true class below 5 %, or the target above 90 %.
+    fn enough(&self) -> f32 {
+        let share: f32 = match self.goal {
+            Goal::Untargeted => 0.95,
+            Goal::Targeted(_) => 0.9,
+        };
+        (share / (1.0 - share)).ln()
+    }
+}
+
+impl Default for OnePixel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Place and colour of one pixel: row and column as shares of the sides, RGB in `[0, 1]`.
+type Gene = [f32; 5];
+
+/// A sample under way.
+struct Evolution<'a> {
+    index: usize,
+    origin: &'a [f32],
+    rng: ChaCha8Rng,
+    parents: Vec<Vec<Gene>>,
+    margins: Vec<f32>,
+    children: Vec<Vec<Gene>>,
+}
+
+impl Evolution<'_> {
+    fn best(&self) -> usize {
+        let better = |a: &usize, b: &usize| self.margins[*a].total_cmp(&self.margins[*b]);
+        (0..self.margins.len()).max_by(better).unwrap_or(0)
+    }
+
+    /// `a + mutation (b - c)` of three other parents, for each place.
+    fn breed(&mut self, mutation: f32) {
+        let n = self.parents.len();
+        let rng = &mut self.rng;
+        let parents = &self.parents;
+        self.children = (0..n)
+            .map(|place| {
+                let [a, b, c] = others(rng, n, place).map(|i| &parents[i]);
+                let gene = |(a, (b, c)): (&Gene, (&Gene, &Gene))| {
+                    std::array::from_fn(|i| (a[i] + mutation * (b[i] - c[i])).clamp(0.0, 1.0))
+                };
+                a.iter().zip(b.iter().zip(c)).map(gene).collect()
+            })
+            .collect();
+    }
+
+    fn select(&mut self, margins: &[f32]) {
+        for (place, child) in self.children.drain(..).enumerate() {
+            if margins[place] > self.margins[place] {
+                self.margins[place] = margins[place];
+                self.parents[place] = child;
+            }
+        }
+    }
+}
+
+/// Three different numbers below `n`, none of them `place`.
+fn others(rng: &mut impl Rng, n: usize, place: usize) -> [usize; 3] {
+    let mut chosen = [place; 3];
+    for i in 0..3 {
+        loop {
+            let candidate = rng.random_range(0..n);
+            if candidate != place && !chosen[..i].contains(&candidate) {
+                chosen[i] = candidate;
+                break;
+            }
+        }
+    }
+    chosen
+}
+
+/// Place uniform, colours normal about the middle with a standard deviation of half the range.
+fn draw(rng: &mut impl Rng) -> Gene {
+    let mut colour = || {
+        let drawn: f32 = StandardNormal.sample(rng);
+        (128.0 + 127.0 * drawn).clamp(0.0, 255.0) / 255.0
+    };
+    let [red, green, blue] = [colour(), colour(), colour()];
+    [rng.random(), rng.random(), red, green, blue]
+}
+
+/// `origin`, `[3, height, width]`, with the pixels of a candidate, in whole levels of a byte.
+fn paint(origin: &[f32], genes: &[Gene], [height, width]: [usize; 2], out: &mut [f32]) {
+    out.copy_from_slice(origin);
+    let place = |share: f32, side: usize| ((share * side as f32) as usize).min(side - 1);
+    for gene in genes {
+        let at = place(gene[0], height) * width + place(gene[1], width);
+        for (channel, &level) in gene[2..].iter().enumerate() {
+            out[channel * height * width + at] = (level * 255.0).round() / 255.0;
+        }
+    }
+}
+
+impl OnePixel {
+    /// Margins of `candidates` of each sample under way, in their order.
+    fn judge(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        evolutions: &[Evolution<'_>],
+        candidates: for<'a> fn(&'a Evolution<'_>) -> &'a [Vec<Gene>],
+    ) -> Vec<f32> {
+        let [_, channels, height, width] = samples.images.dims();
+        let len = channels * height * width;
+        let all: Vec<(&Evolution<'_>, &Vec<Gene>)> = evolutions
+            .iter()
+            .flat_map(|evolution| candidates(evolution).iter().map(move |c| (evolution, c)))
+            .collect();
+        let device = samples.images.device();
+        let mut margins = Vec::with_capacity(all.len());
+        for chunk in all.chunks(CHUNK) {
+            let mut pixels = vec![0.0; chunk.len() * len];
+            for ((evolution, genes), out) in chunk.iter().zip(pixels.chunks_exact_mut(len)) {
+                paint(evolution.origin, genes, [height, width], out);
+            }
+            let labels: Vec<_> = chunk.iter().map(|(e, _)| samples.labels[e.index]).collect();
+            let shape = [chunk.len(), channels, height, width];
+            let images = Tensor::from_data(TensorData::new(pixels, shape), &device);
+            margins.extend(ask(victim.answers(), &images, self.goal, &labels));
+        }
+        margins
+    }
+}
+
+impl Attack for OnePixel {
+    fn name(&self) -> String {
+        let pixels = if self.n_pixels == 1 { "one pixel" } else { "few pixels" };
+        format!("{pixels} {}x{}", self.population, self.generations)
+    }
+
+    fn perturb(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let [batch, channels, height, width] = samples.images.dims();
+        let len = channels * height * width;
+        // Differential evolution needs a child's parent and three others.
+        let population = self.population.max(4);
+        let mut images = values(samples.images.clone());
+        let origins = images.clone();
+        let mut n_queries = vec![0; batch];
+        let mut evolutions: Vec<Evolution<'_>> = origins
+            .chunks_exact(len)
+            .enumerate()
+            .map(|(index, origin)| {
+                let mut rng = sample_rng(seed, samples.ids[index], 0);
+                let mut candidate = || (0..self.n_pixels).map(|_| draw(&mut rng)).collect();
+                let parents = (0..population).map(|_| candidate()).collect();
+                Evolution { index, origin, rng, parents, margins: vec![], children: vec![] }
+            })
+            .collect();
+        let margins = self.judge(victim, samples, &evolutions, |e| &e.parents);
+        for (evolution, margins) in evolutions.iter_mut().zip(margins.chunks_exact(population)) {
+            evolution.margins = margins.to_vec();
+            n_queries[evolution.index] += population;
+        }
+        let mut finished = Vec::new();
+        for generation in 0..=self.generations {
+            let last = generation == self.generations;
+            let (done, going): (Vec<_>, Vec<_>) =
+                evolutions.into_iter().partition(|e| last || e.margins[e.best()] >= self.enough());
+            finished.extend(done);
+            evolutions = going;
+            if evolutions.is_empty() {
+                break;
+            }
+            evolutions.par_iter_mut().for_each(|evolution| evolution.breed(self.mutation));
+            let margins = self.judge(victim, samples, &evolutions, |e| &e.children);
+            let mut margins = margins.chunks_exact(population);
+            for evolution in &mut evolutions {
+                evolution.select(margins.next().expect("one margin a child"));
+                n_queries[evolution.index] += population;
+            }
+        }
+        for evolution in finished {
+            let genes = &evolution.parents[evolution.best()];
+            let out = &mut images[evolution.index * len..][..len];
+            paint(evolution.origin, genes, [height, width], out);
+        }
+        let images = TensorData::new(images, [batch, channels, height, width]);
+        let images = Tensor::from_data(images, &samples.images.device());
+        Ok(Perturbed { images, n_queries, n_gradients: vec![0; batch] })
+    }
+}
+
+/// One pixel at a random place set to one colour: the original system's "one-pixel attack".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PixelNoise {
+    /// The colour, RGB.
+    pub color: [u8; 3],
+}
+
+impl PixelNoise {
+    /// Pure green.
+    #[must_use]
+    pub fn original() -> Self {
+        Self { color: [0, 255, 0] }
+    }
+}
+
+impl Attack for PixelNoise {
+    fn name(&self) -> String {
+        "pixel noise".to_owned()
+    }
+
+    fn perturb(
+        &self,
+        _victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let dims = samples.images.dims();
+        let [batch, channels, height, width] = dims;
+        let mut images = values(samples.images.clone());
+        let len = channels * height * width;
+        for (image, &id) in images.chunks_exact_mut(len).zip(&samples.ids) {
+            let at = sample_rng(seed, id, 0).random_range(0..height * width);
+            for (plane, level) in image.chunks_exact_mut(height * width).zip(self.color) {
+                plane[at] = f32::from(level) / 255.0;
+            }
+        }
+        let images = Tensor::from_data(TensorData::new(images, dims), &samples.images.device());
+        Ok(Perturbed { images, n_queries: vec![0; batch], n_gradients: vec![0; batch] })
+    }
+}

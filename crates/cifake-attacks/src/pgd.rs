@@ -1,0 +1,323 @@
+//! Projected gradient ascent (Madry et al. 2018, arXiv 1706.06083) and its relatives: one set of
+//! parts, of which FGSM, BIM and MI-FGSM are choices.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use crate::dct::Band;
+use crate::loss::{Goal, Loss, Objective, ask};
+use crate::random::sample_rng;
+use crate::samples::{choose_rows, column, rows};
+use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
+
+/// Step, project, clamp; the loss is summed over a batch, so that samples are independent.
+///
+/// ```
+/// use cifake_attacks::{Epsilon, Pgd};
+///
+/// let attack = Pgd::linf(Epsilon::from_255(2.0)?).with_steps(20).with_restarts(5);
+/// # assert_eq!(attack.steps, 20);
+/// # Ok::<(), cifake_attacks::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pgd {
+    /// The ball.
+    pub norm: Norm,
+    /// Its radius.
+    pub epsilon: Epsilon,
+    /// Gradient steps of a restart.
+    pub steps: usize,
+    /// Length of a step.
+    pub step_size: StepSize,
+    /// Whether a restart begins at a random point of the ball or at the picture.
+    pub random_start: bool,
+    /// How often it is tried; the best of a sample counts.
+    pub restarts: usize,
+    /// Share of the running direction that is kept (Dong et al. 2018, arXiv 1710.06081).
+    pub momentum: Option<f64>,
+    /// What is climbed.
+    pub loss: Loss,
+    /// Where to.
+    pub goal: Goal,
+    /// Whether a sample rests as soon as it has succeeded: the same successes for less work, and
+    /// perturbations that are no stronger than needed.
+    pub early_stop: bool,
+    /// Frequencies to which steps are confined; all without it.
+    pub band: Option<Band>,
+}
+
+impl Pgd {
+    /// 10 steps of 2.5 ε / 10 from a random start, as Madry et al.
+    #[must_use]
+    pub fn new(norm: Norm, epsilon: Epsilon) -> Self {
+        Self {
+            norm,
+            epsilon,
+            steps: 10,
+            step_size: StepSize::Relative(0.25),
+            random_start: true,
+            restarts: 1,
+            momentum: None,
+            loss: Loss::CrossEntropy,
+            goal: Goal::Untargeted,
+            early_stop: false,
+            band: None,
+        }
+    }
+
+    /// [`Pgd::new`] in the linf ball.
+    #[must_use]
+    pub fn linf(epsilon: Epsilon) -> Self {
+        Self::new(Norm::Linf, epsilon)
+    }
+
+    /// [`Pgd::new`] in the l2 ball.
+    #[must_use]
+    pub fn l2(epsilon: Epsilon) -> Self {
+        Self::new(Norm::L2, epsilon)
+    }
+
+    /// One step of size ε from the picture itself (Goodfellow et al. 2015, arXiv 1412.6572).
+    #[must_use]
+    pub fn fgsm(epsilon: Epsilon) -> Self {
+        let step_size = StepSize::Relative(1.0);
+        Self { steps: 1, step_size, random_start: false, ..Self::linf(epsilon) }
+    }
+
+    /// `steps` steps of ε / `steps` from the picture (Kurakin et al. 2017, arXiv 1607.02533).
+    #[must_use]
+    pub fn bim(epsilon: Epsilon, steps: usize) -> Self {
+        let step_size = StepSize::Relative(1.0 / steps.max(1) as f64);
+        Self { steps, step_size, random_start: false, ..Self::linf(epsilon) }
+    }
+
+    /// [`Pgd::bim`] with momentum 1.
+    #[must_use]
+    pub fn mi_fgsm(epsilon: Epsilon, steps: usize) -> Self {
+        Self { momentum: Some(1.0), ..Self::bim(epsilon, steps) }
+    }
+
+    /// l2 steps confined to a band of the orthonormal 8x8 block DCT, in which the l2 ball is the
+    /// same ball; what clamping to `[0, 1]` changes may lie outside the band.
+    #[must_use]
+    pub fn dct(epsilon: Epsilon, band: Band) -> Self {
+        Self { band: Some(band), ..Self::l2(epsilon) }
+    }
+
+    /// The l2 attack of the original system: ε 1, 10 steps of 0.025 ε, so that most of the
+    /// perturbation is its random start.
+    #[must_use]
+    pub fn original_l2() -> Self {
+        Self::original(Norm::L2, 1.0, 0.025)
+    }
+
+    /// The linf attack of the original system: ε 16/255, 10 steps of 0.1 ε.
+    #[must_use]
+    pub fn original_linf() -> Self {
+        Self::original(Norm::Linf, 16.0 / 255.0, 0.1)
+    }
+
+    fn original(norm: Norm, epsilon: f64, step: f64) -> Self {
+        let epsilon = Epsilon::new(epsilon).expect("a literal radius is finite");
+        Self { step_size: StepSize::Relative(step), ..Self::new(norm, epsilon) }
+    }
+
+    /// Sets the number of steps and with it their size, 2.5 ε / steps.
+    #[must_use]
+    pub fn with_steps(self, steps: usize) -> Self {
+        let step_size = StepSize::Relative(2.5 / steps.max(1) as f64);
+        Self { steps, step_size, ..self }
+    }
+
+    /// Sets the size of a step.
+    #[must_use]
+    pub fn with_step_size(self, step_size: StepSize) -> Self {
+        Self { step_size, ..self }
+    }
+
+    /// Sets the number of restarts.
+    #[must_use]
+    pub fn with_restarts(self, restarts: usize) -> Self {
+        Self { restarts, ..self }
+    }
+
+    /// Sets the goal.
+    #[must_use]
+    pub fn with_goal(self, goal: Goal) -> Self {
+        Self { goal, ..self }
+    }
+
+    /// Sets the loss.
+    #[must_use]
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// Lets a sample rest once it has succeeded.
+    #[must_use]
+    pub fn with_early_stop(self) -> Self {
+        Self { early_stop: true, ..self }
+    }
+
+    /// The point at which a restart begins.
+    fn start(&self, samples: &Samples, seed: u64, restart: usize) -> Result<Tensor<4>, Error> {
+        let origin = &samples.images;
+        if !self.random_start {
+            return Ok(origin.clone());
+        }
+        let dims = origin.dims();
+        let len = dims[1..].iter().product();
+        let epsilon = self.epsilon.value();
+        let draw = |&id: &u64| self.norm.draw(&mut sample_rng(seed, id, restart), len, epsilon);
+        let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
+        let delta = Tensor::from_data(TensorData::new(drawn.concat(), dims), &origin.device());
+        let delta = self.confine(delta)?;
+        Ok(self.norm.project(origin.clone() + delta, origin, epsilon))
+    }
+
+    fn confine(&self, delta: Tensor<4>) -> Result<Tensor<4>, Error> {
+        match &self.band {
+            Some(band) => band.filter(delta),
+            None => Ok(delta),
+        }
+    }
+
+    /// One restart of `samples`: pictures, their margins, and gradients taken of each.
+    fn climb(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+        restart: usize,
+    ) -> Result<(Tensor<4>, Vec<f32>, Vec<usize>), Error> {
+        let model = victim.gradients(&self.name())?;
+        let objective = Objective { goal: self.goal, loss: self.loss };
+        let epsilon = self.epsilon.value();
+        let step = self.step_size.of(self.epsilon);
+        let origin = &samples.images;
+        let mut images = self.start(samples, seed, restart)?;
+        let mut direction: Option<Tensor<4>> = None;
+        let mut n_gradients = vec![0; samples.len()];
+        let mut resting = vec![false; samples.len()];
+        for _ in 0..self.steps {
+            let seen = objective.differentiate(model, &images, &samples.labels);
+            n_gradients.iter_mut().zip(&resting).for_each(|(n, rests)| *n += usize::from(!rests));
+            if self.early_stop {
+                resting = seen.succeeded();
+                if resting.iter().all(|&rests| rests) {
+                    break;
+                }
+            }
+            let mut gradient = self.confine(seen.gradient)?;
+            if let Some(momentum) = self.momentum {
+                gradient = accumulate(gradient, direction.take(), momentum);
+                direction = Some(gradient.clone());
+            }
+            let moved = images.clone() + self.norm.steepest(gradient) * step;
+            let moved = self.norm.project(moved, origin, epsilon);
+            images = choose_rows(&resting, images, moved);
+        }
+        let margins = ask(victim.answers(), &images, self.goal, &samples.labels);
+        Ok((images, margins, n_gradients))
+    }
+}
+
+/// `momentum * direction + gradient / mean |gradient|`.
+fn accumulate(gradient: Tensor<4>, direction: Option<Tensor<4>>, momentum: f64) -> Tensor<4> {
+    let [batch, channels, height, width] = gradient.dims();
+    let flat = gradient.clone().reshape([batch, channels * height * width]);
+    let mean = flat.abs().mean_dim(1).clamp_min(1e-12).reshape([batch, 1, 1, 1]);
+    let gradient = gradient / mean;
+    match direction {
+        Some(direction) => direction * momentum + gradient,
+        None => gradient,
+    }
+}
+
+impl Attack for Pgd {
+    fn name(&self) -> String {
+        let kind = match (self.steps, self.momentum, &self.band) {
+            (_, _, Some(_)) => "DCT PGD".to_owned(),
+            (1, _, None) => "FGSM".to_owned(),
+            (steps, Some(_), None) => format!("MI-FGSM-{steps}"),
+            (steps, None, None) => format!("PGD-{steps}"),
+        };
+        format!("{kind} {} {}", self.norm, self.epsilon)
+    }
+
+    fn perturb(
+        &self,
+        victim: &Victim<'_>,
+        samples: &Samples,
+        seed: u64,
+    ) -> Result<Perturbed, Error> {
+        let mut best = Best::new(samples);
+        for restart in 0..self.restarts.max(1) {
+            let open = best.still_robust();
+            if open.is_empty() {
+                break;
+            }
+            let tried = samples.select(&open);
+            let (images, margins, n_gradients) = self.climb(victim, &tried, seed, restart)?;
+            best.offer(&open, &images, &margins);
+            for (place, &index) in open.iter().enumerate() {
+                best.n_gradients[index] += n_gradients[place];
+                best.n_queries[index] += 1;
+            }
+        }
+        Ok(best.into_perturbed())
+    }
+}
+
+/// The best picture of each sample so far.
+pub(crate) struct Best {
+    images: Tensor<4>,
+    margins: Vec<f32>,
+    pub(crate) n_queries: Vec<usize>,
+    pub(crate) n_gradients: Vec<usize>,
+}
+
+impl Best {
+    pub(crate) fn new(samples: &Samples) -> Self {
+        let n = samples.len();
+        Self {
+            images: samples.images.clone(),
+            margins: vec![f32::NEG_INFINITY; n],
+            n_queries: vec![0; n],
+            n_gradients: vec![0; n],
+        }
+    }
+
+    /// Samples that no offer has turned yet.
+    pub(crate) fn still_robust(&self) -> Vec<usize> {
+        (0..self.margins.len()).filter(|&i| self.margins[i] <= 0.0).collect()
+    }
+
+    /// Takes what is better of `images`, whose row `i` belongs to the sample `indices[i]`.
+    pub(crate) fn offer(&mut self, indices: &[usize], images: &Tensor<4>, margins: &[f32]) {
+        // A margin of NaN is no success and never replaces another picture.
+        let better = |&place: &usize| margins[place] > self.margins[indices[place]];
+        let places: Vec<usize> = (0..indices.len()).filter(better).collect();
+        if places.is_empty() {
+            return;
+        }
+        let n = self.margins.len();
+        let mut source: Vec<usize> = (0..n).collect();
+        for &place in &places {
+            source[indices[place]] = n + place;
+            self.margins[indices[place]] = margins[place];
+        }
+        let both = Tensor::cat(vec![self.images.clone(), images.clone()], 0);
+        self.images = rows(&both, &source);
+    }
+
+    pub(crate) fn into_perturbed(self) -> Perturbed {
+        let Self { images, n_queries, n_gradients, .. } = self;
+        Perturbed { images, n_queries, n_gradients }
+    }
+}
+
+/// A per-sample factor, ready to be multiplied with pictures.
+pub(crate) fn factor(values: &[f32], like: &Tensor<4>) -> Tensor<4> {
+    column(values.to_vec(), like)
+}

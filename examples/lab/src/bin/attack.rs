@@ -1,0 +1,111 @@
+//! Attacks pictures and shows what the detector said before and after.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cifake::device;
+use clap::Parser;
+use lab::attacked::{attack_file, pictures};
+use lab::choice::{ATTACKS, attack_named};
+use tinyvit::Detector;
+
+/// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
+/// NAME.compared.png: original, attacked, ten times the difference.
+#[derive(Parser)]
+#[command(after_help = format!("{ATTACKS}
+
+Examples:
+  attack datasets/sample
+  attack --attack apgd-l2@0.5 --out attacked photo.png"))]
+struct Args {
+    /// Pictures and folders of pictures.
+    #[arg(required_unless_present = "smoke")]
+    paths: Vec<PathBuf>,
+    /// What to do to them, see below.
+    #[arg(long, default_value = "pgd-linf@2", value_parser = checked)]
+    attack: String,
+    /// Folder for the results.
+    #[arg(long, default_value = "attacked")]
+    out: PathBuf,
+    /// Weight file to use instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Seed of the attack.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// One JSON object a picture instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Attack the sample pictures into a temporary folder.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn checked(name: &str) -> Result<String, String> {
+    attack_named(name).map(|_| name.to_owned())
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns how many pictures failed.
+fn run(mut args: Args) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    if args.smoke {
+        args.paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample")];
+        args.out = temporary.path().to_owned();
+    }
+    let detector = match &args.weights {
+        Some(file) => Detector::from_file(file)?,
+        None => Detector::embedded()?,
+    };
+    let device = device::parse(&args.device)?;
+    let detector = detector.on(&device);
+    let attack = attack_named(&args.attack).map_err(anyhow::Error::msg)?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
+    let mut out = io::stdout().lock();
+    if !args.json {
+        writeln!(out, "{}\n", attack.name())?;
+        writeln!(
+            out,
+            "{:<40} {:>8} {:>8} {:>7} {:>9}",
+            "picture", "before", "after", "l2", "linf"
+        )?;
+    }
+    let mut n_failed = 0;
+    for (id, path) in pictures(&args.paths)?.iter().enumerate() {
+        let outcome =
+            attack_file(&detector, &*attack, path, [id as u64, args.seed], &args.out, &device);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match outcome {
+            Err(error) if args.json => {
+                let error = serde_json::json!({ "path": path, "error": format!("{error:#}") });
+                writeln!(out, "{error}")?;
+                n_failed += 1;
+            }
+            Err(error) => {
+                writeln!(out, "{name:<40} {error:#}")?;
+                n_failed += 1;
+            }
+            Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,
+            Ok(a) => {
+                let [before, after, l2, levels] = [a.before, a.after, a.l2, 255.0 * a.linf];
+                writeln!(out, "{name:<40} {before:>8.3} {after:>8.3} {l2:>7.3} {levels:>5.1}/255")?;
+            }
+        }
+    }
+    Ok(n_failed)
+}
