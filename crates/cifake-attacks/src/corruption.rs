@@ -1,12 +1,13 @@
 //! What happens to pictures without an enemy: compression, blur, noise, resizing.
 
-use burn::tensor::Tensor;
 use cifake::{Picture, rgb8_from_tensor, tensor_from_rgb8};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use rand::Rng;
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{
+    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::random::{normal, sample_rng};
@@ -43,43 +44,40 @@ impl Corruption {
     }
 
     /// The picture as it arrives.
-    fn apply(self, picture: &Picture, rng: &mut impl Rng) -> RgbImage {
-        let (width, height) = (picture.width(), picture.height());
-        let image = RgbImage::from_raw(width, height, picture.pixels().to_vec())
-            .expect("a picture holds three bytes a pixel");
+    fn apply(self, image: RgbImage, rng: &mut impl Rng) -> RgbImage {
+        let (width, height) = image.dimensions();
         let scaled = |side: u32, factor: f32| ((side as f32 * factor).round() as u32).max(1);
-        let back =
-            |image: &RgbImage| imageops::resize(image, width, height, FilterType::CatmullRom);
+        let resize = |image: &RgbImage, width, height| {
+            imageops::resize(image, width, height, FilterType::CatmullRom)
+        };
         match self {
             Self::Jpeg(quality) => recompressed(&image, quality),
             Self::Blur(sigma) => imageops::blur(&image, sigma),
             Self::Noise(sigma) => {
-                let noise = normal(rng, picture.pixels().len());
-                let add = |(byte, noise): (&u8, f32)| {
-                    (f32::from(*byte) + 255.0 * sigma * noise).round() as u8
-                };
-                let pixels = picture.pixels().iter().zip(noise).map(add).collect();
-                RgbImage::from_raw(width, height, pixels).expect("as many bytes as before")
+                let noise = normal(rng, image.len());
+                changed(image, |i, level| level + 255.0 * sigma * noise[i])
             }
             Self::Resize(factor) => {
-                let [narrow, low] = [scaled(width, factor), scaled(height, factor)];
-                back(&imageops::resize(&image, narrow, low, FilterType::CatmullRom))
+                let small = resize(&image, scaled(width, factor), scaled(height, factor));
+                resize(&small, width, height)
             }
             Self::Crop(share) => {
                 let share = share.min(1.0);
                 let [narrow, low] = [scaled(width, share), scaled(height, share)];
                 let [x, y] = [(width - narrow) / 2, (height - low) / 2];
-                back(&imageops::crop_imm(&image, x, y, narrow, low).to_image())
+                resize(&imageops::crop_imm(&image, x, y, narrow, low).to_image(), width, height)
             }
-            Self::Brightness(factor) => {
-                let mut image = image;
-                image.iter_mut().for_each(|byte| {
-                    *byte = (f32::from(*byte) * factor).round() as u8;
-                });
-                image
-            }
+            Self::Brightness(factor) => changed(image, |_, level| factor * level),
         }
     }
+}
+
+/// Every byte as `change` makes it of its index and level, rounded and kept in range.
+fn changed(mut image: RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage {
+    for (i, byte) in image.iter_mut().enumerate() {
+        *byte = change(i, f32::from(*byte)).round() as u8;
+    }
+    image
 }
 
 fn recompressed(image: &RgbImage, quality: u8) -> RgbImage {
@@ -110,17 +108,15 @@ impl Attack for Corruption {
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        let pictures = rgb8_from_tensor(samples.images.clone());
-        let changed: Result<Vec<Picture>, cifake::Error> = pictures
-            .par_iter()
+        let change = |(picture, &id): (Picture, &u64)| {
+            Picture::from(self.apply(picture.into(), &mut sample_rng(seed, id, 0)))
+        };
+        let changed: Vec<Picture> = rgb8_from_tensor(samples.images.clone())
+            .into_par_iter()
             .zip(samples.ids.par_iter())
-            .map(|(picture, &id)| {
-                let image = self.apply(picture, &mut sample_rng(seed, id, 0));
-                let (width, height) = image.dimensions();
-                Ok(Picture::new(image.into_raw(), width, height)?)
-            })
+            .map(change)
             .collect();
-        let images: Tensor<4> = tensor_from_rgb8(&changed?, &samples.images.device())?;
+        let images = tensor_from_rgb8(&changed, &samples.images.device())?;
         let n = samples.len();
         Ok(Perturbed { images, n_queries: vec![0; n], n_gradients: vec![0; n] })
     }

@@ -2,21 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn::tensor::Device;
-use cifake::{Label, Picture, rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{Label, rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, Victim};
-use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use serde::Serialize;
 use tinyvit::Detector;
 
-/// How much a difference is amplified.
-const GAIN: f32 = 10.0;
-/// Least side of a tile, so that a picture of 32 pixels can be looked at.
-const SIDE: u32 = 256;
-/// Between tiles.
-const GAP: u32 = 8;
+use crate::comparison::side_by_side;
 
 /// What became of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,9 +64,7 @@ pub fn attack_file(
     let attacked = rgb8_from_tensor(found.images).remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = |kind: &str| folder.join(format!("{stem}.{kind}.png"));
-    RgbImage::from_raw(width, height, attacked.pixels().to_vec())
-        .context("a picture holds three bytes a pixel")?
-        .save(file("attacked"))?;
+    RgbImage::from(attacked.clone()).save(file("attacked"))?;
     side_by_side(&picture, &attacked).save(file("compared"))?;
     let delta = tensor_from_rgb8(std::slice::from_ref(&attacked), device)? - images;
     Ok(Attacked {
@@ -83,41 +74,4 @@ pub fn attack_file(
         l2: Norm::L2.sizes(delta.clone())[0],
         linf: Norm::Linf.sizes(delta)[0],
     })
-}
-
-/// A picture of three tiles: `original`, `attacked`, and ten times their difference about grey.
-#[must_use]
-fn side_by_side(original: &Picture, attacked: &Picture) -> RgbImage {
-    let (width, height) = (original.width(), original.height());
-    let difference =
-        |(a, b): (&u8, &u8)| (127.5 + GAIN * (f32::from(*b) - f32::from(*a))).round() as u8;
-    let difference =
-        original.pixels().iter().zip(attacked.pixels()).map(difference).collect::<Vec<u8>>();
-    let tiles = [original.pixels().to_vec(), attacked.pixels().to_vec(), difference];
-    let zoom = SIDE.div_ceil(width.max(height)).max(1);
-    let (tile_width, tile_height) = (width * zoom, height * zoom);
-    let mut sheet =
-        RgbImage::from_pixel(3 * tile_width + 2 * GAP, tile_height, Rgb([255, 255, 255]));
-    for (i, pixels) in tiles.into_iter().enumerate() {
-        let tile = RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel");
-        let tile = imageops::resize(&tile, tile_width, tile_height, FilterType::Nearest);
-        let left = i as i64 * i64::from(tile_width + GAP);
-        imageops::replace(&mut sheet, &tile, left, 0);
-    }
-    sheet
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_third_tile_shows_ten_times_the_difference() {
-        let picture = |level| Picture::new(vec![level; 2 * 4 * 3], 4, 2).expect("eight pixels");
-        let sheet = side_by_side(&picture(100), &picture(103));
-        assert_eq!(sheet.dimensions(), (3 * 256 + 16, 128));
-        assert_eq!(sheet.get_pixel(0, 0).0, [100; 3]);
-        assert_eq!(sheet.get_pixel(264, 0).0, [103; 3]);
-        assert_eq!(sheet.get_pixel(528, 127).0, [158; 3]);
-    }
 }

@@ -7,6 +7,7 @@ use tinyvit::training::Row;
 
 pub mod attacked;
 pub mod choice;
+mod comparison;
 pub mod latency;
 
 /// Draws loss, and accuracy and AUC on the validation set, by epoch.

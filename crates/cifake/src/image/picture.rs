@@ -1,7 +1,8 @@
 //! RGB pixels and how they are brought to the size that a model sees.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::ColorType;
 use serde::{Deserialize, Serialize};
 
@@ -98,16 +99,20 @@ impl Picture {
 }
 
 fn resized(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
-    let source = ImageRef::new(picture.width, picture.height, &picture.pixels, PixelType::U8x3)
+    let mut pixels = vec![0; width as usize * height as usize * 3];
+    // Typed images: those that know their type at run time compile every type into this crate.
+    let source = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.pixels)
         .expect("a picture holds height * width * 3 bytes");
-    let mut target = Image::new(width, height, PixelType::U8x3);
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut pixels)
+        .expect("three bytes a pixel were just allocated");
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(false);
     Resizer::new()
-        .resize(&source, &mut target, &options)
+        .resize_typed(&source, &mut target, &options)
         .expect("both images have the same pixel type and no empty side");
-    target.into_vec()
+    drop(target);
+    pixels
 }
 
 impl From<image::DynamicImage> for Picture {
