@@ -4,10 +4,10 @@
 use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use crate::best::{Best, Tried, in_turn};
 use crate::loss::{Goal, Loss, Objective, Seen};
-use crate::pgd::{Best, factor};
 use crate::random::{normal, sample_rng, uniform};
-use crate::samples::{choose_rows, rows};
+use crate::samples::{choose_rows, column, rows};
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
 
 /// Weight of the new direction against the last one.
@@ -75,27 +75,27 @@ impl Apgd {
         let epsilon = self.epsilon.value();
         let scale = |size: f32| (epsilon / f64::from(size).max(1e-12)) as f32;
         let scales: Vec<f32> = self.norm.sizes(drawn.clone()).into_iter().map(scale).collect();
-        let moved = samples.images.clone() + drawn.clone() * factor(&scales, &drawn);
+        let moved = samples.images.clone() + drawn.clone() * column(scales, &drawn);
         self.norm.project(moved, &samples.images, epsilon)
     }
 
-    /// One restart; offers to `best` what it finds for the samples at `open`.
+    /// One restart; offers to `best` what it finds.
     fn climb(
         &self,
         victim: &Victim<'_>,
-        samples: &Samples,
+        tried: &Tried,
         [seed, restart]: [u64; 2],
-        open: &[usize],
         best: &mut Best,
     ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
         let epsilon = self.epsilon.value();
+        let Tried { indices, samples } = tried;
         let begin = self.start(samples, seed, restart as usize);
         let seen = objective.differentiate(model, &begin, &samples.labels);
-        let mut climbers = Climbers::new(samples, open, begin, seen, 2.0 * epsilon);
+        let mut climbers = Climbers::new(samples, indices, begin, seen, 2.0 * epsilon);
         let mut windows = Windows::new(self.steps);
-        open.iter().for_each(|&index| best.n_gradients[index] += 1);
+        indices.iter().for_each(|&index| best.n_gradients[index] += 1);
         for step in 0..self.steps {
             let weight = if step == 0 { 1.0 } else { MOMENTUM };
             climbers.move_on(self.norm, epsilon, weight);
@@ -136,16 +136,9 @@ impl Attack for Apgd {
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        let mut best = Best::new(samples);
-        for restart in 0..self.restarts.max(1) {
-            let open = best.still_robust();
-            if open.is_empty() {
-                break;
-            }
-            let tried = samples.select(&open);
-            self.climb(victim, &tried, [seed, restart as u64], &open, &mut best)?;
-        }
-        Ok(best.into_perturbed())
+        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
+            self.climb(victim, tried, [seed, restart as u64], best)
+        })
     }
 }
 
@@ -191,7 +184,7 @@ impl Climbers {
     /// A step, with `1 - weight` of the last one added.
     fn move_on(&mut self, norm: Norm, epsilon: f64, weight: f64) {
         let origin = &self.samples.images;
-        let step = norm.steepest(self.gradient.clone()) * factor(&self.steps, origin);
+        let step = norm.steepest(self.gradient.clone()) * column(self.steps.clone(), origin);
         let ascended = norm.project(self.images.clone() + step, origin, epsilon);
         let mixed = self.images.clone()
             + (ascended - self.images.clone()) * weight

@@ -117,7 +117,6 @@ impl Attack for Corruption {
             .map(change)
             .collect();
         let images = tensor_from_rgb8(&changed, &samples.images.device())?;
-        let n = samples.len();
-        Ok(Perturbed { images, n_queries: vec![0; n], n_gradients: vec![0; n] })
+        Ok(Perturbed::unasked(images))
     }
 }

@@ -1,8 +1,8 @@
 //! Several attacks in a row, each on what the ones before it left standing: AutoAttack's idea
 //! (Croce and Hein 2020, arXiv 2003.01690) for two classes, where DLR is not defined.
 
+use crate::best::in_turn;
 use crate::loss::{Goal, Loss, ask};
-use crate::pgd::Best;
 use crate::{Apgd, Attack, Epsilon, Error, Fab, Norm, Perturbed, Samples, Square, Victim};
 
 /// Attacks that hand on only the samples that are still robust.
@@ -49,28 +49,24 @@ impl Ensemble {
         samples: &Samples,
         seed: u64,
     ) -> Result<(Perturbed, Vec<Option<usize>>), Error> {
-        let mut best = Best::new(samples);
         let mut turned_by = vec![None; samples.len()];
-        for (number, attack) in self.attacks.iter().enumerate() {
-            let open = best.still_robust();
-            if open.is_empty() {
-                break;
-            }
-            let tried = samples.select(&open);
+        let found = in_turn(samples, self.attacks.len(), |number, tried, best| {
             // Attacks of one kind must not draw alike.
             let seed = seed.wrapping_add(number as u64);
-            let found = attack.perturb(victim, &tried, seed)?;
-            let margins = ask(victim.answers(), &found.images, self.goal, &tried.labels);
-            best.offer(&open, &found.images, &margins);
-            for (place, &index) in open.iter().enumerate() {
+            let found = self.attacks[number].perturb(victim, &tried.samples, seed)?;
+            let labels = &tried.samples.labels;
+            let margins = ask(victim.answers(), &found.images, self.goal, labels);
+            best.offer(&tried.indices, &found.images, &margins);
+            for (place, &index) in tried.indices.iter().enumerate() {
                 best.n_queries[index] += found.n_queries[place] + 1;
                 best.n_gradients[index] += found.n_gradients[place];
                 if margins[place] > 0.0 {
                     turned_by[index] = Some(number);
                 }
             }
-        }
-        Ok((best.into_perturbed(), turned_by))
+            Ok(())
+        })?;
+        Ok((found, turned_by))
     }
 }
 

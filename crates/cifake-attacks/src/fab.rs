@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
+use crate::best::{Best, Tried, in_turn};
 use crate::hyperplane::{Hyperplane, size};
 use crate::loss::{Goal, Loss, Objective};
-use crate::pgd::Best;
 use crate::random::sample_rng;
 use crate::samples::{rows, values};
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
@@ -78,17 +78,17 @@ impl Fab {
             .collect()
     }
 
-    /// One restart of the samples at `open`.
+    /// One restart; offers to `best` what lies within ε.
     fn descend(
         &self,
         victim: &Victim<'_>,
-        samples: &Samples,
+        tried: &Tried,
         [seed, restart]: [u64; 2],
-        open: &[usize],
         best: &mut Best,
     ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: Loss::Margin };
+        let Tried { indices, samples } = tried;
         let dims = samples.images.dims();
         let len = dims[1..].iter().product();
         let device = samples.images.device();
@@ -104,7 +104,7 @@ impl Fab {
         };
         for step in 0..=self.steps {
             let seen = objective.differentiate(model, &upload(&points), &samples.labels);
-            open.iter().for_each(|&index| best.n_gradients[index] += 1);
+            indices.iter().for_each(|&index| best.n_gradients[index] += 1);
             let gradients = values(seen.gradient);
             let moved: Vec<(Option<Found>, Vec<f32>)> = points
                 .par_chunks(len)
@@ -139,7 +139,7 @@ impl Fab {
                 margins[i] = found.margin;
             }
         }
-        let turned_indices: Vec<usize> = turned.iter().map(|&i| open[i]).collect();
+        let turned_indices: Vec<usize> = turned.iter().map(|&i| indices[i]).collect();
         let turned_margins: Vec<f32> = turned.iter().map(|&i| margins[i]).collect();
         best.offer(&turned_indices, &rows(&upload(&images), &turned), &turned_margins);
         Ok(())
@@ -182,15 +182,8 @@ impl Attack for Fab {
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        let mut best = Best::new(samples);
-        for restart in 0..self.restarts.max(1) {
-            let open = best.still_robust();
-            if open.is_empty() {
-                break;
-            }
-            let tried = samples.select(&open);
-            self.descend(victim, &tried, [seed, restart as u64], &open, &mut best)?;
-        }
-        Ok(best.into_perturbed())
+        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
+            self.descend(victim, tried, [seed, restart as u64], best)
+        })
     }
 }

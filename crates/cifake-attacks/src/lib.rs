@@ -43,6 +43,7 @@
 //! of the sample's id: the same seed gives the same bytes, whoever else is in the batch.
 
 mod apgd;
+mod best;
 mod corruption;
 mod dct;
 mod ensemble;

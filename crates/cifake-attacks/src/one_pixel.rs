@@ -270,7 +270,7 @@ impl Attack for PixelNoise {
         seed: u64,
     ) -> Result<Perturbed, Error> {
         let dims = samples.images.dims();
-        let [batch, channels, height, width] = dims;
+        let [_, channels, height, width] = dims;
         let mut images = values(samples.images.clone());
         let len = channels * height * width;
         for (image, &id) in images.chunks_exact_mut(len).zip(&samples.ids) {
@@ -280,6 +280,6 @@ impl Attack for PixelNoise {
             }
         }
         let images = Tensor::from_data(TensorData::new(images, dims), &samples.images.device());
-        Ok(Perturbed { images, n_queries: vec![0; batch], n_gradients: vec![0; batch] })
+        Ok(Perturbed::unasked(images))
     }
 }

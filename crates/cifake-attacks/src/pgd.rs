@@ -4,10 +4,11 @@
 use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use crate::best::in_turn;
 use crate::dct::Band;
 use crate::loss::{Goal, Loss, Objective, ask};
 use crate::random::sample_rng;
-use crate::samples::{choose_rows, column, rows};
+use crate::samples::choose_rows;
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
 
 /// Step, project, clamp; the loss is summed over a batch, so that samples are independent.
@@ -251,73 +252,15 @@ impl Attack for Pgd {
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        let mut best = Best::new(samples);
-        for restart in 0..self.restarts.max(1) {
-            let open = best.still_robust();
-            if open.is_empty() {
-                break;
-            }
-            let tried = samples.select(&open);
-            let (images, margins, n_gradients) = self.climb(victim, &tried, seed, restart)?;
-            best.offer(&open, &images, &margins);
-            for (place, &index) in open.iter().enumerate() {
-                best.n_gradients[index] += n_gradients[place];
+        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
+            let (images, margins, n_gradients) =
+                self.climb(victim, &tried.samples, seed, restart)?;
+            best.offer(&tried.indices, &images, &margins);
+            for (&index, n) in tried.indices.iter().zip(n_gradients) {
+                best.n_gradients[index] += n;
                 best.n_queries[index] += 1;
             }
-        }
-        Ok(best.into_perturbed())
+            Ok(())
+        })
     }
-}
-
-/// The best picture of each sample so far.
-pub(crate) struct Best {
-    images: Tensor<4>,
-    margins: Vec<f32>,
-    pub(crate) n_queries: Vec<usize>,
-    pub(crate) n_gradients: Vec<usize>,
-}
-
-impl Best {
-    pub(crate) fn new(samples: &Samples) -> Self {
-        let n = samples.len();
-        Self {
-            images: samples.images.clone(),
-            margins: vec![f32::NEG_INFINITY; n],
-            n_queries: vec![0; n],
-            n_gradients: vec![0; n],
-        }
-    }
-
-    /// Samples that no offer has turned yet.
-    pub(crate) fn still_robust(&self) -> Vec<usize> {
-        (0..self.margins.len()).filter(|&i| self.margins[i] <= 0.0).collect()
-    }
-
-    /// Takes what is better of `images`, whose row `i` belongs to the sample `indices[i]`.
-    pub(crate) fn offer(&mut self, indices: &[usize], images: &Tensor<4>, margins: &[f32]) {
-        // A margin of NaN is no success and never replaces another picture.
-        let better = |&place: &usize| margins[place] > self.margins[indices[place]];
-        let places: Vec<usize> = (0..indices.len()).filter(better).collect();
-        if places.is_empty() {
-            return;
-        }
-        let n = self.margins.len();
-        let mut source: Vec<usize> = (0..n).collect();
-        for &place in &places {
-            source[indices[place]] = n + place;
-            self.margins[indices[place]] = margins[place];
-        }
-        let both = Tensor::cat(vec![self.images.clone(), images.clone()], 0);
-        self.images = rows(&both, &source);
-    }
-
-    pub(crate) fn into_perturbed(self) -> Perturbed {
-        let Self { images, n_queries, n_gradients, .. } = self;
-        Perturbed { images, n_queries, n_gradients }
-    }
-}
-
-/// A per-sample factor, ready to be multiplied with pictures.
-pub(crate) fn factor(values: &[f32], like: &Tensor<4>) -> Tensor<4> {
-    column(values.to_vec(), like)
 }

@@ -99,6 +99,15 @@ pub struct Perturbed {
     pub n_gradients: Vec<usize>,
 }
 
+impl Perturbed {
+    /// Pictures that were made without asking a model.
+    #[must_use]
+    pub fn unasked(images: Tensor<4>) -> Self {
+        let zeros = vec![0; images.dims()[0]];
+        Self { images, n_queries: zeros.clone(), n_gradients: zeros }
+    }
+}
+
 /// Anything that changes pictures so that a classifier errs.
 ///
 /// The result of a sample is a function of its picture, label and id, of the model and of `seed`:

@@ -67,7 +67,7 @@ impl Attack for DctNoise {
         let images = TensorData::new(lines, [batch, height, width, channels]);
         let images = Tensor::<4>::from_data(images, &samples.images.device());
         let images = images.permute([0, 3, 1, 2]);
-        Ok(Perturbed { images, n_queries: vec![0; batch], n_gradients: vec![0; batch] })
+        Ok(Perturbed::unasked(images))
     }
 }
 
