@@ -39,11 +39,17 @@
 //! | [`Ensemble::standard`]: the four above it | both | after AutoAttack |
 //! | [`DctNoise`], [`PixelNoise`], [`Corruption`] | nothing | |
 //!
+//! [`evaluate_robustness`] measures a detector over a data set, and the feature `parquet` adds
+//! `build_perturbed`, which writes a fixed set of attacked pictures; both go on where they were
+//! broken off.
+//!
 //! Epsilon is in units of a pixel's range, `[0, 1]`. Every random draw is a function of a seed and
 //! of the sample's id: the same seed gives the same bytes, whoever else is in the batch.
 
 mod apgd;
 mod best;
+#[cfg(feature = "parquet")]
+mod builder;
 mod corruption;
 mod dct;
 mod ensemble;
@@ -58,11 +64,15 @@ mod one_pixel;
 mod pgd;
 mod random;
 mod robustness;
+mod run;
 mod samples;
+mod sizes;
 mod square;
 mod warning;
 
 pub use apgd::Apgd;
+#[cfg(feature = "parquet")]
+pub use builder::{BuildManifest, BuiltFile, build_perturbed};
 pub use corruption::Corruption;
 pub use dct::{Band, DctNoise};
 pub use ensemble::Ensemble;
@@ -75,9 +85,9 @@ pub use norm::Norm;
 pub use one_pixel::{OnePixel, PixelNoise};
 pub use pgd::Pgd;
 pub use robustness::{
-    Outcome, RobustnessOptions, RobustnessProgress, RobustnessReport, RobustnessRow,
-    evaluate_robustness,
+    Outcome, RobustnessProgress, RobustnessReport, RobustnessRow, evaluate_robustness,
 };
+pub use run::RunOptions;
 pub use samples::{Attack, Perturbed, Samples, Victim};
 pub use square::Square;
 pub use warning::Warning;

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Tensor;
 use cifake::{Classifier, Differentiable, open_dataset};
 use cifake_attacks::{
-    Attack, Epsilon, Error, Pgd, RobustnessOptions, RobustnessReport, Square, Victim,
-    evaluate_robustness,
+    Attack, Epsilon, Error, Pgd, RobustnessReport, RunOptions, Square, Victim, evaluate_robustness,
 };
 
 /// Calls a picture FAKE where red outweighs blue; counts its calls.
@@ -55,7 +54,7 @@ fn evaluate(
         Box::new(Pgd::linf(epsilon).with_steps(20)),
         Box::new(Square::new(cifake_attacks::Norm::Linf, epsilon).with_queries(50)),
     ];
-    let mut options = RobustnessOptions::new((6, 4), out);
+    let mut options = RunOptions::new((6, 4), out);
     (options.batch_size, options.seed) = (3, seed);
     evaluate_robustness(&Victim::new(model), &*dataset, &suite, &options, &mut |_| {})
 }

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use cifake::{Class, Dataset, Error, Label, LabelOrder, ParquetDataset, Split, open_dataset};
+use cifake::{
+    Class, Dataset, Error, Label, LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, Split,
+    open_dataset,
+};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
@@ -106,4 +109,31 @@ fn a_label_out_of_range_and_a_broken_file_are_errors() {
         // Whatever it is taken for, no panic comes out.
         let _ = open();
     }
+}
+
+#[test]
+fn what_is_written_is_read_and_written_alike_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [path, again] =
+        ["test-00000-of-00001.parquet", "again.parquet"].map(|name| folder.path().join(name));
+    let file = ParquetFile {
+        pictures: vec![b"first".to_vec(), b"second".to_vec()],
+        names: vec!["0 (10).png".to_owned(), "cat.png".to_owned()],
+        labels: vec![Label::Fake, Label::Real],
+        columns: vec![
+            ("attack".to_owned(), ParquetColumn::Text(vec!["a".to_owned(), "b".to_owned()])),
+            ("seed".to_owned(), ParquetColumn::Whole(vec![1, -2])),
+            ("l2".to_owned(), ParquetColumn::Real(vec![0.5, 0.25])),
+        ],
+    };
+    file.write(&path).expect("room");
+    file.write(&again).expect("room");
+    let bytes = |path: &Path| std::fs::read(path).expect("it was written");
+    assert_eq!(bytes(&path), bytes(&again));
+    let dataset = ParquetDataset::open(&[path], Some(Split::Test), LabelOrder::Named);
+    let dataset = dataset.expect("the file says what its labels are");
+    let labels: Vec<_> = dataset.samples().iter().map(|sample| sample.label).collect();
+    assert_eq!(labels, file.labels);
+    assert_eq!(dataset.samples()[0].class, Some(Class::Truck));
+    assert_eq!(*dataset.bytes(1).expect("it is there"), *b"second");
 }

@@ -11,7 +11,7 @@ Attacks, with the radius after @ in levels of a byte (linf) or in units of the r
   fgsm-linf@8  pgd-linf@2  pgd-l2@0.5  apgd-linf@2  apgd-l2@0.5  apgd-margin-linf@2
   fab-linf@2  square-linf@2  ensemble-linf@2  ensemble-l2@0.5
 Without a radius:
-  one-pixel  jpeg@50  blur@1  original-pgd-l2  original-pgd-linf  original-pixel  original-dct@12";
+  one-pixel  jpeg@50  blur@1  original-pgd-l2  original-pgd-linf  original-pixel  original-dct";
 
 /// The attack called `name`, see [`ATTACKS`].
 ///
@@ -60,7 +60,7 @@ fn without_radius(kind: &str, number: Option<f64>) -> Option<Box<dyn Attack>> {
         ("original-pgd-l2", None) => Box::new(Pgd::original_l2()),
         ("original-pgd-linf", None) => Box::new(Pgd::original_linf()),
         ("original-pixel", None) => Box::new(PixelNoise::original()),
-        ("original-dct", Some(strength)) => Box::new(DctNoise::original(strength)),
+        ("original-dct", None) => Box::new(DctNoise::original()),
         ("jpeg", Some(quality)) if (1.0..=100.0).contains(&quality) => {
             Box::new(Corruption::Jpeg(quality as u8))
         }

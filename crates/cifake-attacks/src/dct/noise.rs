@@ -1,7 +1,7 @@
 //! Noise on DCT coefficients, as the original system made it.
 
 use burn::tensor::{Tensor, TensorData};
-use rand::seq::index;
+use rand::seq::{IndexedRandom, index};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 use rustdct::DctPlanner;
@@ -15,26 +15,26 @@ use crate::{Attack, Error, Perturbed, Samples, Victim};
 ///
 /// No model has a say in it. The stretching moves every pixel, so that no ball bounds the result;
 /// it is rounded down to whole levels, as a cast to bytes does.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DctNoise {
-    /// Added to a coefficient, in levels of a byte.
-    pub strength: f64,
+    /// What is added to a coefficient, in levels of a byte: one of these, drawn for each picture.
+    pub strengths: Vec<f64>,
     /// Share of the coefficients that are changed.
     pub share: f64,
 }
 
 impl DctNoise {
-    /// 2,000 of the 3,072 coefficients of a 32x32 picture; `strength` was drawn from 4, 8, 12, 16
-    /// and 20.
+    /// 4, 8, 12, 16 or 20 on 2,000 of the 3,072 coefficients of a 32x32 picture.
     #[must_use]
-    pub fn original(strength: f64) -> Self {
-        Self { strength, share: 2000.0 / 3072.0 }
+    pub fn original() -> Self {
+        Self { strengths: vec![4.0, 8.0, 12.0, 16.0, 20.0], share: 2000.0 / 3072.0 }
     }
 }
 
 impl Attack for DctNoise {
     fn name(&self) -> String {
-        format!("DCT noise {}", self.strength)
+        let strengths: Vec<String> = self.strengths.iter().map(f64::to_string).collect();
+        format!("DCT noise {}", strengths.join(" "))
     }
 
     fn perturb(
@@ -57,9 +57,11 @@ impl Attack for DctNoise {
             // rustdct leaves out the scale; with it the constant below is one of the orthonormal
             // transform, whose first basis vector is shorter.
             let scale = (len as f64 / 2.0).sqrt();
-            for place in index::sample(&mut sample_rng(seed, id, 0), len, n_changed.min(len)) {
+            let rng = &mut sample_rng(seed, id, 0);
+            let strength = self.strengths.choose(rng).copied().unwrap_or(0.0);
+            for place in index::sample(rng, len, n_changed.min(len)) {
                 let first = if place == 0 { std::f64::consts::SQRT_2 } else { 1.0 };
-                line_f64[place] += self.strength * scale * first;
+                line_f64[place] += strength * scale * first;
             }
             inverse.process_dct3(&mut line_f64);
             stretch(&line_f64, line);

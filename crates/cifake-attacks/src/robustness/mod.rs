@@ -4,13 +4,13 @@
 //! # use cifake::{Differentiable, Split, open_dataset};
 //! # fn evaluate(model: &dyn Differentiable) -> Result<(), cifake_attacks::Error> {
 //! use cifake_attacks::{
-//!     Apgd, Attack, Epsilon, Norm, RobustnessOptions, Victim, evaluate_robustness,
+//!     Apgd, Attack, Epsilon, Norm, RunOptions, Victim, evaluate_robustness,
 //! };
 //!
 //! let dataset = open_dataset("datasets/cifake".as_ref(), Some(Split::Test))?;
 //! let suite: Vec<Box<dyn Attack>> =
 //!     vec![Box::new(Apgd::new(Norm::Linf, Epsilon::from_255(2.0)?))];
-//! let options = RobustnessOptions::new((32, 32), "runs/robustness");
+//! let options = RunOptions::new((32, 32), "runs/robustness");
 //! let report =
 //!     evaluate_robustness(&Victim::new(model), &*dataset, &suite, &options, &mut |_| {})?;
 //! println!("{report}");
@@ -21,64 +21,24 @@
 mod outcome;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use burn::tensor::Device;
-use cifake::metrics::Bootstrap;
-use cifake::{
-    Dataset, Decoder, load_pixels, rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
-};
+use cifake::{Dataset, rgb8_from_tensor, tensor_from_rgb8};
 use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
 pub use report::{RobustnessReport, RobustnessRow};
 
 use crate::loss::{Goal, ask};
-use crate::{Attack, Error, Samples, Victim, Warning};
+use crate::run::{RunOptions, create_folder, slug};
+use crate::sizes::Sizes;
+use crate::{Attack, Error, Victim, Warning};
 
 /// Samples that the model is looked at with, before any attack.
 const N_PROBES: usize = 4;
 /// Longest shard that is read back.
 const MAX_BYTES: u64 = 64 << 20;
-
-/// How [`evaluate_robustness`] goes about it.
-#[derive(Debug, Clone)]
-pub struct RobustnessOptions {
-    /// Width and height of the model's pictures.
-    pub size: (u32, u32),
-    /// Where the tensors live; flex.
-    pub device: Device,
-    /// Samples that are attacked, all if `None`.
-    pub indices: Option<Vec<usize>>,
-    /// How many are attacked at once; 50.
-    pub batch_size: usize,
-    /// Seed of every attack; 0.
-    pub seed: u64,
-    /// The bootstrap of the intervals; 1,000 resamples, 95 %, seed 0.
-    pub bootstrap: Bootstrap,
-    /// What decodes the pictures.
-    pub decoder: Decoder,
-    /// Folder of what is done so far: started again with it, an evaluation goes on.
-    pub folder: PathBuf,
-}
-
-impl RobustnessOptions {
-    /// The defaults for pictures of `size` (width, height).
-    #[must_use]
-    pub fn new(size: (u32, u32), folder: impl Into<PathBuf>) -> Self {
-        Self {
-            size,
-            device: Device::flex(),
-            indices: None,
-            batch_size: 50,
-            seed: 0,
-            bootstrap: Bootstrap::new(0),
-            decoder: Decoder::default(),
-            folder: folder.into(),
-        }
-    }
-}
 
 /// What [`evaluate_robustness`] tells after each batch.
 #[derive(Debug, Clone, Copy)]
@@ -116,23 +76,19 @@ pub fn evaluate_robustness(
     victim: &Victim<'_>,
     dataset: &dyn Dataset,
     suite: &[Box<dyn Attack>],
-    options: &RobustnessOptions,
+    options: &RunOptions,
     progress: &mut dyn FnMut(RobustnessProgress<'_>),
 ) -> Result<RobustnessReport, Error> {
-    let indices = options.indices.clone().unwrap_or_else(|| (0..dataset.len()).collect());
-    if indices.is_empty() {
-        return Err(cifake::Error::NoSamples.into());
-    }
+    let indices = options.indices_of(dataset)?;
     let probes = &indices[..indices.len().min(N_PROBES)];
-    let warnings = Warning::of_model(victim, &load(dataset, options, probes)?);
+    let warnings = Warning::of_model(victim, &options.load(dataset, probes)?);
     let total = indices.len() * suite.len();
     let mut done = 0;
     let mut rows = Vec::new();
     for attack in suite {
         let name = attack.name();
         let folder = options.folder.join(slug(&name));
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| cifake::Error::Write { path: folder.clone(), source })?;
+        create_folder(&folder)?;
         let (mut outcomes, mut seconds) = (Vec::new(), 0.0);
         for (number, chunk) in indices.chunks(options.batch_size).enumerate() {
             let path = folder.join(format!("{number:05}.json"));
@@ -156,12 +112,6 @@ pub fn evaluate_robustness(
     Ok(RobustnessReport { seed: options.seed, warnings, rows })
 }
 
-/// A name as a file's.
-fn slug(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-    name.chars().map(plain).collect()
-}
-
 fn read_shard(path: &Path, run: &str) -> Result<Option<Shard>, Error> {
     if !path.exists() {
         return Ok(None);
@@ -175,28 +125,15 @@ fn read_shard(path: &Path, run: &str) -> Result<Option<Shard>, Error> {
     Err(Error::OtherRun { path: path.to_owned(), theirs: shard.run, ours: run.to_owned() })
 }
 
-/// The samples at `indices`, their indices being their ids.
-fn load(
-    dataset: &dyn Dataset,
-    options: &RobustnessOptions,
-    indices: &[usize],
-) -> Result<Samples, Error> {
-    let pixels = load_pixels(dataset, indices, options.size, &options.decoder)?;
-    let (width, height) = (options.size.0 as usize, options.size.1 as usize);
-    let images = tensor_from_flat_rgb8(&pixels, height, width, &options.device);
-    let labels = indices.iter().map(|&i| dataset.samples()[i].label).collect();
-    Ok(Samples::new(images, labels, indices.iter().map(|&i| i as u64).collect()))
-}
-
 fn attack_batch(
     victim: &Victim<'_>,
     dataset: &dyn Dataset,
     attack: &dyn Attack,
-    options: &RobustnessOptions,
+    options: &RunOptions,
     indices: &[usize],
     run: String,
 ) -> Result<Shard, Error> {
-    let samples = load(dataset, options, indices)?;
+    let samples = options.load(dataset, indices)?;
     let begun = Instant::now();
     let found = attack.perturb(victim, &samples, options.seed)?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -205,7 +142,7 @@ fn attack_batch(
     let goal = Goal::Untargeted;
     let clean = ask(victim.answers(), &samples.images, goal, &samples.labels);
     let attacked = ask(victim.answers(), &rounded, goal, &samples.labels);
-    let sizes = outcome::Sizes::of(&samples.images, &rounded);
+    let sizes = Sizes::of(&samples.images, &rounded);
     let outcomes = indices.iter().enumerate().map(|(place, &index)| Outcome {
         index,
         id: dataset.samples()[index].id.clone(),

@@ -48,7 +48,7 @@ fn unbounded() -> Vec<Box<dyn Attack>> {
     let mut attacks: Vec<Box<dyn Attack>> = vec![
         Box::new(OnePixel::new().with_pixels(2).with_budget(8, 3)),
         Box::new(PixelNoise::original()),
-        Box::new(DctNoise::original(8.0)),
+        Box::new(DctNoise::original()),
     ];
     attacks.extend(Corruption::grid().into_iter().map(|c| Box::new(c) as Box<dyn Attack>));
     attacks
@@ -247,7 +247,7 @@ fn one_pixel_changes_as_many_pixels_as_it_may() {
 fn the_original_noise_fills_the_range_of_a_byte() {
     let model = Network::new();
     let samples = samples(&model, 2);
-    let found = attacked(&DctNoise::original(12.0), &model, &samples, 2);
+    let found = attacked(&DctNoise::original(), &model, &samples, 2);
     for picture in found.chunks_exact(3 * HEIGHT * WIDTH) {
         let least = picture.iter().copied().fold(f32::INFINITY, f32::min);
         let most = picture.iter().copied().fold(0.0f32, f32::max);

@@ -4,6 +4,8 @@ mod class;
 mod folder;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 #[cfg(feature = "zip")]
 mod zip;
 
@@ -19,6 +21,8 @@ pub use class::Class;
 pub use folder::{ImageFolder, image_files};
 #[cfg(feature = "parquet")]
 pub use parquet::{LabelOrder, ParquetDataset};
+#[cfg(feature = "parquet")]
+pub use parquet_file::{ParquetColumn, ParquetFile};
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cifake::{Label, Split, balanced_sample, open_dataset};
-use cifake_attacks::{RobustnessOptions, Victim, evaluate_robustness};
+use cifake_attacks::{RunOptions, Victim, evaluate_robustness};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::choice::{ATTACKS, attack_named};
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
     let attacks = attacks.map_err(anyhow::Error::msg)?;
     let dataset = open_dataset(data, Some(Split::Test))?;
     let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-    let mut options = RobustnessOptions::new(detector.input_size(), &args.out);
+    let mut options = RunOptions::new(detector.input_size(), &args.out);
     options.indices = Some(balanced_sample(&labels, args.limit, args.seed));
     options.seed = args.seed;
     options.bootstrap.seed = args.seed;

@@ -1,0 +1,110 @@
+//! A set of attacked pictures, built at once or with interruptions.
+#![cfg(feature = "parquet")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use cifake::weights::sha256_hex;
+use cifake::{Classifier, Differentiable, Label, Split, open_dataset};
+use cifake_attacks::{
+    Attack, BuildManifest, DctNoise, Error, Pgd, PixelNoise, RunOptions, Victim, build_perturbed,
+};
+
+/// Calls bright pictures FAKE.
+struct Bright;
+
+impl Classifier for Bright {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let [batch, channels, height, width] = images.dims();
+        let mean = images.reshape([batch, channels * height * width]).mean_dim(1) - 0.5;
+        Tensor::cat(vec![-mean.clone(), mean], 1)
+    }
+}
+
+impl Differentiable for Bright {}
+
+/// Six pictures of either label, named like CIFAKE's.
+fn write_pictures(folder: &Path) {
+    for label in ["FAKE", "REAL"] {
+        std::fs::create_dir_all(folder.join(label)).expect("the folder is writable");
+        for i in 1..=6u8 {
+            let image = image::RgbImage::from_fn(8, 6, |x, y| {
+                image::Rgb([40 * i, (20 * x) as u8, (30 * y) as u8])
+            });
+            image.save(folder.join(label).join(format!("{i} (10).png"))).expect("it is writable");
+        }
+    }
+}
+
+fn suite() -> Vec<Box<dyn Attack>> {
+    vec![
+        Box::new(Pgd::original_l2()),
+        Box::new(DctNoise::original()),
+        Box::new(PixelNoise::original()),
+    ]
+}
+
+fn build(
+    data: &Path,
+    out: &Path,
+    seed: u64,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<BuildManifest, Error> {
+    let dataset = open_dataset(data, None).expect("pictures were written");
+    let mut options = RunOptions::new((8, 6), out);
+    (options.batch_size, options.seed) = (5, seed);
+    let victim = Victim::new(&Bright);
+    build_perturbed(&victim, "bright", &*dataset, &suite(), Split::Test, &options, progress)
+}
+
+#[test]
+fn a_build_that_was_broken_off_ends_with_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, whole, broken] = ["data", "whole", "broken"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    let manifest = build(&data, &whole, 3, &mut |_, _| {}).expect("it builds");
+    for stop in [1, 12, 20, 36] {
+        let interrupted = AssertUnwindSafe(|| {
+            build(&data, &broken, 3, &mut |done, _| assert!(done < stop, "broken off"))
+        });
+        assert!(catch_unwind(interrupted).is_err(), "it was to stop at {stop}");
+    }
+    assert_eq!(build(&data, &broken, 3, &mut |_, _| {}).expect("it goes on"), manifest);
+    for file in &manifest.files {
+        let bytes = std::fs::read(broken.join(&file.name)).expect("it was built");
+        assert_eq!(sha256_hex(&bytes), file.sha256);
+    }
+    let read = |folder: &Path| std::fs::read(folder.join("manifest.json")).expect("it was built");
+    assert_eq!(read(&broken), read(&whole));
+    let error = build(&data, &broken, 4, &mut |_, _| {}).expect_err("another seed");
+    assert!(matches!(error, Error::OtherRun { .. }), "{error}");
+}
+
+#[test]
+fn what_is_built_is_a_data_set_with_labels_and_classes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    let mut told = Vec::new();
+    let manifest = build(&data, &out, 3, &mut |done, total| told.push((done, total)));
+    let manifest = manifest.expect("it builds");
+    assert_eq!(told.last(), Some(&(36, 36)));
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(manifest.files.len(), 3);
+    let dataset = open_dataset(&out, Some(Split::Test)).expect("it is a data set");
+    assert_eq!(dataset.len(), 36);
+    let n_fake = dataset.samples().iter().filter(|s| s.label == Label::Fake).count();
+    assert_eq!(n_fake, 18);
+    assert!(dataset.samples().iter().all(|sample| sample.class == Some(cifake::Class::Truck)));
+    let source = open_dataset(&data, None).expect("pictures were written");
+    let pixels = |dataset: &dyn cifake::Dataset, index: usize| {
+        cifake::load_pixels(dataset, &[index], (8, 6), &cifake::Decoder::default()).expect("a PNG")
+    };
+    // The last file holds the green pixels, in the order of the source.
+    let (clean, green) = (pixels(&*source, 0), pixels(&*dataset, 24));
+    let differing = clean.chunks_exact(3).zip(green.chunks_exact(3)).filter(|(a, b)| a != b);
+    let differing: Vec<_> = differing.collect();
+    assert_eq!(differing.len(), 1);
+    assert_eq!(differing[0].1, [0, 255, 0]);
+}

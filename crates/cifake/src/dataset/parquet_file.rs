@@ -1,0 +1,138 @@
+//! Labelled pictures written as one parquet file, which [`ParquetDataset`](super::ParquetDataset)
+//! and Hugging Face's `datasets` read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::{ConvertedType, Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{Type, TypePtr};
+
+use crate::{Error, Label};
+
+/// What the library `datasets` wants to know of the columns.
+const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["REAL", "FAKE"], "_type": "ClassLabel"}}}}"#;
+
+/// A column beside picture and label.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParquetColumn {
+    /// Strings.
+    Text(Vec<String>),
+    /// Whole numbers.
+    Whole(Vec<i64>),
+    /// Real numbers.
+    Real(Vec<f64>),
+}
+
+/// A file under construction: one entry a row in each list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParquetFile {
+    /// Encoded pictures, such as the bytes of a PNG.
+    pub pictures: Vec<Vec<u8>>,
+    /// A file name for each.
+    pub names: Vec<String>,
+    /// What they are; stored as REAL = 0, FAKE = 1, and said so in the file.
+    pub labels: Vec<Label>,
+    /// More columns by name.
+    pub columns: Vec<(String, ParquetColumn)>,
+}
+
+impl ParquetFile {
+    /// Writes the file whole or not at all; the same rows give the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; [`Error::Parquet`] where the rows make no table.
+    ///
+    /// # Panics
+    ///
+    /// If the lists differ in length.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let bytes =
+            self.encode().map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
+        crate::file::write_atomic(path, &bytes)
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, ParquetError> {
+        let n = self.pictures.len();
+        assert!(
+            self.names.len() == n && self.labels.len() == n,
+            "one name and one label a picture"
+        );
+        let features = KeyValue::new("huggingface".to_owned(), FEATURES.to_owned());
+        let properties =
+            WriterProperties::builder().set_key_value_metadata(Some(vec![features])).build();
+        let schema = Arc::new(self.schema()?);
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+        let mut group = writer.next_row_group()?;
+        let pictures = self.pictures.iter().map(|bytes| ByteArray::from(bytes.clone()));
+        fill::<ByteArrayType>(&mut group, &pictures.collect::<Vec<_>>())?;
+        fill::<ByteArrayType>(&mut group, &texts(&self.names))?;
+        let labels: Vec<i64> = self.labels.iter().map(|label| label.index() as i64).collect();
+        fill::<Int64Type>(&mut group, &labels)?;
+        for (name, column) in &self.columns {
+            let len = match column {
+                ParquetColumn::Text(values) => {
+                    fill::<ByteArrayType>(&mut group, &texts(values))?;
+                    values.len()
+                }
+                ParquetColumn::Whole(values) => {
+                    fill::<Int64Type>(&mut group, values)?;
+                    values.len()
+                }
+                ParquetColumn::Real(values) => {
+                    fill::<DoubleType>(&mut group, values)?;
+                    values.len()
+                }
+            };
+            assert_eq!(len, n, "one value of {name} a picture");
+        }
+        group.close()?;
+        writer.into_inner()
+    }
+
+    fn schema(&self) -> Result<Type, ParquetError> {
+        let image = Type::group_type_builder("image")
+            .with_repetition(Repetition::REQUIRED)
+            .with_fields(vec![bytes("bytes", false)?, bytes("path", true)?])
+            .build()?;
+        let mut fields = vec![Arc::new(image), number("label", Physical::INT64)?];
+        for (name, column) in &self.columns {
+            fields.push(match column {
+                ParquetColumn::Text(_) => bytes(name, true)?,
+                ParquetColumn::Whole(_) => number(name, Physical::INT64)?,
+                ParquetColumn::Real(_) => number(name, Physical::DOUBLE)?,
+            });
+        }
+        Type::group_type_builder("schema").with_fields(fields).build()
+    }
+}
+
+fn bytes(name: &str, is_text: bool) -> Result<TypePtr, ParquetError> {
+    let kind = if is_text { ConvertedType::UTF8 } else { ConvertedType::NONE };
+    let column = Type::primitive_type_builder(name, Physical::BYTE_ARRAY);
+    Ok(Arc::new(column.with_repetition(Repetition::REQUIRED).with_converted_type(kind).build()?))
+}
+
+fn number(name: &str, physical: Physical) -> Result<TypePtr, ParquetError> {
+    let column = Type::primitive_type_builder(name, physical);
+    Ok(Arc::new(column.with_repetition(Repetition::REQUIRED).build()?))
+}
+
+fn texts(values: &[String]) -> Vec<ByteArray> {
+    values.iter().map(|value| ByteArray::from(value.as_str())).collect()
+}
+
+fn fill<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    let missing = || ParquetError::General("the schema has fewer columns".to_owned());
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
+}
