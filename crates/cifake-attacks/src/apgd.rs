@@ -72,7 +72,7 @@ impl Apgd {
         let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
         let device = samples.images.device();
         let drawn = Tensor::<4>::from_data(TensorData::new(drawn.concat(), dims), &device);
-        let epsilon = self.epsilon.value();
+        let epsilon = Norm::reach(self.epsilon);
         let scale = |size: f32| (epsilon / f64::from(size).max(1e-12)) as f32;
         let scales: Vec<f32> = self.norm.sizes(drawn.clone()).into_iter().map(scale).collect();
         let moved = samples.images.clone() + drawn.clone() * column(scales, &drawn);
@@ -89,7 +89,7 @@ impl Apgd {
     ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
-        let epsilon = self.epsilon.value();
+        let epsilon = Norm::reach(self.epsilon);
         let Tried { indices, samples } = tried;
         let begin = self.start(samples, seed, restart as usize);
         let seen = objective.differentiate(model, &begin, &samples.labels);
@@ -127,7 +127,7 @@ impl Attack for Apgd {
             Loss::CrossEntropy => "CE",
             Loss::Margin => "margin",
         };
-        format!("APGD-{loss} {} {}", self.norm, self.epsilon)
+        format!("APGD-{loss} {}", self.norm.ball(self.epsilon))
     }
 
     fn perturb(
@@ -197,13 +197,12 @@ impl Climbers {
     ///
     /// Either loss rises with the margin, so that margins tell which picture is better.
     fn look(&mut self, seen: Seen) {
-        let n = self.indices.len();
-        let better: Vec<bool> = (0..n).map(|i| seen.margins[i] > self.best_margins[i]).collect();
-        for i in 0..n {
-            self.n_rises[i] += usize::from(seen.margins[i] > self.margins[i]);
-            if better[i] {
-                self.best_margins[i] = seen.margins[i];
-            }
+        let rises = seen.margins.iter().zip(&self.margins).map(|(new, old)| new > old);
+        self.n_rises.iter_mut().zip(rises).for_each(|(n, rises)| *n += usize::from(rises));
+        let better: Vec<bool> =
+            seen.margins.iter().zip(&self.best_margins).map(|(new, best)| new > best).collect();
+        for (best, new) in self.best_margins.iter_mut().zip(&seen.margins) {
+            *best = best.max(*new);
         }
         self.best_images = choose_rows(&better, self.images.clone(), self.best_images.clone());
         self.best_gradient =
@@ -222,11 +221,9 @@ impl Climbers {
                 wanders || stuck
             })
             .collect();
-        for i in 0..n {
-            if halve[i] {
-                self.steps[i] /= 2.0;
-                self.margins[i] = self.best_margins[i];
-            }
+        for (i, _) in halve.iter().enumerate().filter(|(_, halve)| **halve) {
+            self.steps[i] /= 2.0;
+            self.margins[i] = self.best_margins[i];
         }
         self.images = choose_rows(&halve, self.best_images.clone(), self.images.clone());
         self.gradient = choose_rows(&halve, self.best_gradient.clone(), self.gradient.clone());

@@ -6,6 +6,7 @@ use crate::samples::rows;
 use crate::{Error, Perturbed, Samples};
 
 /// The samples of a try: those that the tries before it left standing.
+#[derive(Clone)]
 pub(crate) struct Tried {
     /// Which samples of the call they are.
     pub(crate) indices: Vec<usize>,
@@ -57,7 +58,6 @@ impl Best {
 
     /// Takes what is better of `images`, whose row `i` belongs to the sample `indices[i]`.
     pub(crate) fn offer(&mut self, indices: &[usize], images: &Tensor<4>, margins: &[f32]) {
-        // A margin of NaN is no success and never replaces another picture.
         let better = |&place: &usize| margins[place] > self.margins[indices[place]];
         let places: Vec<usize> = (0..indices.len()).filter(better).collect();
         if places.is_empty() {

@@ -3,7 +3,7 @@
 //! A file fixes its samples, its batches and its seeds, so that a build that was broken off goes on
 //! and ends with the same bytes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cifake::weights::sha256_hex;
 use cifake::{Dataset, ParquetColumn, ParquetFile, Picture, Split, rgb8_from_tensor};
@@ -12,7 +12,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
-use crate::run::{RunOptions, create_folder, slug};
+use crate::run::{RunOptions, create_folder, names, slug};
 use crate::sizes::Sizes;
 use crate::{Attack, Error, Victim};
 
@@ -32,7 +32,13 @@ pub struct BuildManifest {
     pub seed: u64,
     /// Pictures that are attacked at once.
     pub batch_size: usize,
-    /// Names of the attacks, in order.
+    /// Width and height of the pictures.
+    pub size: (u32, u32),
+    /// The split that the files are named by.
+    pub split: Split,
+    /// The device that computed it.
+    pub device: String,
+    /// The attacks with all their parameters, in order.
     pub attacks: Vec<String>,
     /// Samples of the data set that were attacked, each with every attack.
     pub n_samples: usize,
@@ -81,21 +87,24 @@ pub fn build_perturbed(
         surrogate: surrogate.to_owned(),
         seed: options.seed,
         batch_size: options.batch_size,
-        attacks: suite.iter().map(|attack| attack.name()).collect(),
+        size: options.size,
+        split,
+        device: cifake::device::name(&options.device),
+        attacks: suite.iter().map(|attack| format!("{attack:?}")).collect(),
         n_samples: indices.len(),
         samples: sha256_hex(ids.join("\n").as_bytes()),
         files: Vec::new(),
     };
+    let names = names(suite)?;
     create_folder(&options.folder)?;
     claim(&options.folder.join(RUN), &manifest)?;
     let n_files = indices.len().div_ceil(PER_FILE);
     let total = indices.len() * suite.len();
     let mut done = 0;
-    for attack in suite {
+    for (attack, attack_name) in suite.iter().zip(names) {
         for (number, chunk) in indices.chunks(PER_FILE).enumerate() {
-            let attack_name = attack.name();
-            let name = format!("{split}-{}-{number:05}-of-{n_files:05}", slug(&attack_name));
-            let name = format!("{}.parquet", name.to_lowercase());
+            let part = slug(&attack_name);
+            let name = format!("{split}-{part}-{number:05}-of-{n_files:05}.parquet");
             let path = options.folder.join(&name);
             if !path.exists() {
                 let mut batches = Vec::new();
@@ -108,7 +117,8 @@ pub fn build_perturbed(
             done += chunk.len();
             progress(done, total);
             let sha256 = sha256_hex(&cifake::file::read_limited(&path, MAX_BYTES)?);
-            manifest.files.push(BuiltFile { name, attack: attack_name, n: chunk.len(), sha256 });
+            let (attack, n) = (attack_name.clone(), chunk.len());
+            manifest.files.push(BuiltFile { name, attack, n, sha256 });
         }
     }
     write_json(&options.folder.join("manifest.json"), &manifest)?;
@@ -123,6 +133,11 @@ fn write_json(path: &Path, manifest: &BuildManifest) -> Result<(), Error> {
 /// Takes a folder for this build, or finds it taken for it.
 fn claim(path: &Path, build: &BuildManifest) -> Result<(), Error> {
     if !path.exists() {
+        // Files of nobody knows which build would be taken for this one's.
+        if let Some(stray) = parquet_file_beside(path)? {
+            let source = serde::de::Error::custom("run.json is missing beside it");
+            return Err(Error::Shard { path: stray, source });
+        }
         return write_json(path, build);
     }
     let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
@@ -131,15 +146,23 @@ fn claim(path: &Path, build: &BuildManifest) -> Result<(), Error> {
     if found == *build {
         return Ok(());
     }
-    let describe = |build: &BuildManifest| {
-        let BuildManifest { surrogate, seed, batch_size, attacks, n_samples, .. } = build;
-        format!(
-            "{} on {n_samples} samples of {surrogate}, seed {seed}, batches of {batch_size}",
-            attacks.join(", ")
-        )
-    };
+    let describe =
+        |build: &BuildManifest| serde_json::to_string(build).expect("plain data has a JSON form");
     let (theirs, ours) = (describe(&found), describe(build));
     Err(Error::OtherRun { path: path.to_owned(), theirs, ours })
+}
+
+/// A parquet file in the folder of `path`.
+fn parquet_file_beside(path: &Path) -> Result<Option<PathBuf>, Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let failed = |source| cifake::Error::Read { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// The attacked pictures of one batch.

@@ -6,6 +6,7 @@ use crate::loss::{Goal, Loss, ask};
 use crate::{Apgd, Attack, Epsilon, Error, Fab, Norm, Perturbed, Samples, Square, Victim};
 
 /// Attacks that hand on only the samples that are still robust.
+#[derive(Debug)]
 pub struct Ensemble {
     name: String,
     goal: Goal,
@@ -29,7 +30,7 @@ impl Ensemble {
             Box::new(Fab::new(norm, epsilon)),
             Box::new(Square::new(norm, epsilon)),
         ];
-        Self::new(format!("ensemble {norm} {epsilon}"), Goal::Untargeted, attacks)
+        Self::new(format!("ensemble {}", norm.ball(epsilon)), Goal::Untargeted, attacks)
     }
 
     /// The attacks, in order.
@@ -55,10 +56,14 @@ impl Ensemble {
             let seed = seed.wrapping_add(number as u64);
             let found = self.attacks[number].perturb(victim, &tried.samples, seed)?;
             let labels = &tried.samples.labels;
-            let margins = ask(victim.answers(), &found.images, self.goal, labels);
+            let ask = |images| ask(victim.answers(), images, self.goal, labels);
+            // A success that rounding to 8 bits would undo leaves the sample to the next attack.
+            let rounded = (found.images.clone() * 255.0).round() / 255.0;
+            let both = ask(&found.images).into_iter().zip(ask(&rounded));
+            let margins: Vec<f32> = both.map(|(exact, rounded)| exact.min(rounded)).collect();
             best.offer(&tried.indices, &found.images, &margins);
             for (place, &index) in tried.indices.iter().enumerate() {
-                best.n_queries[index] += found.n_queries[place] + 1;
+                best.n_queries[index] += found.n_queries[place] + 2;
                 best.n_gradients[index] += found.n_gradients[place];
                 if margins[place] > 0.0 {
                     turned_by[index] = Some(number);

@@ -30,15 +30,23 @@ pub enum Error {
         /// Width of the pictures.
         width: usize,
     },
-    /// A file of an evaluation under way that cannot be read back.
-    #[error("{} is no part of an evaluation; remove it to do that part again", path.display())]
+    /// A file of a run under way that cannot be read back.
+    #[error("{} is no part of a run; choose another folder, or remove it to do it again", path.display())]
     Shard {
         /// The file.
         path: std::path::PathBuf,
         /// Why.
         source: serde_json::Error,
     },
-    /// A file of an evaluation with another seed, other samples or another attack.
+    /// Two attacks of a suite that would write the same files.
+    #[error(
+        "two attacks of the suite are called `{name}`: give them different parameters, or run them one by one in folders of their own"
+    )]
+    SameName {
+        /// Their name.
+        name: String,
+    },
+    /// A file of an evaluation or a build with another model, attack, seed or other samples.
     #[error(
         "{} belongs to another run ({theirs}), not to this one ({ours}): choose another folder",
         path.display()

@@ -7,9 +7,9 @@ use rayon::slice::ParallelSlice;
 
 use crate::best::{Best, Tried, in_turn};
 use crate::hyperplane::{Hyperplane, size};
-use crate::loss::{Goal, Loss, Objective};
+use crate::loss::{Goal, Loss, Objective, ask};
 use crate::random::sample_rng;
-use crate::samples::{rows, values};
+use crate::samples::values;
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
 
 /// How far a step goes beyond the hyperplane.
@@ -21,7 +21,8 @@ const BACKWARD: f32 = 0.9;
 
 /// FAB with the one other class of a detector as its target.
 ///
-/// It minimizes the perturbation; a sample counts as turned where that lies within ε.
+/// It looks for small perturbations; of those within ε the one that counts is the one that the model
+/// is most wrong about. The last search between it and the picture is left out: it changes no success.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fab {
     /// How perturbations are measured.
@@ -98,68 +99,58 @@ impl Fab {
             .zip(&samples.ids)
             .flat_map(|(origin, &id)| self.start(origin, [seed, id], restart as usize))
             .collect();
-        let mut nearest: Vec<Option<Found>> = vec![None; samples.len()];
+        let mut found: Vec<Option<Found>> = vec![None; samples.len()];
         let upload = |points: &[f32]| {
             Tensor::<4>::from_data(TensorData::new(points.to_vec(), dims), &device)
         };
-        for step in 0..=self.steps {
+        for _ in 0..self.steps {
             let seen = objective.differentiate(model, &upload(&points), &samples.labels);
-            indices.iter().for_each(|&index| best.n_gradients[index] += 1);
             let gradients = values(seen.gradient);
-            let moved: Vec<(Option<Found>, Vec<f32>)> = points
+            points = points
                 .par_chunks(len)
                 .zip(origins.par_chunks(len))
                 .zip(gradients.par_chunks(len))
                 .zip(seen.margins.par_iter())
-                .map(|(((point, origin), gradient), &margin)| {
-                    self.turn(origin, point, margin, gradient)
+                .flat_map_iter(|(((point, origin), gradient), &margin)| {
+                    self.step(origin, point, margin, gradient)
                 })
                 .collect();
-            for (i, (found, next)) in moved.into_iter().enumerate() {
-                if let Some(found) = found {
-                    let farther = nearest[i].as_ref().is_none_or(|old| old.size > found.size);
-                    nearest[i] = if farther { Some(found) } else { nearest[i].take() };
-                }
-                if step < self.steps {
-                    points[i * len..][..len].copy_from_slice(&next);
+            let margins = ask(victim.answers(), &upload(&points), self.goal, &samples.labels);
+            for (place, &index) in indices.iter().enumerate() {
+                best.n_gradients[index] += 1;
+                best.n_queries[index] += 1;
+                if margins[place] > 0.0 {
+                    let origin = &origins[place * len..][..len];
+                    let point = &mut points[place * len..][..len];
+                    self.keep(&mut found[place], origin, point, margins[place]);
+                    for (x, o) in point.iter_mut().zip(origin) {
+                        *x = o + BACKWARD * (*x - o);
+                    }
                 }
             }
         }
-        let epsilon = self.epsilon.value() as f32 * (1.0 + 1e-6);
-        let inside = |i: &usize| nearest[*i].as_ref().is_some_and(|found| found.size <= epsilon);
-        let turned: Vec<usize> = (0..samples.len()).filter(inside).collect();
+        let turned: Vec<usize> = (0..samples.len()).filter(|&i| found[i].is_some()).collect();
         if turned.is_empty() {
             return Ok(());
         }
-        let mut images = origins;
-        let mut margins = vec![f32::NEG_INFINITY; samples.len()];
-        for &i in &turned {
-            if let Some(found) = &nearest[i] {
-                images[i * len..][..len].copy_from_slice(&found.point);
-                margins[i] = found.margin;
-            }
-        }
-        let turned_indices: Vec<usize> = turned.iter().map(|&i| indices[i]).collect();
-        let turned_margins: Vec<f32> = turned.iter().map(|&i| margins[i]).collect();
-        best.offer(&turned_indices, &rows(&upload(&images), &turned), &turned_margins);
+        let found: Vec<&Found> = turned.iter().filter_map(|&i| found[i].as_ref()).collect();
+        let pixels: Vec<f32> = found.iter().flat_map(|found| found.point.iter().copied()).collect();
+        let shape = [found.len(), dims[1], dims[2], dims[3]];
+        let images = Tensor::from_data(TensorData::new(pixels, shape), &device);
+        let margins: Vec<f32> = found.iter().map(|found| found.margin).collect();
+        let turned: Vec<usize> = turned.iter().map(|&place| indices[place]).collect();
+        best.offer(&turned, &images, &margins);
         Ok(())
     }
 
-    /// What a sample has found at `point`, and where it goes next.
-    fn turn(
-        &self,
-        origin: &[f32],
-        point: &[f32],
-        margin: f32,
-        gradient: &[f32],
-    ) -> (Option<Found>, Vec<f32>) {
-        if margin <= 0.0 {
-            return (None, self.step(origin, point, margin, gradient));
-        }
+    /// Keeps, of the points within ε, the one that the model is most wrong about: what lies just
+    /// beyond the boundary would not survive rounding.
+    fn keep(&self, found: &mut Option<Found>, origin: &[f32], point: &[f32], margin: f32) {
         let size = size(self.norm, point.iter().zip(origin).map(|(a, b)| a - b));
-        let back = |(o, x): (&f32, &f32)| o + BACKWARD * (x - o);
-        let next = origin.iter().zip(point).map(back).collect();
-        (Some(Found { point: point.to_vec(), size, margin }), next)
+        let inside = size <= self.epsilon.value() as f32;
+        if inside && found.as_ref().is_none_or(|old| margin > old.margin) {
+            *found = Some(Found { point: point.to_vec(), margin });
+        }
     }
 }
 
@@ -167,13 +158,12 @@ impl Fab {
 #[derive(Clone)]
 struct Found {
     point: Vec<f32>,
-    size: f32,
     margin: f32,
 }
 
 impl Attack for Fab {
     fn name(&self) -> String {
-        format!("FAB {} {}", self.norm, self.epsilon)
+        format!("FAB {}", self.norm.ball(self.epsilon))
     }
 
     fn perturb(

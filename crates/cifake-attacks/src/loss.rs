@@ -59,12 +59,6 @@ pub(crate) struct Seen {
     pub(crate) gradient: Tensor<4>,
 }
 
-impl Seen {
-    pub(crate) fn succeeded(&self) -> Vec<bool> {
-        self.margins.iter().map(|&margin| margin > 0.0).collect()
-    }
-}
-
 /// Wanted logit minus the other, `[batch]`.
 pub(crate) fn margins(logits: Tensor<2>, goal: Goal, labels: &[Label]) -> Tensor<1> {
     let [batch, classes] = logits.dims();
@@ -93,7 +87,7 @@ impl Objective {
         let gradients = loss.sum().backward();
         // A model that ignores its input has no gradient.
         let gradient = input.grad(&gradients).unwrap_or_else(|| images.zeros_like());
-        Seen { margins: values(margins.inner()), gradient }
+        Seen { margins: finite(values(margins.inner())), gradient }
     }
 }
 
@@ -104,7 +98,13 @@ pub(crate) fn ask(
     goal: Goal,
     labels: &[Label],
 ) -> Vec<f32> {
-    values(margins(model.logits(images.clone()), goal, labels))
+    finite(values(margins(model.logits(images.clone()), goal, labels)))
+}
+
+/// NaN as the margin that is farthest from any goal, so that no attack takes it for a success.
+fn finite(mut margins: Vec<f32>) -> Vec<f32> {
+    margins.iter_mut().filter(|m| m.is_nan()).for_each(|m| *m = f32::NEG_INFINITY);
+    margins
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::Epsilon;
 use crate::random::{normal, uniform};
 use crate::samples::{column, values};
 
@@ -44,6 +45,20 @@ impl Norm {
             Self::Linf => flat.abs().max_dim(1),
         };
         sizes.reshape([batch, 1, 1, 1])
+    }
+
+    /// The ball of radius `epsilon`, for names.
+    pub(crate) fn ball(self, epsilon: Epsilon) -> String {
+        match self {
+            Self::L2 => format!("l2 {}", epsilon.value()),
+            Self::Linf => format!("linf {epsilon}"),
+        }
+    }
+
+    /// The radius to which perturbations are cut, so that they lie inside it after rounding to f32,
+    /// which moves a value of a picture by `2^-25` at most.
+    pub(crate) fn reach(epsilon: Epsilon) -> f64 {
+        (epsilon.value() - f64::from(f32::EPSILON) / 2.0).max(0.0)
     }
 
     /// `len` values drawn uniformly from the ball.

@@ -4,11 +4,11 @@
 use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use crate::best::in_turn;
+use crate::best::{Best, Tried, in_turn};
 use crate::dct::Band;
 use crate::loss::{Goal, Loss, Objective, ask};
 use crate::random::sample_rng;
-use crate::samples::choose_rows;
+use crate::samples::rows;
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
 
 /// Step, project, clamp; the loss is summed over a batch, so that samples are independent.
@@ -40,10 +40,11 @@ pub struct Pgd {
     pub loss: Loss,
     /// Where to.
     pub goal: Goal,
-    /// Whether a sample rests as soon as it has succeeded: the same successes for less work, and
-    /// perturbations that are no stronger than needed.
+    /// Whether a sample rests as soon as it has succeeded: at least as many successes for less work,
+    /// by perturbations that are barely strong enough, so that rounding to 8 bits may undo some.
     pub early_stop: bool,
-    /// Frequencies to which steps are confined; all without it.
+    /// Frequencies to which l2 steps are confined; all without it. In the linf ball the gradient is
+    /// confined, but not its sign.
     pub band: Option<Band>,
 }
 
@@ -168,7 +169,7 @@ impl Pgd {
         }
         let dims = origin.dims();
         let len = dims[1..].iter().product();
-        let epsilon = self.epsilon.value();
+        let epsilon = Norm::reach(self.epsilon);
         let draw = |&id: &u64| self.norm.draw(&mut sample_rng(seed, id, restart), len, epsilon);
         let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
         let delta = Tensor::from_data(TensorData::new(drawn.concat(), dims), &origin.device());
@@ -183,43 +184,48 @@ impl Pgd {
         }
     }
 
-    /// One restart of `samples`: pictures, their margins, and gradients taken of each.
+    /// One restart; offers to `best` what it finds.
     fn climb(
         &self,
         victim: &Victim<'_>,
-        samples: &Samples,
-        seed: u64,
-        restart: usize,
-    ) -> Result<(Tensor<4>, Vec<f32>, Vec<usize>), Error> {
+        tried: &Tried,
+        [seed, restart]: [u64; 2],
+        best: &mut Best,
+    ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
-        let epsilon = self.epsilon.value();
-        let step = self.step_size.of(self.epsilon);
-        let origin = &samples.images;
-        let mut images = self.start(samples, seed, restart)?;
+        let (reach, step) = (Norm::reach(self.epsilon), self.step_size.of(self.epsilon));
+        let Tried { mut indices, mut samples } = tried.clone();
+        let mut images = self.start(&samples, seed, restart as usize)?;
         let mut direction: Option<Tensor<4>> = None;
-        let mut n_gradients = vec![0; samples.len()];
-        let mut resting = vec![false; samples.len()];
         for _ in 0..self.steps {
-            let seen = objective.differentiate(model, &images, &samples.labels);
-            n_gradients.iter_mut().zip(&resting).for_each(|(n, rests)| *n += usize::from(!rests));
-            if self.early_stop {
-                resting = seen.succeeded();
-                if resting.iter().all(|&rests| rests) {
-                    break;
+            let mut seen = objective.differentiate(model, &images, &samples.labels);
+            indices.iter().for_each(|&index| best.n_gradients[index] += 1);
+            if self.early_stop && seen.margins.iter().any(|&margin| margin > 0.0) {
+                best.offer(&indices, &images, &seen.margins);
+                let going: Vec<usize> =
+                    (0..indices.len()).filter(|&place| seen.margins[place] <= 0.0).collect();
+                if going.is_empty() {
+                    return Ok(());
                 }
+                indices = going.iter().map(|&place| indices[place]).collect();
+                samples = samples.select(&going);
+                images = rows(&images, &going);
+                seen.gradient = rows(&seen.gradient, &going);
+                direction = direction.map(|direction| rows(&direction, &going));
             }
             let mut gradient = self.confine(seen.gradient)?;
             if let Some(momentum) = self.momentum {
                 gradient = accumulate(gradient, direction.take(), momentum);
                 direction = Some(gradient.clone());
             }
-            let moved = images.clone() + self.norm.steepest(gradient) * step;
-            let moved = self.norm.project(moved, origin, epsilon);
-            images = choose_rows(&resting, images, moved);
+            let moved = images + self.norm.steepest(gradient) * step;
+            images = self.norm.project(moved, &samples.images, reach);
         }
         let margins = ask(victim.answers(), &images, self.goal, &samples.labels);
-        Ok((images, margins, n_gradients))
+        indices.iter().for_each(|&index| best.n_queries[index] += 1);
+        best.offer(&indices, &images, &margins);
+        Ok(())
     }
 }
 
@@ -243,7 +249,7 @@ impl Attack for Pgd {
             (steps, Some(_), None) => format!("MI-FGSM-{steps}"),
             (steps, None, None) => format!("PGD-{steps}"),
         };
-        format!("{kind} {} {}", self.norm, self.epsilon)
+        format!("{kind} {}", self.norm.ball(self.epsilon))
     }
 
     fn perturb(
@@ -253,14 +259,7 @@ impl Attack for Pgd {
         seed: u64,
     ) -> Result<Perturbed, Error> {
         in_turn(samples, self.restarts.max(1), |restart, tried, best| {
-            let (images, margins, n_gradients) =
-                self.climb(victim, &tried.samples, seed, restart)?;
-            best.offer(&tried.indices, &images, &margins);
-            for (&index, n) in tried.indices.iter().zip(n_gradients) {
-                best.n_gradients[index] += n;
-                best.n_queries[index] += 1;
-            }
-            Ok(())
+            self.climb(victim, tried, [seed, restart as u64], best)
         })
     }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
+use cifake::weights::sha256_hex;
 use cifake::{Dataset, Decoder, load_pixels, tensor_from_flat_rgb8};
 
-use crate::{Error, Samples};
+use crate::{Attack, Error, Samples};
 
 /// How [`evaluate_robustness`](crate::evaluate_robustness) and the building of a perturbed set go
 /// about it.
@@ -65,14 +66,46 @@ impl RunOptions {
     }
 }
 
+impl RunOptions {
+    /// Everything that the results of a batch depend on.
+    pub(crate) fn describe(
+        &self,
+        model: &str,
+        attack: &dyn Attack,
+        dataset: &dyn Dataset,
+        indices: &[usize],
+    ) -> String {
+        let ids: Vec<&str> = indices.iter().map(|&i| dataset.samples()[i].id.as_str()).collect();
+        let Self { size, seed, device, .. } = self;
+        format!(
+            "{attack:?} on {model}, seed {seed}, {} pictures of {size:?} from {}, ids {}, on {}",
+            ids.len(),
+            indices.first().copied().unwrap_or_default(),
+            sha256_hex(ids.join("\n").as_bytes()),
+            cifake::device::name(device)
+        )
+    }
+}
+
+/// The names of a suite, all of which make different files.
+pub(crate) fn names(suite: &[Box<dyn Attack>]) -> Result<Vec<String>, Error> {
+    let names: Vec<String> = suite.iter().map(|attack| attack.name()).collect();
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].iter().any(|other| slug(other) == slug(name)) {
+            return Err(Error::SameName { name: name.clone() });
+        }
+    }
+    Ok(names)
+}
+
 /// Makes a folder and those above it.
 pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path)
         .map_err(|source| cifake::Error::Write { path: path.to_owned(), source }.into())
 }
 
-/// A name as a file's.
+/// A name as a file's, in lower case.
 pub(crate) fn slug(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-    name.chars().map(plain).collect()
+    name.to_lowercase().chars().map(plain).collect()
 }

@@ -19,11 +19,12 @@ pub struct Samples {
 impl Samples {
     /// # Panics
     ///
-    /// If there is no picture, or not one label and one id a picture.
+    /// If there is no picture, not one label and one id a picture, or not three channels.
     #[must_use]
     pub fn new(images: Tensor<4>, labels: Vec<Label>, ids: Vec<u64>) -> Self {
-        let [batch, ..] = images.dims();
+        let [batch, channels, height, width] = images.dims();
         assert!(batch > 0, "a batch holds at least one picture");
+        assert!(channels == 3 && height > 0 && width > 0, "pictures are [3, height, width]");
         assert_eq!([labels.len(), ids.len()], [batch; 2], "one label and one id a picture");
         Self { images, labels, ids }
     }
@@ -93,7 +94,7 @@ impl<'a> Victim<'a> {
 pub struct Perturbed {
     /// `[batch, 3, height, width]`, in `[0, 1]`, in the order of the samples.
     pub images: Tensor<4>,
-    /// Times that each picture, or a candidate for it, was classified.
+    /// Times that each picture, or a candidate for it, was classified without a gradient.
     pub n_queries: Vec<usize>,
     /// Times that a gradient was taken for each picture.
     pub n_gradients: Vec<usize>,
@@ -111,9 +112,10 @@ impl Perturbed {
 /// Anything that changes pictures so that a classifier errs.
 ///
 /// The result of a sample is a function of its picture, label and id, of the model and of `seed`:
-/// never of who else is in the batch. The model is evaluated and left as it is.
-pub trait Attack: Send + Sync {
-    /// Name with the parameters that tell it from others, for tables.
+/// never of who else is in the batch. The model is evaluated and left as it is. The `Debug` form
+/// holds every parameter: what was attacked otherwise is not gone on with.
+pub trait Attack: std::fmt::Debug + Send + Sync {
+    /// Name for tables, with the parameters that matter most.
     fn name(&self) -> String;
 
     /// Attacks each of `samples`.

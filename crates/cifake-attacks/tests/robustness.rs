@@ -56,7 +56,14 @@ fn evaluate(
     ];
     let mut options = RunOptions::new((6, 4), out);
     (options.batch_size, options.seed) = (3, seed);
-    evaluate_robustness(&Victim::new(model), &*dataset, &suite, &options, &mut |_| {})
+    evaluate_robustness(
+        &Victim::new(model),
+        "red over blue",
+        &*dataset,
+        &suite,
+        &options,
+        &mut |_| {},
+    )
 }
 
 #[test]
@@ -88,7 +95,7 @@ fn an_evaluation_goes_on_where_it_was_broken_off() {
     let model = RedOverBlue::default();
     let whole = evaluate(&model, &data, &out, 1).expect("it runs");
     let n_calls = model.n_calls.swap(0, Ordering::Relaxed);
-    let shard = out.join("PGD-20-linf-5-255").join("00001.json");
+    let shard = out.join("pgd-20-linf-5-255").join("00001.json");
     std::fs::remove_file(&shard).expect("the second batch was written");
     let again = evaluate(&model, &data, &out, 1).expect("it goes on");
     for (ours, theirs) in again.rows.iter().zip(&whole.rows) {

@@ -1,9 +1,11 @@
 //! One picture before and after an attack.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use burn::tensor::Device;
-use cifake::{Label, rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, Victim};
 use image::RgbImage;
 use serde::Serialize;
@@ -30,14 +32,19 @@ pub struct Attacked {
 ///
 /// # Errors
 ///
-/// If a folder holds no picture or cannot be read.
-pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, cifake::Error> {
+/// If a folder holds no picture or cannot be read, or two results would have one name.
+pub fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let found = |path: &PathBuf| match path.is_dir() {
         true => cifake::image_files(path),
         false => Ok(vec![path.clone()]),
     };
     let found: Result<Vec<_>, _> = paths.iter().map(found).collect();
-    Ok(found?.concat())
+    let found = found?.concat();
+    let mut stems = HashSet::new();
+    match found.iter().find(|path| !stems.insert(path.file_stem())) {
+        Some(again) => bail!("{} has the name of another picture: one at a time", again.display()),
+        None => Ok(found.clone()),
+    }
 }
 
 /// Takes from the picture at `path`, brought to the detector's size, the label that the detector
@@ -56,10 +63,9 @@ pub fn attack_file(
 ) -> anyhow::Result<Attacked> {
     let (width, height) = detector.input_size();
     let picture = detector.decoder().read_fitted(path, width, height)?.picture;
-    let before = detector.detect(picture.clone())?.p_fake;
+    let before = detector.detect(picture.clone())?;
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
-    let label = if before > 0.5 { Label::Fake } else { Label::Real };
-    let samples = Samples::new(images.clone(), vec![label], vec![id]);
+    let samples = Samples::new(images.clone(), vec![before.label], vec![id]);
     let found = attack.perturb(&Victim::new(detector.classifier()), &samples, seed)?;
     let attacked = rgb8_from_tensor(found.images).remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -69,7 +75,7 @@ pub fn attack_file(
     let delta = tensor_from_rgb8(std::slice::from_ref(&attacked), device)? - images;
     Ok(Attacked {
         path: path.to_owned(),
-        before,
+        before: before.p_fake,
         after: detector.detect(attacked)?.p_fake,
         l2: Norm::L2.sizes(delta.clone())[0],
         linf: Norm::Linf.sizes(delta)[0],

@@ -61,10 +61,12 @@ fn without_radius(kind: &str, number: Option<f64>) -> Option<Box<dyn Attack>> {
         ("original-pgd-linf", None) => Box::new(Pgd::original_linf()),
         ("original-pixel", None) => Box::new(PixelNoise::original()),
         ("original-dct", None) => Box::new(DctNoise::original()),
-        ("jpeg", Some(quality)) if (1.0..=100.0).contains(&quality) => {
+        ("jpeg", Some(quality)) if (1.0..=100.0).contains(&quality) && quality.fract() == 0.0 => {
             Box::new(Corruption::Jpeg(quality as u8))
         }
-        ("blur", Some(sigma)) if sigma > 0.0 => Box::new(Corruption::Blur(sigma as f32)),
+        ("blur", Some(sigma)) if (0.1..=100.0).contains(&sigma) => {
+            Box::new(Corruption::Blur(sigma as f32))
+        }
         _ => return None,
     })
 }

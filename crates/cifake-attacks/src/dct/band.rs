@@ -68,10 +68,12 @@ impl Band {
     /// The projection onto the band, `[64, 64]`.
     fn matrix(&self, device: &Device) -> Tensor<2> {
         let inside = |u: usize, v: usize| self.sums.contains(&(u + v));
+        let table: [[f64; SIDE]; SIDE] =
+            std::array::from_fn(|u| std::array::from_fn(|place| basis(u, place)));
         let frequencies = || (0..SIDE).flat_map(|u| (0..SIDE).map(move |v| (u, v)));
         let entry = |(i, j): (usize, usize), (k, l): (usize, usize)| {
             let kept = frequencies().filter(|&(u, v)| inside(u, v));
-            kept.map(|(u, v)| basis(u, i) * basis(v, j) * basis(u, k) * basis(v, l)).sum::<f64>()
+            kept.map(|(u, v)| table[u][i] * table[v][j] * table[u][k] * table[v][l]).sum::<f64>()
         };
         let places: Vec<_> = frequencies().collect();
         let values: Vec<f32> = places

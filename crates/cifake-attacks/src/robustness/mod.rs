@@ -12,7 +12,7 @@
 //!     vec![Box::new(Apgd::new(Norm::Linf, Epsilon::from_255(2.0)?))];
 //! let options = RunOptions::new((32, 32), "runs/robustness");
 //! let report =
-//!     evaluate_robustness(&Victim::new(model), &*dataset, &suite, &options, &mut |_| {})?;
+//!     evaluate_robustness(&Victim::new(model), "mine", &*dataset, &suite, &options, &mut |_| {})?;
 //! println!("{report}");
 //! # Ok(())
 //! # }
@@ -24,14 +24,14 @@ mod report;
 use std::path::Path;
 use std::time::Instant;
 
-use cifake::{Dataset, rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{Dataset, Label, rgb8_from_tensor, tensor_from_rgb8};
 use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
 pub use report::{RobustnessReport, RobustnessRow};
 
 use crate::loss::{Goal, ask};
-use crate::run::{RunOptions, create_folder, slug};
+use crate::run::{RunOptions, create_folder, names, slug};
 use crate::sizes::Sizes;
 use crate::{Attack, Error, Victim, Warning};
 
@@ -62,6 +62,9 @@ struct Shard {
 
 /// Attacks every sample with every attack of `suite` and measures what is still called right.
 ///
+/// `model` names the victim: what was done for another is not gone on with. A picture is called FAKE
+/// where its logit of FAKE is at least that of REAL, which is a threshold of 0.5.
+///
 /// A sample that the model gets wrong anyway is attacked too, and counts as not robust. What an
 /// attack returns counts after rounding to the 256 levels of a file.
 ///
@@ -74,26 +77,27 @@ struct Shard {
 /// If there is no sample of an index, or the batch size is 0.
 pub fn evaluate_robustness(
     victim: &Victim<'_>,
+    model: &str,
     dataset: &dyn Dataset,
     suite: &[Box<dyn Attack>],
     options: &RunOptions,
     progress: &mut dyn FnMut(RobustnessProgress<'_>),
 ) -> Result<RobustnessReport, Error> {
     let indices = options.indices_of(dataset)?;
+    let names = names(suite)?;
     let probes = &indices[..indices.len().min(N_PROBES)];
     let warnings = Warning::of_model(victim, &options.load(dataset, probes)?);
     let total = indices.len() * suite.len();
     let mut done = 0;
     let mut rows = Vec::new();
-    for attack in suite {
-        let name = attack.name();
+    for (attack, name) in suite.iter().zip(names) {
         let folder = options.folder.join(slug(&name));
         create_folder(&folder)?;
         let (mut outcomes, mut seconds) = (Vec::new(), 0.0);
         for (number, chunk) in indices.chunks(options.batch_size).enumerate() {
             let path = folder.join(format!("{number:05}.json"));
-            let run = format!("{name}, seed {}, samples {chunk:?}", options.seed);
-            let shard = match read_shard(&path, &run)? {
+            let run = options.describe(model, &**attack, dataset, chunk);
+            let shard = match read_shard(&path, &run, chunk)? {
                 Some(shard) => shard,
                 None => {
                     let shard = attack_batch(victim, dataset, &**attack, options, chunk, run)?;
@@ -112,17 +116,22 @@ pub fn evaluate_robustness(
     Ok(RobustnessReport { seed: options.seed, warnings, rows })
 }
 
-fn read_shard(path: &Path, run: &str) -> Result<Option<Shard>, Error> {
+fn read_shard(path: &Path, run: &str, indices: &[usize]) -> Result<Option<Shard>, Error> {
     if !path.exists() {
         return Ok(None);
     }
     let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
     let shard: Shard = serde_json::from_slice(&bytes)
         .map_err(|source| Error::Shard { path: path.to_owned(), source })?;
-    if shard.run == run {
-        return Ok(Some(shard));
+    if shard.run != run {
+        let (theirs, ours) = (shard.run, run.to_owned());
+        return Err(Error::OtherRun { path: path.to_owned(), theirs, ours });
     }
-    Err(Error::OtherRun { path: path.to_owned(), theirs: shard.run, ours: run.to_owned() })
+    if !shard.outcomes.iter().map(|outcome| outcome.index).eq(indices.iter().copied()) {
+        let source = serde::de::Error::custom("its samples are not those of its run");
+        return Err(Error::Shard { path: path.to_owned(), source });
+    }
+    Ok(Some(shard))
 }
 
 fn attack_batch(
@@ -147,8 +156,8 @@ fn attack_batch(
         index,
         id: dataset.samples()[index].id.clone(),
         label: samples.labels[place],
-        clean_correct: clean[place] <= 0.0,
-        correct: attacked[place] <= 0.0,
+        clean_correct: is_right(clean[place], samples.labels[place]),
+        correct: is_right(attacked[place], samples.labels[place]),
         l2: sizes.l2[place],
         linf: sizes.linf[place],
         n_pixels: sizes.n_pixels[place],
@@ -156,4 +165,11 @@ fn attack_batch(
         n_gradients: found.n_gradients[place],
     });
     Ok(Shard { run, seconds, outcomes: outcomes.collect() })
+}
+
+/// Whether a picture of `label` whose other logit is larger by `margin` is called what it is; a tie
+/// is called FAKE, and what is no number is called nothing.
+fn is_right(margin: f32, label: Label) -> bool {
+    let tie_is_right = label == Label::Fake;
+    margin > f32::NEG_INFINITY && (margin < 0.0 || margin == 0.0 && tie_is_right)
 }

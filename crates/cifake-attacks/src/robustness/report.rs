@@ -116,7 +116,7 @@ impl fmt::Display for RobustnessReport {
         writeln!(
             f,
             "{:<26} {:>5} {:>7} {:>22} {:>7} {:>7} {:>22} {:>9} {:>8}",
-            "attack", "n", "clean", "robust", "REAL", "FAKE", "worse label", "queries", "seconds"
+            "attack", "n", "clean", "robust", "REAL", "FAKE", "worse label", "calls", "seconds"
         )?;
         let percent = |m: &Metric| format!("{:.1}", 100.0 * m.value);
         let interval = |m: &Metric| {

@@ -76,7 +76,7 @@ impl Square {
 
 impl Attack for Square {
     fn name(&self) -> String {
-        format!("Square-{} {} {}", self.queries, self.norm, self.epsilon)
+        format!("Square-{} {}", self.queries, self.norm.ball(self.epsilon))
     }
 
     fn perturb(
@@ -87,7 +87,7 @@ impl Attack for Square {
     ) -> Result<Perturbed, Error> {
         let dims = samples.images.dims();
         let shape = Shape { channels: dims[1], height: dims[2], width: dims[3] };
-        let epsilon = self.epsilon.value() as f32;
+        let epsilon = Norm::reach(self.epsilon) as f32;
         let mut images = values(samples.images.clone());
         let origins = images.clone();
         let mut n_queries = vec![0; samples.len()];

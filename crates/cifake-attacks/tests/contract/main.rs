@@ -67,9 +67,11 @@ fn attacked(attack: &dyn Attack, model: &Network, samples: &Samples, seed: u64) 
 
 #[test]
 fn perturbation_stays_inside_the_ball_before_and_after_rounding() {
-    let (model, radius) = (Network::new(), 0.1);
+    let model = Network::new();
     let samples = samples(&model, 3);
-    for (norm, attack) in bounded(radius) {
+    let attacks =
+        [1.0 / 255.0, 0.1].map(|radius| bounded(radius).into_iter().map(move |a| (radius, a)));
+    for (radius, (norm, attack)) in attacks.into_iter().flatten() {
         let found = attack.perturb(&Victim::new(&model), &samples, 1).expect("white-box").images;
         for size in norm.sizes(found.clone() - samples.images.clone()) {
             assert!(size <= radius as f32 * (1.0 + SLACK), "{}: {size}", attack.name());

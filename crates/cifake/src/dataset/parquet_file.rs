@@ -28,6 +28,16 @@ pub enum ParquetColumn {
     Real(Vec<f64>),
 }
 
+impl ParquetColumn {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(values) => values.len(),
+            Self::Whole(values) => values.len(),
+            Self::Real(values) => values.len(),
+        }
+    }
+}
+
 /// A file under construction: one entry a row in each list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParquetFile {
@@ -59,10 +69,9 @@ impl ParquetFile {
 
     fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let n = self.pictures.len();
-        assert!(
-            self.names.len() == n && self.labels.len() == n,
-            "one name and one label a picture"
-        );
+        let lens = self.columns.iter().map(|(_, column)| column.len());
+        let mut lens = lens.chain([self.names.len(), self.labels.len()]);
+        assert!(lens.all(|len| len == n), "one value of every column a picture");
         let features = KeyValue::new("huggingface".to_owned(), FEATURES.to_owned());
         let properties =
             WriterProperties::builder().set_key_value_metadata(Some(vec![features])).build();
@@ -70,34 +79,28 @@ impl ParquetFile {
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
         let mut group = writer.next_row_group()?;
         let pictures = self.pictures.iter().map(|bytes| ByteArray::from(bytes.clone()));
-        fill::<ByteArrayType>(&mut group, &pictures.collect::<Vec<_>>())?;
-        fill::<ByteArrayType>(&mut group, &texts(&self.names))?;
+        fill::<ByteArrayType>(&mut group, &pictures.collect::<Vec<_>>(), 2)?;
+        fill::<ByteArrayType>(&mut group, &texts(&self.names), 2)?;
         let labels: Vec<i64> = self.labels.iter().map(|label| label.index() as i64).collect();
-        fill::<Int64Type>(&mut group, &labels)?;
-        for (name, column) in &self.columns {
-            let len = match column {
+        fill::<Int64Type>(&mut group, &labels, 1)?;
+        for (_, column) in &self.columns {
+            match column {
                 ParquetColumn::Text(values) => {
-                    fill::<ByteArrayType>(&mut group, &texts(values))?;
-                    values.len()
+                    fill::<ByteArrayType>(&mut group, &texts(values), 1)?;
                 }
-                ParquetColumn::Whole(values) => {
-                    fill::<Int64Type>(&mut group, values)?;
-                    values.len()
-                }
-                ParquetColumn::Real(values) => {
-                    fill::<DoubleType>(&mut group, values)?;
-                    values.len()
-                }
-            };
-            assert_eq!(len, n, "one value of {name} a picture");
+                ParquetColumn::Whole(values) => fill::<Int64Type>(&mut group, values, 1)?,
+                ParquetColumn::Real(values) => fill::<DoubleType>(&mut group, values, 1)?,
+            }
         }
         group.close()?;
         writer.into_inner()
     }
 
+    /// All optional, though nothing is missing: Hugging Face's `datasets` takes pictures and label
+    /// names from the file only then.
     fn schema(&self) -> Result<Type, ParquetError> {
         let image = Type::group_type_builder("image")
-            .with_repetition(Repetition::REQUIRED)
+            .with_repetition(Repetition::OPTIONAL)
             .with_fields(vec![bytes("bytes", false)?, bytes("path", true)?])
             .build()?;
         let mut fields = vec![Arc::new(image), number("label", Physical::INT64)?];
@@ -115,24 +118,26 @@ impl ParquetFile {
 fn bytes(name: &str, is_text: bool) -> Result<TypePtr, ParquetError> {
     let kind = if is_text { ConvertedType::UTF8 } else { ConvertedType::NONE };
     let column = Type::primitive_type_builder(name, Physical::BYTE_ARRAY);
-    Ok(Arc::new(column.with_repetition(Repetition::REQUIRED).with_converted_type(kind).build()?))
+    Ok(Arc::new(column.with_repetition(Repetition::OPTIONAL).with_converted_type(kind).build()?))
 }
 
 fn number(name: &str, physical: Physical) -> Result<TypePtr, ParquetError> {
     let column = Type::primitive_type_builder(name, physical);
-    Ok(Arc::new(column.with_repetition(Repetition::REQUIRED).build()?))
+    Ok(Arc::new(column.with_repetition(Repetition::OPTIONAL).build()?))
 }
 
 fn texts(values: &[String]) -> Vec<ByteArray> {
     values.iter().map(|value| ByteArray::from(value.as_str())).collect()
 }
 
+/// Writes the next column, whose values all stand below `level` optional fields.
 fn fill<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
     values: &[T::T],
+    level: i16,
 ) -> Result<(), ParquetError> {
     let missing = || ParquetError::General("the schema has fewer columns".to_owned());
     let mut column = group.next_column()?.ok_or_else(missing)?;
-    column.typed::<T>().write_batch(values, None, None)?;
+    column.typed::<T>().write_batch(values, Some(&vec![level; values.len()]), None)?;
     column.close()
 }

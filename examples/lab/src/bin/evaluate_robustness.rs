@@ -77,11 +77,13 @@ fn main() -> Result<()> {
     let victim = Victim::new(classifier).with_answers(&plan);
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {msg} | {eta} to go")?;
     let bar = ProgressBar::new(0).with_style(style);
-    let report = evaluate_robustness(&victim, &*dataset, &attacks, &options, &mut |progress| {
-        bar.set_length(progress.total as u64);
-        bar.set_message(progress.attack.to_owned());
-        bar.set_position(progress.done as u64);
-    })?;
+    let model = detector.model_name();
+    let report =
+        evaluate_robustness(&victim, model, &*dataset, &attacks, &options, &mut |progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_message(progress.attack.to_owned());
+            bar.set_position(progress.done as u64);
+        })?;
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {

@@ -1,0 +1,71 @@
+//! The programs that attack: files, output and exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn dataset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(name)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).output().expect("the program was built")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    std::fs::create_dir(&data).expect("the folder is writable");
+    let sample = dataset("sample").join("fake-bird-1.jpg");
+    std::fs::copy(sample, data.join("bird.jpg")).expect("the sample is there");
+    std::fs::write(data.join("broken.jpg"), "no picture").expect("it is writable");
+    let [data_name, out_name] = [&data, &out].map(|path| path.to_str().expect("plain"));
+    let arguments = [data_name, "--out", out_name, "--attack", "pgd-linf@4", "--json"];
+    let output = run(env!("CARGO_BIN_EXE_attack"), &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let lines: Vec<serde_json::Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is an object"))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0]["before"].as_f64() > Some(0.5), "{}", lines[0]);
+    assert!(lines[0]["after"].as_f64() < lines[0]["before"].as_f64(), "{}", lines[0]);
+    assert!(lines[0]["linf"].as_f64() <= Some(4.0 / 255.0 + 1e-6), "{}", lines[0]);
+    assert!(lines[1]["error"].as_str().is_some_and(|error| error.contains("broken.jpg")));
+    let sheet = image::open(out.join("bird.compared.png")).expect("it was written");
+    assert_eq!((sheet.width(), sheet.height()), (3 * 256 + 2 * 8, 256));
+    let attacked = image::open(out.join("bird.attacked.png")).expect("it was written");
+    assert_eq!((attacked.width(), attacked.height()), (32, 32));
+}
+
+#[test]
+fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
+    for program in [env!("CARGO_BIN_EXE_attack"), env!("CARGO_BIN_EXE_evaluate_robustness")] {
+        let output = run(program, &["--attack", "pgd-linf", "--smoke"]);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        assert!(text(&output.stderr).contains("needs a radius"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn an_evaluation_is_printed_as_json_and_goes_on_from_its_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mini, out) = (dataset("mini"), folder.path().join("out"));
+    let [mini, out] = [&mini, &out].map(|path| path.to_str().expect("plain"));
+    let arguments = ["--data", mini, "--out", out, "--limit", "4", "--json"];
+    let arguments = [&arguments[..], &["--attack", "fgsm-linf@1", "--attack", "jpeg@50"]].concat();
+    let [first, second] =
+        [0, 1].map(|_| run(env!("CARGO_BIN_EXE_evaluate_robustness"), &arguments));
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let report: serde_json::Value =
+        serde_json::from_slice(&first.stdout).expect("the report is one object");
+    assert_eq!(report["rows"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["rows"][0]["n"], 4);
+    assert!(report["rows"][0]["robust"]["low"].as_f64().is_some(), "{report}");
+    // Times included: nothing was attacked again.
+    assert_eq!(text(&first.stdout), text(&second.stdout));
+}
