@@ -72,7 +72,7 @@ impl Apgd {
         let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
         let device = samples.images.device();
         let drawn = Tensor::<4>::from_data(TensorData::new(drawn.concat(), dims), &device);
-        let epsilon = Norm::reach(self.epsilon);
+        let epsilon = self.norm.reach(self.epsilon);
         let scale = |size: f32| (epsilon / f64::from(size).max(1e-12)) as f32;
         let scales: Vec<f32> = self.norm.sizes(drawn.clone()).into_iter().map(scale).collect();
         let moved = samples.images.clone() + drawn.clone() * column(scales, &drawn);
@@ -89,7 +89,7 @@ impl Apgd {
     ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
-        let epsilon = Norm::reach(self.epsilon);
+        let epsilon = self.norm.reach(self.epsilon);
         let Tried { indices, samples } = tried;
         let begin = self.start(samples, seed, restart as usize);
         let seen = objective.differentiate(model, &begin, &samples.labels);

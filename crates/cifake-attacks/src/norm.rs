@@ -55,10 +55,15 @@ impl Norm {
         }
     }
 
-    /// The radius to which perturbations are cut, so that they lie inside it after rounding to f32,
-    /// which moves a value of a picture by `2^-25` at most.
-    pub(crate) fn reach(epsilon: Epsilon) -> f64 {
-        (epsilon.value() - f64::from(f32::EPSILON) / 2.0).max(0.0)
+    /// The radius to which perturbations are cut, so that they lie inside `epsilon` after rounding
+    /// to f32: a value of a picture is off by `2^-25` at most, and the l2 size by a few times that,
+    /// since the errors of many values are independent.
+    pub(crate) fn reach(self, epsilon: Epsilon) -> f64 {
+        let slack = match self {
+            Self::L2 => 2.0,
+            Self::Linf => 0.5,
+        };
+        (epsilon.value() - slack * f64::from(f32::EPSILON)).max(0.0)
     }
 
     /// `len` values drawn uniformly from the ball.

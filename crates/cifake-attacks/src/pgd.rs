@@ -169,7 +169,7 @@ impl Pgd {
         }
         let dims = origin.dims();
         let len = dims[1..].iter().product();
-        let epsilon = Norm::reach(self.epsilon);
+        let epsilon = self.norm.reach(self.epsilon);
         let draw = |&id: &u64| self.norm.draw(&mut sample_rng(seed, id, restart), len, epsilon);
         let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
         let delta = Tensor::from_data(TensorData::new(drawn.concat(), dims), &origin.device());
@@ -194,7 +194,7 @@ impl Pgd {
     ) -> Result<(), Error> {
         let model = victim.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
-        let (reach, step) = (Norm::reach(self.epsilon), self.step_size.of(self.epsilon));
+        let (reach, step) = (self.norm.reach(self.epsilon), self.step_size.of(self.epsilon));
         let Tried { mut indices, mut samples } = tried.clone();
         let mut images = self.start(&samples, seed, restart as usize)?;
         let mut direction: Option<Tensor<4>> = None;

@@ -87,7 +87,7 @@ impl Attack for Square {
     ) -> Result<Perturbed, Error> {
         let dims = samples.images.dims();
         let shape = Shape { channels: dims[1], height: dims[2], width: dims[3] };
-        let epsilon = Norm::reach(self.epsilon) as f32;
+        let epsilon = self.norm.reach(self.epsilon) as f32;
         let mut images = values(samples.images.clone());
         let origins = images.clone();
         let mut n_queries = vec![0; samples.len()];
