@@ -94,7 +94,7 @@ mod tests {
         for (name, part) in
             [("pgd-linf", "needs a radius"), ("pgd-l2@x", "no number"), ("no", "no attack")]
         {
-            let error = attack_named(name).err().expect("not an attack");
+            let error = attack_named(name).expect_err("not an attack");
             assert!(error.contains(part), "{error}");
         }
     }
