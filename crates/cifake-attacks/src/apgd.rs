@@ -1,12 +1,11 @@
 //! Auto-PGD (Croce and Hein 2020, arXiv 2003.01690, algorithm 1): a step size that each sample
 //! halves when it stops making progress, so that there is nothing to tune.
 
-use burn::tensor::{Tensor, TensorData};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use burn::tensor::Tensor;
 
 use crate::best::{Best, Tried, in_turn};
 use crate::loss::{Goal, Loss, Objective, Seen};
-use crate::random::{normal, sample_rng, uniform};
+use crate::random::{normal, uniform};
 use crate::samples::{choose_rows, column, rows};
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
 
@@ -60,18 +59,10 @@ impl Apgd {
 
     /// A point at the edge of the ball, cut to the range of a picture.
     fn start(&self, samples: &Samples, seed: u64, restart: usize) -> Tensor<4> {
-        let dims = samples.images.dims();
-        let len = dims[1..].iter().product();
-        let draw = |&id: &u64| {
-            let rng = &mut sample_rng(seed, id, restart);
-            match self.norm {
-                Norm::Linf => uniform(rng, len, 1.0),
-                Norm::L2 => normal(rng, len),
-            }
-        };
-        let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
-        let device = samples.images.device();
-        let drawn = Tensor::<4>::from_data(TensorData::new(drawn.concat(), dims), &device);
+        let drawn = samples.draw(seed, restart, |rng, len| match self.norm {
+            Norm::Linf => uniform(rng, len, 1.0),
+            Norm::L2 => normal(rng, len),
+        });
         let epsilon = self.norm.reach(self.epsilon);
         let scale = |size: f32| (epsilon / f64::from(size).max(1e-12)) as f32;
         let scales: Vec<f32> = self.norm.sizes(drawn.clone()).into_iter().map(scale).collect();

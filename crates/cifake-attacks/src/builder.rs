@@ -12,7 +12,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
-use crate::run::{RunOptions, create_folder, names, slug};
+use crate::run::{RunOptions, create_folder, ids_hash, names, slug};
 use crate::sizes::Sizes;
 use crate::{Attack, Error, Victim};
 
@@ -82,7 +82,6 @@ pub fn build_perturbed(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<BuildManifest, Error> {
     let indices = options.indices_of(dataset)?;
-    let ids: Vec<&str> = indices.iter().map(|&i| dataset.samples()[i].id.as_str()).collect();
     let mut manifest = BuildManifest {
         surrogate: surrogate.to_owned(),
         seed: options.seed,
@@ -92,7 +91,7 @@ pub fn build_perturbed(
         device: cifake::device::name(&options.device),
         attacks: suite.iter().map(|attack| format!("{attack:?}")).collect(),
         n_samples: indices.len(),
-        samples: sha256_hex(ids.join("\n").as_bytes()),
+        samples: ids_hash(dataset, &indices),
         files: Vec::new(),
     };
     let names = names(suite)?;

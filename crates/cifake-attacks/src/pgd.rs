@@ -1,13 +1,11 @@
 //! Projected gradient ascent (Madry et al. 2018, arXiv 1706.06083) and its relatives: one set of
 //! parts, of which FGSM, BIM and MI-FGSM are choices.
 
-use burn::tensor::{Tensor, TensorData};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use burn::tensor::Tensor;
 
 use crate::best::{Best, Tried, in_turn};
 use crate::dct::Band;
 use crate::loss::{Goal, Loss, Objective, ask};
-use crate::random::sample_rng;
 use crate::samples::rows;
 use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
 
@@ -167,12 +165,8 @@ impl Pgd {
         if !self.random_start {
             return Ok(origin.clone());
         }
-        let dims = origin.dims();
-        let len = dims[1..].iter().product();
         let epsilon = self.norm.reach(self.epsilon);
-        let draw = |&id: &u64| self.norm.draw(&mut sample_rng(seed, id, restart), len, epsilon);
-        let drawn: Vec<Vec<f32>> = samples.ids.par_iter().map(draw).collect();
-        let delta = Tensor::from_data(TensorData::new(drawn.concat(), dims), &origin.device());
+        let delta = samples.draw(seed, restart, |rng, len| self.norm.draw(rng, len, epsilon));
         let delta = self.confine(delta)?;
         Ok(self.norm.project(origin.clone() + delta, origin, epsilon))
     }

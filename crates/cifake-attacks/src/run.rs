@@ -64,9 +64,7 @@ impl RunOptions {
         let labels = indices.iter().map(|&i| dataset.samples()[i].label).collect();
         Ok(Samples::new(images, labels, indices.iter().map(|&i| i as u64).collect()))
     }
-}
 
-impl RunOptions {
     /// Everything that the results of a batch depend on.
     pub(crate) fn describe(
         &self,
@@ -75,16 +73,21 @@ impl RunOptions {
         dataset: &dyn Dataset,
         indices: &[usize],
     ) -> String {
-        let ids: Vec<&str> = indices.iter().map(|&i| dataset.samples()[i].id.as_str()).collect();
         let Self { size, seed, device, .. } = self;
         format!(
             "{attack:?} on {model}, seed {seed}, {} pictures of {size:?} from {}, ids {}, on {}",
-            ids.len(),
+            indices.len(),
             indices.first().copied().unwrap_or_default(),
-            sha256_hex(ids.join("\n").as_bytes()),
+            ids_hash(dataset, indices),
             cifake::device::name(device)
         )
     }
+}
+
+/// sha256 of the names of the samples at `indices`, in order.
+pub(crate) fn ids_hash(dataset: &dyn Dataset, indices: &[usize]) -> String {
+    let ids: Vec<&str> = indices.iter().map(|&i| dataset.samples()[i].id.as_str()).collect();
+    sha256_hex(ids.join("\n").as_bytes())
 }
 
 /// The names of a suite, all of which make different files.

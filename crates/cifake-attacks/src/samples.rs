@@ -2,8 +2,11 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use cifake::{Classifier, Differentiable, Label};
+use rand::rngs::ChaCha8Rng;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::Error;
+use crate::random::sample_rng;
 
 /// Pictures with their true labels and an id each, from which their random draws come.
 #[derive(Debug, Clone)]
@@ -34,6 +37,21 @@ impl Samples {
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.labels.len()
+    }
+
+    /// A tensor like the images, of what `draw` makes of each sample's generator and of the number
+    /// of values of a picture.
+    pub(crate) fn draw(
+        &self,
+        seed: u64,
+        restart: usize,
+        draw: impl Fn(&mut ChaCha8Rng, usize) -> Vec<f32> + Sync,
+    ) -> Tensor<4> {
+        let dims = self.images.dims();
+        let len = dims[1..].iter().product();
+        let draw = |&id: &u64| draw(&mut sample_rng(seed, id, restart), len);
+        let drawn: Vec<Vec<f32>> = self.ids.par_iter().map(draw).collect();
+        Tensor::from_data(TensorData::new(drawn.concat(), dims), &self.images.device())
     }
 
     /// Those at `indices`, in this order; at least one.
