@@ -75,6 +75,6 @@ impl Best {
 
     fn into_perturbed(self) -> Perturbed {
         let Self { images, n_queries, n_gradients, .. } = self;
-        Perturbed { images, n_queries, n_gradients }
+        Perturbed::new(images, n_queries, n_gradients)
     }
 }

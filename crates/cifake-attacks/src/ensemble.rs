@@ -38,41 +38,6 @@ impl Ensemble {
     pub fn attacks(&self) -> &[Box<dyn Attack>] {
         &self.attacks
     }
-
-    /// As [`Attack::perturb`], and for each sample which of the attacks turned it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the attacks.
-    pub fn perturb_and_tell(
-        &self,
-        victim: &Victim<'_>,
-        samples: &Samples,
-        seed: u64,
-    ) -> Result<(Perturbed, Vec<Option<usize>>), Error> {
-        let mut turned_by = vec![None; samples.len()];
-        let found = in_turn(samples, self.attacks.len(), |number, tried, best| {
-            // Attacks of one kind must not draw alike.
-            let seed = seed.wrapping_add(number as u64);
-            let found = self.attacks[number].perturb(victim, &tried.samples, seed)?;
-            let labels = &tried.samples.labels;
-            let ask = |images| ask(victim.answers(), images, self.goal, labels);
-            // A success that rounding to 8 bits would undo leaves the sample to the next attack.
-            let rounded = (found.images.clone() * 255.0).round() / 255.0;
-            let both = ask(&found.images).into_iter().zip(ask(&rounded));
-            let margins: Vec<f32> = both.map(|(exact, rounded)| exact.min(rounded)).collect();
-            best.offer(&tried.indices, &found.images, &margins);
-            for (place, &index) in tried.indices.iter().enumerate() {
-                best.n_queries[index] += found.n_queries[place] + 2;
-                best.n_gradients[index] += found.n_gradients[place];
-                if margins[place] > 0.0 {
-                    turned_by[index] = Some(number);
-                }
-            }
-            Ok(())
-        })?;
-        Ok((found, turned_by))
-    }
 }
 
 impl Attack for Ensemble {
@@ -86,6 +51,30 @@ impl Attack for Ensemble {
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        Ok(self.perturb_and_tell(victim, samples, seed)?.0)
+        let mut found_by_gradients = vec![false; samples.len()];
+        let mut beyond_gradients = vec![false; samples.len()];
+        let found = in_turn(samples, self.attacks.len(), |number, tried, best| {
+            // Attacks of one kind must not draw alike.
+            let seed = seed.wrapping_add(number as u64);
+            let found = self.attacks[number].perturb(victim, &tried.samples, seed)?;
+            let labels = &tried.samples.labels;
+            let ask = |images| ask(victim.answers(), images, self.goal, labels);
+            // A success that rounding to 8 bits would undo leaves the sample to the next attack.
+            let rounded = (found.images.clone() * 255.0).round() / 255.0;
+            let exact = ask(&found.images);
+            let both = exact.iter().zip(ask(&rounded));
+            let margins: Vec<f32> = both.map(|(exact, rounded)| exact.min(rounded)).collect();
+            best.offer(&tried.indices, &found.images, &margins);
+            for (place, &index) in tried.indices.iter().enumerate() {
+                let by_search = found.n_gradients[place] == 0 && best.n_gradients[index] > 0;
+                found_by_gradients[index] |= !by_search && exact[place] > 0.0;
+                beyond_gradients[index] =
+                    by_search && margins[place] > 0.0 && !found_by_gradients[index];
+                best.n_queries[index] += found.n_queries[place] + 2;
+                best.n_gradients[index] += found.n_gradients[place];
+            }
+            Ok(())
+        })?;
+        Ok(Perturbed { beyond_gradients, ..found })
     }
 }

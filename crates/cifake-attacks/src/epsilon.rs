@@ -12,11 +12,12 @@ use crate::Error;
 /// assert_eq!(Epsilon::from_255(8.0)?.value(), 8.0 / 255.0);
 /// assert_eq!(Epsilon::new(0.5)?.to_string(), "0.5");
 /// assert_eq!(Epsilon::from_255(8.0)?.to_string(), "8/255");
+/// assert_eq!("8/255".parse::<Epsilon>()?, Epsilon::from_255(8.0)?);
 /// assert!(Epsilon::new(-1.0).is_err());
 /// # Ok::<(), cifake_attacks::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[serde(try_from = "Written", into = "f64")]
 pub struct Epsilon(f64);
 
 impl Epsilon {
@@ -49,11 +50,35 @@ impl Epsilon {
     }
 }
 
-impl TryFrom<f64> for Epsilon {
+/// How a file states a radius.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Epsilon {
     type Error = Error;
 
-    fn try_from(value: f64) -> Result<Self, Error> {
-        Self::new(value)
+    fn try_from(written: Written) -> Result<Self, Error> {
+        match written {
+            Written::Number(value) => Self::new(value),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl std::str::FromStr for Epsilon {
+    type Err = Error;
+
+    /// Reads what [`Display`](std::fmt::Display) writes: `0.5`, or `2/255`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unreadable = |_| Error::EpsilonText { text: text.to_owned() };
+        match text.strip_suffix("/255") {
+            Some(levels) => Self::from_255(levels.trim().parse().map_err(unreadable)?),
+            None => Self::new(text.trim().parse().map_err(unreadable)?),
+        }
     }
 }
 

@@ -10,6 +10,12 @@ pub enum Error {
         /// What was given.
         value: f64,
     },
+    /// A text that is no distance.
+    #[error("`{text}` is no radius; write a number such as 0.5, or levels of a byte such as 2/255")]
+    EpsilonText {
+        /// What was given.
+        text: String,
+    },
     /// A white-box attack on a model of which only the answers are known.
     #[error(
         "{attack} follows gradients, and the model under attack gives none: build the victim with \
@@ -37,6 +43,14 @@ pub enum Error {
         path: std::path::PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// A built set whose files are not what its manifest says.
+    #[error("{} is no sound part of a built set: {reason}; build it again", path.display())]
+    Built {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// Two attacks of a suite that would write the same files.
     #[error(

@@ -40,16 +40,16 @@
 //! | [`DctNoise`], [`PixelNoise`], [`Corruption`] | nothing | |
 //!
 //! [`evaluate_robustness`] measures a detector over a data set, and the feature `parquet` adds
-//! `build_perturbed`, which writes a fixed set of attacked pictures; both go on where they were
-//! broken off.
+//! `Build`, which writes a fixed set of attacked pictures; both go on where they were broken off.
 //!
 //! Epsilon is in units of a pixel's range, `[0, 1]`. Every random draw is a function of a seed and
 //! of the sample's id: the same seed gives the same bytes, whoever else is in the batch.
 
 mod apgd;
+mod attacked;
 mod best;
 #[cfg(feature = "parquet")]
-mod builder;
+mod build;
 mod corruption;
 mod dct;
 mod ensemble;
@@ -72,7 +72,10 @@ mod warning;
 
 pub use apgd::Apgd;
 #[cfg(feature = "parquet")]
-pub use builder::{BuildManifest, BuiltFile, build_perturbed};
+pub use build::{
+    Build, BuildManifest, BuiltFile, BuiltReport, BuiltRow, Generated, GeneratorOrigin, Licensed,
+    Origin, evaluate_built,
+};
 pub use corruption::Corruption;
 pub use dct::{Band, DctNoise};
 pub use ensemble::Ensemble;
@@ -80,7 +83,7 @@ pub use epsilon::{Epsilon, StepSize};
 pub use error::Error;
 pub use expectation::Averaged;
 pub use fab::Fab;
-pub use loss::{Goal, Loss};
+pub use loss::{Goal, Loss, calls_right};
 pub use norm::Norm;
 pub use one_pixel::{OnePixel, PixelNoise};
 pub use pgd::Pgd;

@@ -101,6 +101,22 @@ pub(crate) fn ask(
     finite(values(margins(model.logits(images.clone()), goal, labels)))
 }
 
+/// Which of `images` `model` calls what they are; a tie is called FAKE, which is a threshold of 0.5,
+/// and an answer that is no number calls a picture nothing.
+#[must_use]
+pub fn calls_right(
+    model: &dyn cifake::Classifier,
+    images: &Tensor<4>,
+    labels: &[Label],
+) -> Vec<bool> {
+    let is_right = |(margin, label): (f32, &Label)| {
+        let tie_is_right = *label == Label::Fake;
+        margin > f32::NEG_INFINITY && (margin < 0.0 || margin == 0.0 && tie_is_right)
+    };
+    let margins = ask(model, images, Goal::Untargeted, labels);
+    margins.into_iter().zip(labels).map(is_right).collect()
+}
+
 /// NaN as the margin that is farthest from any goal, so that no attack takes it for a success.
 fn finite(mut margins: Vec<f32>) -> Vec<f32> {
     margins.iter_mut().filter(|m| m.is_nan()).for_each(|m| *m = f32::NEG_INFINITY);
@@ -111,6 +127,21 @@ fn finite(mut margins: Vec<f32>) -> Vec<f32> {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+
+    #[test]
+    fn a_tie_is_fake_and_no_number_is_nothing() {
+        struct Says(f32);
+        impl cifake::Classifier for Says {
+            fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+                Tensor::from_floats([[0.0, self.0]; 2], &images.device())
+            }
+        }
+        let images = Tensor::<4>::zeros([2, 3, 1, 1], &Device::flex());
+        let right = |z| calls_right(&Says(z), &images, &[Label::Real, Label::Fake]);
+        assert_eq!(right(-1.0), [true, false]);
+        assert_eq!(right(0.0), [false, true]);
+        assert_eq!(right(f32::NAN), [false, false]);
+    }
 
     #[test]
     fn a_margin_is_positive_where_the_goal_is_reached() {

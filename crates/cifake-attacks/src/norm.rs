@@ -88,6 +88,9 @@ impl Norm {
         match self {
             Self::Linf => gradient.sign(),
             Self::L2 => {
+                // What is no number has no direction either.
+                let finite = gradient.clone().is_finite();
+                let gradient = gradient.zeros_like().mask_where(finite, gradient);
                 let size = self.size_column(gradient.clone()).clamp_min(TINY);
                 gradient / size
             }
@@ -160,6 +163,12 @@ mod tests {
             assert!(norm.sizes(far.clone() - origin.clone())[0] <= 0.1 * (1.0 + 1e-6));
             assert!(values(far).iter().all(|&x| (0.0..=1.0).contains(&x)));
         }
+    }
+
+    #[test]
+    fn a_gradient_that_is_no_number_leaves_the_others_their_direction() {
+        let broken = picture(vec![f32::NAN, 3.0, f32::INFINITY, -4.0, 0.0, 0.0]);
+        assert_eq!(values(Norm::L2.steepest(broken)), [0.0, 0.6, 0.0, -0.8, 0.0, 0.0]);
     }
 
     #[test]

@@ -239,7 +239,7 @@ impl Attack for OnePixel {
         }
         let images = TensorData::new(images, [batch, channels, height, width]);
         let images = Tensor::from_data(images, &samples.images.device());
-        Ok(Perturbed { images, n_queries, n_gradients: vec![0; batch] })
+        Ok(Perturbed::new(images, n_queries, vec![0; batch]))
     }
 }
 

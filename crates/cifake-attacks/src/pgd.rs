@@ -216,6 +216,11 @@ impl Pgd {
             let moved = images + self.norm.steepest(gradient) * step;
             images = self.norm.project(moved, &samples.images, reach);
         }
+        if self.restarts <= 1 && !self.early_stop {
+            // There is nothing to compare with.
+            best.offer(&indices, &images, &vec![f32::INFINITY; indices.len()]);
+            return Ok(());
+        }
         let margins = ask(victim.answers(), &images, self.goal, &samples.labels);
         indices.iter().for_each(|&index| best.n_queries[index] += 1);
         best.offer(&indices, &images, &margins);

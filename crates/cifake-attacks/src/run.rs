@@ -93,12 +93,18 @@ pub(crate) fn ids_hash(dataset: &dyn Dataset, indices: &[usize]) -> String {
 /// The names of a suite, all of which make different files.
 pub(crate) fn names(suite: &[Box<dyn Attack>]) -> Result<Vec<String>, Error> {
     let names: Vec<String> = suite.iter().map(|attack| attack.name()).collect();
+    differ(&names)?;
+    Ok(names)
+}
+
+/// Refuses names of which two make the same file.
+pub(crate) fn differ(names: &[String]) -> Result<(), Error> {
     for (i, name) in names.iter().enumerate() {
         if names[..i].iter().any(|other| slug(other) == slug(name)) {
             return Err(Error::SameName { name: name.clone() });
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 /// Makes a folder and those above it.

@@ -116,14 +116,23 @@ pub struct Perturbed {
     pub n_queries: Vec<usize>,
     /// Times that a gradient was taken for each picture.
     pub n_gradients: Vec<usize>,
+    /// Whether a search by answers turned the picture after attacks by gradients had left it.
+    pub beyond_gradients: Vec<bool>,
 }
 
 impl Perturbed {
+    /// Pictures that one attack found, for so many queries and gradients each.
+    #[must_use]
+    pub fn new(images: Tensor<4>, n_queries: Vec<usize>, n_gradients: Vec<usize>) -> Self {
+        let beyond_gradients = vec![false; images.dims()[0]];
+        Self { images, n_queries, n_gradients, beyond_gradients }
+    }
+
     /// Pictures that were made without asking a model.
     #[must_use]
     pub fn unasked(images: Tensor<4>) -> Self {
         let zeros = vec![0; images.dims()[0]];
-        Self { images, n_queries: zeros.clone(), n_gradients: zeros }
+        Self::new(images, zeros.clone(), zeros)
     }
 }
 

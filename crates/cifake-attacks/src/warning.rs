@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::loss::{Goal, Loss, Objective};
 use crate::samples::values;
-use crate::{Samples, Victim};
+use crate::{Outcome, Samples, Victim};
 
 /// Calls whose answers are compared.
 const N_CALLS: usize = 5;
 /// Answers that are farther apart are different answers.
 const SAME: f32 = 1e-4;
+/// Share of the pictures that may fall to Square alone without suspicion.
+const HIDDEN: f64 = 0.002;
 
 /// A reason to doubt what an attack found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,11 @@ pub enum Warning {
     Probabilities,
     /// Some pictures have no gradient at all.
     ZeroGradients,
+    /// Some gradients are not finite: an attack that follows them gets lost.
+    BrokenGradients,
+    /// A search by answers alone turned pictures that attacks by gradients had left: the gradients
+    /// hide something (Athalye et al. 2018, arXiv 1802.00420).
+    HiddenGradients,
     /// The answer for a picture depends on the others of its batch: the model adapts to its input,
     /// and an attack on one state says little of the next.
     BatchDependent,
@@ -35,12 +42,20 @@ impl fmt::Display for Warning {
             Self::Randomized => "the same picture got different answers",
             Self::Probabilities => "the answers look like probabilities, not logits",
             Self::ZeroGradients => "some pictures have no gradient",
+            Self::BrokenGradients => "some gradients are not finite",
+            Self::HiddenGradients => "a search by answers turned pictures that gradients had not",
             Self::BatchDependent => "an answer depends on the rest of its batch",
         })
     }
 }
 
 impl Warning {
+    /// Whether more of `outcomes` than AutoAttack tolerates fell to a search alone.
+    pub(crate) fn is_hidden(outcomes: &[Outcome]) -> bool {
+        let n_beyond = outcomes.iter().filter(|outcome| outcome.beyond_gradients).count();
+        n_beyond as f64 > HIDDEN * outcomes.len() as f64
+    }
+
     /// What the model's answers to a few clean `samples` tell, and its gradients where it has any.
     #[must_use]
     pub fn of_model(victim: &Victim<'_>, samples: &Samples) -> Vec<Self> {
@@ -70,6 +85,9 @@ impl Warning {
             if gradients.chunks_exact(len).any(|row| row.iter().all(|x| *x == 0.0)) {
                 warnings.push(Self::ZeroGradients);
             }
+            if gradients.iter().any(|x| !x.is_finite()) {
+                warnings.push(Self::BrokenGradients);
+            }
         }
         warnings
     }
@@ -93,6 +111,7 @@ mod tests {
         Nothing,
         Probabilities,
         Saturated,
+        Endless,
         OfBatch,
         Random(AtomicUsize),
     }
@@ -106,6 +125,8 @@ mod tests {
                 Self::Nothing => logits,
                 Self::Probabilities => activation::softmax(logits, 1),
                 Self::Saturated => logits.sign(),
+                // The root of 0 rises without end.
+                Self::Endless => (logits.clone() * 0.0).sqrt() + logits,
                 Self::OfBatch => logits * batch as f64,
                 Self::Random(calls) => logits * (1 + calls.fetch_add(1, Ordering::Relaxed)) as f64,
             }
@@ -122,6 +143,7 @@ mod tests {
         assert_eq!(warnings(Broken::Nothing), []);
         assert_eq!(warnings(Broken::Probabilities), [Warning::Probabilities]);
         assert_eq!(warnings(Broken::Saturated), [Warning::ZeroGradients]);
+        assert_eq!(warnings(Broken::Endless), [Warning::BrokenGradients]);
         assert_eq!(warnings(Broken::OfBatch), [Warning::BatchDependent]);
         assert_eq!(warnings(Broken::Random(AtomicUsize::new(0))), [Warning::Randomized]);
     }

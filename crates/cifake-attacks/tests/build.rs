@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use cifake::weights::sha256_hex;
 use cifake::{Classifier, Differentiable, Label, Split, open_dataset};
 use cifake_attacks::{
-    Attack, BuildManifest, DctNoise, Error, Pgd, PixelNoise, RunOptions, Victim, build_perturbed,
+    Attack, Build, BuildManifest, DctNoise, Error, Generated, Pgd, PixelNoise, RunOptions, Victim,
+    evaluate_built,
 };
 
 /// Calls bright pictures FAKE.
@@ -54,8 +55,16 @@ fn build(
     let dataset = open_dataset(data, None).expect("pictures were written");
     let mut options = RunOptions::new((8, 6), out);
     (options.batch_size, options.seed) = (5, seed);
-    let victim = Victim::new(&Bright);
-    build_perturbed(&victim, "bright", &*dataset, &suite(), Split::Test, &options, progress)
+    let build = Build {
+        victim: Victim::new(&Bright),
+        surrogate: "bright",
+        dataset: &*dataset,
+        suite: &suite(),
+        split: Split::Test,
+        per_file: 1000,
+        generated: &[],
+    };
+    build.run(&options, progress)
 }
 
 #[test]
@@ -107,4 +116,61 @@ fn what_is_built_is_a_data_set_with_labels_and_classes() {
     let differing: Vec<_> = differing.collect();
     assert_eq!(differing.len(), 1);
     assert_eq!(differing[0].1, [0, 255, 0]);
+}
+
+#[test]
+fn a_built_set_is_evaluated_by_attack_and_by_generator() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out, other] = ["data", "out", "other"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    std::fs::create_dir(&other).expect("the folder is writable");
+    for (name, level) in [("dark.png", 10), ("bright.png", 250)] {
+        let image = image::RgbImage::from_pixel(80, 60, image::Rgb([level; 3]));
+        image.save(other.join(name)).expect("it is writable");
+    }
+    let generated = [Generated {
+        generator: "Painter 2".to_owned(),
+        class: Some(cifake::Class::Frog),
+        prompt: Some("a frog".to_owned()),
+        licence: "CC0".to_owned(),
+        folder: other,
+    }];
+    let dataset = open_dataset(&data, None).expect("pictures were written");
+    let build = Build {
+        victim: Victim::new(&Bright),
+        surrogate: "bright",
+        dataset: &*dataset,
+        suite: &suite(),
+        split: Split::Test,
+        per_file: 1000,
+        generated: &generated,
+    };
+    let options = RunOptions::new((8, 6), &out);
+    let manifest = build.run(&options, &mut |_, _| {}).expect("it builds");
+    assert_eq!(manifest.set, "CIFAKE++");
+    let mut told = Vec::new();
+    let report = evaluate_built(&Bright, &out, &options, &mut |done, all| told.push((done, all)))
+        .expect("it is whole");
+    assert_eq!(told.last(), Some(&(38, 38)));
+    let names: Vec<&str> = report.rows.iter().map(|row| row.origin.name()).collect();
+    assert_eq!(names.last(), Some(&"Painter 2"));
+    let last = report.rows.last().expect("there are rows");
+    assert_eq!((last.n, last.accuracy.value), (2, 0.5));
+    let attacks = &report.rows[..3];
+    let mean = attacks.iter().map(|row| row.accuracy.value).sum::<f64>() / 3.0;
+    let told = report.mean.expect("there are attacks");
+    assert!((told.value - mean).abs() < 1e-12);
+    assert!(told.low <= mean && mean <= told.high);
+    let pictures = open_dataset(&out, Some(Split::Test)).expect("it is a data set");
+    let (attacked, generated): (Vec<_>, Vec<_>) =
+        pictures.samples().iter().partition(|sample| sample.source.is_some());
+    assert_eq!(generated.len(), 2);
+    assert!(generated.iter().all(|sample| sample.class == Some(cifake::Class::Frog)));
+    assert_eq!(attacked[0].source.as_ref(), Some(&dataset.samples()[0].id));
+    let file = out.join(&manifest.files[0].name);
+    let mut bytes = std::fs::read(&file).expect("it was built");
+    bytes[9] ^= 1;
+    std::fs::write(&file, bytes).expect("it is writable");
+    let error = evaluate_built(&Bright, &out, &options, &mut |_, _| {}).expect_err("it changed");
+    assert!(matches!(error, Error::Built { .. }), "{error}");
 }

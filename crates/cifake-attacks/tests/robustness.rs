@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Tensor;
 use cifake::{Classifier, Differentiable, open_dataset};
 use cifake_attacks::{
-    Attack, Epsilon, Error, Pgd, RobustnessReport, RunOptions, Square, Victim, evaluate_robustness,
+    Attack, Ensemble, Epsilon, Error, Goal, Pgd, RobustnessReport, RunOptions, Square, Victim,
+    Warning, evaluate_robustness,
 };
 
 /// Calls a picture FAKE where red outweighs blue; counts its calls.
@@ -117,4 +118,43 @@ fn a_picture_that_cannot_be_decoded_is_named() {
     std::fs::write(data.join("REAL").join("2.png"), "no picture").expect("it is writable");
     let error = evaluate(&RedOverBlue::default(), &data, &out, 1).expect_err("one is broken");
     assert!(error.to_string().contains("2.png"), "{error}");
+}
+
+/// [`RedOverBlue`], rounded to steps whose gradient is zero.
+struct Steps(RedOverBlue);
+
+impl Classifier for Steps {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let logits = self.0.logits(images);
+        // The derivative of rounding is 0; a slope that points the wrong way is added.
+        (logits.clone() * 8.0).round() / 8.0 - logits * 1e-3
+    }
+}
+
+impl Differentiable for Steps {}
+
+#[test]
+fn gradients_that_hide_something_are_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    write_pictures(&data);
+    let dataset = open_dataset(&data, None).expect("pictures were written");
+    let epsilon = Epsilon::from_255(5.0).expect("finite");
+    let suite: Vec<Box<dyn Attack>> = vec![Box::new(Ensemble::new(
+        "both",
+        Goal::Untargeted,
+        vec![
+            Box::new(Pgd::linf(epsilon)),
+            Box::new(Square::new(cifake_attacks::Norm::Linf, epsilon).with_queries(200)),
+        ],
+    ))];
+    let warnings = |model: &dyn Differentiable, name: &str| {
+        let options = RunOptions::new((6, 4), out.join(name));
+        let victim = Victim::new(model);
+        evaluate_robustness(&victim, name, &*dataset, &suite, &options, &mut |_| {})
+            .expect("it runs")
+            .warnings
+    };
+    assert_eq!(warnings(&RedOverBlue::default(), "open"), []);
+    assert_eq!(warnings(&Steps(RedOverBlue::default()), "hidden"), [Warning::HiddenGradients]);
 }

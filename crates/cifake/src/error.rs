@@ -294,6 +294,14 @@ pub enum Error {
         /// The type.
         dtype: String,
     },
+    /// A weight file whose configuration is missing, or of no model that can be built.
+    #[error("{} is not a weight file of this project: {reason}", path.display())]
+    WeightConfig {
+        /// The weight file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A weight is NaN or infinite, or would be in the precision that was asked for.
     #[error("`{key}` in {} has the value {value} at position {index}; the file is broken or its training diverged", path.display())]
     WeightNotFinite {

@@ -36,6 +36,7 @@ pub use manifest::{Manifest, ManifestRow, pixel_hash};
 pub use near_duplicate::{NearDuplicate, near_duplicates};
 pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,
+    class_scores,
 };
 pub use split::{ValidationSplit, balanced_sample, validation_split};
 pub use unique::unique_samples;

@@ -49,6 +49,16 @@ pub trait FeatureClassifier: Differentiable {
     fn head(&self, features: Tensor<4>, at: &Layer) -> Tensor<2>;
 }
 
+/// A head's outputs `[batch, 1 or 2]` as class scores `[batch, 2]`: a single logit `z` of FAKE
+/// becomes `[0, z]`, which is the same probability.
+#[must_use]
+pub fn class_scores(outputs: Tensor<2>) -> Tensor<2> {
+    match outputs.dims() {
+        [_, 1] => Tensor::cat(vec![outputs.zeros_like(), outputs], 1),
+        _ => outputs,
+    }
+}
+
 /// A closure as a [`Scorer`].
 pub struct FnScorer<F>(
     /// Called with `[batch, 3, height, width]`, answers `[batch]`.

@@ -122,6 +122,7 @@ fn what_is_written_is_read_and_written_alike_again() {
         labels: vec![Label::Fake, Label::Real],
         columns: vec![
             ("attack".to_owned(), ParquetColumn::Text(vec!["a".to_owned(), "b".to_owned()])),
+            ("source".to_owned(), ParquetColumn::Text(vec!["x/0".to_owned(), "y/1".to_owned()])),
             ("seed".to_owned(), ParquetColumn::Whole(vec![1, -2])),
             ("l2".to_owned(), ParquetColumn::Real(vec![0.5, 0.25])),
         ],
@@ -135,5 +136,6 @@ fn what_is_written_is_read_and_written_alike_again() {
     let labels: Vec<_> = dataset.samples().iter().map(|sample| sample.label).collect();
     assert_eq!(labels, file.labels);
     assert_eq!(dataset.samples()[0].class, Some(Class::Truck));
+    assert_eq!(dataset.samples()[1].source.as_deref(), Some("y/1"));
     assert_eq!(*dataset.bytes(1).expect("it is there"), *b"second");
 }

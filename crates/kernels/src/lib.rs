@@ -3,8 +3,10 @@
 //!
 //! Single-precision tensors of burn's `flex` backend, with or without autodiff, take the fast
 //! path; all other tensors take the same formula composed of burn's own operations. Results do not
-//! depend on the number of threads: sums run over fixed blocks, in a fixed order. Work runs on
-//! rayon's current thread pool. Instruction sets are chosen at run time.
+//! depend on the number of threads: sums run over fixed blocks, in a fixed order, so that a program
+//! that runs again gives the same bits. Work runs on rayon's current thread pool. Instruction sets
+//! are chosen at run time; between them, and between processors, results differ by rounding, logits
+//! of the shipped model by less than 1e-5 (docs/benchmarks.md).
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -25,6 +27,7 @@ mod buffer;
 #[cfg(test)]
 mod check;
 mod conv;
+mod conv_norm;
 mod gelu;
 mod gemm;
 mod layer_norm;
@@ -36,6 +39,7 @@ pub use allocator::RecyclingAllocator;
 pub use attention::window_attention;
 pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
 pub use conv::{conv3x3, depthwise_conv3x3};
+pub use conv_norm::ConvNorm;
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_t};

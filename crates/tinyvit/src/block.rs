@@ -3,11 +3,10 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cifake_kernels as kernels;
+use cifake_kernels::{self as kernels, ConvNorm};
 
 use crate::LAYER_NORM_EPSILON;
 use crate::attention::{Attention, layer_norm, linear};
-use crate::conv::ConvNorm;
 use crate::drop_path::DropPath;
 
 /// Layer norm and two linear layers with GELU between them.

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cifake::{Classifier, Differentiable, FeatureClassifier, Layer};
+use cifake::{Classifier, Differentiable, FeatureClassifier, Layer, class_scores};
 
 use crate::config::TinyVitConfig;
 use crate::drop_path::DropPath;
@@ -59,14 +59,6 @@ impl TinyVitClassifier {
     }
 }
 
-/// `[batch, 1 or 2]` to `[batch, 2]`: a single logit `z` of FAKE becomes `[0, z]`.
-pub(crate) fn pair(scores: Tensor<2>) -> Tensor<2> {
-    match scores.dims() {
-        [_, 1] => Tensor::cat(vec![scores.zeros_like(), scores], 1),
-        _ => scores,
-    }
-}
-
 fn layer(config: &TinyVitConfig, step: Step) -> Layer {
     let stage = match step {
         Step::PatchEmbed | Step::MbConv(_) => 0,
@@ -78,7 +70,7 @@ fn layer(config: &TinyVitConfig, step: Step) -> Layer {
 
 impl Classifier for TinyVitClassifier {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        pair(self.model.forward(images))
+        class_scores(self.model.forward(images))
     }
 }
 
@@ -98,7 +90,7 @@ impl FeatureClassifier for TinyVitClassifier {
     fn head(&self, features: Tensor<4>, at: &Layer) -> Tensor<2> {
         let after = &self.steps[self.position(at) + 1..];
         let x = self.model.run(features.permute([0, 2, 3, 1]), after, &DropPath::off());
-        pair(self.model.classify(x))
+        class_scores(self.model.classify(x))
     }
 }
 

@@ -2,9 +2,8 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::init::Initialize;
+use crate::init::initialize;
 use crate::model::TinyVit;
 
 /// Channel means that ImageNet models subtract, RGB, of pixels in `[0, 1]`.
@@ -153,26 +152,6 @@ impl TinyVitConfig {
         }
     }
 
-    /// The preset named by the key `preset` of `table`, changed by its other keys, which are the
-    /// fields of this type: what a recipe's `[model]` section holds.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says which key is unknown, missing or out of range.
-    pub fn from_table(table: &serde_json::Map<String, Value>) -> Result<Self, String> {
-        let name = table.get("preset").and_then(Value::as_str);
-        let preset = name.and_then(Self::from_name).ok_or(
-            "the model needs a preset: tiny_vit_5m, tiny_vit_11m, tiny_vit_21m, native or \
-             native_large",
-        )?;
-        let mut value = serde_json::to_value(preset).map_err(|error| error.to_string())?;
-        for (key, change) in table.iter().filter(|(key, _)| *key != "preset") {
-            value[key] = change.clone();
-        }
-        let config: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
-        config.validate().map(|()| config)
-    }
-
     /// Sets the number of outputs of the head.
     #[must_use]
     pub fn with_n_classes(mut self, n_classes: usize) -> Self {
@@ -276,7 +255,7 @@ impl TinyVitConfig {
     /// starts from the same numbers.
     #[must_use]
     pub fn init(&self, seed: u64, device: &Device) -> TinyVit {
-        Initialize::new(seed).apply(TinyVit::new(self, device))
+        initialize(TinyVit::new(self, device), seed)
     }
 }
 
@@ -310,17 +289,6 @@ mod tests {
         config.depths = [1, 2, 3, 1];
         let model = config.init(1, &Device::flex());
         assert_eq!(config.n_values(), burn::module::Module::num_params(&model) as u64);
-    }
-
-    #[test]
-    fn a_table_changes_a_preset() {
-        let table = |json: &str| {
-            TinyVitConfig::from_table(&serde_json::from_str(json).expect("the JSON is valid"))
-        };
-        let changed = table(r#"{"preset": "native", "n_classes": 2}"#).expect("known keys");
-        assert_eq!(changed, TinyVitConfig::native().with_n_classes(2));
-        assert!(table(r#"{"preset": "native", "n_class": 2}"#).is_err());
-        assert!(table(r#"{"n_classes": 2}"#).is_err());
     }
 
     #[test]

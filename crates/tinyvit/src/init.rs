@@ -1,11 +1,8 @@
-//! Initial weights, drawn on the host: the same on every device and independent of each other.
+//! Initial weights, as timm draws them.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use cifake::weights::draw_weights;
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
-
-use sha2::{Digest, Sha256};
 
 use crate::model::TinyVit;
 
@@ -17,47 +14,27 @@ const LINEAR_STD: f32 = 0.02;
 /// Linear weights are truncated normals; convolutions are uniform in `±1/sqrt(fan_in)`, PyTorch's
 /// default; the last normalization of an MBConv starts at 0, so that the block starts as identity
 /// (all as timm). Everything else keeps its constant.
-pub(crate) struct Initialize {
-    seed: u64,
-    path: Vec<String>,
+pub(crate) fn initialize(model: TinyVit, seed: u64) -> TinyVit {
+    draw_weights(model, seed, values)
 }
 
-impl Initialize {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, path: Vec::new() }
+fn values(path: &str, shape: &[usize], rng: &mut ChaCha8Rng) -> Option<Vec<f32>> {
+    let n_values = shape.iter().product();
+    if path.ends_with("conv.weight") {
+        let fan_in: usize = shape[1..].iter().product();
+        let bound = (1.0 / fan_in as f32).sqrt();
+        return Some((0..n_values).map(|_| rng.random_range(-bound..bound)).collect());
     }
-
-    pub(crate) fn apply(mut self, model: TinyVit) -> TinyVit {
-        model.map(&mut self)
+    if path.ends_with("conv3.bn.gamma") && path.contains("stages.0.blocks.") {
+        return Some(vec![0.0; n_values]);
     }
-
-    fn rng(&self, path: &str) -> ChaCha8Rng {
-        let mut hash = Sha256::new();
-        hash.update(self.seed.to_le_bytes());
-        hash.update(path.as_bytes());
-        ChaCha8Rng::from_seed(hash.finalize().into())
+    if path.ends_with(".bias") {
+        return Some(vec![0.0; n_values]);
     }
-
-    fn values(&self, path: &str, shape: &[usize]) -> Option<Vec<f32>> {
-        let n_values = shape.iter().product();
-        if path.ends_with("conv.weight") {
-            let fan_in: usize = shape[1..].iter().product();
-            let bound = (1.0 / fan_in as f32).sqrt();
-            let mut rng = self.rng(path);
-            return Some((0..n_values).map(|_| rng.random_range(-bound..bound)).collect());
-        }
-        if path.ends_with("conv3.bn.gamma") && path.contains("stages.0.blocks.") {
-            return Some(vec![0.0; n_values]);
-        }
-        if path.ends_with(".bias") {
-            return Some(vec![0.0; n_values]);
-        }
-        if path.ends_with(".weight") {
-            let mut rng = self.rng(path);
-            return Some((0..n_values).map(|_| LINEAR_STD * truncated_normal(&mut rng)).collect());
-        }
-        None
+    if path.ends_with(".weight") {
+        return Some((0..n_values).map(|_| LINEAR_STD * truncated_normal(rng)).collect());
     }
+    None
 }
 
 /// A standard normal, drawn anew until it lies within two deviations.
@@ -68,28 +45,6 @@ fn truncated_normal(rng: &mut impl RngExt) -> f32 {
         let value = radius * (std::f64::consts::TAU * rng.random::<f64>()).cos();
         if value.abs() <= 2.0 {
             return value as f32;
-        }
-    }
-}
-
-impl ModuleMapper for Initialize {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let shape: Vec<usize> = param.val().dims().to_vec();
-        match self.values(&path, &shape) {
-            None => param,
-            Some(values) => param.map(|old| {
-                let tensor = Tensor::from_data(TensorData::new(values, shape), &old.device());
-                if old.is_require_grad() { tensor.require_grad() } else { tensor }
-            }),
         }
     }
 }

@@ -51,8 +51,8 @@
 //!
 //! # The network behind it
 //!
-//! [`TinyVitConfig`] has a preset for each published size and two of our own; [`weight_file`] reads
-//! and writes weights with their configuration; [`TinyVitClassifier`] is what attacks and class
+//! [`TinyVitConfig`] has a preset for each published size and two of our own; [`cifake::weights`]
+//! reads and writes weights with their configuration; [`TinyVitClassifier`] is what attacks and class
 //! activation maps work on. Weights from elsewhere load strictly, both ways.
 //!
 //! ```
@@ -72,7 +72,7 @@
 //! # Features
 //!
 //! - `embedded` (default): the shipped weights, 4.4 MB, and [`Detector::embedded`].
-//! - `train`: the module `training`, from data to weights.
+//! - `train`: a [`TinyVit`] can be trained by `cifake-training`, from data to weights.
 //! - `pytorch`: `.pt` checkpoints beside safetensors.
 //! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`Detector::on`].
 
@@ -89,14 +89,14 @@ mod model;
 mod plan;
 mod pretrained;
 #[cfg(feature = "train")]
-pub mod training;
-pub mod weight_file;
+mod training;
+mod weight_file;
 
 pub use attention::Attention;
 pub use block::{NormMlp, TinyVitBlock};
 pub use classifier::TinyVitClassifier;
 pub use config::{IMAGENET_MEAN, IMAGENET_STD, Normalization, TinyVitConfig};
-pub use conv::{ConvNorm, MbConv, PatchEmbed, PatchMerging};
+pub use conv::{MbConv, PatchEmbed, PatchMerging};
 pub use detector::{Detector, Input, Summary, Verdict, json_line, table_header, table_row};
 pub use drop_path::DropPath;
 pub use error::Error;

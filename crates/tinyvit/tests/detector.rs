@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Device;
-use cifake::weights::Precision;
+use cifake::weights::{Precision, save_configured};
 use cifake::{
     Classifier, DecodeLimits, InputFit, Label, Picture, Scorer, device, tensor_from_rgb8,
 };
 use image::{DynamicImage, RgbImage};
-use tinyvit::{Detector, Error, Input, TinyVitConfig, Verdict, weight_file};
+use tinyvit::{Detector, Error, Input, TinyVitConfig, Verdict};
 
 /// Pictures that go through the model together, see `detector`.
 const BATCH: usize = 64;
@@ -36,7 +36,7 @@ fn weights(folder: &Path, n_classes: usize, texts: &[(&str, &str)]) -> PathBuf {
     let notes: BTreeMap<String, String> =
         texts.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
     let model = config.init(3, &Device::flex());
-    weight_file::save(&model, &config, &notes, Precision::F32, &path).expect("it is writable");
+    save_configured(&model, &config, &notes, Precision::F32, &path).expect("it is writable");
     path
 }
 

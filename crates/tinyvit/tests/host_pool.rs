@@ -2,8 +2,8 @@
 //! global pool a process.
 
 use burn::tensor::Device;
-use cifake::weights::Precision;
-use tinyvit::{Detector, TinyVitConfig, weight_file};
+use cifake::weights::{Precision, save_configured};
+use tinyvit::{Detector, TinyVitConfig};
 
 #[test]
 fn a_detector_never_starts_the_global_thread_pool() {
@@ -13,7 +13,7 @@ fn a_detector_never_starts_the_global_thread_pool() {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
     threads.install(|| {
         let model = config.init(1, &Device::flex());
-        let saved = weight_file::save(&model, &config, &[].into(), Precision::F16, &path);
+        let saved = save_configured(&model, &config, &[].into(), Precision::F16, &path);
         saved.expect("it is writable");
     });
     let picture = image::RgbImage::from_pixel(60, 50, image::Rgb([9, 99, 199]));

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use cifake::weights::Precision;
+use cifake::weights::{Precision, save_configured};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use tinyvit::{Detector, Error, TinyVitConfig, weight_file};
+use tinyvit::{Detector, Error, TinyVitConfig};
 
 /// A weight of every TinyViT.
 const KEY: &str = "head.fc.bias";
@@ -31,7 +31,7 @@ fn small() -> TinyVitConfig {
 
 fn write(path: &Path, config: &TinyVitConfig) {
     let model = config.init(3, &Device::flex());
-    let saved = weight_file::save(&model, config, &[].into(), Precision::F32, path);
+    let saved = save_configured(&model, config, &[].into(), Precision::F32, path);
     saved.expect("the folder is writable");
 }
 
@@ -180,7 +180,7 @@ fn a_calibration_that_is_no_number_is_refused_by_name() {
     let model = small().init(3, &Device::flex());
     for (key, text) in [("temperature", "0"), ("temperature", "NaN"), ("threshold", "2")] {
         let notes = [(key.to_owned(), text.to_owned())].into();
-        let saved = weight_file::save(&model, &small(), &notes, Precision::F32, &path);
+        let saved = save_configured(&model, &small(), &notes, Precision::F32, &path);
         saved.expect("the folder is writable");
         let (error, message) = refused(&path);
         assert!(matches!(error, Error::Calibration { .. }), "{message}");

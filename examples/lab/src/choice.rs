@@ -13,6 +13,10 @@ Attacks, with the radius after @ in levels of a byte (linf) or in units of the r
 Without a radius:
   one-pixel  jpeg@50  blur@1  original-pgd-l2  original-pgd-linf  original-pixel  original-dct";
 
+/// The attacks of the original system, of which the fixed set of attacked pictures is made.
+pub const ORIGINAL: [&str; 4] =
+    ["original-pgd-l2", "original-pgd-linf", "original-dct", "original-pixel"];
+
 /// The attack called `name`, see [`ATTACKS`].
 ///
 /// # Errors
@@ -52,6 +56,15 @@ pub fn attack_named(name: &str) -> Result<Box<dyn Attack>, String> {
         _ => return Err(unknown()),
     };
     Ok(attack)
+}
+
+/// `name`, if [`attack_named`] understands it: for the arguments of a program.
+///
+/// # Errors
+///
+/// As [`attack_named`].
+pub fn checked(name: &str) -> Result<String, String> {
+    attack_named(name).map(|_| name.to_owned())
 }
 
 fn without_radius(kind: &str, number: Option<f64>) -> Option<Box<dyn Attack>> {

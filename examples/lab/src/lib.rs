@@ -2,32 +2,46 @@
 
 use std::path::Path;
 
-use cifake::plot::{Panel, panels};
-use tinyvit::training::Row;
+use anyhow::Context;
+use cifake_attacks::Generated;
+use indicatif::{ProgressBar, ProgressStyle};
 
 pub mod attacked;
 pub mod choice;
 mod comparison;
+pub mod curve;
+mod exit;
 pub mod latency;
+pub mod training;
 
-/// Draws loss, and accuracy and AUC on the validation set, by epoch.
+pub use exit::exit_code;
+
+/// A bar for work over many pictures.
 ///
 /// # Errors
 ///
-/// If there is no row or `path` cannot be written.
-pub fn draw_training(rows: &[Row], path: &Path) -> Result<(), cifake::Error> {
-    let points = |value: fn(&Row) -> f64| {
-        rows.iter().map(|row| (row.epoch as f64, value(row))).collect::<Vec<_>>()
-    };
-    let losses = vec![
-        ("training", points(|row| row.train_loss)),
-        ("validation", points(|row| row.validation_loss)),
-    ];
-    let shares = vec![
-        ("AUC", points(|row| row.validation_auc)),
-        ("accuracy", points(|row| row.validation_accuracy)),
-    ];
-    let loss = Panel { title: "Loss", x: "epoch", y: "cross-entropy", curves: losses, falls: true };
-    let share = Panel { title: "Validation", x: "epoch", y: "share", curves: shares, falls: false };
-    panels(&[loss, share], path)
+/// Never: its template is fixed.
+pub fn progress_bar() -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {msg} | {eta} to go")?;
+    Ok(ProgressBar::new(0).with_style(style))
+}
+
+/// The list of pictures of other generators in the TOML file at `path`; folders are relative to it.
+///
+/// # Errors
+///
+/// If it cannot be read, or holds anything else.
+pub fn generators(path: &Path) -> anyhow::Result<Vec<Generated>> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct List {
+        pictures: Vec<Generated>,
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the list {}", path.display()))?;
+    let list: List = toml::from_str(&text)
+        .with_context(|| format!("{} is no list of generators", path.display()))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let rooted = |entry: Generated| Generated { folder: base.join(&entry.folder), ..entry };
+    Ok(list.pictures.into_iter().map(rooted).collect())
 }

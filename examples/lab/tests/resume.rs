@@ -1,4 +1,4 @@
-//! A run that is killed at any moment and started again gives the weights of an unbroken run.
+//! A run that is killed at any moment and started again ends as an unbroken run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,47 +35,110 @@ mixup_probability = 0.2
 cutmix_probability = 0.2
 ";
 
-fn start(recipe: &Path, out: &Path, threads: usize) -> Child {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
-    Command::new(env!("CARGO_BIN_EXE_train_tinyvit"))
-        .args(["--config".as_ref(), recipe.as_os_str(), "--data".as_ref(), data.as_os_str()])
-        .args(["--out".as_ref(), out.as_os_str()])
-        .args(["--threads", &threads.to_string()])
+fn program(path: &str, arguments: &[&str]) -> Child {
+    Command::new(path)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("the trainer starts")
+        .expect("the program starts")
 }
 
 fn finish(mut child: Child) {
-    let status = child.wait().expect("the trainer can be waited for");
-    assert!(status.success(), "the trainer ended with {status}");
+    let status = child.wait().expect("the program can be waited for");
+    assert!(status.success(), "the program ended with {status}");
+}
+
+/// Kills the program of the `n`-th try at the moment that `ripe` waits for, ten times; then lets the
+/// program end.
+fn kill_ten_times(start: impl Fn(usize) -> Child, mut ripe: impl FnMut()) {
+    for n in 0..N_KILLS {
+        let mut child = start(n);
+        ripe();
+        let ended = child.try_wait().expect("the program can be asked");
+        assert!(ended.is_none(), "it ended after {n} kills: its work is too short");
+        child.kill().expect("the program can be killed");
+        child.wait().expect("the program can be waited for");
+    }
+    finish(start(N_KILLS));
+}
+
+fn sleep_up_to(rng: &mut ChaCha8Rng, milliseconds: std::ops::Range<u64>) {
+    std::thread::sleep(Duration::from_millis(rng.random_range(milliseconds)));
+}
+
+fn n_entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("it is UTF-8")
+}
+
+fn mini() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
 }
 
 #[test]
-fn ten_kills_change_no_bit() {
+fn ten_kills_change_no_bit_of_the_weights() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| -> PathBuf { folder.path().join(name) };
-    let recipe = path("recipe.toml");
+    let [recipe, unbroken, broken] =
+        ["recipe.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
     std::fs::write(&recipe, RECIPE).expect("the folder is writable");
-
-    finish(start(&recipe, &path("unbroken"), 2));
-
+    let start = |out: &Path, threads: usize| {
+        let (data, threads) = (mini(), threads.to_string());
+        let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(out)];
+        let arguments = [&arguments[..], &["--threads", &threads]].concat();
+        program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments)
+    };
+    finish(start(&unbroken, 2));
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut kills = 0;
-    while kills < N_KILLS {
-        let mut child = start(&recipe, &path("broken"), 1 + kills % 2);
-        std::thread::sleep(Duration::from_millis(rng.random_range(20..600)));
-        let ended = child.try_wait().expect("the trainer can be asked");
-        assert!(ended.is_none(), "the run ended after {kills} kills: it is too short");
-        child.kill().expect("the trainer can be killed");
-        child.wait().expect("the trainer can be waited for");
-        kills += 1;
-    }
-    finish(start(&recipe, &path("broken"), 1));
-
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
     for name in ["last.safetensors", "best.safetensors", "metrics.csv"] {
-        let read = |run: &str| std::fs::read(path(run).join(name)).expect("the run wrote it");
-        assert!(read("unbroken") == read("broken"), "{name} differs");
+        let [ours, theirs] = [&unbroken, &broken]
+            .map(|run| std::fs::read(run.join(name)).expect("the run wrote it"));
+        assert!(ours == theirs, "{name} differs");
+    }
+}
+
+#[test]
+fn ten_kills_change_no_byte_of_a_set() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
+    let start = |out: &Path| {
+        let data = mini();
+        let arguments = ["--data", text(&data), "--out", text(out), "--per-file", "2"];
+        program(env!("CARGO_BIN_EXE_build_cifake_pp"), &arguments)
+    };
+    finish(start(&unbroken));
+    // After another file is there, and at any moment of the next.
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut n_before = 0;
+    kill_ten_times(
+        |_| start(&broken),
+        || {
+            let begun = std::time::Instant::now();
+            while n_entries(&broken) <= n_before && begun.elapsed() < Duration::from_secs(60) {
+                sleep_up_to(&mut rng, 1..5);
+            }
+            sleep_up_to(&mut rng, 0..60);
+            n_before = n_entries(&broken);
+        },
+    );
+    let files = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("it was built");
+        let read = |path: PathBuf| {
+            let bytes = std::fs::read(&path).expect("it is a file");
+            (path.file_name().expect("it has a name").to_owned(), bytes)
+        };
+        let mut files: Vec<_> =
+            entries.map(|entry| read(entry.expect("it can be read").path())).collect();
+        files.sort();
+        files
+    };
+    let [ours, theirs] = [files(&unbroken), files(&broken)];
+    assert_eq!(ours.len(), theirs.len());
+    for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
+        assert!(name == other && ours == theirs, "{} differs", name.display());
     }
 }

@@ -22,17 +22,16 @@ mod outcome;
 mod report;
 
 use std::path::Path;
-use std::time::Instant;
 
-use cifake::{Dataset, Label, rgb8_from_tensor, tensor_from_rgb8};
+use cifake::Dataset;
 use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
 pub use report::{RobustnessReport, RobustnessRow};
 
-use crate::loss::{Goal, ask};
+use crate::attacked::Attacked;
+use crate::loss::calls_right;
 use crate::run::{RunOptions, create_folder, names, slug};
-use crate::sizes::Sizes;
 use crate::{Attack, Error, Victim, Warning};
 
 /// Samples that the model is looked at with, before any attack.
@@ -86,7 +85,7 @@ pub fn evaluate_robustness(
     let indices = options.indices_of(dataset)?;
     let names = names(suite)?;
     let probes = &indices[..indices.len().min(N_PROBES)];
-    let warnings = Warning::of_model(victim, &options.load(dataset, probes)?);
+    let mut warnings = Warning::of_model(victim, &options.load(dataset, probes)?);
     let total = indices.len() * suite.len();
     let mut done = 0;
     let mut rows = Vec::new();
@@ -111,8 +110,12 @@ pub fn evaluate_robustness(
             done += chunk.len();
             progress(RobustnessProgress { attack: &name, done, total });
         }
+        if Warning::is_hidden(&outcomes) {
+            warnings.push(Warning::HiddenGradients);
+        }
         rows.push(RobustnessRow::new(name, outcomes, seconds, &options.bootstrap));
     }
+    warnings.dedup();
     Ok(RobustnessReport { seed: options.seed, warnings, rows })
 }
 
@@ -142,34 +145,22 @@ fn attack_batch(
     indices: &[usize],
     run: String,
 ) -> Result<Shard, Error> {
-    let samples = options.load(dataset, indices)?;
-    let begun = Instant::now();
-    let found = attack.perturb(victim, &samples, options.seed)?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let pictures = rgb8_from_tensor(found.images.clone());
-    let rounded = tensor_from_rgb8(&pictures, &options.device)?;
-    let goal = Goal::Untargeted;
-    let clean = ask(victim.answers(), &samples.images, goal, &samples.labels);
-    let attacked = ask(victim.answers(), &rounded, goal, &samples.labels);
-    let sizes = Sizes::of(&samples.images, &rounded);
+    let attacked = Attacked::new(victim, dataset, attack, options, indices)?;
+    let Attacked { samples, found, images, sizes, seconds, .. } = attacked;
+    let right = |images| calls_right(victim.answers(), images, &samples.labels);
+    let (before, after) = (right(&samples.images), right(&images));
     let outcomes = indices.iter().enumerate().map(|(place, &index)| Outcome {
         index,
         id: dataset.samples()[index].id.clone(),
         label: samples.labels[place],
-        clean_correct: is_right(clean[place], samples.labels[place]),
-        correct: is_right(attacked[place], samples.labels[place]),
+        clean_correct: before[place],
+        correct: after[place],
         l2: sizes.l2[place],
         linf: sizes.linf[place],
         n_pixels: sizes.n_pixels[place],
         n_queries: found.n_queries[place],
         n_gradients: found.n_gradients[place],
+        beyond_gradients: found.beyond_gradients[place],
     });
     Ok(Shard { run, seconds, outcomes: outcomes.collect() })
-}
-
-/// Whether a picture of `label` whose other logit is larger by `margin` is called what it is; a tie
-/// is called FAKE, and what is no number is called nothing.
-fn is_right(margin: f32, label: Label) -> bool {
-    let tie_is_right = label == Label::Fake;
-    margin > f32::NEG_INFINITY && (margin < 0.0 || margin == 0.0 && tie_is_right)
 }

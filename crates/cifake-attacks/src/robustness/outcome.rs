@@ -26,4 +26,7 @@ pub struct Outcome {
     pub n_queries: usize,
     /// Times that a gradient was taken for it.
     pub n_gradients: usize,
+    /// Whether a search by answers turned it after attacks by gradients had left it.
+    #[serde(default)]
+    pub beyond_gradients: bool,
 }

@@ -125,7 +125,7 @@ impl Attack for Square {
             });
         }
         let images = Tensor::from_data(TensorData::new(images, dims), &samples.images.device());
-        Ok(Perturbed { images, n_queries, n_gradients: vec![0; dims[0]] })
+        Ok(Perturbed::new(images, n_queries, vec![0; dims[0]]))
     }
 }
 

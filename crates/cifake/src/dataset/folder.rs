@@ -66,7 +66,7 @@ impl ImageFolder {
             for path in files {
                 let id = id_of(root, &path);
                 let class = Class::from_file_name(id.rsplit('/').next().unwrap_or(&id));
-                self.samples.push(Sample { id, label, class, split });
+                self.samples.push(Sample { id, label, class, split, source: None });
                 self.paths.push(path);
             }
         }

@@ -73,6 +73,8 @@ pub struct Sample {
     pub class: Option<Class>,
     /// The split that it belongs to, where the data set says so.
     pub split: Option<Split>,
+    /// The sample of another data set that it was made from, where the data set says so.
+    pub source: Option<String>,
 }
 
 /// Labelled pictures in a fixed order.

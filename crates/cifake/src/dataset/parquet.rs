@@ -104,15 +104,16 @@ impl ParquetDataset {
         for (number, row) in rows.enumerate() {
             let row = row.map_err(|source| broken(path, source))?;
             let refuse = || Error::ParquetRow { path: path.to_owned(), row: number };
-            let (picture, file_name, label) = picture_of(row).ok_or_else(refuse)?;
-            let label = usize::try_from(label).ok().and_then(|label| labels.get(label));
+            let row = Columns::of(row).ok_or_else(refuse)?;
+            let label = usize::try_from(row.label).ok().and_then(|label| labels.get(label));
             self.samples.push(Sample {
                 id: format!("{name}/{number}"),
                 label: *label.ok_or_else(refuse)?,
-                class: file_name.as_deref().and_then(Class::from_file_name),
+                class: row.file_name.as_deref().and_then(Class::from_file_name),
                 split,
+                source: row.source,
             });
-            self.pictures.push(picture);
+            self.pictures.push(row.picture);
         }
         Ok(())
     }
@@ -132,7 +133,8 @@ fn broken(path: &Path, source: ParquetError) -> Error {
     Error::Parquet { path: path.to_owned(), source }
 }
 
-/// The schema of the two columns that are read; `None` if one is not there.
+/// The schema of what is read: the columns `image` and `label`, and `source` where it is there;
+/// `None` without the first two.
 fn projection(metadata: &FileMetaData) -> Option<Type> {
     let root = metadata.schema();
     let column = |name: &str| root.get_fields().iter().find(|field| field.name() == name);
@@ -151,34 +153,50 @@ fn projection(metadata: &FileMetaData) -> Option<Type> {
     };
     let repetition = image.get_basic_info().repetition();
     let image = group("image", fields, Some(repetition))?;
-    group(root.name(), vec![Arc::new(image), label.clone()], None)
+    let source = column("source").filter(|field| !field.is_group());
+    let columns = [Some(Arc::new(image)), Some(label.clone()), source.cloned()];
+    group(root.name(), columns.into_iter().flatten().collect(), None)
 }
 
-/// Encoded picture, file name and label of a row; `None` if one has another type or is missing.
-fn picture_of(row: Row) -> Option<(ByteArray, Option<String>, i64)> {
-    let (mut bytes, mut file_name, mut label) = (None, None, None);
-    for (name, field) in row.into_columns() {
-        match (name.as_str(), field) {
-            ("image", Field::Group(image)) => {
-                for (name, field) in image.into_columns() {
-                    match (name.as_str(), field) {
-                        ("bytes", Field::Bytes(content)) => bytes = Some(content),
-                        ("path", Field::Str(path)) => {
-                            file_name = path.rsplit('/').next().map(str::to_owned);
+/// What a row says.
+struct Columns {
+    /// The encoded picture.
+    picture: ByteArray,
+    file_name: Option<String>,
+    label: i64,
+    source: Option<String>,
+}
+
+impl Columns {
+    /// `None` if picture or label is missing, or one of the three is of another type.
+    fn of(row: Row) -> Option<Self> {
+        let (mut picture, mut file_name, mut label, mut source) = (None, None, None, None);
+        for (name, field) in row.into_columns() {
+            match (name.as_str(), field) {
+                ("image", Field::Group(image)) => {
+                    for (name, field) in image.into_columns() {
+                        match (name.as_str(), field) {
+                            ("bytes", Field::Bytes(content)) => picture = Some(content),
+                            ("path", Field::Str(path)) => {
+                                file_name = path.rsplit('/').next().map(str::to_owned);
+                            }
+                            _ => {}
                         }
-                        _ => {}
                     }
                 }
+                ("source", Field::Str(text)) => source = Some(text),
+                ("source", Field::Null) => {}
+                ("source", _) => return None,
+                ("label", Field::Long(value)) => label = Some(value),
+                ("label", Field::Int(value)) => label = Some(value.into()),
+                ("label", Field::Short(value)) => label = Some(value.into()),
+                ("label", Field::Byte(value)) => label = Some(value.into()),
+                ("label", Field::UByte(value)) => label = Some(value.into()),
+                _ => {}
             }
-            ("label", Field::Long(value)) => label = Some(value),
-            ("label", Field::Int(value)) => label = Some(value.into()),
-            ("label", Field::Short(value)) => label = Some(value.into()),
-            ("label", Field::Byte(value)) => label = Some(value.into()),
-            ("label", Field::UByte(value)) => label = Some(value.into()),
-            _ => {}
         }
+        Some(Self { picture: picture?, file_name, label: label?, source })
     }
-    Some((bytes?, file_name, label?))
 }
 
 /// The labels that the library `datasets` wrote into the file, in the order of their numbers.

@@ -75,7 +75,8 @@ impl ZipDataset {
                 |reason| Error::ZipEntry { path: path.to_owned(), entry: id.to_owned(), reason };
             self.members.push(member(&entry, self.archives.len()).map_err(refuse)?);
             let class = Class::from_file_name(name);
-            self.samples.push(Sample { id: id.to_owned(), label, class, split: split.or(wanted) });
+            let split = split.or(wanted);
+            self.samples.push(Sample { id: id.to_owned(), label, class, split, source: None });
         }
         let file = File::open(path).map_err(read)?;
         self.archives.push(Archive { path: path.to_owned(), file });

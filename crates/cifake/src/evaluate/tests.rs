@@ -20,6 +20,7 @@ impl Colours {
             id: format!("{label}/{index}.png"),
             label: *label,
             class: Some(*class),
+            source: None,
             split: None,
         };
         Self {

@@ -28,6 +28,17 @@ pub enum Source<'a> {
     },
 }
 
+impl Source<'_> {
+    /// What errors call it.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.to_path_buf(),
+            Self::Bytes { name, .. } => PathBuf::from(name),
+        }
+    }
+}
+
 impl<'a> From<&'a Path> for Source<'a> {
     fn from(path: &'a Path) -> Self {
         Self::File(path)

@@ -26,6 +26,8 @@
 //! ```
 
 mod checkpoint;
+mod configured;
+mod draw;
 #[cfg(feature = "network")]
 mod hub;
 mod mapping;
@@ -37,6 +39,8 @@ use burn::module::Module;
 use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
+pub use configured::{Configured, load_configured, save_configured};
+pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};
 pub use mapping::{Layout, Mapping};

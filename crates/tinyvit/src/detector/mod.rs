@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use cifake::weights::{Source, WeightsInfo};
+use cifake::weights::{Source, WeightsInfo, load_configured};
 use cifake::{
     Classifier, DecodeLimits, Decoder, Fitted, Label, Picture, PictureError, Scorer,
     tensor_from_rgb8,
@@ -19,7 +19,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::classifier::TinyVitClassifier;
-use crate::{Error, Plan, weight_file};
+use crate::{Error, Plan, TinyVit};
 use calibration::Calibration;
 
 pub use input::Input;
@@ -71,11 +71,11 @@ impl Detector {
     }
 
     /// The detector whose weights stand in the file at `path`, as
-    /// [`weight_file::save`](crate::weight_file::save) writes them.
+    /// [`save_configured`](cifake::weights::save_configured) writes them.
     ///
     /// # Errors
     ///
-    /// As [`weight_file::load`](crate::weight_file::load); a head of neither one logit nor two; a
+    /// As [`load_configured`]; a head of neither one logit nor two; a
     /// calibration that is no usable number; [`Error::Threads`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::load(Source::File(path.as_ref()))
@@ -92,11 +92,9 @@ impl Detector {
 
     fn load(source: Source<'_>) -> Result<Self, Error> {
         let (pool, device) = (pool_of(0)?, Device::flex());
-        let (model, config, weights) = pool.install(|| weight_file::load(source, &device))?;
-        let name = match source {
-            Source::Bytes { name, .. } => name.to_owned(),
-            Source::File(path) => path.display().to_string(),
-        };
+        let load = || load_configured::<TinyVit>(source, &device);
+        let (model, config, weights) = pool.install(load)?;
+        let name = source.path().display().to_string();
         if !matches!(config.n_classes, 1 | 2) {
             let reason = format!(
                 "its head has {} outputs where a detector has one or two; fine-tune it first",

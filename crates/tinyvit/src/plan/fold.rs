@@ -4,6 +4,7 @@
 use burn::module::Param;
 use burn::nn;
 use burn::tensor::Tensor;
+use cifake_kernels::ConvNorm;
 use cifake_kernels::packed::{
     Conv3x3, DepthwiseConv3x3, INNER_BLOCK, LayerNorm, Linear, WindowAttention,
 };
@@ -12,7 +13,7 @@ use super::block::{Block, Windows};
 use super::inverted::Inverted;
 use crate::LAYER_NORM_EPSILON;
 use crate::block::TinyVitBlock;
-use crate::conv::{ConvNorm, MbConv, PatchEmbed, PatchMerging};
+use crate::conv::{MbConv, PatchEmbed, PatchMerging};
 
 /// The numbers of a tensor, row by row.
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

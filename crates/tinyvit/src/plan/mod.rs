@@ -13,12 +13,11 @@ mod scratch;
 mod spread;
 
 use burn::tensor::{Tensor, TensorData};
-use cifake::Classifier;
+use cifake::{Classifier, class_scores};
 use cifake_kernels::packed::{Conv3x3, Finish, LayerNorm, Linear};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use crate::classifier::pair;
 use crate::config::TinyVitConfig;
 use crate::model::TinyVit;
 use block::Block;
@@ -214,7 +213,7 @@ impl Classifier for Plan {
         let images = images.into_data().convert::<f32>();
         let outputs = self.run(images.as_slice().expect("they were converted to f32"));
         let shape = [batch, self.head.d_output()];
-        pair(Tensor::from_data(TensorData::new(outputs, shape), &device))
+        class_scores(Tensor::from_data(TensorData::new(outputs, shape), &device))
     }
 }
 

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use cifake::device;
 use clap::Parser;
 use lab::attacked::{attack_file, pictures};
-use lab::choice::{ATTACKS, attack_named};
+use lab::choice::{ATTACKS, attack_named, checked};
+use lab::exit_code;
 use tinyvit::Detector;
 
 /// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
@@ -46,19 +47,8 @@ struct Args {
     smoke: bool,
 }
 
-fn checked(name: &str) -> Result<String, String> {
-    attack_named(name).map(|_| name.to_owned())
-}
-
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run(Args::parse()))
 }
 
 /// Returns how many pictures failed.

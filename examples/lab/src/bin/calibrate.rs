@@ -5,11 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use cifake::weights::Source;
+use cifake::weights::{Source, load_configured};
 use cifake::{Decoder, Split, device};
+use cifake_training::{Recipe, TrainingData, calibrate};
 use clap::Parser;
-use tinyvit::training::{Recipe, TrainingData, calibrate};
-use tinyvit::weight_file;
+use tinyvit::TinyVit;
 
 /// Fits the temperature of trained weights on the validation split of their recipe and writes them
 /// in half precision.
@@ -60,9 +60,11 @@ fn run(recipe: &str, data: &Path, weights: &Path, out: &Path, device: &str) -> a
     let recipe: Recipe = toml::from_str(recipe)?;
     let device = device::parse(device)?;
     let dataset = cifake::open_dataset(data, Some(Split::Train))?;
-    let data = TrainingData::load(dataset.as_ref(), &recipe.data, &Decoder::default())?;
-    let (model, config, info) = weight_file::load(Source::File(weights), &device)?;
-    let (notes, report) = calibrate(model, &config, &info.metadata, &data.validation, out)?;
+    let data = TrainingData::load(dataset.as_ref(), &[], &recipe.data, &Decoder::default())?;
+    let source = Source::File(weights);
+    let (model, config, info) = load_configured::<TinyVit>(source, &device)?;
+    let (notes, report) =
+        calibrate(model, &config, &info.metadata, &data.validation, &device, out)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", out.display(), report.sha256)?;
     for (key, value) in notes {

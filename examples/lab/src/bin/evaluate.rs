@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use cifake::{EvaluateOptions, Label, Split, balanced_sample, device, open_dataset};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use lab::{exit_code, progress_bar};
 use tinyvit::Detector;
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
@@ -59,8 +60,11 @@ fn split(name: &str) -> Result<Split, &'static str> {
     Split::from_name(name).ok_or("train or test")
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<usize> {
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
     let Some(path) = args.data.as_deref().or(args.smoke.then_some(&mini)) else {
         bail!("--data is required");
@@ -84,8 +88,7 @@ fn main() -> Result<()> {
         let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
         options = options.with_indices(balanced_sample(&labels, limit, args.seed));
     }
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {per_sec} | {eta} to go")?;
-    let bar = ProgressBar::new(0).with_style(style);
+    let bar = progress_bar()?;
     let report = cifake::evaluate(&detector, &*dataset, &options, &mut |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
@@ -110,5 +113,5 @@ fn main() -> Result<()> {
     if let Some(file) = &args.scores {
         report.write_csv(file)?;
     }
-    Ok(())
+    Ok(0)
 }

@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::{Label, Split, balanced_sample, open_dataset};
-use cifake_attacks::{RunOptions, Victim, evaluate_robustness};
+use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use lab::choice::{ATTACKS, attack_named};
+use lab::choice::{ATTACKS, attack_named, checked};
+use lab::curve::{draw_sweep, kinds_with_radius};
+use lab::{exit_code, progress_bar};
 use tinyvit::Detector;
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
@@ -19,11 +21,15 @@ use tinyvit::Detector;
 
 Examples:
   evaluate_robustness --data ../shared/datasets/cifake --attack pgd-linf@1 --attack pgd-linf@2
-  evaluate_robustness --data my/folder --attack ensemble-linf@2 --limit 200 --json"))]
+  evaluate_robustness --data my/folder --attack ensemble-linf@2 --limit 200 --json
+  evaluate_robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp"))]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
+    #[arg(long, required_unless_present_any = ["smoke", "built"])]
     data: Option<PathBuf>,
+    /// Measure the accuracy on this set that build_cifake_pp wrote, instead of attacking.
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    built: Option<PathBuf>,
     /// An attack, see below; may be given several times.
     #[arg(long = "attack", default_values = ["pgd-linf@2", "pgd-l2@0.5"], value_parser = checked)]
     attacks: Vec<String>,
@@ -39,6 +45,9 @@ struct Args {
     /// Seed of the draw, of the attacks and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Draw robust accuracy over the radius here.
+    #[arg(long, value_name = "FILE.png", conflicts_with = "built")]
+    curve: Option<PathBuf>,
     /// A JSON report instead of a table.
     #[arg(long)]
     json: bool,
@@ -47,49 +56,63 @@ struct Args {
     smoke: bool,
 }
 
-fn checked(name: &str) -> Result<String, String> {
-    attack_named(name).map(|_| name.to_owned())
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()))
 }
 
-fn main() -> Result<()> {
-    let mut args = Args::parse();
+fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
         args.data = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini"));
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
-    let data = args.data.as_deref().context("--data is required")?;
     let detector = match &args.weights {
         Some(file) => Detector::from_file(file)?,
         None => Detector::embedded()?,
     };
-    let attacks: Result<Vec<_>, _> = args.attacks.iter().map(|name| attack_named(name)).collect();
-    let attacks = attacks.map_err(anyhow::Error::msg)?;
-    let dataset = open_dataset(data, Some(Split::Test))?;
-    let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-    let mut options = RunOptions::new(detector.input_size(), &args.out);
-    options.indices = Some(balanced_sample(&labels, args.limit, args.seed));
-    options.seed = args.seed;
-    options.bootstrap.seed = args.seed;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
-    let victim = Victim::new(classifier).with_answers(&plan);
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {msg} | {eta} to go")?;
-    let bar = ProgressBar::new(0).with_style(style);
+    let mut options = RunOptions::new(detector.input_size(), &args.out);
+    options.seed = args.seed;
+    options.bootstrap.seed = args.seed;
+    let bar = progress_bar()?;
+    let tell = |what: &str, done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_message(what.to_owned());
+        bar.set_position(done as u64);
+    };
     let model = detector.model_name();
-    let report =
-        evaluate_robustness(&victim, model, &*dataset, &attacks, &options, &mut |progress| {
-            bar.set_length(progress.total as u64);
-            bar.set_message(progress.attack.to_owned());
-            bar.set_position(progress.done as u64);
-        })?;
+    let (json, table) = if let Some(folder) = &args.built {
+        let report = evaluate_built(&plan, folder, &options, &mut |d, t| tell("", d, t))?;
+        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
+    } else {
+        let data = args.data.as_deref().context("--data is required")?;
+        if args.curve.is_some() {
+            kinds_with_radius(&args.attacks)?;
+        }
+        let attacks: Result<Vec<_>, _> =
+            args.attacks.iter().map(|name| attack_named(name)).collect();
+        let attacks = attacks.map_err(anyhow::Error::msg)?;
+        let dataset = open_dataset(data, Some(Split::Test))?;
+        let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
+        options.indices = Some(balanced_sample(&labels, args.limit, args.seed));
+        let victim = Victim::new(classifier).with_answers(&plan);
+        let report =
+            evaluate_robustness(&victim, model, &*dataset, &attacks, &options, &mut |p| {
+                tell(p.attack, p.done, p.total);
+            })?;
+        if let Some(file) = &args.curve {
+            draw_sweep(&args.attacks, &report.rows, file)?;
+        }
+        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", data.display()))
+    };
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-        return Ok(());
+        writeln!(out, "{json:#}")?
+    } else {
+        writeln!(out, "{table}")?
     }
-    writeln!(out, "{} on {}\n\n{report}", detector.model_name(), data.display())?;
-    Ok(())
+    Ok(0)
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use cifake::weights::Source;
-use tinyvit::{TinyVit, TinyVitConfig, weight_file};
+use cifake::weights::{Source, load_configured};
+use tinyvit::{TinyVit, TinyVitConfig};
 
 use super::{N_WARM, Setting, Times};
 
@@ -41,7 +41,7 @@ fn load(
     let device = Device::flex();
     let Some(path) = weights else { return Ok((config.init(1, &device), config)) };
     // A file of our own knows its shape; a bare checkpoint must have the one that was named.
-    match weight_file::load(Source::File(&path), &device) {
+    match load_configured(Source::File(&path), &device) {
         Ok((model, own, _)) => Ok((model, own)),
         Err(_) => Ok((config.load(path.as_path(), &device)?, config)),
     }

@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::ensure;
 use burn::tensor::Device;
 use cifake::Label;
-use tinyvit::training::{Augment, Event, Examples, TrainConfig, Trainer};
+use cifake_training::{Augment, Event, Examples, TrainConfig, Trainer};
+use tinyvit::TinyVit;
 
 use super::{N_WARM, Setting, Times};
 
@@ -42,7 +43,8 @@ pub fn measure_training(setting: Setting) -> anyhow::Result<Times> {
     let mut seconds = Vec::new();
     pool.install(|| -> anyhow::Result<()> {
         let device = Device::flex();
-        let mut trainer = Trainer::new(recipe, config, None, sets, folder.path(), &device)?;
+        let mut trainer =
+            Trainer::<TinyVit>::new(recipe, config, None, sets, folder.path(), &device)?;
         for run in 0..N_WARM + setting.n_runs {
             let begun = Instant::now();
             let mut taken = 0.0;

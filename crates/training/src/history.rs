@@ -23,6 +23,11 @@ pub struct Row {
     pub validation_accuracy: f64,
     /// Area under the ROC curve of the averaged weights on the validation set.
     pub validation_auc: f64,
+    /// Against an adversary: share of validation pictures that the averaged weights call right
+    /// under PGD-10 in the whole ball.
+    pub robust_accuracy: Option<f64>,
+    /// Against an adversary: steps of its attack at the end of the epoch.
+    pub attack_steps: Option<usize>,
 }
 
 impl fmt::Display for Row {
@@ -35,7 +40,11 @@ impl fmt::Display for Row {
             self.validation_loss,
             100.0 * self.validation_accuracy,
             self.validation_auc
-        )
+        )?;
+        if let (Some(accuracy), Some(steps)) = (self.robust_accuracy, self.attack_steps) {
+            write!(f, ", robust {:.2} % ({steps}-step adversary)", 100.0 * accuracy)?;
+        }
+        Ok(())
     }
 }
 
@@ -52,7 +61,7 @@ pub(crate) struct EpochSums {
 pub fn to_csv(rows: &[Row]) -> String {
     let mut csv = String::from(
         "epoch,step,learning_rate,train_loss,gradient_norm,validation_loss,validation_accuracy,\
-         validation_auc\n",
+         validation_auc,robust_accuracy,attack_steps\n",
     );
     for row in rows {
         let numbers = [
@@ -64,7 +73,10 @@ pub fn to_csv(rows: &[Row]) -> String {
             row.validation_auc,
         ];
         let numbers = numbers.map(|x| format!("{x:.6}")).join(",");
-        writeln!(csv, "{},{},{numbers}", row.epoch, row.step).expect("a string takes every byte");
+        let robust = row.robust_accuracy.map_or_else(String::new, |x| format!("{x:.6}"));
+        let steps = row.attack_steps.map_or_else(String::new, |n| n.to_string());
+        writeln!(csv, "{},{},{numbers},{robust},{steps}", row.epoch, row.step)
+            .expect("a string takes every byte");
     }
     csv
 }
@@ -84,9 +96,12 @@ mod tests {
             validation_loss: 0.4,
             validation_accuracy: 0.9,
             validation_auc: 0.95,
+            robust_accuracy: None,
+            attack_steps: None,
         };
-        let csv = to_csv(&[row]);
+        let against = Row { robust_accuracy: Some(0.7), attack_steps: Some(1), ..row.clone() };
+        let csv = to_csv(&[row, against]);
         let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-        assert_eq!(columns, [8, 8]);
+        assert_eq!(columns, [10, 10, 10]);
     }
 }

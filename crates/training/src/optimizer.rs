@@ -7,8 +7,8 @@
 
 use rayon::prelude::*;
 
-use super::config::TrainConfig;
-use super::parameters::{Kind, Layout};
+use crate::config::TrainConfig;
+use crate::parameters::{Kind, Layout};
 
 /// Values that one task works on; sums are taken block by block, in order.
 const BLOCK: usize = 1 << 14;
@@ -124,7 +124,7 @@ fn l2_norm(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::parameters::Entry;
+    use crate::parameters::Entry;
 
     fn layout() -> Layout {
         let entry = |kind, range| Entry { path: String::new(), kind, range };

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::TrainError;
-use super::config::TrainConfig;
-use super::history::{EpochSums, Row};
-use super::optimizer::OptimizerState;
-use crate::config::TinyVitConfig;
+use crate::TrainError;
+use crate::config::TrainConfig;
+use crate::history::{EpochSums, Row};
+use crate::optimizer::OptimizerState;
 
 /// Key of the progress in the file's metadata.
 const PROGRESS: &str = "progress";
@@ -19,15 +19,18 @@ const MAX_BYTES: u64 = 2 << 30;
 
 /// Everything of a run that is not a long vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<C> {
     /// The recipe; a checkpoint of another is refused.
     pub(crate) config: TrainConfig,
     /// The model; a checkpoint of another is refused.
-    pub(crate) model: TinyVitConfig,
+    pub(crate) model: C,
     /// Fingerprint of the training set; a checkpoint of another is refused.
     pub(crate) data: String,
     /// Steps taken.
     pub(crate) step: usize,
+    /// Steps that the guard has added to the adversary's.
+    #[serde(default)]
+    pub(crate) more_attack_steps: usize,
     /// What the epoch under way has summed up.
     pub(crate) sums: EpochSums,
     /// The epochs that are done.
@@ -36,8 +39,8 @@ pub(crate) struct Progress {
 
 /// A run as it stands after a step.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Checkpoint {
-    pub(crate) progress: Progress,
+pub(crate) struct Checkpoint<C> {
+    pub(crate) progress: Progress<C>,
     pub(crate) weights: Vec<f32>,
     pub(crate) state: OptimizerState,
 }
@@ -46,7 +49,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-impl Checkpoint {
+impl<C: PartialEq + Serialize + DeserializeOwned> Checkpoint<C> {
     /// Writes the file, whole or not at all.
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrainError> {
         let vectors = [
@@ -66,15 +69,21 @@ impl Checkpoint {
         Ok(cifake::file::write_atomic(path, &bytes)?)
     }
 
+    /// Whether weights, moments and average are of `len` values each.
+    pub(crate) fn has_vectors_of(&self, len: usize) -> bool {
+        let OptimizerState { moment_1, moment_2, average, .. } = &self.state;
+        [&self.weights, moment_1, moment_2, average].iter().all(|vector| vector.len() == len)
+    }
+
     /// Reads a checkpoint of exactly this recipe, model and data.
-    pub(crate) fn load(path: &Path, expected: &Progress) -> Result<Self, TrainError> {
+    pub(crate) fn load(path: &Path, expected: &Progress<C>) -> Result<Self, TrainError> {
         let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
         let broken = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
         let progress = header.metadata().as_ref().and_then(|map| map.get(PROGRESS));
         let progress = progress.ok_or_else(|| broken("it holds no progress".into()))?;
-        let progress: Progress =
+        let progress: Progress<C> =
             serde_json::from_str(progress).map_err(|error| broken(error.to_string()))?;
         progress.must_belong_to(expected, path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
@@ -89,7 +98,7 @@ impl Checkpoint {
     }
 }
 
-impl Progress {
+impl<C: PartialEq> Progress<C> {
     fn must_belong_to(&self, expected: &Self, path: &Path) -> Result<(), TrainError> {
         let differs = if self.model != expected.model {
             "model"

@@ -4,32 +4,24 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use cifake::weights::Precision;
-use cifake::{Label, metrics};
-use rand::Rng;
-use rayon::prelude::*;
+use burn::tensor::Device;
+use cifake::weights::{Precision, save_configured};
+use cifake::{Label, balanced_sample, metrics};
+use cifake_attacks::Pgd;
 use sha2::{Digest, Sha256};
 
-use super::TrainError;
-use super::augment::sample_rng;
-use super::calibration::validation_scores;
-use super::checkpoint::{Checkpoint, Progress};
-use super::config::TrainConfig;
-use super::examples::Examples;
-use super::history::{EpochSums, Row, to_csv};
-use super::loss::cross_entropy;
-use super::optimizer::OptimizerState;
-use super::order::epoch_order;
-use super::parameters::Layout;
-use crate::config::TinyVitConfig;
-use crate::drop_path::DropPath;
-use crate::model::{TinyVit, drop_rates};
-use crate::weight_file;
-
-/// Purpose of the seeds of stochastic depth, apart from the other draws.
-const DROP_PATH: u64 = 2;
+use crate::adversary::{N_GUARD, is_fooled, n_robust};
+use crate::calibration::validation_scores;
+use crate::checkpoint::{Checkpoint, Progress};
+use crate::config::TrainConfig;
+use crate::examples::Examples;
+use crate::history::{EpochSums, Row, to_csv};
+use crate::network::Evaluated;
+use crate::optimizer::OptimizerState;
+use crate::order::epoch_order;
+use crate::parameters::Layout;
+use crate::step::Batch;
+use crate::{Network, TrainError};
 
 /// What a run tells while it goes on.
 #[derive(Debug, Clone)]
@@ -47,6 +39,11 @@ pub enum Event<'a> {
         /// Pictures trained on a second, a mean of the last steps that forgets.
         images_per_second: f64,
     },
+    /// The guard found the model hiding from the adversary, which takes this many steps from now on.
+    Fooled {
+        /// Its steps.
+        attack_steps: usize,
+    },
     /// An epoch is done and validated; all rows so far.
     Epoch(&'a [Row]),
     /// A checkpoint stands on the disk.
@@ -54,22 +51,22 @@ pub enum Event<'a> {
 }
 
 /// A training run in a folder.
-pub struct Trainer {
+pub struct Trainer<N: Network> {
     config: TrainConfig,
-    model_config: TinyVitConfig,
+    model_config: N::Config,
     train: Examples,
     validation: Examples,
     folder: PathBuf,
     device: Device,
-    model: TinyVit,
+    model: N,
     layout: Layout,
     weights: Vec<f32>,
     state: OptimizerState,
-    progress: Progress,
+    progress: Progress<N::Config>,
     order: Vec<usize>,
 }
 
-impl Trainer {
+impl<N: Network> Trainer<N> {
     /// A run in `folder`, which goes on where the folder's checkpoint stands, if there is one, and
     /// otherwise starts from `model`, or from weights drawn from the seed.
     ///
@@ -80,13 +77,13 @@ impl Trainer {
     /// A configuration that cannot be run; a checkpoint that is broken or of another run.
     pub fn new(
         config: TrainConfig,
-        model_config: TinyVitConfig,
-        model: Option<TinyVit>,
+        model_config: N::Config,
+        model: Option<N>,
         [train, validation]: [Examples; 2],
         folder: &Path,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        config.validate().and_then(|()| model_config.validate()).map_err(TrainError::Config)?;
+        config.validate().and_then(|()| N::validate(&model_config)).map_err(TrainError::Config)?;
         if train.len() < config.batch_size {
             let reason = format!("{} pictures are fewer than one batch", train.len());
             return Err(TrainError::Config(reason));
@@ -96,10 +93,11 @@ impl Trainer {
             model: model_config.clone(),
             data: fingerprint(&train, &validation),
             step: 0,
+            more_attack_steps: 0,
             sums: EpochSums::default(),
             history: Vec::new(),
         };
-        let model = model.unwrap_or_else(|| model_config.init(config.seed, device));
+        let model = model.unwrap_or_else(|| N::draw(&model_config, config.seed, device));
         let layout = Layout::of(&model);
         let weights = layout.read(&model);
         let mut trainer = Self {
@@ -156,8 +154,12 @@ impl Trainer {
             let (step, n_steps) = (self.progress.step, self.n_steps());
             let speed = self.config.batch_size as f64 / begun.elapsed().as_secs_f64();
             images_per_second += (speed - images_per_second) / (step - first).min(20) as f64;
-            let heard =
+            let mut heard =
                 listener(Event::Step { step, n_steps, loss, learning_rate, images_per_second });
+            if let Some(attack_steps) = self.guard()? {
+                let fooled = listener(Event::Fooled { attack_steps });
+                heard = if heard.is_break() { heard } else { fooled };
+            }
             let epoch_done = step.is_multiple_of(self.steps_per_epoch());
             if epoch_done {
                 self.finish_epoch(learning_rate)?;
@@ -178,12 +180,19 @@ impl Trainer {
 
     /// The averaged weights as a model in evaluation mode.
     #[must_use]
-    pub fn averaged(&self) -> TinyVit {
+    pub fn averaged(&self) -> N {
         self.layout.write(self.model.valid(), &self.state.average)
     }
 
     fn steps_per_epoch(&self) -> usize {
         self.train.len() / self.config.batch_size
+    }
+
+    /// The adversary's attack as it is now.
+    fn attack(&self) -> Option<Pgd> {
+        let epochs = self.progress.step as f64 / self.steps_per_epoch() as f64;
+        let adversary = self.config.adversary.as_ref()?;
+        Some(adversary.attack_at(epochs, self.progress.more_attack_steps))
     }
 
     fn checkpoint_is_due(&self, since: Duration) -> bool {
@@ -199,10 +208,9 @@ impl Trainer {
             self.order = epoch_order(self.train.len(), self.config.seed, epoch);
         }
         let samples = &self.order[place * self.config.batch_size..][..self.config.batch_size];
-        let (images, targets) = self.batch(samples, epoch);
-        let taken = self.drop_path(samples, epoch);
-        let scores = self.model.forward_train(Tensor::from_inner(images), &taken);
-        let loss = cross_entropy(scores, &targets, self.config.label_smoothing);
+        let batch = Batch::draw(&self.config, &self.train, samples, epoch, &self.device);
+        let attack = self.attack();
+        let loss = batch.loss(&self.model, &self.model_config, &self.config, attack.as_ref())?;
         let gradients = loss.backward();
         let value = f64::from(loss.into_scalar::<f32>());
         if !value.is_finite() {
@@ -226,28 +234,31 @@ impl Trainer {
         Ok((value, rate))
     }
 
-    fn batch(&self, samples: &[usize], epoch: usize) -> (Tensor<4>, Vec<f32>) {
-        let (seed, augment) = (self.config.seed, &self.config.augment);
-        let draw = |&sample: &usize| augment.draw(&self.train, seed, epoch, sample);
-        let drawn: Vec<_> = samples.par_iter().map(draw).collect();
-        let pixels: Vec<f32> = drawn.iter().flat_map(|d| d.pixels.iter().copied()).collect();
-        let targets = drawn.iter().map(|d| d.target).collect();
-        let side = self.train.side();
-        let data = TensorData::new(pixels, [samples.len(), 3, side, side]);
-        (self.model.resized(Tensor::from_data(data, &self.device)), targets)
-    }
-
-    fn drop_path(&self, samples: &[usize], epoch: usize) -> DropPath {
-        let seed =
-            |&sample: &usize| sample_rng(self.config.seed, epoch, sample, DROP_PATH).next_u64();
-        let seeds: Vec<u64> = samples.iter().map(seed).collect();
-        DropPath::draw(&drop_rates(&self.model_config), &seeds, &self.device.clone().autodiff())
+    /// Every so many steps, adds a step to an adversary from which the model hides; returns its
+    /// steps then.
+    fn guard(&mut self) -> Result<Option<usize>, TrainError> {
+        let Some((adversary, attack)) = self.config.adversary.as_ref().zip(self.attack()) else {
+            return Ok(None);
+        };
+        let every = adversary.guard_steps;
+        if every == 0 || !self.progress.step.is_multiple_of(every) {
+            return Ok(None);
+        }
+        let (step, seed) = (self.progress.step, self.config.seed);
+        let chosen = balanced_sample(self.validation.labels(), N_GUARD, seed ^ step as u64);
+        let samples = self.validation.samples(&chosen, &self.device);
+        let model = Evaluated::new(&self.model);
+        if !is_fooled(adversary, &model, &attack, &samples, seed)? {
+            return Ok(None);
+        }
+        self.progress.more_attack_steps += 1;
+        Ok(Some(attack.steps + 1))
     }
 
     /// Validates the averaged weights, writes the row, the weights and the table.
     fn finish_epoch(&mut self, learning_rate: f64) -> Result<(), TrainError> {
         let model = self.averaged();
-        let scores = validation_scores(&model, &self.validation);
+        let scores = validation_scores(&model, &self.validation, &self.device);
         let labels = self.validation.labels();
         let sums = std::mem::take(&mut self.progress.sums);
         let n_steps = sums.n_steps.max(1) as f64;
@@ -260,8 +271,11 @@ impl Trainer {
             validation_loss: mean_cross_entropy(&scores, labels),
             validation_accuracy: metrics::accuracy(&scores, labels, 0.0)?,
             validation_auc: metrics::auc(&scores, labels)?,
+            robust_accuracy: self.robust_accuracy(&model)?,
+            attack_steps: self.attack().map(|attack| attack.steps),
         };
-        let best = self.progress.history.iter().all(|r| row.validation_auc > r.validation_auc);
+        let merit = |row: &Row| row.robust_accuracy.unwrap_or(row.validation_auc);
+        let best = self.progress.history.iter().all(|other| merit(&row) > merit(other));
         self.progress.history.push(row);
         self.save_weights(&model, "last.safetensors")?;
         if best {
@@ -271,7 +285,22 @@ impl Trainer {
         Ok(cifake::file::write_atomic(&self.folder.join("metrics.csv"), csv.as_bytes())?)
     }
 
-    fn save_weights(&self, model: &TinyVit, name: &str) -> Result<(), TrainError> {
+    /// Of validation pictures in the adversary's whole ball; the same pictures after each epoch.
+    fn robust_accuracy(&self, model: &N) -> Result<Option<f64>, TrainError> {
+        let Some(adversary) = &self.config.adversary else { return Ok(None) };
+        let seed = self.config.seed;
+        let chosen = balanced_sample(self.validation.labels(), adversary.validation, seed);
+        let attack = adversary.validating(adversary.epsilon);
+        let model = Evaluated::new(model);
+        let mut n_right = 0;
+        for part in chosen.chunks(self.config.batch_size) {
+            let samples = self.validation.samples(part, &self.device);
+            n_right += n_robust(&model, &attack, &samples, seed)?;
+        }
+        Ok(Some(n_right as f64 / chosen.len() as f64))
+    }
+
+    fn save_weights(&self, model: &N, name: &str) -> Result<(), TrainError> {
         let path = self.folder.join(name);
         let row = self.progress.history.last().expect("weights are saved after an epoch");
         let notes = [
@@ -282,7 +311,7 @@ impl Trainer {
             (key.to_owned(), json.expect("plain data has a JSON form"))
         };
         let notes = notes.into_iter().map(note).collect();
-        weight_file::save(model, &self.model_config, &notes, Precision::F32, &path)?;
+        save_configured(model, &self.model_config, &notes, Precision::F32, &path)?;
         Ok(())
     }
 
@@ -307,7 +336,7 @@ impl Trainer {
             return Ok(());
         }
         let checkpoint = Checkpoint::load(&path, &self.progress)?;
-        if checkpoint.weights.len() != self.layout.n_values() {
+        if !checkpoint.has_vectors_of(self.layout.n_values()) {
             let reason = "its vectors have another length than the model".to_owned();
             return Err(TrainError::Checkpoint { path, reason });
         }

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::augment::sample_rng;
+use crate::augment::sample_rng;
 
 /// Purpose of the draw, apart from those of the augmentation.
 const SHUFFLE: u64 = 1;

@@ -1,6 +1,7 @@
-//! Cross-entropy on one logit or two, with soft targets.
+//! Cross-entropy on one logit or two, with soft targets, and the divergence of two answers.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use cifake::class_scores;
 
 /// Mean cross-entropy of scores `[batch, 1 or 2]` against the probability of FAKE of each sample.
 ///
@@ -27,6 +28,15 @@ pub(crate) fn cross_entropy(scores: Tensor<2>, targets: &[f32], smoothing: f64) 
     }
 }
 
+/// Mean Kullback-Leibler divergence of the answers to attacked pictures from those to clean ones,
+/// each `[batch, 1 or 2]`.
+pub(crate) fn divergence(clean: Tensor<2>, attacked: Tensor<2>) -> Tensor<1> {
+    let [batch, _] = clean.dims();
+    let [clean, attacked] =
+        [clean, attacked].map(|scores| activation::log_softmax(class_scores(scores), 1));
+    (clean.clone().exp() * (clean - attacked)).sum() / batch as f32
+}
+
 fn column(values: Vec<f32>, device: &Device) -> Tensor<1> {
     let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), device)
@@ -44,6 +54,16 @@ mod tests {
         let targets = [1.0, 0.25, 0.0];
         let [a, b] = [one, two].map(|s| cross_entropy(s, &targets, 0.1).into_scalar::<f32>());
         assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+
+    #[test]
+    fn the_divergence_is_that_of_two_coins() {
+        let scores = |z: f32| Tensor::<2>::from_floats([[z]], &Device::flex());
+        let of = |a, b| divergence(scores(a), scores(b)).into_scalar::<f32>();
+        // Coins of 1/2 and of 3/4.
+        let exact = 0.5 * (0.5f32 / 0.75).ln() + 0.5 * (0.5f32 / 0.25).ln();
+        assert!((of(0.0, 3f32.ln()) - exact).abs() < 1e-6);
+        assert_eq!(of(2.0, 2.0), 0.0);
     }
 
     #[test]

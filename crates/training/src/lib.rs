@@ -1,11 +1,25 @@
-//! Training from nothing or from weights, to a model that detects.
+//! Training of detectors, clean and adversarial, from nothing or from weights.
+//!
+//! Any [`Network`] can be trained: a [`Trainer`] draws batches, lets an [`Adversary`] attack them
+//! where the recipe names one, steps, averages, validates and writes down.
+//!
+//! ```
+//! use cifake_training::{Adversary, TrainConfig};
+//!
+//! let against = Adversary { epsilon: "2/255".parse()?, share: 0.5, ..Adversary::default() };
+//! let recipe = TrainConfig { epochs: 4, adversary: Some(against), ..TrainConfig::default() };
+//! assert_eq!(recipe.validate(), Ok(()));
+//! # Ok::<(), cifake_attacks::Error>(())
+//! ```
 //!
 //! A run lives in a folder: `checkpoint.safetensors` (its whole state), `best.safetensors` (the
-//! averaged weights of the best epoch by validation AUC), `last.safetensors` and `metrics.csv`.
-//! Started again with the same configuration it goes on where the checkpoint stands, and the weights
-//! are those of an unbroken run, bit by bit: every random draw is a function of the seed, the epoch
-//! and the sample, and every sum is taken in a fixed order.
+//! averaged weights of the best epoch, by AUC on the validation set or, against an adversary, by
+//! robust accuracy on it), `last.safetensors` and `metrics.csv`. Started again with the same
+//! configuration it goes on where the checkpoint stands, and the weights are those of an unbroken
+//! run, bit by bit: every random draw is a function of the seed, the epoch and the sample, and every
+//! sum is taken in a fixed order.
 
+mod adversary;
 mod augment;
 mod calibration;
 mod checkpoint;
@@ -14,19 +28,27 @@ mod data;
 mod examples;
 mod history;
 mod loss;
+mod network;
 mod optimizer;
 mod order;
 mod parameters;
+mod step;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod trainer;
 
 use std::path::PathBuf;
 
+pub use adversary::Adversary;
 pub use augment::Augment;
 pub use calibration::calibrate;
 pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use examples::Examples;
 pub use history::{Row, to_csv};
+pub use network::{Evaluated, Network};
 pub use trainer::{Event, Trainer};
 
 /// What can go wrong in training.
@@ -75,4 +97,7 @@ pub enum TrainError {
     /// A file or folder, or a weight file.
     #[error(transparent)]
     Cifake(#[from] cifake::Error),
+    /// The adversary could not attack.
+    #[error(transparent)]
+    Attack(#[from] cifake_attacks::Error),
 }

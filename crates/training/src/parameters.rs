@@ -5,8 +5,6 @@ use std::ops::Range;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
-use crate::model::TinyVit;
-
 /// What the optimizer does to a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -34,7 +32,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn of(model: &TinyVit) -> Self {
+    pub(crate) fn of(model: &impl Module) -> Self {
         let mut layout = Self::default();
         model.visit(&mut layout);
         layout
@@ -45,14 +43,14 @@ impl Layout {
     }
 
     /// The model's weights and statistics.
-    pub(crate) fn read(&self, model: &TinyVit) -> Vec<f32> {
+    pub(crate) fn read(&self, model: &impl Module) -> Vec<f32> {
         let mut reader = Reader { values: Vec::with_capacity(self.n_values()) };
         model.visit(&mut reader);
         reader.values
     }
 
     /// The gradient of every weight; zeros for statistics and for what had no part in the loss.
-    pub(crate) fn gradients(&self, model: &TinyVit, gradients: &Gradients) -> Vec<f32> {
+    pub(crate) fn gradients(&self, model: &impl Module, gradients: &Gradients) -> Vec<f32> {
         let values = Vec::with_capacity(self.n_values());
         let mut reader = GradientReader { layout: self, gradients, values, idx: 0 };
         model.visit(&mut reader);
@@ -66,7 +64,7 @@ impl Layout {
     }
 
     /// The model with these weights and statistics.
-    pub(crate) fn write(&self, model: TinyVit, values: &[f32]) -> TinyVit {
+    pub(crate) fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
         assert_eq!(values.len(), self.n_values(), "values belong to another model");
         model.map(&mut Writer { layout: self, values, idx: 0 })
     }
@@ -156,12 +154,17 @@ impl ModuleMapper for Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TinyVitConfig;
+    use crate::Network;
+    use crate::testing::{Small, SmallConfig};
     use burn::tensor::Device;
+
+    fn small() -> Small {
+        Small::draw(&SmallConfig { width: 4 }, 1, &Device::flex())
+    }
 
     #[test]
     fn what_is_written_is_read() {
-        let model = TinyVitConfig::native().init(1, &Device::flex());
+        let model = small();
         let layout = Layout::of(&model);
         let values: Vec<f32> = (0..layout.n_values()).map(|i| i as f32).collect();
         assert_eq!(layout.read(&layout.write(model, &values)), values);
@@ -169,15 +172,15 @@ mod tests {
 
     #[test]
     fn norms_and_biases_are_not_decayed() {
-        let layout = Layout::of(&TinyVitConfig::native().init(1, &Device::flex()));
+        let layout = Layout::of(&small());
         let kind = |path: &str| {
             layout.entries.iter().find(|entry| entry.path == path).map(|entry| entry.kind)
         };
-        assert_eq!(kind("stages.1.blocks.0.attn.qkv.weight"), Some(Kind::Decayed));
-        assert_eq!(kind("stages.1.blocks.0.attn.qkv.bias"), Some(Kind::Plain));
-        assert_eq!(kind("stages.1.blocks.0.attn.attention_biases"), Some(Kind::Plain));
-        assert_eq!(kind("patch_embed.conv1.bn.gamma"), Some(Kind::Plain));
-        assert_eq!(kind("patch_embed.conv1.bn.running_var"), Some(Kind::Buffer));
-        assert_eq!(kind("patch_embed.conv1.conv.weight"), Some(Kind::Decayed));
+        assert_eq!(kind("conv.weight"), Some(Kind::Decayed));
+        assert_eq!(kind("norm.gamma"), Some(Kind::Plain));
+        assert_eq!(kind("norm.running_var"), Some(Kind::Buffer));
+        assert_eq!(kind("head.weight"), Some(Kind::Decayed));
+        assert_eq!(kind("head.bias"), Some(Kind::Plain));
+        assert_eq!(kind_of("stages.1.blocks.0.attn.attention_biases", 2), Kind::Plain);
     }
 }

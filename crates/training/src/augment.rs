@@ -6,7 +6,10 @@ use rand::{RngExt, SeedableRng};
 
 use serde::{Deserialize, Serialize};
 
-use super::examples::Examples;
+use crate::examples::Examples;
+
+/// Largest shift.
+const MAX_SHIFT: usize = 1024;
 
 /// Random changes of training pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +78,11 @@ impl Augment {
         }
     }
 
+    /// Whether pictures of several labels are blended.
+    pub(crate) fn mixes(&self) -> bool {
+        self.mixup_probability + self.cutmix_probability > 0.0
+    }
+
     pub(crate) fn validate(&self) -> Result<(), String> {
         let shares = [self.jpeg_probability, self.mixup_probability, self.cutmix_probability];
         if shares.iter().any(|p| !(0.0..=1.0).contains(p)) {
@@ -84,6 +92,9 @@ impl Augment {
             return Err("augment: mixup and cutmix exclude each other, so that their \
                         probabilities must not exceed 1 together"
                 .into());
+        }
+        if self.shift > MAX_SHIFT {
+            return Err(format!("augment: shift must be at most {MAX_SHIFT}"));
         }
         let [low, high] = self.jpeg_quality;
         if low == 0 || low > high || high > 100 {

@@ -1,8 +1,11 @@
 //! A training set in memory.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Label;
+use cifake_attacks::Samples;
 
-use super::TrainError;
+use crate::TrainError;
+use crate::augment::planes;
 
 /// Decoded square pictures of one size with their labels.
 #[derive(Debug, Clone)]
@@ -24,6 +27,13 @@ impl Examples {
             return Err(TrainError::Examples { found: pixels.len(), expected });
         }
         Ok(Self { pixels, labels, side })
+    }
+
+    /// Adds pictures, as many as there are labels, of the same size.
+    pub(crate) fn extend(&mut self, pixels: Vec<u8>, labels: Vec<Label>) {
+        assert_eq!(pixels.len(), labels.len() * self.side * self.side * 3, "whole pictures");
+        self.pixels.extend(pixels);
+        self.labels.extend(labels);
     }
 
     /// Number of pictures.
@@ -48,6 +58,20 @@ impl Examples {
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// The pictures at `indices` as they are, `[indices.len(), 3, side, side]` in `[0, 1]`.
+    pub(crate) fn images(&self, indices: &[usize], device: &Device) -> Tensor<4> {
+        let pixels: Vec<f32> = indices.iter().flat_map(|&i| planes(self.pixels(i))).collect();
+        let shape = [indices.len(), 3, self.side, self.side];
+        Tensor::from_data(TensorData::new(pixels, shape), device)
+    }
+
+    /// The same for an attack; the indices are the ids.
+    pub(crate) fn samples(&self, indices: &[usize], device: &Device) -> Samples {
+        let labels = indices.iter().map(|&i| self.label(i)).collect();
+        let ids = indices.iter().map(|&i| i as u64).collect();
+        Samples::new(self.images(indices, device), labels, ids)
     }
 
     pub(crate) fn label(&self, idx: usize) -> Label {

@@ -1,17 +1,18 @@
 //! What a training run does, as a TOML file states it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::TrainError;
-use super::augment::Augment;
-use super::data::DataConfig;
-use crate::config::TinyVitConfig;
+use crate::adversary::Adversary;
+use crate::augment::Augment;
+use crate::data::DataConfig;
+use crate::{Network, TrainError};
 
 /// A run's file: what is trained, on what, and how.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// A preset and what is changed of it, see [`TinyVitConfig::from_table`].
+    /// The key `preset` and what is changed of it, see [`Recipe::model_config`].
     pub model: serde_json::Map<String, serde_json::Value>,
     /// Which part of the training set is used.
     #[serde(default)]
@@ -22,13 +23,26 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The model that is trained.
+    /// The preset of `N` that the section `model` names, changed by its other keys, which are the
+    /// fields of the configuration.
     ///
     /// # Errors
     ///
-    /// If the section `model` names no preset or an unknown field.
-    pub fn model_config(&self) -> Result<TinyVitConfig, TrainError> {
-        TinyVitConfig::from_table(&self.model).map_err(TrainError::Config)
+    /// [`TrainError::Config`], which says which key is unknown, missing or out of range.
+    pub fn model_config<N: Network>(&self) -> Result<N::Config, TrainError> {
+        let name = self.model.get("preset").and_then(Value::as_str);
+        let preset = name.and_then(N::preset).ok_or_else(|| {
+            let known = N::PRESETS.join(", ");
+            TrainError::Config(format!("the section model needs a preset: {known}"))
+        })?;
+        let mut value = serde_json::to_value(preset).expect("plain data has a JSON form");
+        for (key, change) in self.model.iter().filter(|(key, _)| *key != "preset") {
+            value[key] = change.clone();
+        }
+        let config: N::Config = serde_json::from_value(value)
+            .map_err(|error| TrainError::Config(format!("the section model: {error}")))?;
+        N::validate(&config).map_err(TrainError::Config)?;
+        Ok(config)
     }
 }
 
@@ -63,6 +77,8 @@ pub struct TrainConfig {
     pub ema_decay: f64,
     /// What is done to training pictures.
     pub augment: Augment,
+    /// Who attacks them, if anyone.
+    pub adversary: Option<Adversary>,
     /// A checkpoint is written at least this often.
     pub checkpoint_minutes: f64,
     /// A checkpoint is also written every so many steps, where that is not 0.
@@ -85,6 +101,7 @@ impl Default for TrainConfig {
             label_smoothing: 0.05,
             ema_decay: 0.999,
             augment: Augment::default(),
+            adversary: None,
             checkpoint_minutes: 3.0,
             checkpoint_steps: 0,
         }
@@ -138,6 +155,14 @@ impl TrainConfig {
         if fractions.iter().any(|x| !(0.0..1.0).contains(x)) {
             return Err("betas, label_smoothing and ema_decay must be in [0, 1)".into());
         }
+        if let Some(adversary) = &self.adversary {
+            adversary.validate()?;
+            if self.augment.mixes() {
+                return Err("an adversary needs pictures of one label: mixup_probability and \
+                            cutmix_probability must be 0"
+                    .into());
+            }
+        }
         self.augment.validate()
     }
 
@@ -159,6 +184,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Small;
 
     #[test]
     fn the_rate_rises_to_its_peak_and_falls_to_its_floor() {
@@ -168,6 +194,26 @@ mod tests {
         assert_eq!(rates[9], config.learning_rate);
         assert!(rates[10..].is_sorted_by(|a, b| a >= b));
         assert!((rates[40] - config.min_learning_rate).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_section_changes_a_preset() {
+        let config = |json: &str| {
+            let model = serde_json::from_str(json).expect("the JSON is valid");
+            let recipe =
+                Recipe { model, data: DataConfig::default(), train: TrainConfig::default() };
+            recipe.model_config::<Small>()
+        };
+        assert_eq!(config(r#"{"preset": "small"}"#).expect("it is known").width, 4);
+        assert_eq!(config(r#"{"preset": "small", "width": 7}"#).expect("a field").width, 7);
+        for broken in [
+            r#"{"width": 7}"#,
+            r#"{"preset": "large"}"#,
+            r#"{"preset": "small", "widht": 7}"#,
+            r#"{"preset": "small", "width": 0}"#,
+        ] {
+            assert!(config(broken).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! Pictures of other generators, as a list from outside names them.
+
+use std::path::PathBuf;
+
+use cifake::weights::sha256_hex;
+use cifake::{Class, Decoder, Label, ParquetColumn, ParquetFile, image_files};
+use serde::{Deserialize, Serialize};
+
+use super::png;
+use crate::Error;
+
+/// Pictures that one generator made, in a folder.
+///
+/// They are all FAKE, and are brought to the size of the set whole, each axis by its own factor, by
+/// a Lanczos filter of three lobes ([`Picture::fitted`](cifake::Picture::fitted)).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generated {
+    /// Name of the generator, such as `Stable Diffusion 2.1`.
+    pub generator: String,
+    /// What the pictures show, where it is one of CIFAKE's classes.
+    pub class: Option<Class>,
+    /// What the generator was asked for.
+    pub prompt: Option<String>,
+    /// Under which licence the pictures may be used.
+    pub licence: String,
+    /// The folder; its subfolders are searched too.
+    pub folder: PathBuf,
+}
+
+/// One generator of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratorOrigin {
+    /// Its name.
+    pub generator: String,
+    /// Its pictures.
+    pub n: usize,
+    /// sha256 of the files' own, in order.
+    pub sha256: String,
+    /// What they show, how they were asked for, and how they may be used.
+    pub listed: Vec<Licensed>,
+}
+
+/// What is known of the pictures of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Licensed {
+    /// What they show, where it is one of CIFAKE's classes.
+    pub class: Option<Class>,
+    /// What the generator was asked for.
+    pub prompt: Option<String>,
+    /// Under which licence they may be used.
+    pub licence: String,
+}
+
+/// The pictures of one generator, in the order of the list and of their names.
+pub(super) struct GeneratedFile {
+    pub(super) generator: String,
+    pictures: Vec<(PathBuf, Generated)>,
+}
+
+impl GeneratedFile {
+    /// The pictures of `list` by generator, in order of first appearance.
+    pub(super) fn all(list: &[Generated]) -> Result<Vec<Self>, Error> {
+        let mut files: Vec<Self> = Vec::new();
+        for entry in list {
+            let found = image_files(&entry.folder)?;
+            let pictures = found.into_iter().map(|path| (path, entry.clone()));
+            match files.iter_mut().find(|file| file.generator == entry.generator) {
+                Some(file) => file.pictures.extend(pictures),
+                None => files.push(Self {
+                    generator: entry.generator.clone(),
+                    pictures: pictures.collect(),
+                }),
+            }
+        }
+        Ok(files)
+    }
+
+    /// What the manifest says of it.
+    pub(super) fn origin(&self) -> Result<GeneratorOrigin, Error> {
+        let mut listed: Vec<Licensed> = Vec::new();
+        let mut hashes = Vec::new();
+        for (path, entry) in &self.pictures {
+            hashes.push(super::manifest::sha256_of(path)?);
+            let licensed = Licensed {
+                class: entry.class,
+                prompt: entry.prompt.clone(),
+                licence: entry.licence.clone(),
+            };
+            if !listed.contains(&licensed) {
+                listed.push(licensed);
+            }
+        }
+        Ok(GeneratorOrigin {
+            generator: self.generator.clone(),
+            n: self.pictures.len(),
+            sha256: sha256_hex(hashes.join("\n").as_bytes()),
+            listed,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// The file of a set of `size` (width, height).
+    pub(super) fn table(
+        &self,
+        decoder: &Decoder,
+        (width, height): (u32, u32),
+    ) -> Result<ParquetFile, Error> {
+        let mut file = ParquetFile::default();
+        let mut texts: [Vec<String>; 5] = Default::default();
+        let mut sides: [Vec<i64>; 2] = Default::default();
+        for (number, (path, entry)) in self.pictures.iter().enumerate() {
+            let fitted = decoder.read_fitted(path, width, height)?;
+            let bytes = png(&fitted.picture);
+            file.names.push(name_of(number, entry.class));
+            file.labels.push(Label::Fake);
+            let original = path.strip_prefix(&entry.folder).unwrap_or(path).display().to_string();
+            let prompt = entry.prompt.clone().unwrap_or_default();
+            let row = [&entry.generator, &prompt, &entry.licence, &original, &sha256_hex(&bytes)];
+            texts.iter_mut().zip(row).for_each(|(column, text)| column.push(text.clone()));
+            sides[0].push(fitted.original_width.into());
+            sides[1].push(fitted.original_height.into());
+            file.pictures.push(bytes);
+        }
+        let names = ["generator", "prompt", "licence", "original", "sha256"];
+        let texts = names.into_iter().zip(texts.map(ParquetColumn::Text));
+        let sides =
+            ["original_width", "original_height"].into_iter().zip(sides.map(ParquetColumn::Whole));
+        file.columns = texts.chain(sides).map(|(name, column)| (name.to_owned(), column)).collect();
+        Ok(file)
+    }
+}
+
+/// A file name that tells the class by CIFAKE's rule.
+fn name_of(number: usize, class: Option<Class>) -> String {
+    let position = class.and_then(|class| Class::ALL.iter().position(|other| *other == class));
+    match position {
+        None => format!("generated-{number:04}.png"),
+        Some(0) => format!("{number:04}.png"),
+        Some(position) => format!("{number:04} ({}).png", position + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_class() {
+        for class in Class::ALL {
+            assert_eq!(Class::from_file_name(&name_of(7, Some(class))), Some(class));
+        }
+        assert_eq!(Class::from_file_name(&name_of(7, None)), None);
+    }
+}

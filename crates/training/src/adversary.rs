@@ -1,0 +1,209 @@
+//! Adversarial training: what stands against a model while it learns.
+
+use cifake::Differentiable;
+use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, Victim, calls_right};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+
+/// Steps of the attack that validates and guards.
+const VALIDATION_STEPS: usize = 10;
+/// Pictures that the guard looks at.
+pub(crate) const N_GUARD: usize = 100;
+
+/// Attacks training pictures with the gradients of the model as it is at that step.
+///
+/// One step from a random start trains nearly as well as many (Wong et al. 2020, arXiv 2001.03994)
+/// until the model learns to hide from exactly that step; a guard watches for it and, where it
+/// happens, adds a step for the rest of the run. More steps are those of Madry et al. 2018
+/// (arXiv 1706.06083).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adversary {
+    /// The ball.
+    pub norm: Norm,
+    /// Its radius, once the ramp is over; in a file a number, or a text such as "2/255".
+    pub epsilon: Epsilon,
+    /// Gradient steps at the start of the run.
+    pub steps: usize,
+    /// Length of a single step in multiples of epsilon; several steps are of 2.5 epsilon / steps.
+    pub single_step_size: f64,
+    /// Epochs in which the radius rises from 0.
+    pub ramp_epochs: f64,
+    /// Share of each batch that is attacked; the rest is trained on as it is.
+    pub share: f64,
+    /// Weight of TRADES' second term (Zhang et al. 2019, arXiv 1901.08573); 0 trains on the
+    /// attacked pictures instead. With it the loss is the cross-entropy of the clean batch and this
+    /// much of the divergence between the answers to clean and to attacked pictures; `share` then
+    /// has no meaning and must be 1. Normalized steps climb that divergence by the gradient of the
+    /// margin, so that for two classes the attack on the cross-entropy serves it too.
+    pub trades: f64,
+    /// Steps between two looks of the guard; 0 turns it off.
+    pub guard_steps: usize,
+    /// An adversary under which this share more of the pictures stand than under the validating
+    /// attack has stopped teaching anything, and gets another step.
+    pub guard_gap: f64,
+    /// Validation pictures whose robust accuracy is measured after each epoch.
+    pub validation: usize,
+}
+
+impl Default for Adversary {
+    fn default() -> Self {
+        Self {
+            norm: Norm::Linf,
+            epsilon: Epsilon::from_255(2.0).expect("a literal radius is finite"),
+            steps: 1,
+            single_step_size: 1.25,
+            ramp_epochs: 1.0,
+            share: 1.0,
+            trades: 0.0,
+            guard_steps: 200,
+            guard_gap: 0.15,
+            validation: 500,
+        }
+    }
+}
+
+impl Adversary {
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        if self.steps == 0 || self.validation == 0 {
+            return Err("adversary: steps and validation must be at least 1".into());
+        }
+        if !(self.share > 0.0 && self.share <= 1.0) {
+            return Err("adversary: share must be above 0 and at most 1".into());
+        }
+        let rest = [self.single_step_size, self.ramp_epochs, self.trades];
+        if !self.guard_gap.is_finite() {
+            return Err("adversary: guard_gap must be a number".into());
+        }
+        if rest.iter().any(|x| !x.is_finite() || *x < 0.0) {
+            return Err("adversary: sizes, epochs and weights must be at least 0".into());
+        }
+        if self.trades > 0.0 && self.share < 1.0 {
+            return Err("adversary: TRADES trains on every picture twice; share must be 1".into());
+        }
+        Ok(())
+    }
+
+    /// Of a batch of `len`, how many are attacked: at least one.
+    pub(crate) fn n_attacked(&self, len: usize) -> usize {
+        ((self.share * len as f64).round() as usize).clamp(1, len)
+    }
+
+    /// The radius after `epochs` epochs, fractions included.
+    fn epsilon_at(&self, epochs: f64) -> Epsilon {
+        let share = if epochs < self.ramp_epochs { epochs / self.ramp_epochs } else { 1.0 };
+        Epsilon::new(share * self.epsilon.value()).expect("a share of a radius is one")
+    }
+
+    /// The training attack after `epochs` epochs, with `more_steps` that the guard has added.
+    pub(crate) fn attack_at(&self, epochs: f64, more_steps: usize) -> Pgd {
+        let attack =
+            Pgd::new(self.norm, self.epsilon_at(epochs)).with_steps(self.steps + more_steps);
+        match self.steps + more_steps {
+            1 => attack.with_step_size(StepSize::Relative(self.single_step_size)),
+            _ => attack,
+        }
+    }
+
+    /// The attack that measures.
+    pub(crate) fn validating(&self, epsilon: Epsilon) -> Pgd {
+        Pgd::new(self.norm, epsilon).with_steps(VALIDATION_STEPS)
+    }
+}
+
+/// How many of `samples` `model` calls right under `attack`.
+pub(crate) fn n_robust(
+    model: &dyn Differentiable,
+    attack: &Pgd,
+    samples: &Samples,
+    seed: u64,
+) -> Result<usize, TrainError> {
+    let found = attack.perturb(&Victim::new(model), samples, seed)?;
+    let right = calls_right(model, &found.images, &samples.labels);
+    Ok(right.into_iter().filter(|right| *right).count())
+}
+
+/// Whether the model hides from `attack`: it stands much better under it than under the validating
+/// attack of the same radius.
+pub(crate) fn is_fooled(
+    adversary: &Adversary,
+    model: &dyn Differentiable,
+    attack: &Pgd,
+    samples: &Samples,
+    seed: u64,
+) -> Result<bool, TrainError> {
+    let trained = n_robust(model, attack, samples, seed)?;
+    let measured = n_robust(model, &adversary.validating(attack.epsilon), samples, seed)?;
+    Ok(trained as f64 - measured as f64 > adversary.guard_gap * samples.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Tensor};
+    use cifake::{Classifier, Label};
+
+    #[test]
+    fn the_radius_rises_to_its_value() {
+        let adversary = Adversary { ramp_epochs: 2.0, ..Adversary::default() };
+        let radii = [0.0, 1.0, 2.0, 9.0].map(|epochs| adversary.epsilon_at(epochs).value() * 255.0);
+        assert_eq!(radii, [0.0, 1.0, 2.0, 2.0]);
+        let at_once = Adversary { ramp_epochs: 0.0, ..adversary };
+        assert_eq!(at_once.epsilon_at(0.0), at_once.epsilon);
+    }
+
+    #[test]
+    fn an_added_step_makes_the_steps_shorter() {
+        let adversary = Adversary::default();
+        let size = |more| adversary.attack_at(9.0, more).step_size;
+        assert_eq!(size(0), StepSize::Relative(1.25));
+        assert_eq!(size(4), StepSize::Relative(0.5));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert_eq!(Adversary::default().validate(), Ok(()));
+        let broken = [
+            Adversary { steps: 0, ..Adversary::default() },
+            Adversary { share: 0.0, ..Adversary::default() },
+            Adversary { trades: f64::NAN, ..Adversary::default() },
+            Adversary { trades: 1.0, share: 0.5, ..Adversary::default() },
+        ];
+        assert!(broken.iter().all(|adversary| adversary.validate().is_err()));
+    }
+
+    /// Whose margin falls in a ditch as wide as a single step around each picture: the step crosses
+    /// it, several steps find its bottom.
+    struct Ditch;
+
+    impl Classifier for Ditch {
+        fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+            let [batch, channels, height, width] = images.dims();
+            let mean = images.reshape([batch, channels * height * width]).mean_dim(1) - 0.5;
+            // The bottom at 0.02, back above 0 at 0.04.
+            let margin = (mean - 0.02).abs() - 0.01;
+            Tensor::cat(vec![-margin.clone(), margin], 1)
+        }
+    }
+
+    impl Differentiable for Ditch {}
+
+    #[test]
+    fn a_model_that_hides_from_one_step_is_found_out() {
+        let samples = Samples::new(
+            Tensor::<4>::ones([8, 3, 4, 4], &Device::flex()) * 0.5,
+            vec![Label::Fake; 8],
+            (0..8).collect(),
+        );
+        let epsilon = Epsilon::new(0.045).expect("it is finite");
+        let adversary =
+            Adversary { epsilon, single_step_size: 2.0, ramp_epochs: 0.0, ..Adversary::default() };
+        let fooled = |more_steps| {
+            let attack = adversary.attack_at(1.0, more_steps);
+            is_fooled(&adversary, &Ditch, &attack, &samples, 1).expect("it has gradients")
+        };
+        assert!(fooled(0));
+        assert!(!fooled(19));
+    }
+}

@@ -1,0 +1,78 @@
+//! From the weights of a run to the file that ships.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use cifake::weights::{Precision, WeightsInfo, save_configured};
+use cifake::{class_scores, metrics};
+use half::f16;
+
+use crate::examples::Examples;
+use crate::parameters::{Kind, Layout};
+use crate::{Network, TrainError};
+
+/// Pictures a batch.
+const BATCH: usize = 250;
+
+/// Writes `model` in half precision to `out`, with the temperature that its rounded weights need on
+/// `validation` (Guo et al. 2017, arXiv 1706.04599) and `notes`; returns what was noted.
+///
+/// # Errors
+///
+/// A validation set of one label, or a file that cannot be written.
+pub fn calibrate<N: Network>(
+    model: N,
+    config: &N::Config,
+    notes: &BTreeMap<String, String>,
+    validation: &Examples,
+    device: &Device,
+    out: &Path,
+) -> Result<(BTreeMap<String, String>, WeightsInfo), TrainError> {
+    let model = in_half_precision(model);
+    let scores = validation_scores(&model, validation, device);
+    let labels = validation.labels();
+    let temperature = metrics::fit_temperature(&scores, labels)?;
+    let probability = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature).exp());
+    let probabilities: Vec<f32> = scores.iter().map(|z| probability(z) as f32).collect();
+    let mut notes = notes.clone();
+    let figures = [
+        ("temperature", temperature),
+        ("threshold", 0.5),
+        ("validation_n", labels.len() as f64),
+        ("validation_accuracy", metrics::accuracy(&probabilities, labels, 0.5)?),
+        ("validation_auc", metrics::auc(&probabilities, labels)?),
+        ("validation_ece", metrics::expected_calibration_error(&probabilities, labels)?),
+    ];
+    notes.extend(figures.map(|(key, value)| (key.to_owned(), value.to_string())));
+    let info = save_configured(&model, config, &notes, Precision::F16, out)?;
+    Ok((notes, info))
+}
+
+/// The network with the weights that a file in half precision holds: all but the running
+/// statistics rounded.
+fn in_half_precision<N: Network>(model: N) -> N {
+    let layout = Layout::of(&model);
+    let mut values = layout.read(&model);
+    for entry in layout.entries.iter().filter(|entry| entry.kind != Kind::Buffer) {
+        let rounded = |x: &mut f32| *x = f16::from_f32(*x).to_f32();
+        values[entry.range.clone()].iter_mut().for_each(rounded);
+    }
+    layout.write(model, &values)
+}
+
+/// Score of FAKE against REAL of every picture, before any temperature.
+pub(crate) fn validation_scores<N: Network>(
+    model: &N,
+    validation: &Examples,
+    device: &Device,
+) -> Vec<f32> {
+    let all: Vec<usize> = (0..validation.len()).collect();
+    let mut scores = Vec::with_capacity(all.len());
+    for samples in all.chunks(BATCH) {
+        let logits = class_scores(model.scores(validation.images(samples, device)));
+        let logits: Vec<f32> = logits.into_data().try_to_vec().expect("scores are f32");
+        scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
+    }
+    scores
+}

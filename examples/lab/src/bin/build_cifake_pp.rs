@@ -1,0 +1,117 @@
+//! Builds perturbed CIFAKE, or CIFAKE++ where pictures of other generators are at hand.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use baselines::ResNet;
+use burn::tensor::Device;
+use cifake::weights::{Source, load_configured};
+use cifake::{Label, Split, balanced_sample, open_dataset};
+use cifake_attacks::{Build, RunOptions, Victim};
+use cifake_training::Evaluated;
+use clap::Parser;
+use lab::choice::{ORIGINAL, attack_named};
+use lab::{exit_code, generators, progress_bar};
+
+/// Attacks every picture of a split with the four attacks of the original system, each by the
+/// gradients and answers of a ResNet that is never the detector under test, and writes the pictures
+/// as PNGs in parquet files with a manifest. A build that was broken off goes on and ends with the
+/// same bytes.
+#[derive(Parser)]
+#[command(after_help = "Pictures of other generators are named by a TOML file, a table a folder:
+  [[pictures]]
+  generator = 'Stable Diffusion 2.1'
+  class = 'frog'
+  prompt = 'a photograph of a frog'
+  licence = 'CreativeML Open RAIL++-M'
+  folder = 'sd21/frog'        # relative to the file
+
+Examples:
+  build_cifake_pp --data ../shared/datasets/cifake --out datasets/perturbed
+  build_cifake_pp --data cifake --split train --limit 20000 --out perturbed-train
+  build_cifake_pp --data cifake --generators generators.toml --out cifake-pp")]
+struct Args {
+    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
+    #[arg(long, required_unless_present = "smoke")]
+    data: Option<PathBuf>,
+    /// train or test.
+    #[arg(long, default_value = "test", value_parser = split)]
+    split: Split,
+    /// Folder of the set.
+    #[arg(long, required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    /// Weights of the ResNet that the attacks follow, instead of those in crates/baselines.
+    #[arg(long, value_name = "FILE")]
+    surrogate: Option<PathBuf>,
+    /// Pictures of other generators, see below.
+    #[arg(long, value_name = "FILE.toml")]
+    generators: Option<PathBuf>,
+    /// Attack this many pictures only, half of them REAL, drawn by the seed.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of the attacks and of the limit's draw.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Pictures that are attacked at once.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    batch: usize,
+    /// Attacked pictures of a file: what is lost at most where a build is broken off.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    per_file: usize,
+    /// Attack eight pictures of the committed mini set into a temporary folder.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn split(name: &str) -> Result<Split, &'static str> {
+    Split::from_name(name).ok_or("train or test")
+}
+
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()))
+}
+
+fn run(mut args: Args) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if args.smoke {
+        args.data = Some(root.join("datasets/mini"));
+        args.out = Some(temporary.path().to_owned());
+        args.limit = Some(8);
+    }
+    let data = args.data.as_deref().context("--data is required")?;
+    let out = args.out.as_deref().context("--out is required")?;
+    let weights = root.join("crates/baselines/weights/resnet18_32.safetensors");
+    let weights = args.surrogate.as_deref().unwrap_or(&weights);
+    let source = Source::File(weights);
+    let (surrogate, _, info) = load_configured::<ResNet>(source, &Device::flex())?;
+    let surrogate = Evaluated::new(&surrogate);
+    let dataset = open_dataset(data, Some(args.split))?;
+    let mut options = RunOptions::new((32, 32), out);
+    (options.seed, options.batch_size) = (args.seed, args.batch.max(1));
+    if let Some(limit) = args.limit {
+        let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
+        options.indices = Some(balanced_sample(&labels, limit, args.seed));
+    }
+    let suite = ORIGINAL.map(|name| attack_named(name).map_err(anyhow::Error::msg));
+    let build = Build {
+        victim: Victim::new(&surrogate),
+        surrogate: &format!("resnet18_32@{}", &info.sha256[..8]),
+        dataset: &*dataset,
+        suite: &suite.into_iter().collect::<Result<Vec<_>>>()?,
+        split: args.split,
+        per_file: args.per_file.max(1),
+        generated: &args.generators.as_deref().map(generators).transpose()?.unwrap_or_default(),
+    };
+    let bar = progress_bar()?;
+    let manifest = build.run(&options, &mut |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    let n: usize = manifest.files.iter().map(|file| file.n).sum();
+    writeln!(io::stdout(), "{}: {n} pictures in {}", manifest.set, out.display())?;
+    Ok(0)
+}
