@@ -48,8 +48,6 @@
 mod apgd;
 mod attacked;
 mod best;
-#[cfg(feature = "parquet")]
-mod build;
 mod corruption;
 mod dct;
 mod ensemble;
@@ -57,6 +55,8 @@ mod epsilon;
 mod error;
 mod expectation;
 mod fab;
+#[cfg(feature = "parquet")]
+mod fixed_set;
 mod hyperplane;
 mod loss;
 mod norm;
@@ -71,11 +71,6 @@ mod square;
 mod warning;
 
 pub use apgd::Apgd;
-#[cfg(feature = "parquet")]
-pub use build::{
-    Build, BuildManifest, BuiltFile, BuiltReport, BuiltRow, Generated, GeneratorOrigin, Licensed,
-    Origin, evaluate_built,
-};
 pub use corruption::Corruption;
 pub use dct::{Band, DctNoise};
 pub use ensemble::Ensemble;
@@ -83,6 +78,11 @@ pub use epsilon::{Epsilon, StepSize};
 pub use error::Error;
 pub use expectation::Averaged;
 pub use fab::Fab;
+#[cfg(feature = "parquet")]
+pub use fixed_set::{
+    Build, BuildManifest, BuiltFile, BuiltReport, BuiltRow, Generated, GeneratorOrigin, Licensed,
+    Origin, evaluate_built,
+};
 pub use loss::{Goal, Loss, calls_right};
 pub use norm::Norm;
 pub use one_pixel::{OnePixel, PixelNoise};

@@ -250,11 +250,15 @@ fn limits_and_empty_sides_are_errors() {
 #[cfg(feature = "embedded")]
 #[test]
 fn the_embedded_weights_judge_a_picture() {
-    let detector = Detector::embedded().expect("they are part of the crate");
-    let verdict = detector.detect(waves(32, 32, 0)).expect("a whole picture");
-    assert!((0.0..=1.0).contains(&verdict.p_fake));
-    assert_eq!(verdict.model, detector.model_name());
-    assert!(verdict.model.starts_with("tinyvit-native@"), "{}", verdict.model);
+    let [clean, robust] = [Detector::embedded(), Detector::embedded_robust()]
+        .map(|detector| detector.expect("they are part of the crate"));
+    for detector in [&clean, &robust] {
+        let verdict = detector.detect(waves(32, 32, 0)).expect("a whole picture");
+        assert!((0.0..=1.0).contains(&verdict.p_fake));
+        assert_eq!(verdict.model, detector.model_name());
+        assert!(verdict.model.starts_with("tinyvit-native@"), "{}", verdict.model);
+    }
+    assert_ne!(clean.model_name(), robust.model_name());
 }
 
 #[cfg(feature = "embedded")]

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 
 use serde::{Deserialize, Serialize};
 
-use crate::examples::Examples;
+use crate::examples::{Examples, planes};
 
 /// Largest shift.
 const MAX_SHIFT: usize = 1024;
@@ -191,12 +191,6 @@ impl Drawn {
         let share = (cut * cut) as f32 / (side * side) as f32;
         self.target = (1.0 - share) * self.target + share * other.target;
     }
-}
-
-/// Interleaved bytes to planes in `[0, 1]`.
-pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
-    let channel = |c: usize| rgb.chunks_exact(3).map(move |p| f32::from(p[c]) / 255.0);
-    (0..3).flat_map(channel).collect()
 }
 
 fn recompress(rgb: &mut [u8], side: usize, quality: u8) {

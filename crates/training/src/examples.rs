@@ -5,7 +5,6 @@ use cifake::Label;
 use cifake_attacks::Samples;
 
 use crate::TrainError;
-use crate::augment::planes;
 
 /// Decoded square pictures of one size with their labels.
 #[derive(Debug, Clone)]
@@ -82,4 +81,10 @@ impl Examples {
         let size = self.side * self.side * 3;
         &self.pixels[idx * size..(idx + 1) * size]
     }
+}
+
+/// Interleaved bytes to planes in `[0, 1]`.
+pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
+    let channel = |c: usize| rgb.chunks_exact(3).map(move |p| f32::from(p[c]) / 255.0);
+    (0..3).flat_map(channel).collect()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use cifake_attacks::Generated;
 use indicatif::{ProgressBar, ProgressStyle};
+use tinyvit::Detector;
 
 pub mod attacked;
 pub mod choice;
@@ -15,6 +16,20 @@ pub mod latency;
 pub mod training;
 
 pub use exit::exit_code;
+
+/// The detector of the weight file `weights`, of the built-in robust weights where that is `robust`,
+/// or of the built-in ones.
+///
+/// # Errors
+///
+/// If the file is no weight file of a detector.
+pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
+    match weights {
+        None => Detector::embedded(),
+        Some(name) if name == "robust" => Detector::embedded_robust(),
+        Some(file) => Detector::from_file(file),
+    }
+}
 
 /// A bar for work over many pictures.
 ///

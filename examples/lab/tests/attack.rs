@@ -69,3 +69,23 @@ fn an_evaluation_is_printed_as_json_and_goes_on_from_its_folder() {
     // Times included: nothing was attacked again.
     assert_eq!(text(&first.stdout), text(&second.stdout));
 }
+
+#[test]
+fn the_robust_weights_withstand_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (sample, out) = (dataset("sample"), folder.path().join("out"));
+    let [sample, out] = [&sample, &out].map(|path| path.to_str().expect("plain"));
+    let n_turned = |weights: &[&str]| {
+        let arguments = [sample, "--out", out, "--attack", "pgd-linf@2", "--json"];
+        let output = run(env!("CARGO_BIN_EXE_attack"), &[&arguments[..], weights].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let is_fake = |line: &serde_json::Value, key: &str| line[key].as_f64() >= Some(0.5);
+        let lines = text(&output.stdout);
+        let lines = lines.lines().map(|line| -> serde_json::Value {
+            serde_json::from_str(line).expect("each line is an object")
+        });
+        lines.filter(|line| is_fake(line, "before") != is_fake(line, "after")).count()
+    };
+    let (clean, robust) = (n_turned(&[]), n_turned(&["--weights", "robust"]));
+    assert!(robust + 2 <= clean, "{robust} of 16 against {clean}");
+}

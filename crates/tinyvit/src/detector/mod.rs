@@ -1,6 +1,8 @@
 //! A picture goes in, a verdict comes out.
 
 mod calibration;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod input;
 mod verdict;
 
@@ -27,10 +29,6 @@ pub use verdict::{Summary, Verdict, json_line, table_header, table_row};
 
 /// Pictures that go through the model together.
 const BATCH: usize = 64;
-
-/// The shipped weights; their model card in docs/ says how they were trained and how good they are.
-#[cfg(feature = "embedded")]
-const EMBEDDED: &[u8] = include_bytes!("../../weights/native.safetensors");
 
 /// A trained model that judges pictures, from image to verdict.
 ///
@@ -60,16 +58,6 @@ const _: () = {
 };
 
 impl Detector {
-    /// The detector whose weights are part of this crate.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Threads`] where the operating system refuses threads.
-    #[cfg(feature = "embedded")]
-    pub fn embedded() -> Result<Self, Error> {
-        Self::load(Source::Bytes { name: "the embedded weights", bytes: EMBEDDED })
-    }
-
     /// The detector whose weights stand in the file at `path`, as
     /// [`save_configured`](cifake::weights::save_configured) writes them.
     ///

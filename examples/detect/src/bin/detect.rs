@@ -41,7 +41,8 @@ struct Args {
     /// Threads to decode and compute in; 0 takes all cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Weight file to use instead of the built-in one.
+    /// Weight file to use instead of the built-in one; `robust` is the built-in one that was trained
+    /// against attacks.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Judge the committed samples and nothing else.
@@ -97,6 +98,7 @@ fn run(args: &Args) -> Result<Summary> {
 
 fn detector(args: &Args) -> Result<Detector> {
     let detector = match &args.weights {
+        Some(path) if path == "robust" => Detector::embedded_robust()?,
         Some(path) => Detector::from_file(path)?,
         None => Detector::embedded()?,
     };

@@ -9,8 +9,7 @@ use cifake::device;
 use clap::Parser;
 use lab::attacked::{attack_file, pictures};
 use lab::choice::{ATTACKS, attack_named, checked};
-use lab::exit_code;
-use tinyvit::Detector;
+use lab::{detector, exit_code};
 
 /// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
 /// NAME.compared.png: original, attacked, ten times the difference.
@@ -30,7 +29,7 @@ struct Args {
     /// Folder for the results.
     #[arg(long, default_value = "attacked")]
     out: PathBuf,
-    /// Weight file to use instead of the built-in one.
+    /// Weight file to use instead of the built-in one, or `robust`.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Seed of the attack.
@@ -58,10 +57,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample")];
         args.out = temporary.path().to_owned();
     }
-    let detector = match &args.weights {
-        Some(file) => Detector::from_file(file)?,
-        None => Detector::embedded()?,
-    };
+    let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
     let detector = detector.on(&device);
     let attack = attack_named(&args.attack).map_err(anyhow::Error::msg)?;

@@ -5,11 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use baselines::ResNet;
 use cifake::weights::{Source, load_configured};
 use cifake::{Decoder, Split, device};
-use cifake_training::{Recipe, TrainingData, calibrate};
-use clap::Parser;
+use cifake_training::{Network, Recipe, TrainingData, calibrate};
+use clap::{Parser, ValueEnum};
 use tinyvit::TinyVit;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Tinyvit,
+    Resnet,
+}
 
 /// Fits the temperature of trained weights on the validation split of their recipe and writes them
 /// in half precision.
@@ -30,6 +37,9 @@ struct Args {
     /// File to write.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
+    /// What the weights belong to.
+    #[arg(long, value_enum, default_value = "tinyvit")]
+    network: Kind,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
@@ -46,23 +56,33 @@ fn main() -> anyhow::Result<()> {
         let weights = root.join("crates/tinyvit/weights/native.safetensors");
         let recipe = "model = { preset = 'native' }\ndata = { validation_fraction = 0.5 }";
         let (data, out) = (root.join("datasets/mini"), folder.path().join("out.safetensors"));
-        return run(recipe, &data, &weights, &out, "flex");
+        return run::<TinyVit>(recipe, &data, &weights, &out, "flex");
     }
     let (Some(config), Some(data), Some(weights), Some(out)) =
         (&args.config, &args.data, &args.weights, &args.out)
     else {
         bail!("--config, --data, --weights and --out are required");
     };
-    run(&std::fs::read_to_string(config)?, data, weights, out, &args.device)
+    let recipe = std::fs::read_to_string(config)?;
+    match args.network {
+        Kind::Tinyvit => run::<TinyVit>(&recipe, data, weights, out, &args.device),
+        Kind::Resnet => run::<ResNet>(&recipe, data, weights, out, &args.device),
+    }
 }
 
-fn run(recipe: &str, data: &Path, weights: &Path, out: &Path, device: &str) -> anyhow::Result<()> {
+fn run<N: Network>(
+    recipe: &str,
+    data: &Path,
+    weights: &Path,
+    out: &Path,
+    device: &str,
+) -> anyhow::Result<()> {
     let recipe: Recipe = toml::from_str(recipe)?;
     let device = device::parse(device)?;
     let dataset = cifake::open_dataset(data, Some(Split::Train))?;
     let data = TrainingData::load(dataset.as_ref(), &[], &recipe.data, &Decoder::default())?;
     let source = Source::File(weights);
-    let (model, config, info) = load_configured::<TinyVit>(source, &device)?;
+    let (model, config, info) = load_configured::<N>(source, &device)?;
     let (notes, report) =
         calibrate(model, &config, &info.metadata, &data.validation, &device, out)?;
     let mut stdout = std::io::stdout().lock();

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use cifake::{EvaluateOptions, Label, Split, balanced_sample, device, open_dataset};
 use clap::Parser;
-use lab::{exit_code, progress_bar};
-use tinyvit::Detector;
+use lab::{detector, exit_code, progress_bar};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.
@@ -24,7 +23,7 @@ struct Args {
     /// train or test; a data set without splits is taken as a whole.
     #[arg(long, default_value = "test", value_parser = split)]
     split: Split,
-    /// Weight file to use instead of the built-in one.
+    /// Weight file to use instead of the built-in one, or `robust`.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Measure this many pictures only, half of them REAL, drawn by the seed.
@@ -69,10 +68,7 @@ fn run(args: &Args) -> Result<usize> {
     let Some(path) = args.data.as_deref().or(args.smoke.then_some(&mini)) else {
         bail!("--data is required");
     };
-    let detector = match &args.weights {
-        Some(file) => Detector::from_file(file)?,
-        None => Detector::embedded()?,
-    };
+    let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
     let detector = detector.with_threads(args.threads)?.on(&device);
     let dataset = open_dataset(path, Some(args.split))?;

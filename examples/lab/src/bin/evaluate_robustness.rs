@@ -10,8 +10,7 @@ use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
 use lab::choice::{ATTACKS, attack_named, checked};
 use lab::curve::{draw_sweep, kinds_with_radius};
-use lab::{exit_code, progress_bar};
-use tinyvit::Detector;
+use lab::{detector, exit_code, progress_bar};
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
 /// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
@@ -39,7 +38,7 @@ struct Args {
     /// Folder of what is done so far.
     #[arg(long, default_value = "runs/robustness")]
     out: PathBuf,
-    /// Weight file to use instead of the built-in one.
+    /// Weight file to use instead of the built-in one, or `robust`.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Seed of the draw, of the attacks and of the bootstrap.
@@ -67,10 +66,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
-    let detector = match &args.weights {
-        Some(file) => Detector::from_file(file)?,
-        None => Detector::embedded()?,
-    };
+    let detector = detector(args.weights.as_deref())?;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
     let mut options = RunOptions::new(detector.input_size(), &args.out);
