@@ -51,8 +51,8 @@ fn references() -> (Fixture, Network) {
 }
 
 fn samples(fixture: &Fixture, images: &str, labels: &str) -> Samples {
-    let labels = fixture.get(labels).expect("the fixture holds labels").iter::<i64>();
-    let label = |class| if class == 1 { Label::Fake } else { Label::Real };
+    let labels = fixture.get(labels).expect("the fixture holds labels").iter::<f32>();
+    let label = |class| if class == 1.0 { Label::Fake } else { Label::Real };
     let labels: Vec<Label> = labels.map(label).collect();
     let ids = (0..labels.len() as u64).collect();
     Samples::new(fixture.tensor(images, &Device::flex()), labels, ids)

@@ -1,6 +1,7 @@
 //! What every attack promises, and what some must find where the answer is known.
 
 mod model;
+mod properties;
 
 use cifake::{Classifier, Label, rgb8_from_tensor};
 use cifake_attacks::{
