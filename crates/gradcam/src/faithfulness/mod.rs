@@ -3,6 +3,8 @@
 mod curve;
 mod road;
 
+use std::fmt;
+
 use burn::tensor::{Tensor, activation};
 use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Classifier, Label};
@@ -61,6 +63,31 @@ pub struct FaithfulnessReport {
     /// Every picture, in order: the map's, the random map's, the centre prior's.
     #[serde(skip)]
     pub samples: Vec<[Faithfulness; 3]>,
+}
+
+impl fmt::Display for FaithfulnessReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<8} {:>22} {:>22} {:>23} {:>22} {:>22}",
+            "", "deletion (low)", "insertion (high)", "ROAD (high)", "drop (low)", "rise (high)"
+        )?;
+        let show = |m: &Metric| format!("{:.3} [{:.3}, {:.3}]", m.value, m.low, m.high);
+        for (name, row) in
+            [("maps", &self.maps), ("random", &self.random), ("centre", &self.centre)]
+        {
+            writeln!(
+                f,
+                "{name:<8} {:>22} {:>22} {:>23} {:>22} {:>22}",
+                show(&row.deletion),
+                show(&row.insertion),
+                show(&row.road),
+                show(&row.average_drop),
+                show(&row.confidence_increase)
+            )?;
+        }
+        write!(f, "{} pictures, {} of them with a flat map", self.n, self.n_flat)
+    }
 }
 
 /// Measures `maps` of `images` `[batch, 3, height, width]` for the labels `targets`, and beside each
