@@ -1,10 +1,9 @@
-//! Attacks and other things by name, as programs take them.
+//! Attacks by name, as programs take them.
 
 use cifake_attacks::{
     Apgd, Attack, Corruption, DctNoise, Ensemble, Epsilon, Fab, Loss, Norm, OnePixel, Pgd,
     PixelNoise, Square,
 };
-use gradcam::Method;
 
 /// What [`attack_named`] understands, for `--help`.
 pub const ATTACKS: &str = "\
@@ -57,16 +56,6 @@ pub fn attack_named(name: &str) -> Result<Box<dyn Attack>, String> {
         _ => return Err(unknown()),
     };
     Ok(attack)
-}
-
-/// The way to make class activation maps that is called `name`.
-///
-/// # Errors
-///
-/// If there is none.
-pub fn method_named(name: &str) -> Result<Method, String> {
-    let known = || Method::ALL.map(Method::as_str).join(", ");
-    Method::from_name(name).ok_or_else(|| format!("there is no method `{name}`: {}", known()))
 }
 
 /// `name`, if [`attack_named`] understands it: for the arguments of a program.

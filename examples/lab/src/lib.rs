@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use burn::tensor::Tensor;
-use cifake::{Classifier, Label};
-use cifake_attacks::{Generated, calls_right};
+use cifake_attacks::Generated;
 use indicatif::{ProgressBar, ProgressStyle};
 use tinyvit::Detector;
 
@@ -15,6 +13,7 @@ mod comparison;
 pub mod curve;
 mod exit;
 pub mod latency;
+pub mod maps;
 pub mod training;
 
 pub use exit::exit_code;
@@ -31,19 +30,6 @@ pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
         Some(name) if name == "robust" => Detector::embedded_robust(),
         Some(file) => Detector::from_file(file),
     }
-}
-
-/// What `model` calls each of `images`, asked `batch` at a time; a tie is FAKE.
-#[must_use]
-pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>, batch: usize) -> Vec<Label> {
-    let n = images.dims()[0];
-    let ask = |start: usize| {
-        let part = images.clone().narrow(0, start, batch.min(n - start));
-        let fake = vec![Label::Fake; part.dims()[0]];
-        calls_right(model, &part, &fake)
-    };
-    let is_fake = (0..n).step_by(batch).flat_map(ask);
-    is_fake.map(|is_fake| if is_fake { Label::Fake } else { Label::Real }).collect()
 }
 
 /// A bar for work over many pictures.

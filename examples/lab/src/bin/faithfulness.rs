@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use cifake::{Decoder, Label, Split, balanced_sample, load_pixels, open_dataset};
 use clap::Parser;
 use gradcam::{Cam, Method, faithfulness};
-use lab::choice::method_named;
+use lab::maps::{method_named, verdicts};
 use lab::{detector, exit_code, progress_bar};
 
 /// Pictures whose maps are made at once.
@@ -80,7 +80,7 @@ fn run(mut args: Args) -> Result<usize> {
     let pixels = load_pixels(&*dataset, &chosen, size, &Decoder::default())?;
     let (width, height) = (size.0 as usize, size.1 as usize);
     let images = cifake::tensor_from_flat_rgb8(&pixels, height, width, &Device::flex());
-    let verdicts = lab::verdicts(&plan, &images, BATCH);
+    let verdicts = verdicts(&plan, &images, BATCH);
     let bar = progress_bar()?;
     bar.set_length((args.methods.len() * chosen.len()) as u64);
     let mut out = io::stdout().lock();

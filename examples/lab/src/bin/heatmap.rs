@@ -10,7 +10,7 @@ use cifake::tensor_from_rgb8;
 use clap::Parser;
 use gradcam::{Cam, Colours, Method, overlay, regions};
 use lab::attacked::pictures;
-use lab::choice::method_named;
+use lab::maps::method_named;
 use lab::{detector, exit_code};
 use tinyvit::Detector;
 

@@ -1,0 +1,29 @@
+//! What the programs that make class activation maps share.
+
+use burn::tensor::Tensor;
+use cifake::{Classifier, Label};
+use cifake_attacks::calls_right;
+use gradcam::Method;
+
+/// The way to make class activation maps that is called `name`.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn method_named(name: &str) -> Result<Method, String> {
+    let known = || Method::ALL.map(Method::as_str).join(", ");
+    Method::from_name(name).ok_or_else(|| format!("there is no method `{name}`: {}", known()))
+}
+
+/// What `model` calls each of `images`, asked `batch` at a time; a tie is FAKE.
+#[must_use]
+pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>, batch: usize) -> Vec<Label> {
+    let n = images.dims()[0];
+    let ask = |start: usize| {
+        let part = images.clone().narrow(0, start, batch.min(n - start));
+        let fake = vec![Label::Fake; part.dims()[0]];
+        calls_right(model, &part, &fake)
+    };
+    let is_fake = (0..n).step_by(batch).flat_map(ask);
+    is_fake.map(|is_fake| if is_fake { Label::Fake } else { Label::Real }).collect()
+}
