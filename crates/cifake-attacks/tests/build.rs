@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use cifake::weights::sha256_hex;
-use cifake::{Classifier, Differentiable, Label, Split, open_dataset};
+use cifake::{Classifier, Dataset, Differentiable, Label, Split, open_dataset};
 use cifake_attacks::{
     Attack, Build, BuildManifest, DctNoise, Error, Generated, Pgd, PixelNoise, RunOptions, Victim,
     evaluate_built,
@@ -46,6 +46,24 @@ fn suite() -> Vec<Box<dyn Attack>> {
     ]
 }
 
+fn run(
+    dataset: &dyn Dataset,
+    generated: &[Generated],
+    options: &RunOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<BuildManifest, Error> {
+    let build = Build {
+        victim: Victim::new(&Bright),
+        surrogate: "bright",
+        dataset,
+        suite: &suite(),
+        split: Split::Test,
+        per_file: 1000,
+        generated,
+    };
+    build.run(options, progress)
+}
+
 fn build(
     data: &Path,
     out: &Path,
@@ -55,16 +73,7 @@ fn build(
     let dataset = open_dataset(data, None).expect("pictures were written");
     let mut options = RunOptions::new((8, 6), out);
     (options.batch_size, options.seed) = (5, seed);
-    let build = Build {
-        victim: Victim::new(&Bright),
-        surrogate: "bright",
-        dataset: &*dataset,
-        suite: &suite(),
-        split: Split::Test,
-        per_file: 1000,
-        generated: &[],
-    };
-    build.run(&options, progress)
+    run(&*dataset, &[], &options, progress)
 }
 
 #[test]
@@ -136,17 +145,8 @@ fn a_built_set_is_evaluated_by_attack_and_by_generator() {
         folder: other,
     }];
     let dataset = open_dataset(&data, None).expect("pictures were written");
-    let build = Build {
-        victim: Victim::new(&Bright),
-        surrogate: "bright",
-        dataset: &*dataset,
-        suite: &suite(),
-        split: Split::Test,
-        per_file: 1000,
-        generated: &generated,
-    };
     let options = RunOptions::new((8, 6), &out);
-    let manifest = build.run(&options, &mut |_, _| {}).expect("it builds");
+    let manifest = run(&*dataset, &generated, &options, &mut |_, _| {}).expect("it builds");
     assert_eq!(manifest.set, "CIFAKE++");
     let mut told = Vec::new();
     let report = evaluate_built(&Bright, &out, &options, &mut |done, all| told.push((done, all)))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use cifake::{Dataset, Label, Split, balanced_sample};
 use cifake_attacks::Generated;
 use indicatif::{ProgressBar, ProgressStyle};
 use tinyvit::Detector;
@@ -30,6 +31,22 @@ pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
         Some(name) if name == "robust" => Detector::embedded_robust(),
         Some(file) => Detector::from_file(file),
     }
+}
+
+/// The split called `name`: for the arguments of a program.
+///
+/// # Errors
+///
+/// What the names are.
+pub fn split_named(name: &str) -> Result<Split, &'static str> {
+    Split::from_name(name).ok_or("train or test")
+}
+
+/// Indices of `limit` samples of `dataset`, half of them REAL, drawn by `seed`.
+#[must_use]
+pub fn balanced(dataset: &dyn Dataset, limit: usize, seed: u64) -> Vec<usize> {
+    let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
+    balanced_sample(&labels, limit, seed)
 }
 
 /// A bar for work over many pictures.

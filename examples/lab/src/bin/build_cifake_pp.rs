@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::weights::{Source, load_configured};
-use cifake::{Label, Split, balanced_sample, open_dataset};
+use cifake::{Split, open_dataset};
 use cifake_attacks::{Build, RunOptions, Victim};
 use cifake_training::Evaluated;
 use clap::Parser;
 use lab::choice::{ORIGINAL, attack_named};
-use lab::{exit_code, generators, progress_bar};
+use lab::{balanced, exit_code, generators, progress_bar, split_named};
 
 /// Attacks every picture of a split with the four attacks of the original system, each by the
 /// gradients and answers of a ResNet that is never the detector under test, and writes the pictures
@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
     /// train or test.
-    #[arg(long, default_value = "test", value_parser = split)]
+    #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
     /// Folder of the set.
     #[arg(long, required_unless_present = "smoke")]
@@ -65,10 +65,6 @@ struct Args {
     smoke: bool,
 }
 
-fn split(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train or test")
-}
-
 fn main() -> ExitCode {
     exit_code(run(Args::parse()))
 }
@@ -92,8 +88,7 @@ fn run(mut args: Args) -> Result<usize> {
     let mut options = RunOptions::new((32, 32), out);
     (options.seed, options.batch_size) = (args.seed, args.batch.max(1));
     if let Some(limit) = args.limit {
-        let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-        options.indices = Some(balanced_sample(&labels, limit, args.seed));
+        options.indices = Some(balanced(&*dataset, limit, args.seed));
     }
     let suite = ORIGINAL.map(|name| attack_named(name).map_err(anyhow::Error::msg));
     let build = Build {

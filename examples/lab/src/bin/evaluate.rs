@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use cifake::{EvaluateOptions, Label, Split, balanced_sample, device, open_dataset};
+use cifake::{EvaluateOptions, Split, device, open_dataset};
 use clap::Parser;
-use lab::{detector, exit_code, progress_bar};
+use lab::{balanced, detector, exit_code, progress_bar, split_named};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.
@@ -21,7 +21,7 @@ struct Args {
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
     /// train or test; a data set without splits is taken as a whole.
-    #[arg(long, default_value = "test", value_parser = split)]
+    #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
     /// Weight file to use instead of the built-in one, or `robust`.
     #[arg(long, value_name = "FILE")]
@@ -55,10 +55,6 @@ struct Args {
     smoke: bool,
 }
 
-fn split(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train or test")
-}
-
 fn main() -> ExitCode {
     exit_code(run(&Args::parse()))
 }
@@ -81,8 +77,7 @@ fn run(args: &Args) -> Result<usize> {
         .with_unique(unique);
     options.n_threads = args.threads;
     if let Some(limit) = args.limit {
-        let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-        options = options.with_indices(balanced_sample(&labels, limit, args.seed));
+        options = options.with_indices(balanced(&*dataset, limit, args.seed));
     }
     let bar = progress_bar()?;
     let report = cifake::evaluate(&detector, &*dataset, &options, &mut |done, total| {

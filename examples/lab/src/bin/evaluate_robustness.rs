@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::{Label, Split, balanced_sample, open_dataset};
+use cifake::{Split, open_dataset};
 use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
 use lab::choice::{ATTACKS, attack_named, checked};
 use lab::curve::{draw_sweep, kinds_with_radius};
-use lab::{detector, exit_code, progress_bar};
+use lab::{balanced, detector, exit_code, progress_bar};
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
 /// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
@@ -91,8 +91,7 @@ fn run(mut args: Args) -> Result<usize> {
             args.attacks.iter().map(|name| attack_named(name)).collect();
         let attacks = attacks.map_err(anyhow::Error::msg)?;
         let dataset = open_dataset(data, Some(Split::Test))?;
-        let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-        options.indices = Some(balanced_sample(&labels, args.limit, args.seed));
+        options.indices = Some(balanced(&*dataset, args.limit, args.seed));
         let victim = Victim::new(classifier).with_answers(&plan);
         let report =
             evaluate_robustness(&victim, model, &*dataset, &attacks, &options, &mut |p| {

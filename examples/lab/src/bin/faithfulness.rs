@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Decoder, Label, Split, balanced_sample, load_pixels, open_dataset};
+use cifake::{Decoder, Split, load_pixels, open_dataset};
 use clap::Parser;
-use gradcam::{Cam, Method, faithfulness};
-use lab::maps::{method_named, verdicts};
-use lab::{detector, exit_code, progress_bar};
+use gradcam::{Method, faithfulness};
+use lab::maps::{CamArgs, method_named, verdicts};
+use lab::{balanced, detector, exit_code, progress_bar, split_named};
 
 /// Pictures whose maps are made at once.
 const BATCH: usize = 50;
@@ -25,17 +25,13 @@ struct Args {
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
     /// train or test: choose a method on the one, report it on the other.
-    #[arg(long, default_value = "train", value_parser = split)]
+    #[arg(long, default_value = "train", value_parser = split_named)]
     split: Split,
     /// A method; may be given several times [default: all].
     #[arg(long = "method", value_parser = method_named)]
     methods: Vec<Method>,
-    /// Layer at which the network is cut [default: the last of at least 8x8].
-    #[arg(long)]
-    layer: Option<String>,
-    /// Average with the map of the mirrored picture.
-    #[arg(long)]
-    flips: bool,
+    #[command(flatten)]
+    cam: CamArgs,
     /// Pictures, half of them REAL, drawn by the seed.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
@@ -51,10 +47,6 @@ struct Args {
     /// Measure four pictures of the committed mini set.
     #[arg(long)]
     smoke: bool,
-}
-
-fn split(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train or test")
 }
 
 fn main() -> ExitCode {
@@ -74,8 +66,7 @@ fn run(mut args: Args) -> Result<usize> {
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
     let dataset = open_dataset(data, Some(args.split))?;
-    let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-    let chosen = balanced_sample(&labels, args.limit, args.seed);
+    let chosen = balanced(&*dataset, args.limit, args.seed);
     let size = detector.input_size();
     let pixels = load_pixels(&*dataset, &chosen, size, &Decoder::default())?;
     let (width, height) = (size.0 as usize, size.1 as usize);
@@ -85,11 +76,7 @@ fn run(mut args: Args) -> Result<usize> {
     bar.set_length((args.methods.len() * chosen.len()) as u64);
     let mut out = io::stdout().lock();
     for method in args.methods {
-        let mut cam = Cam::new(method);
-        if let Some(layer) = &args.layer {
-            cam = cam.at(layer);
-        }
-        let cam = if args.flips { cam.with_flips() } else { cam };
+        let cam = args.cam.cam(method);
         let mut maps = Vec::new();
         for (part, targets) in verdicts.chunks(BATCH).enumerate() {
             let images = images.clone().narrow(0, part * BATCH, targets.len());

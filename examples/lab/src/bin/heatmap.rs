@@ -10,7 +10,7 @@ use cifake::tensor_from_rgb8;
 use clap::Parser;
 use gradcam::{Cam, Colours, Method, overlay, regions};
 use lab::attacked::pictures;
-use lab::maps::method_named;
+use lab::maps::{CamArgs, method_named};
 use lab::{detector, exit_code};
 use tinyvit::Detector;
 
@@ -35,12 +35,8 @@ struct Args {
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
     #[arg(long, default_value = "grad-cam", value_parser = method_named)]
     method: Method,
-    /// Layer at which the network is cut [default: the last of at least 8x8].
-    #[arg(long)]
-    layer: Option<String>,
-    /// Average with the map of the mirrored picture.
-    #[arg(long)]
-    flips: bool,
+    #[command(flatten)]
+    cam: CamArgs,
     /// Folder for the results.
     #[arg(long, default_value = "heatmaps")]
     out: PathBuf,
@@ -67,13 +63,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.out = temporary.path().to_owned();
     }
     let detector = detector(args.weights.as_deref())?;
-    let mut cam = Cam::new(args.method);
-    if let Some(layer) = args.layer {
-        cam = cam.at(layer);
-    }
-    if args.flips {
-        cam = cam.with_flips();
-    }
+    let cam = args.cam.cam(args.method);
     cam.layer(detector.classifier())?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
