@@ -19,12 +19,12 @@ pub(crate) trait InstructionSet {
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 }
 
-/// x86-64 with AVX2 and FMA.
+/// x86-64 with FMA: with AVX2, or with AVX-512 as well.
 #[cfg(target_arch = "x86_64")]
-pub(crate) struct Avx2;
+pub(crate) struct Fma;
 
 #[cfg(target_arch = "x86_64")]
-impl InstructionSet for Avx2 {
+impl InstructionSet for Fma {
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)
@@ -52,8 +52,18 @@ pub(crate) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-/// Compiles a function twice, for AVX2 + FMA and for the target's baseline, and picks one at run
-/// time. The body names its instruction set `I`.
+/// Whether the processor has the parts of AVX-512 that loops over `f32` use.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_avx512() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+}
+
+/// Compiles a function for AVX-512, for AVX2 + FMA and for the target's baseline, and picks one at
+/// run time. The body names its instruction set `I`.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident(
         $($arg:ident: $ty:ty),* $(,)?
@@ -66,9 +76,17 @@ macro_rules! multiversion {
 
             #[cfg(target_arch = "x86_64")]
             {
+                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? {
+                    body::<$crate::simd::Fma>($($arg),*)
+                }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? {
-                    body::<$crate::simd::Avx2>($($arg),*)
+                    body::<$crate::simd::Fma>($($arg),*)
+                }
+                if $crate::simd::has_avx512() {
+                    // SAFETY: the processor was just found to have these features.
+                    return unsafe { avx512($($arg),*) };
                 }
                 if $crate::simd::has_avx2() {
                     // SAFETY: the processor was just found to have both features.

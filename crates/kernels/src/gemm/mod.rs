@@ -1,6 +1,7 @@
 //! Matrix multiplication with the right-hand side packed in panels of 16 columns.
 //!
-//! A tile of 6 x 16 results lives in registers while it sums over a block of the inner dimension.
+//! A tile of results, 6 x 16 with AVX2 and 12 x 32 with AVX-512, lives in registers while it sums over
+//! a block of the inner dimension.
 //! Sums run in one order whatever the number of threads: callers split rows, never the sum.
 
 mod outer;
@@ -10,21 +11,23 @@ use std::ptr;
 
 use pulp::{Simd, WithSimd};
 
-use self::tile::{Tile, run_narrow_tile, run_tile};
+use self::tile::{Tile, largest, run_narrow_tile, run_tile};
 use crate::simd::vectorize;
 
 pub(crate) use self::outer::{OuterWorkspace, accumulate_outer};
 
 /// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
 pub(crate) const PANEL: usize = 16;
-/// Rows of a product that are computed at a time; a multiple of them wastes nothing.
-///
-/// 6 x 2 accumulators leave 4 of AVX's 16 registers for operands.
-pub const TILE_ROWS: usize = 6;
+/// A multiple of it, as rows of a product, wastes nothing with any instruction set.
+pub const TILE_ROWS: usize = tile::MAX_ROWS;
 /// Elements of a cache line.
 const LINE: usize = 16;
 /// Products that a result sums at a time: a panel of them is 16 KiB, half of the L1 cache.
 pub const INNER_BLOCK: usize = 256;
+
+/// Elements of a packed matrix from which on it is fetched ahead: smaller ones are still in the
+/// second-level cache.
+const FETCHED_AHEAD: usize = 128 * 1024;
 
 /// A strided matrix that starts at the first element of `values`.
 #[derive(Clone, Copy)]
@@ -194,35 +197,46 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let (whole, all) = (self.b.n / PANEL, self.b.n.div_ceil(PANEL));
+        let (_, max_panels) = largest::<S>();
         for k_start in (0..self.b.k).step_by(INNER_BLOCK) {
-            for j in 0..self.b.n.div_ceil(PANEL) {
-                self.panel(simd, k_start, j);
+            let mut j = 0;
+            while j < all {
+                let panels = if j + max_panels <= whole { max_panels } else { 1 };
+                self.panels(simd, k_start, j, panels);
+                j += panels;
             }
         }
     }
 }
 
 impl Multiply<'_> {
-    /// What is multiplied after this: while the rows pass one panel, the next one arrives.
+    /// Panel `j` of what is multiplied from `k_start` on, which may begin behind the last: while the
+    /// rows pass some panels, the next ones arrive.
     #[inline(always)]
-    fn after(&self, k_start: usize, j: usize) -> &[f32] {
+    fn arriving(&self, k_start: usize, j: usize) -> &[f32] {
         let b = self.b;
-        let (k_start, j) = match (j + 1 < b.n.div_ceil(PANEL), k_start + INNER_BLOCK) {
-            (true, _) => (k_start, j + 1),
-            (false, below) if below < b.k => (below, 0),
+        if b.values.len() < FETCHED_AHEAD {
+            return &[];
+        }
+        let n_panels = b.n.div_ceil(PANEL);
+        let (k_start, j) = match (j < n_panels, k_start + INNER_BLOCK) {
+            (true, _) => (k_start, j),
+            (false, below) if below < b.k => (below, j - n_panels),
             (false, _) => return &[],
         };
-        &b.values[(j * b.k + k_start) * PANEL..][..INNER_BLOCK.min(b.k - k_start) * PANEL]
+        let from = (j.min(n_panels - 1) * b.k + k_start) * PANEL;
+        &b.values[from..][..INNER_BLOCK.min(b.k - k_start) * PANEL]
     }
 
-    /// The products of one block of the inner dimension with one panel.
+    /// The products of one block of the inner dimension with `panels` panels from `j` on.
     #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, k_start: usize, j: usize) {
+    fn panels<S: Simd>(&self, simd: S, k_start: usize, j: usize, panels: usize) {
         let Self { rows, a, b, stride, .. } = *self;
         let k = INNER_BLOCK.min(b.k - k_start);
         let (is_first, is_last) = (k_start == 0, k_start + k == b.k);
         let column = j * PANEL;
-        let width = PANEL.min(b.n - column);
+        let width = b.n - column;
         let out = self.out.wrapping_add(column);
         let (start, start_stride) = match self.start {
             _ if !is_first => (out.cast_const(), stride),
@@ -241,7 +255,7 @@ impl Multiply<'_> {
             row_stride: a.row_stride,
             col_stride: a.col_stride,
             b: b.values[(j * b.k + k_start) * PANEL..].as_ptr(),
-            b_stride: PANEL,
+            b_panel: b.k * PANEL,
             start,
             start_stride,
             shortcut,
@@ -250,17 +264,20 @@ impl Multiply<'_> {
             out,
             out_stride: stride,
         };
-        let mut next = self.after(k_start, j);
-        let ahead = next.len().div_ceil(rows.div_ceil(TILE_ROWS) * LINE) * LINE;
-        for height in tile_heights(rows) {
-            let (now, later) = next.split_at(ahead.min(next.len()));
-            prefetch(now);
-            next = later;
-            // SAFETY: the tiles' heights sum to `rows`, `k_start + k <= b.k` and
-            // `column + width <= b.n`, so every tile lies inside what `multiply_then` checked.
+        let (max_rows, max_panels) = largest::<S>();
+        let next = [0, max_panels - 1].map(|i| self.arriving(k_start, j + panels + i));
+        let n_tiles = rows.div_ceil(max_rows);
+        for (i, height) in tile_heights(rows, max_rows).enumerate() {
+            for next in &next[..max_panels] {
+                let ahead = next.len().div_ceil(n_tiles * LINE) * LINE;
+                let from = (i * ahead).min(next.len());
+                prefetch(&next[from..next.len().min(from + ahead)]);
+            }
+            // SAFETY: the tiles' heights sum to `rows`, `k_start + k <= b.k` and the panels' columns
+            // are below `b.n`, so every tile lies inside what `multiply_then` checked.
             unsafe {
-                if width == PANEL {
-                    run_tile(simd, height, tile);
+                if width >= PANEL {
+                    run_tile(simd, height, panels, tile);
                 } else {
                     run_narrow_tile(simd, height, width, tile);
                 }
@@ -277,7 +294,7 @@ impl Multiply<'_> {
 #[inline(always)]
 fn prefetch(values: &[f32]) {
     #[cfg(target_arch = "x86_64")]
-    for line in values.chunks(LINE) {
+    for line in values.chunks_exact(LINE) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch reads nothing, and every x86-64 processor has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
@@ -286,16 +303,17 @@ fn prefetch(values: &[f32]) {
     let _ = values;
 }
 
-/// Heights of the tiles that cover `rows`: as few as possible, of nearly one height, since a tile
-/// of few rows takes as long as one of four.
+/// Heights of the tiles that cover `rows`, at most `max` each: as few as possible, of nearly one
+/// height, since a tile of few rows takes as long as one of four.
 #[inline(always)]
-fn tile_heights(rows: usize) -> impl Iterator<Item = usize> {
-    let n_tiles = rows.div_ceil(TILE_ROWS);
+fn tile_heights(rows: usize, max: usize) -> impl Iterator<Item = usize> {
+    let n_tiles = rows.div_ceil(max);
     let (height, n_higher) = (rows / n_tiles, rows % n_tiles);
     (0..n_tiles).map(move |i| height + usize::from(i < n_higher))
 }
 
-static ZEROS: [f32; PANEL] = [0.0; PANEL];
+/// What the widest tile may start from.
+static ZEROS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::ptr;
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{Tile, run_narrow_tile, run_tile};
+use super::tile::{Tile, largest, run_narrow_tile, run_tile};
 use super::{Matrix, PANEL, Panels, tile_heights};
 use crate::simd::vectorize;
 
@@ -57,17 +57,20 @@ impl WithSimd for Outer<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { left, right, out } = self;
         let (k, height, width) = (left.k, left.n, right.n);
-        for (j, b) in right.values.chunks_exact(k * PANEL).enumerate() {
-            let columns = PANEL.min(width - j * PANEL);
-            for (i, a) in left.values.chunks_exact(k * PANEL).enumerate() {
-                let out = out.wrapping_add(i * PANEL * width + j * PANEL);
+        let (max_rows, max_panels) = largest::<S>();
+        let panel = k * PANEL;
+        let mut column = 0;
+        while column < width {
+            let panels = if column + max_panels * PANEL <= width { max_panels } else { 1 };
+            for (i, a) in left.values.chunks_exact(panel).enumerate() {
+                let out = out.wrapping_add(i * PANEL * width + column);
                 let mut tile = Tile {
                     k,
                     a: a.as_ptr(),
                     row_stride: 1,
                     col_stride: PANEL,
-                    b: b.as_ptr(),
-                    b_stride: PANEL,
+                    b: right.values[column * k..].as_ptr(),
+                    b_panel: panel,
                     start: out,
                     start_stride: width,
                     shortcut: ptr::null(),
@@ -76,14 +79,14 @@ impl WithSimd for Outer<'_> {
                     out,
                     out_stride: width,
                 };
-                for rows in tile_heights(PANEL.min(height - i * PANEL)) {
-                    // SAFETY: the tiles' rows are those of the left panel, below `height`, and
-                    // `j * PANEL + columns <= width`.
+                for rows in tile_heights(PANEL.min(height - i * PANEL), max_rows) {
+                    // SAFETY: the tiles' rows are those of the left panel, below `height`, and the
+                    // columns those from `column` below `width`.
                     unsafe {
-                        if columns == PANEL {
-                            run_tile(simd, rows, tile);
+                        if column + PANEL <= width {
+                            run_tile(simd, rows, panels, tile);
                         } else {
-                            run_narrow_tile(simd, rows, columns, tile);
+                            run_narrow_tile(simd, rows, width - column, tile);
                         }
                     }
                     tile.a = tile.a.wrapping_add(rows);
@@ -91,6 +94,7 @@ impl WithSimd for Outer<'_> {
                     tile.start = tile.out;
                 }
             }
+            column += panels * PANEL;
         }
     }
 }

@@ -12,8 +12,10 @@ pub(super) struct Tile {
     pub(super) a: *const f32,
     pub(super) row_stride: usize,
     pub(super) col_stride: usize,
+    /// The first panel.
     pub(super) b: *const f32,
-    pub(super) b_stride: usize,
+    /// Elements between two panels.
+    pub(super) b_panel: usize,
     pub(super) start: *const f32,
     pub(super) start_stride: usize,
     /// Added to the sums at the end, if not null.
@@ -28,114 +30,134 @@ pub(super) struct Tile {
 /// Steps along the inner dimension that are written out.
 const UNROLL: usize = 4;
 
-/// Adds the products of a column of the left matrix, of which `a` reads one row, with the panel's
-/// row at `b`.
+/// Rows of the tallest tile of any instruction set.
+pub(super) const MAX_ROWS: usize = 12;
+
+/// Rows and panels of the largest tile: what leaves registers for the operands.
 ///
-/// # Safety
-/// [`PANEL`] elements lie at `b`.
+/// 6 rows of 2 registers of the 16 of AVX, 12 of 2 of the 32 of AVX-512; NEON could hold more than 6
+/// of 4.
 #[inline(always)]
-unsafe fn products<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    sums: &mut [[S::f32s; V]; R],
-    b: *const f32,
-    a: impl Fn(usize) -> f32,
-) {
-    let mut columns = [simd.splat_f32s(0.0); V];
-    for (v, column) in columns.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        *column = unsafe { b.add(v * S::F32_LANES).cast::<S::f32s>().read() };
-    }
-    for (r, sum) in sums.iter_mut().enumerate() {
-        let factor = simd.splat_f32s(a(r));
-        for (sum, column) in sum.iter_mut().zip(&columns) {
-            *sum = mul_add(simd, factor, *column, *sum);
-        }
-    }
+pub(super) fn largest<S: Simd>() -> (usize, usize) {
+    if S::F32_LANES >= PANEL { (MAX_ROWS, 2) } else { (6, 1) }
 }
 
-/// Computes a tile of `R` rows and `V` registers a row, which is [`PANEL`] columns.
+/// Evaluates `$body` with every `$i` below `$n`, at most [`MAX_ROWS`], as a constant.
+///
+/// A loop would be unrolled too, but so late that the compiler leaves in memory what it indexes.
+macro_rules! unrolled {
+    ($i:ident < $n:ident, $body:expr) => {
+        unrolled!(@ $i $n $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident $n:ident $body:expr; $($index:literal)*) => {
+        $(if $index < $n {
+            let $i: usize = $index;
+            $body;
+        })*
+    };
+}
+
+/// Adds the products of a column of the left matrix, of which `a` reads one row, with a row of the
+/// panels at `b`, `panel` elements apart.
+///
+/// # Safety
+/// [`PANEL`] elements lie at the start of each panel.
+#[inline(always)]
+unsafe fn products<S: Simd, const R: usize, const W: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; W]; R],
+    b: *const f32,
+    panel: usize,
+    a: impl Fn(usize) -> f32,
+) {
+    let lanes = S::F32_LANES;
+    let mut columns = [simd.splat_f32s(0.0); W];
+    unrolled!(w < W, {
+        let (whole, rest) = (w * lanes / PANEL, w * lanes % PANEL);
+        // SAFETY: the caller's promise.
+        columns[w] = unsafe { b.add(whole * panel + rest).cast::<S::f32s>().read() };
+    });
+    unrolled!(r < R, {
+        let factor = simd.splat_f32s(a(r));
+        unrolled!(w < W, sums[r][w] = mul_add(simd, factor, columns[w], sums[r][w]));
+    });
+}
+
+/// Computes a tile of `R` rows and `W` registers a row, which is one panel or more.
 ///
 /// # Safety
 /// All of the tile's operands and results lie in their allocations.
 #[inline(always)]
-unsafe fn run<S: Simd, const R: usize, const V: usize>(simd: S, tile: Tile) {
+unsafe fn run<S: Simd, const R: usize, const W: usize>(simd: S, tile: Tile) {
     let lanes = S::F32_LANES;
-    debug_assert_eq!(V * lanes, PANEL);
+    debug_assert_eq!(W * lanes % PANEL, 0);
     // SAFETY: the caller keeps every offset inside the operands; a register type of pulp has the
     // alignment of its elements.
     unsafe {
-        let load = |from: *const f32, v: usize| from.add(v * lanes).cast::<S::f32s>().read();
-        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        for (r, sum) in sums.iter_mut().enumerate() {
+        let load = |from: *const f32, w: usize| from.add(w * lanes).cast::<S::f32s>().read();
+        let mut sums = [[simd.splat_f32s(0.0); W]; R];
+        unrolled!(r < R, {
             let start = tile.start.add(r * tile.start_stride);
-            for (v, sum) in sum.iter_mut().enumerate() {
-                *sum = load(start, v);
-            }
-        }
-        let mut b = tile.b;
+            unrolled!(w < W, sums[r][w] = load(start, w));
+        });
+        let (mut b, panel) = (tile.b, tile.b_panel);
         if tile.col_stride == 1 {
             let mut rows = [tile.a; R];
-            for (r, row) in rows.iter_mut().enumerate() {
-                *row = tile.a.add(r * tile.row_stride);
-            }
+            unrolled!(r < R, rows[r] = tile.a.add(r * tile.row_stride));
             for _ in 0..tile.k / UNROLL {
                 for p in 0..UNROLL {
-                    let from = b.add(p * tile.b_stride);
-                    products::<S, R, V>(simd, &mut sums, from, |r| *rows[r].add(p));
+                    let from = b.add(p * PANEL);
+                    products::<S, R, W>(simd, &mut sums, from, panel, |r| *rows[r].add(p));
                 }
-                for row in &mut rows {
-                    *row = row.wrapping_add(UNROLL);
-                }
-                b = b.wrapping_add(UNROLL * tile.b_stride);
+                unrolled!(r < R, rows[r] = rows[r].wrapping_add(UNROLL));
+                b = b.wrapping_add(UNROLL * PANEL);
             }
             for p in 0..tile.k % UNROLL {
-                products::<S, R, V>(simd, &mut sums, b, |r| *rows[r].add(p));
-                b = b.wrapping_add(tile.b_stride);
+                products::<S, R, W>(simd, &mut sums, b, panel, |r| *rows[r].add(p));
+                b = b.wrapping_add(PANEL);
             }
         } else {
             let mut a = tile.a;
             for _ in 0..tile.k {
-                products::<S, R, V>(simd, &mut sums, b, |r| *a.add(r * tile.row_stride));
+                products::<S, R, W>(simd, &mut sums, b, panel, |r| *a.add(r * tile.row_stride));
                 a = a.wrapping_add(tile.col_stride);
-                b = b.wrapping_add(tile.b_stride);
+                b = b.wrapping_add(PANEL);
             }
         }
         if !tile.shortcut.is_null() {
-            for (r, sum) in sums.iter_mut().enumerate() {
+            unrolled!(r < R, {
                 let shortcut = tile.shortcut.add(r * tile.shortcut_stride);
-                for (v, sum) in sum.iter_mut().enumerate() {
-                    *sum = simd.add_f32s(*sum, load(shortcut, v));
-                }
-            }
+                unrolled!(w < W, sums[r][w] = simd.add_f32s(sums[r][w], load(shortcut, w)));
+            });
         }
-        if tile.gelu {
-            for sum in &mut sums {
-                for v in sum {
-                    *v = gelu_lanes(simd, *v);
-                }
-            }
-        }
-        for (r, sum) in sums.iter().enumerate() {
+        unrolled!(r < R, {
             let out = tile.out.add(r * tile.out_stride);
-            for (v, sum) in sum.iter().enumerate() {
-                out.add(v * lanes).cast::<S::f32s>().write(*sum);
+            unrolled!(w < W, out.add(w * lanes).cast::<S::f32s>().write(sums[r][w]));
+        });
+        if tile.gelu {
+            for r in 0..R {
+                for w in 0..W {
+                    let out = tile.out.add(r * tile.out_stride + w * lanes).cast::<S::f32s>();
+                    out.write(gelu_lanes(simd, out.read()));
+                }
             }
         }
     }
 }
 
-/// Runs a tile of `height` rows, at most [`TILE_ROWS`](super::TILE_ROWS).
+/// Runs a tile of `height` rows and `panels` panels, at most those of [`largest`].
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, tile: Tile) {
+pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, panels: usize, tile: Tile) {
     // SAFETY: the caller's promise.
     unsafe {
-        match S::F32_LANES {
-            4 => run_height::<S, 4>(simd, height, tile),
-            8 => run_height::<S, 2>(simd, height, tile),
-            _ => run_height::<S, 1>(simd, height, tile),
+        match (S::F32_LANES, panels) {
+            (4, _) => run_low::<S, 4>(simd, height, tile),
+            (8, _) => run_low::<S, 2>(simd, height, tile),
+            (_, 1) => run_tall::<S, 1>(simd, height, tile),
+            (_, _) => run_tall::<S, 2>(simd, height, tile),
         }
     }
 }
@@ -143,27 +165,45 @@ pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, tile: Tile) {
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn run_height<S: Simd, const V: usize>(simd: S, height: usize, tile: Tile) {
+unsafe fn run_low<S: Simd, const W: usize>(simd: S, height: usize, tile: Tile) {
     // SAFETY: the caller's promise.
     unsafe {
         match height {
-            6 => run::<S, 6, V>(simd, tile),
-            5 => run::<S, 5, V>(simd, tile),
-            4 => run::<S, 4, V>(simd, tile),
-            3 => run::<S, 3, V>(simd, tile),
-            2 => run::<S, 2, V>(simd, tile),
-            _ => run::<S, 1, V>(simd, tile),
+            6 => run::<S, 6, W>(simd, tile),
+            5 => run::<S, 5, W>(simd, tile),
+            4 => run::<S, 4, W>(simd, tile),
+            3 => run::<S, 3, W>(simd, tile),
+            2 => run::<S, 2, W>(simd, tile),
+            _ => run::<S, 1, W>(simd, tile),
         }
     }
 }
 
-/// A tile of which only `width` columns exist outside the packed panel.
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn run_tall<S: Simd, const W: usize>(simd: S, height: usize, tile: Tile) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match height {
+            12 => run::<S, 12, W>(simd, tile),
+            11 => run::<S, 11, W>(simd, tile),
+            10 => run::<S, 10, W>(simd, tile),
+            9 => run::<S, 9, W>(simd, tile),
+            8 => run::<S, 8, W>(simd, tile),
+            7 => run::<S, 7, W>(simd, tile),
+            _ => run_low::<S, W>(simd, height, tile),
+        }
+    }
+}
+
+/// A tile of one panel, of which only `width` columns exist outside.
 ///
 /// # Safety
 /// As [`run`], with `width` in place of [`PANEL`] for `start`, `shortcut` and `out`.
 #[inline(always)]
 pub(super) unsafe fn run_narrow_tile<S: Simd>(simd: S, height: usize, width: usize, tile: Tile) {
-    let mut full = [[0f32; PANEL]; super::TILE_ROWS];
+    let mut full = [[0f32; PANEL]; MAX_ROWS];
     let mut shortcut = full;
     // SAFETY: rows below `height` and columns below `width` exist outside.
     unsafe {
@@ -177,7 +217,7 @@ pub(super) unsafe fn run_narrow_tile<S: Simd>(simd: S, height: usize, width: usi
         let tile = Tile { shortcut: inner, shortcut_stride: PANEL, ..tile };
         let (start, out) = (full.as_ptr().cast(), full.as_mut_ptr().cast());
         let inner = Tile { start, start_stride: PANEL, out, out_stride: PANEL, ..tile };
-        run_tile(simd, height, inner);
+        run_tile(simd, height, 1, inner);
         for (r, row) in full.iter().enumerate().take(height) {
             let out = tile.out.add(r * tile.out_stride);
             std::slice::from_raw_parts_mut(out, width).copy_from_slice(&row[..width]);

@@ -28,6 +28,8 @@ pub struct AttentionWorkspace {
     keys: Panels,
     values: Panels,
     scores: Vec<f32>,
+    /// Of the queries of a strip.
+    inverse_sums: [f32; STRIP],
 }
 
 impl WindowAttention {
@@ -71,7 +73,7 @@ impl WindowAttention {
         let rows = out.len() / width;
         assert!(qkv.len() == tokens * 3 * width, "qkv is [tokens, n_heads, 3, head_dim]");
         assert!(out.len() == rows * width && first + rows <= tokens, "the output is [rows, width]");
-        let AttentionWorkspace { keys, values, scores } = workspace;
+        let AttentionWorkspace { keys, values, scores, inverse_sums } = workspace;
         scores.resize(STRIP * padded, 0.0);
         for head in 0..n_heads {
             let part = |part: usize| &qkv[(head * 3 + part) * head_dim..];
@@ -84,27 +86,35 @@ impl WindowAttention {
                 let bias = &self.bias[(head * tokens + first) * padded..];
                 let scores = &mut scores[..rows * padded];
                 multiply(rows, queries, keys, Start::Rows(bias, padded), scores, padded);
-                vectorize(Softmax { scores, padded });
+                vectorize(Exponentials { scores, padded, inverse_sums });
                 let weights = Matrix::rows(scores, padded);
                 let out = &mut out[head * head_dim..];
                 multiply(rows, weights, values, Start::Zero, out, width);
+                for (row, factor) in out.chunks_mut(width).zip(&*inverse_sums) {
+                    for v in &mut row[..head_dim] {
+                        *v *= factor;
+                    }
+                }
             }
         }
     }
 }
 
-/// Softmax of rows of `padded` elements.
-struct Softmax<'a> {
+/// Softmax of rows of `padded` elements but for its last step: the factor that makes a row sum to
+/// one is left for what is computed of it, which is narrower.
+struct Exponentials<'a> {
     scores: &'a mut [f32],
     padded: usize,
+    inverse_sums: &'a mut [f32; STRIP],
 }
 
-impl WithSimd for Softmax<'_> {
+impl WithSimd for Exponentials<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for row in self.scores.chunks_exact_mut(self.padded) {
+        let rows = self.scores.chunks_exact_mut(self.padded);
+        for (row, inverse_sum) in rows.zip(self.inverse_sums) {
             let (lanes, _) = S::as_mut_simd_f32s(row);
             let mut max = lanes[0];
             for v in &*lanes {
@@ -112,14 +122,11 @@ impl WithSimd for Softmax<'_> {
             }
             let max = simd.splat_f32s(simd.reduce_max_f32s(max));
             let mut sum = simd.splat_f32s(0.0);
-            for v in lanes.iter_mut() {
+            for v in lanes {
                 *v = exp_lanes(simd, simd.sub_f32s(*v, max));
                 sum = simd.add_f32s(sum, *v);
             }
-            let inverse = simd.splat_f32s(simd.reduce_sum_f32s(sum).recip());
-            for v in lanes {
-                *v = simd.mul_f32s(*v, inverse);
-            }
+            *inverse_sum = simd.reduce_sum_f32s(sum).recip();
         }
     }
 }
