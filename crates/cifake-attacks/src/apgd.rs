@@ -121,6 +121,10 @@ impl Attack for Apgd {
         format!("APGD-{loss} {}", self.norm.ball(self.epsilon))
     }
 
+    fn epsilon(&self) -> Option<Epsilon> {
+        Some(self.epsilon)
+    }
+
     fn perturb(
         &self,
         victim: &Victim<'_>,

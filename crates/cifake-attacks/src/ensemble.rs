@@ -45,6 +45,10 @@ impl Attack for Ensemble {
         self.name.clone()
     }
 
+    fn epsilon(&self) -> Option<Epsilon> {
+        self.attacks.iter().find_map(|attack| attack.epsilon())
+    }
+
     fn perturb(
         &self,
         victim: &Victim<'_>,

@@ -166,6 +166,10 @@ impl Attack for Fab {
         format!("FAB {}", self.norm.ball(self.epsilon))
     }
 
+    fn epsilon(&self) -> Option<Epsilon> {
+        Some(self.epsilon)
+    }
+
     fn perturb(
         &self,
         victim: &Victim<'_>,

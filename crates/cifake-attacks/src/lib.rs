@@ -88,7 +88,7 @@ pub use norm::Norm;
 pub use one_pixel::{OnePixel, PixelNoise};
 pub use pgd::Pgd;
 pub use robustness::{
-    Outcome, RobustnessProgress, RobustnessReport, RobustnessRow, evaluate_robustness,
+    CleanRow, Outcome, RobustnessProgress, RobustnessReport, RobustnessRow, evaluate_robustness,
 };
 pub use run::RunOptions;
 pub use samples::{Attack, Perturbed, Samples, Victim};

@@ -251,6 +251,10 @@ impl Attack for Pgd {
         format!("{kind} {}", self.norm.ball(self.epsilon))
     }
 
+    fn epsilon(&self) -> Option<Epsilon> {
+        Some(self.epsilon)
+    }
+
     fn perturb(
         &self,
         victim: &Victim<'_>,

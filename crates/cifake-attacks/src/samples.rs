@@ -5,8 +5,8 @@ use cifake::{Classifier, Differentiable, Label};
 use rand::rngs::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use crate::Error;
 use crate::random::sample_rng;
+use crate::{Epsilon, Error};
 
 /// Pictures with their true labels and an id each, from which their random draws come.
 #[derive(Debug, Clone)]
@@ -144,6 +144,11 @@ impl Perturbed {
 pub trait Attack: std::fmt::Debug + Send + Sync {
     /// Name for tables, with the parameters that matter most.
     fn name(&self) -> String;
+
+    /// Radius of the ball that it keeps inside, if it has one.
+    fn epsilon(&self) -> Option<Epsilon> {
+        None
+    }
 
     /// Attacks each of `samples`.
     ///

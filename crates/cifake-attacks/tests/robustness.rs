@@ -74,16 +74,18 @@ fn what_lies_within_the_radius_falls_and_the_rest_stands() {
     let model = RedOverBlue::default();
     let out = folder.path().join("out");
     let report = evaluate(&model, &folder.path().join("data"), &out, 1).expect("it runs");
-    let row = &report.rows[0];
+    let row = &report.attacks[0];
     // A radius of 5 levels moves red minus blue by 10: 4 and 8 fall, 12 and 16 stand.
-    assert_eq!((row.n, row.clean.value, row.robust.value), (8, 1.0, 0.5), "{report}");
+    assert_eq!((row.n, row.clean.value, row.robust_accuracy.value), (8, 1.0, 0.5), "{report}");
     assert_eq!(row.constant, 0.5);
-    let worse = row.worse.expect("both labels are there");
+    assert_eq!(row.epsilon.map(Epsilon::value), Some(5.0 / 255.0));
+    assert_eq!(report.clean.accuracy.value, 1.0);
+    let worse = row.worst_label.expect("both labels are there");
     assert_eq!(worse.value, 0.5);
     assert!(worse.low < 0.5 && worse.high <= 1.0);
     assert!(row.max_linf <= 5.0 / 255.0 + 1e-6, "{}", row.max_linf);
     assert!(row.outcomes.iter().all(|outcome| outcome.n_gradients == 20));
-    assert!(report.rows[1].outcomes.iter().all(|outcome| outcome.n_queries <= 50));
+    assert!(report.attacks[1].outcomes.iter().all(|outcome| outcome.n_queries <= 50));
     assert!(report.warnings.is_empty(), "{:?}", report.warnings);
     assert!(report.to_string().contains("PGD-20 linf 5/255"), "{report}");
 }
@@ -99,7 +101,7 @@ fn an_evaluation_goes_on_where_it_was_broken_off() {
     let shard = out.join("pgd-20-linf-5-255").join("00001.json");
     std::fs::remove_file(&shard).expect("the second batch was written");
     let again = evaluate(&model, &data, &out, 1).expect("it goes on");
-    for (ours, theirs) in again.rows.iter().zip(&whole.rows) {
+    for (ours, theirs) in again.attacks.iter().zip(&whole.attacks) {
         assert_eq!(ours.outcomes, theirs.outcomes);
     }
     assert!(model.n_calls.load(Ordering::Relaxed) < n_calls / 2);

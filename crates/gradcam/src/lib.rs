@@ -58,4 +58,4 @@ pub use faithfulness::{
 pub use heat_map::{HeatMap, rank_correlation};
 pub use method::Method;
 pub use overlay::{Colours, overlay};
-pub use region::{Region, regions};
+pub use region::{REGIONS, Region, regions};

@@ -6,16 +6,24 @@ use crate::HeatMap;
 
 /// Rows and columns into which a picture is parted.
 const PARTS: usize = 3;
-const NAMES: [[&str; PARTS]; PARTS] = [
-    ["top left", "top centre", "top right"],
-    ["centre left", "centre", "centre right"],
-    ["bottom left", "bottom centre", "bottom right"],
+
+/// Names of the nine regions of a picture, in reading order.
+pub const REGIONS: [&str; PARTS * PARTS] = [
+    "top left",
+    "top centre",
+    "top right",
+    "centre left",
+    "centre",
+    "centre right",
+    "bottom left",
+    "bottom centre",
+    "bottom right",
 ];
 
 /// A ninth of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Region {
-    /// `top left`, `centre`, `bottom right` and so on.
+    /// One of [`REGIONS`].
     pub name: String,
     /// Its share of the whole map: 1/9 where the map does not tell places apart.
     pub share: f64,
@@ -35,10 +43,8 @@ pub fn regions(map: &HeatMap) -> Vec<Region> {
     }
     let total: f64 = sums.iter().sum();
     let share = |sum: f64| if total > 0.0 { sum / total } else { 1.0 / sums.len() as f64 };
-    let region = |(at, sum): (usize, &f64)| Region {
-        name: NAMES[at / PARTS][at % PARTS].to_owned(),
-        share: share(*sum),
-    };
+    let region =
+        |(at, sum): (usize, &f64)| Region { name: REGIONS[at].to_owned(), share: share(*sum) };
     let mut regions: Vec<Region> = sums.iter().enumerate().map(region).collect();
     regions.sort_by(|a, b| b.share.total_cmp(&a.share));
     regions

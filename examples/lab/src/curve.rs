@@ -34,7 +34,7 @@ pub fn draw_sweep(names: &[String], rows: &[RobustnessRow], path: &Path) -> anyh
     for (place, kind, radius) in kinds_with_radius(names)? {
         let row = &rows[place];
         let start = || vec![(0.0, row.clean.value)];
-        curves.entry(kind).or_insert_with(start).push((radius, row.robust.value));
+        curves.entry(kind).or_insert_with(start).push((radius, row.robust_accuracy.value));
     }
     curves.values_mut().for_each(|points| points.sort_by(|a, b| a.0.total_cmp(&b.0)));
     let of = |ending: &str| {

@@ -44,10 +44,14 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
 
 #[test]
 fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
-    for program in [env!("CARGO_BIN_EXE_attack"), env!("CARGO_BIN_EXE_evaluate_robustness")] {
-        let output = run(program, &["--attack", "pgd-linf", "--smoke"]);
+    for (program, name, reason) in [
+        (env!("CARGO_BIN_EXE_attack"), "pgd-linf", "needs a radius"),
+        (env!("CARGO_BIN_EXE_evaluate_robustness"), "pgd-linf@x", "no number"),
+        (env!("CARGO_BIN_EXE_evaluate_robustness"), "guessing", "ensemble-linf@2"),
+    ] {
+        let output = run(program, &["--attack", name, "--smoke"]);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
-        assert!(text(&output.stderr).contains("needs a radius"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
     }
 }
 
@@ -57,15 +61,21 @@ fn an_evaluation_is_printed_as_json_and_goes_on_from_its_folder() {
     let (mini, out) = (dataset("mini"), folder.path().join("out"));
     let [mini, out] = [&mini, &out].map(|path| path.to_str().expect("plain"));
     let arguments = ["--data", mini, "--out", out, "--limit", "4", "--json"];
-    let arguments = [&arguments[..], &["--attack", "fgsm-linf@1", "--attack", "jpeg@50"]].concat();
+    let attacks = ["--attack", "fgsm-linf", "--epsilon-255", "1", "--attack", "jpeg@50"];
+    let arguments = [&arguments[..], &attacks].concat();
     let [first, second] =
         [0, 1].map(|_| run(env!("CARGO_BIN_EXE_evaluate_robustness"), &arguments));
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let report: serde_json::Value =
         serde_json::from_slice(&first.stdout).expect("the report is one object");
-    assert_eq!(report["rows"].as_array().map(Vec::len), Some(2));
-    assert_eq!(report["rows"][0]["n"], 4);
-    assert!(report["rows"][0]["robust"]["low"].as_f64().is_some(), "{report}");
+    assert!(report["clean"]["accuracy"]["value"].as_f64().is_some(), "{report}");
+    assert_eq!(report["attacks"].as_array().map(Vec::len), Some(2));
+    let row = &report["attacks"][0];
+    assert_eq!((&row["n"], &row["name"]), (&4.into(), &"FGSM linf 1/255".into()));
+    assert_eq!(row["epsilon"], 1.0 / 255.0);
+    for metric in ["robust_accuracy", "worst_label"] {
+        assert!(row[metric]["low"].as_f64().is_some(), "{report}");
+    }
     // Times included: nothing was attacked again.
     assert_eq!(text(&first.stdout), text(&second.stdout));
 }

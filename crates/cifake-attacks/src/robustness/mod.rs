@@ -27,7 +27,7 @@ use cifake::Dataset;
 use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
-pub use report::{RobustnessReport, RobustnessRow};
+pub use report::{CleanRow, RobustnessReport, RobustnessRow};
 
 use crate::attacked::Attacked;
 use crate::loss::calls_right;
@@ -73,7 +73,7 @@ struct Shard {
 ///
 /// # Panics
 ///
-/// If there is no sample of an index, or the batch size is 0.
+/// If there is no sample of an index, no attack, or the batch size is 0.
 pub fn evaluate_robustness(
     victim: &Victim<'_>,
     model: &str,
@@ -82,6 +82,7 @@ pub fn evaluate_robustness(
     options: &RunOptions,
     progress: &mut dyn FnMut(RobustnessProgress<'_>),
 ) -> Result<RobustnessReport, Error> {
+    assert!(!suite.is_empty(), "there is no attack");
     let indices = options.indices_of(dataset)?;
     let names = names(suite)?;
     let probes = &indices[..indices.len().min(N_PROBES)];
@@ -113,10 +114,11 @@ pub fn evaluate_robustness(
         if Warning::is_hidden(&outcomes) {
             warnings.push(Warning::HiddenGradients);
         }
-        rows.push(RobustnessRow::new(name, outcomes, seconds, &options.bootstrap));
+        rows.push(RobustnessRow::new(&**attack, outcomes, seconds, &options.bootstrap));
     }
     warnings.dedup();
-    Ok(RobustnessReport { seed: options.seed, warnings, rows })
+    let clean = CleanRow { accuracy: rows[0].clean };
+    Ok(RobustnessReport { seed: options.seed, clean, warnings, attacks: rows })
 }
 
 fn read_shard(path: &Path, run: &str, indices: &[usize]) -> Result<Option<Shard>, Error> {

@@ -7,36 +7,48 @@ use cifake::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::Warning;
+use crate::{Attack, Epsilon, Warning};
 
 /// Rows of a robustness evaluation.
 #[derive(Debug, Clone, Serialize)]
 pub struct RobustnessReport {
     /// Seed of the attacks.
     pub seed: u64,
+    /// Of the pictures before any attack.
+    pub clean: CleanRow,
     /// Reasons to doubt the rows.
     pub warnings: Vec<Warning>,
     /// One row an attack, in the order of the suite.
-    pub rows: Vec<RobustnessRow>,
+    pub attacks: Vec<RobustnessRow>,
+}
+
+/// The same pictures without an attack.
+#[derive(Debug, Clone, Serialize)]
+pub struct CleanRow {
+    /// Share that the model calls right.
+    pub accuracy: Metric,
 }
 
 /// What one attack left.
 #[derive(Debug, Clone, Serialize)]
 pub struct RobustnessRow {
     /// Name of the attack.
-    pub attack: String,
+    pub name: String,
+    /// Radius of its ball, for pixels in `[0, 1]`; absent where it has none.
+    pub epsilon: Option<Epsilon>,
     /// Samples.
     pub n: usize,
     /// Share that the model calls right before the attack.
+    #[serde(skip)]
     pub clean: Metric,
-    /// Share that it calls right after it.
-    pub robust: Metric,
-    /// [`robust`](Self::robust) of the REAL samples; absent where there are none.
+    /// Share that it calls right before and after it.
+    pub robust_accuracy: Metric,
+    /// The same of the REAL samples; absent where there are none.
     pub real: Option<Metric>,
-    /// [`robust`](Self::robust) of the FAKE samples; absent where there are none.
+    /// The same of the FAKE samples; absent where there are none.
     pub fake: Option<Metric>,
     /// The lower of the two: a classifier that answers always alike has 0 here.
-    pub worse: Option<Metric>,
+    pub worst_label: Option<Metric>,
     /// What a classifier that always gives the commoner label reaches, under any attack.
     pub constant: f64,
     /// Mean number of times that a picture was classified.
@@ -56,7 +68,7 @@ pub struct RobustnessRow {
 
 impl RobustnessRow {
     pub(super) fn new(
-        attack: String,
+        attack: &dyn Attack,
         outcomes: Vec<Outcome>,
         seconds: f64,
         bootstrap: &Bootstrap,
@@ -93,13 +105,14 @@ impl RobustnessRow {
         let mut l2: Vec<f32> = outcomes.iter().map(|o| o.l2).collect();
         l2.sort_by(f32::total_cmp);
         Self {
-            attack,
+            name: attack.name(),
+            epsilon: attack.epsilon(),
             n,
             clean: metric(0).expect("there are samples"),
-            robust: metric(1).expect("there are samples"),
+            robust_accuracy: metric(1).expect("there are samples"),
             real: metric(2),
             fake: metric(3),
-            worse: metric(4),
+            worst_label: metric(4),
             constant: n_fake.max(n - n_fake) as f64 / n as f64,
             mean_queries: mean(|o| o.n_queries),
             mean_gradients: mean(|o| o.n_gradients),
@@ -126,22 +139,22 @@ impl fmt::Display for RobustnessReport {
         let or_dash = |m: &Option<Metric>, show: &dyn Fn(&Metric) -> String| {
             m.as_ref().map_or_else(|| "-".to_owned(), show)
         };
-        for row in &self.rows {
+        for row in &self.attacks {
             writeln!(
                 f,
                 "{:<26} {:>5} {:>7} {:>22} {:>7} {:>7} {:>22} {:>9.0} {:>8.1}",
-                row.attack,
+                row.name,
                 row.n,
                 percent(&row.clean),
-                interval(&row.robust),
+                interval(&row.robust_accuracy),
                 or_dash(&row.real, &percent),
                 or_dash(&row.fake, &percent),
-                or_dash(&row.worse, &interval),
+                or_dash(&row.worst_label, &interval),
                 row.mean_queries + row.mean_gradients,
                 row.seconds
             )?;
         }
-        if let Some(row) = self.rows.first() {
+        if let Some(row) = self.attacks.first() {
             let constant = 100.0 * row.constant;
             writeln!(
                 f,

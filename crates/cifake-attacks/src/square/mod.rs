@@ -79,6 +79,10 @@ impl Attack for Square {
         format!("Square-{} {}", self.queries, self.norm.ball(self.epsilon))
     }
 
+    fn epsilon(&self) -> Option<Epsilon> {
+        Some(self.epsilon)
+    }
+
     fn perturb(
         &self,
         victim: &Victim<'_>,

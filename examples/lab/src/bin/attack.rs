@@ -60,7 +60,7 @@ fn run(mut args: Args) -> Result<usize> {
     let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
     let detector = detector.on(&device);
-    let attack = attack_named(&args.attack).map_err(anyhow::Error::msg)?;
+    let attack = attack_named(&args.attack, None).map_err(anyhow::Error::msg)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
     if !args.json {

@@ -90,7 +90,7 @@ fn run(mut args: Args) -> Result<usize> {
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, limit, args.seed));
     }
-    let suite = ORIGINAL.map(|name| attack_named(name).map_err(anyhow::Error::msg));
+    let suite = ORIGINAL.map(|name| attack_named(name, None).map_err(anyhow::Error::msg));
     let build = Build {
         victim: Victim::new(&surrogate),
         surrogate: &format!("resnet18_32@{}", &info.sha256[..8]),

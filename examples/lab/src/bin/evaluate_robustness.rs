@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use cifake::{Split, open_dataset};
 use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
-use lab::choice::{ATTACKS, attack_named, checked};
+use lab::choice::{ATTACKS, AttackArgs};
 use lab::curve::{draw_sweep, kinds_with_radius};
-use lab::{balanced, detector, exit_code, progress_bar};
+use lab::{balanced, detector, exit_code, progress_bar, split_named};
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
 /// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
@@ -19,8 +19,8 @@ use lab::{balanced, detector, exit_code, progress_bar};
 #[command(after_help = format!("{ATTACKS}
 
 Examples:
-  evaluate_robustness --data ../shared/datasets/cifake --attack pgd-linf@1 --attack pgd-linf@2
-  evaluate_robustness --data my/folder --attack ensemble-linf@2 --limit 200 --json
+  evaluate_robustness --data ../shared/datasets/cifake --attack apgd --epsilon-255 1 --epsilon-255 2
+  evaluate_robustness --data my/folder --model robust --attack ensemble-linf@2 --limit 200 --json
   evaluate_robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp"))]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
@@ -29,18 +29,20 @@ struct Args {
     /// Measure the accuracy on this set that build_cifake_pp wrote, instead of attacking.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     built: Option<PathBuf>,
-    /// An attack, see below; may be given several times.
-    #[arg(long = "attack", default_values = ["pgd-linf@2", "pgd-l2@0.5"], value_parser = checked)]
-    attacks: Vec<String>,
+    /// train or test.
+    #[arg(long, default_value = "test", value_parser = split_named)]
+    split: Split,
+    #[command(flatten)]
+    attacks: AttackArgs,
     /// Pictures that are attacked, half of them REAL, drawn by the seed.
     #[arg(long, value_name = "N", default_value_t = 500)]
     limit: usize,
     /// Folder of what is done so far.
     #[arg(long, default_value = "runs/robustness")]
     out: PathBuf,
-    /// Weight file to use instead of the built-in one, or `robust`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean", alias = "weights")]
+    model: PathBuf,
     /// Seed of the draw, of the attacks and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -66,7 +68,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
-    let detector = detector(args.weights.as_deref())?;
+    let detector = detector(Some(&args.model))?;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
     let mut options = RunOptions::new(detector.input_size(), &args.out);
@@ -84,13 +86,12 @@ fn run(mut args: Args) -> Result<usize> {
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
     } else {
         let data = args.data.as_deref().context("--data is required")?;
+        let names = args.attacks.names();
         if args.curve.is_some() {
-            kinds_with_radius(&args.attacks)?;
+            kinds_with_radius(&names)?;
         }
-        let attacks: Result<Vec<_>, _> =
-            args.attacks.iter().map(|name| attack_named(name)).collect();
-        let attacks = attacks.map_err(anyhow::Error::msg)?;
-        let dataset = open_dataset(data, Some(Split::Test))?;
+        let attacks = args.attacks.suite().map_err(anyhow::Error::msg)?;
+        let dataset = open_dataset(data, Some(args.split))?;
         options.indices = Some(balanced(&*dataset, args.limit, args.seed));
         let victim = Victim::new(classifier).with_answers(&plan);
         let report =
@@ -98,7 +99,7 @@ fn run(mut args: Args) -> Result<usize> {
                 tell(p.attack, p.done, p.total);
             })?;
         if let Some(file) = &args.curve {
-            draw_sweep(&args.attacks, &report.rows, file)?;
+            draw_sweep(&names, &report.attacks, file)?;
         }
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", data.display()))
     };
