@@ -1,5 +1,10 @@
 //! What can go wrong.
 
+use std::io;
+use std::path::PathBuf;
+
+use crate::set::Origin;
+
 /// Why there is no explanation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,4 +24,38 @@ pub enum Error {
     /// A calibration that is none.
     #[error("no calibration of evidence: {0}")]
     Calibration(String),
+    /// A file of the vocabulary: a picture, a limit, a write that failed.
+    #[error(transparent)]
+    File(#[from] cifake::Error),
+    /// A file that cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// A line of a set that cannot be read back.
+    #[error("line {line} of {path} is no explanation")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A folder with explanations of another explainer, detector, method or prompt.
+    #[error(
+        "{folder} holds explanations of {} on {}, not of {} on {}, or of another method or prompt",
+        theirs.explainer, theirs.detector, ours.explainer, ours.detector
+    )]
+    OtherOrigin {
+        /// The folder.
+        folder: PathBuf,
+        /// What stands there.
+        theirs: Box<Origin>,
+        /// What was to be added.
+        ours: Box<Origin>,
+    },
 }

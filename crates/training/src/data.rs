@@ -38,6 +38,16 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// Width and height.
+    fn size(&self) -> (u32, u32) {
+        (self.side, self.side)
+    }
+
+    /// Bytes of a picture.
+    fn n_bytes(&self) -> usize {
+        self.side as usize * self.side as usize * 3
+    }
+
     fn validate(&self) -> Result<(), String> {
         if !(0.0..1.0).contains(&self.validation_fraction) {
             return Err("data: validation_fraction must be at least 0 and below 1".into());
@@ -79,38 +89,14 @@ impl TrainingData {
         config: &DataConfig,
         decoder: &Decoder,
     ) -> Result<Self, TrainError> {
-        config.validate().map_err(TrainError::Config)?;
-        let samples = dataset.samples();
-        let every_label: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
-        let indices: Vec<usize> = match config.limit {
-            0 => (0..samples.len()).collect(),
-            limit => balanced_sample(&every_label, limit, config.seed),
-        };
-        let size = (config.side, config.side);
-        let pixels = load_pixels(dataset, &indices, size, decoder)?;
-        let one = config.side as usize * config.side as usize * 3;
-        let hashes: Vec<String> = pixels.par_chunks(one).map(weights::sha256_hex).collect();
-        let labels: Vec<Label> = indices.iter().map(|&i| every_label[i]).collect();
-
-        let mut seen = HashSet::new();
-        let is_kept = |&i: &usize| !config.deduplicate || seen.insert(&hashes[i]);
-        let kept: Vec<usize> = (0..indices.len()).filter(is_kept).collect();
-        let groups: Vec<u64> = kept.iter().map(|&i| group(&hashes[i])).collect();
-        let kept_labels: Vec<Label> = kept.iter().map(|&i| labels[i]).collect();
-        let parts =
-            validation_split(&groups, &kept_labels, config.validation_fraction, config.seed);
-        let side = config.side as usize;
-        let take = |part: &[usize]| {
-            let chosen = || part.iter().map(|&place| kept[place]);
-            let pixels = chosen().flat_map(|i| &pixels[i * one..(i + 1) * one]).copied();
-            Examples::new(pixels.collect(), chosen().map(|i| labels[i]).collect(), side)
-        };
-        let mut train = take(&parts.train)?;
+        let parted = Parted::new(dataset, config, decoder)?;
+        let mut train = parted.examples(&parted.train)?;
         let n_plain = train.len();
+        let samples = dataset.samples();
         let trained: HashSet<&str> =
-            parts.train.iter().map(|&place| samples[indices[kept[place]]].id.as_str()).collect();
+            parted.train.iter().map(|&i| samples[parted.indices[i]].id.as_str()).collect();
         let held_back: HashSet<&str> =
-            parts.validation.iter().map(|&place| hashes[kept[place]].as_str()).collect();
+            parted.validation.iter().map(|&i| parted.hashes[i].as_str()).collect();
         for more in extra {
             let is_trained = |sample: &Sample| {
                 sample.source.as_ref().is_none_or(|source| trained.contains(source.as_str()))
@@ -122,8 +108,8 @@ impl TrainingData {
                               that is trained on: its sources name another data set";
                 return Err(TrainError::Config(reason.into()));
             }
-            let pixels = load_pixels(more.as_ref(), &chosen, size, decoder)?;
-            let pictures = chosen.iter().zip(pixels.chunks_exact(one));
+            let pixels = load_pixels(more.as_ref(), &chosen, config.size(), decoder)?;
+            let pictures = chosen.iter().zip(pixels.chunks_exact(config.n_bytes()));
             let (indices, pictures): (Vec<usize>, Vec<&[u8]>) = pictures
                 .filter(|(_, pixels)| !held_back.contains(weights::sha256_hex(pixels).as_str()))
                 .unzip();
@@ -133,9 +119,78 @@ impl TrainingData {
         Ok(Self {
             n_extra: train.len() - n_plain,
             train,
-            validation: take(&parts.validation)?,
-            n_duplicates: indices.len() - kept.len(),
+            validation: parted.examples(&parted.validation)?,
+            n_duplicates: parted.n_duplicates,
         })
+    }
+
+    /// Indices of the pictures of `dataset` that [`load`](Self::load) holds back for validation.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn held_back(
+        dataset: &dyn Dataset,
+        config: &DataConfig,
+        decoder: &Decoder,
+    ) -> Result<Vec<usize>, TrainError> {
+        let parted = Parted::new(dataset, config, decoder)?;
+        Ok(parted.validation.iter().map(|&i| parted.indices[i]).collect())
+    }
+}
+
+/// The pictures of a data set, parted. What is not an index of the data set counts the pictures that
+/// were read.
+struct Parted {
+    side: usize,
+    /// Of the data set.
+    indices: Vec<usize>,
+    labels: Vec<Label>,
+    pixels: Vec<u8>,
+    /// SHA-256 of each picture's pixels.
+    hashes: Vec<String>,
+    n_duplicates: usize,
+    train: Vec<usize>,
+    validation: Vec<usize>,
+}
+
+impl Parted {
+    fn new(
+        dataset: &dyn Dataset,
+        config: &DataConfig,
+        decoder: &Decoder,
+    ) -> Result<Self, TrainError> {
+        config.validate().map_err(TrainError::Config)?;
+        let samples = dataset.samples();
+        let every_label: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
+        let indices: Vec<usize> = match config.limit {
+            0 => (0..samples.len()).collect(),
+            limit => balanced_sample(&every_label, limit, config.seed),
+        };
+        let pixels = load_pixels(dataset, &indices, config.size(), decoder)?;
+        let hashes: Vec<String> =
+            pixels.par_chunks(config.n_bytes()).map(weights::sha256_hex).collect();
+        let labels: Vec<Label> = indices.iter().map(|&i| every_label[i]).collect();
+
+        let mut seen = HashSet::new();
+        let is_kept = |&i: &usize| !config.deduplicate || seen.insert(&hashes[i]);
+        let kept: Vec<usize> = (0..indices.len()).filter(is_kept).collect();
+        let groups: Vec<u64> = kept.iter().map(|&i| group(&hashes[i])).collect();
+        let kept_labels: Vec<Label> = kept.iter().map(|&i| labels[i]).collect();
+        let parts =
+            validation_split(&groups, &kept_labels, config.validation_fraction, config.seed);
+        let [train, validation] = [parts.train, parts.validation]
+            .map(|part| part.into_iter().map(|place| kept[place]).collect());
+        let n_duplicates = indices.len() - kept.len();
+        let side = config.side as usize;
+        Ok(Self { side, indices, labels, pixels, hashes, n_duplicates, train, validation })
+    }
+
+    fn examples(&self, part: &[usize]) -> Result<Examples, TrainError> {
+        let one = self.side * self.side * 3;
+        let pixels = part.iter().flat_map(|i| &self.pixels[i * one..(i + 1) * one]).copied();
+        let labels = part.iter().map(|&i| self.labels[i]).collect();
+        Examples::new(pixels.collect(), labels, self.side)
     }
 }
 
@@ -202,6 +257,9 @@ mod tests {
         let [train, validation] = [&data.train, &data.validation].map(levels);
         assert_eq!((validation.len(), train.len()), (10, 30 + 30 + 10 + 30));
         assert_eq!(data.n_extra, 70);
+        let held_back = TrainingData::held_back(&plain, &config, &Decoder::default())
+            .expect("every picture can be read");
+        assert_eq!(held_back.iter().map(|&i| plain.levels[i]).collect::<Vec<_>>(), validation);
         assert!(validation.iter().all(|level| !train.contains(level)), "{train:?}");
         assert!(validation.iter().all(|level| !train.contains(&(level + 100))), "{train:?}");
         assert!((200..210).all(|level| train.contains(&level)));

@@ -54,7 +54,7 @@ def ours(arguments, attack, n):
                    "--out", folder, "--json"]
         environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
         report = json.loads(subprocess.check_output(command, env=environment))
-    row = report["rows"][0]
+    row = report["attacks"][0]
     return row["seconds"], row["mean_queries"]
 
 

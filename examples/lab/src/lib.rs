@@ -15,6 +15,7 @@ pub mod curve;
 mod exit;
 pub mod latency;
 pub mod maps;
+pub mod part;
 pub mod training;
 
 pub use exit::exit_code;
@@ -44,11 +45,17 @@ pub fn split_named(name: &str) -> Result<Split, &'static str> {
     Split::from_name(name).ok_or("train or test")
 }
 
-/// Indices of `limit` samples of `dataset`, half of them REAL, drawn by `seed`.
+/// `limit` of the samples of `dataset` at the indices `among`, half of them REAL, drawn by `seed`.
 #[must_use]
-pub fn balanced(dataset: &dyn Dataset, limit: usize, seed: u64) -> Vec<usize> {
-    let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
-    balanced_sample(&labels, limit, seed)
+pub fn balanced(
+    dataset: &dyn Dataset,
+    among: impl IntoIterator<Item = usize>,
+    limit: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let among: Vec<usize> = among.into_iter().collect();
+    let labels: Vec<Label> = among.iter().map(|&index| dataset.samples()[index].label).collect();
+    balanced_sample(&labels, limit, seed).into_iter().map(|place| among[place]).collect()
 }
 
 /// A bar for work over many pictures.

@@ -6,7 +6,6 @@ use cifake::weights::sha256_hex;
 use cifake::{Class, Decoder, Label, ParquetColumn, ParquetFile, image_files};
 use serde::{Deserialize, Serialize};
 
-use super::png;
 use crate::Error;
 
 /// Pictures that one generator made, in a folder.
@@ -114,7 +113,7 @@ impl GeneratedFile {
         let mut sides: [Vec<i64>; 2] = Default::default();
         for (number, (path, entry)) in self.pictures.iter().enumerate() {
             let fitted = decoder.read_fitted(path, width, height)?;
-            let bytes = png(&fitted.picture);
+            let bytes = fitted.picture.to_png();
             file.names.push(name_of(number, entry.class));
             file.labels.push(Label::Fake);
             let original = path.strip_prefix(&entry.folder).unwrap_or(path).display().to_string();

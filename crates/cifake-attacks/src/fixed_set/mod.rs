@@ -12,8 +12,6 @@ use std::path::Path;
 
 use cifake::weights::sha256_hex;
 use cifake::{Dataset, ParquetColumn, ParquetFile, Picture, Split};
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 pub use evaluate::{BuiltReport, BuiltRow, evaluate_built};
@@ -165,7 +163,7 @@ struct Rows {
 impl Rows {
     fn extend(&mut self, dataset: &dyn Dataset, indices: &[usize], attacked: Attacked) {
         let Attacked { samples, pictures, sizes, .. } = attacked;
-        let pngs: Vec<Vec<u8>> = pictures.par_iter().map(png).collect();
+        let pngs: Vec<Vec<u8>> = pictures.par_iter().map(Picture::to_png).collect();
         let sources = indices.iter().map(|&i| dataset.samples()[i].id.clone());
         self.sources.extend(sources);
         let names = &self.sources[self.file.names.len()..];
@@ -194,15 +192,6 @@ impl Rows {
         file.columns = columns.map(|(name, column)| (name.to_owned(), column)).into();
         file
     }
-}
-
-fn png(picture: &Picture) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let (width, height) = (picture.width(), picture.height());
-    PngEncoder::new(&mut bytes)
-        .write_image(picture.pixels(), width, height, ExtendedColorType::Rgb8)
-        .expect("memory takes every byte of a picture of the stated size");
-    bytes
 }
 
 /// The file name of `source` as a PNG's: CIFAKE's names say the class.

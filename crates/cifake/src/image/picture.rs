@@ -3,7 +3,8 @@
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::ColorType;
+use image::codecs::png::PngEncoder;
+use image::{ColorType, ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::PictureError;
@@ -73,6 +74,16 @@ impl Picture {
     #[must_use]
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// The picture as the bytes of a PNG file, which loses nothing.
+    #[must_use]
+    pub fn to_png(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.pixels, self.width, self.height, ExtendedColorType::Rgb8)
+            .expect("memory takes every byte of a picture of the stated size");
+        bytes
     }
 
     /// The picture at `width` x `height`, as a model sees it.

@@ -88,7 +88,7 @@ fn run(mut args: Args) -> Result<usize> {
     let mut options = RunOptions::new((32, 32), out);
     (options.seed, options.batch_size) = (args.seed, args.batch.max(1));
     if let Some(limit) = args.limit {
-        options.indices = Some(balanced(&*dataset, limit, args.seed));
+        options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
     let suite = ORIGINAL.map(|name| attack_named(name, None).map_err(anyhow::Error::msg));
     let build = Build {

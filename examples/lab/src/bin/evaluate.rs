@@ -77,7 +77,7 @@ fn run(args: &Args) -> Result<usize> {
         .with_unique(unique);
     options.n_threads = args.threads;
     if let Some(limit) = args.limit {
-        options = options.with_indices(balanced(&*dataset, limit, args.seed));
+        options = options.with_indices(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
     let bar = progress_bar()?;
     let report = cifake::evaluate(&detector, &*dataset, &options, &mut |done, total| {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::{Split, open_dataset};
 use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
 use lab::choice::{ATTACKS, AttackArgs};
 use lab::curve::{draw_sweep, kinds_with_radius};
-use lab::{balanced, detector, exit_code, progress_bar, split_named};
+use lab::part::Part;
+use lab::{detector, exit_code, progress_bar};
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
 /// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
@@ -29,9 +29,9 @@ struct Args {
     /// Measure the accuracy on this set that build_cifake_pp wrote, instead of attacking.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     built: Option<PathBuf>,
-    /// train or test.
-    #[arg(long, default_value = "test", value_parser = split_named)]
-    split: Split,
+    /// Pictures of which part.
+    #[arg(long, value_enum, default_value = "test")]
+    split: Part,
     #[command(flatten)]
     attacks: AttackArgs,
     /// Pictures that are attacked, half of them REAL, drawn by the seed.
@@ -91,13 +91,19 @@ fn run(mut args: Args) -> Result<usize> {
             kinds_with_radius(&names)?;
         }
         let attacks = args.attacks.suite().map_err(anyhow::Error::msg)?;
-        let dataset = open_dataset(data, Some(args.split))?;
-        options.indices = Some(balanced(&*dataset, args.limit, args.seed));
+        let pictures = args.split.of(data)?;
+        options.indices = Some(pictures.balanced(args.limit, args.seed));
         let victim = Victim::new(classifier).with_answers(&plan);
-        let report =
-            evaluate_robustness(&victim, model, &*dataset, &attacks, &options, &mut |p| {
+        let report = evaluate_robustness(
+            &victim,
+            model,
+            &*pictures.dataset,
+            &attacks,
+            &options,
+            &mut |p| {
                 tell(p.attack, p.done, p.total);
-            })?;
+            },
+        )?;
         if let Some(file) = &args.curve {
             draw_sweep(&names, &report.attacks, file)?;
         }

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Decoder, Split, load_pixels, open_dataset};
+use cifake::{Decoder, load_pixels};
 use clap::Parser;
 use gradcam::{Method, faithfulness};
 use lab::maps::{CamArgs, method_named, verdicts};
-use lab::{balanced, detector, exit_code, progress_bar, split_named};
+use lab::part::Part;
+use lab::{detector, exit_code, progress_bar};
 
 /// Pictures whose maps are made at once.
 const BATCH: usize = 50;
@@ -19,14 +20,14 @@ const BATCH: usize = 50;
 /// for each method beside random maps and a centre prior, with 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(after_help = "Example:
-  faithfulness --data ../shared/datasets/cifake --split train --limit 1000 --json")]
+  faithfulness --data ../shared/datasets/cifake --limit 1000 --json")]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
-    /// train or test: choose a method on the one, report it on the other.
-    #[arg(long, default_value = "train", value_parser = split_named)]
-    split: Split,
+    /// Validation chooses a method, test reports it.
+    #[arg(long, value_enum, default_value = "validation")]
+    split: Part,
     /// A method; may be given several times [default: all].
     #[arg(long = "method", value_parser = method_named)]
     methods: Vec<Method>,
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 fn run(mut args: Args) -> Result<usize> {
     if args.smoke {
         args.data = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini"));
-        args.limit = 4;
+        (args.split, args.limit) = (Part::Test, 4);
     }
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
@@ -65,10 +66,10 @@ fn run(mut args: Args) -> Result<usize> {
     let detector = detector(args.weights.as_deref())?;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
-    let dataset = open_dataset(data, Some(args.split))?;
-    let chosen = balanced(&*dataset, args.limit, args.seed);
+    let pictures = args.split.of(data)?;
+    let chosen = pictures.balanced(args.limit, args.seed);
     let size = detector.input_size();
-    let pixels = load_pixels(&*dataset, &chosen, size, &Decoder::default())?;
+    let pixels = load_pixels(&*pictures.dataset, &chosen, size, &Decoder::default())?;
     let (width, height) = (size.0 as usize, size.1 as usize);
     let images = cifake::tensor_from_flat_rgb8(&pixels, height, width, &Device::flex());
     let verdicts = verdicts(&plan, &images, BATCH);

@@ -1,0 +1,181 @@
+//! Several explainers, one list.
+
+use std::collections::HashSet;
+
+use gradcam::regions;
+
+use crate::{Error, Explainer, Explanation, Finding, MAX_FINDINGS, Subject};
+
+/// What a measurement adds to what is said, against another voice's 1.
+const EVIDENCE: f64 = 1.0;
+
+/// Merges what several explainers say into one list and keeps who said what.
+///
+/// A finding weighs one for each explainer that has it, one more if a measurement stands behind it,
+/// and the share of the map that its region holds. The heaviest [`MAX_FINDINGS`] stay; of equal ones
+/// those that were said first. Text and region are those of the finding with a measurement, or of
+/// the explainer that stands first.
+pub struct Combined {
+    name: String,
+    explainers: Vec<Box<dyn Explainer>>,
+}
+
+impl Combined {
+    /// Merges `explainers`, of which earlier ones are preferred where they differ.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn new(explainers: Vec<Box<dyn Explainer>>) -> Self {
+        assert!(!explainers.is_empty(), "nobody explains");
+        let names: Vec<&str> = explainers.iter().map(|explainer| explainer.name()).collect();
+        Self { name: names.join("+"), explainers }
+    }
+}
+
+impl Explainer for Combined {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// # Errors
+    ///
+    /// That of the first explainer where all fail; where some do, a remark says so.
+    fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
+        let mut said = Vec::new();
+        let mut remarks = Vec::new();
+        let mut first_error = None;
+        for explainer in &self.explainers {
+            match explainer.explain(subject) {
+                Ok(explanation) => {
+                    remarks.extend(explanation.remarks.iter().cloned());
+                    said.push(explanation.findings);
+                }
+                Err(error) => {
+                    remarks.push(format!("{} said nothing: {error}", explainer.name()));
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        match first_error {
+            Some(error) if said.is_empty() => Err(error),
+            _ => Ok(Explanation { findings: merge(said, subject), remarks }),
+        }
+    }
+}
+
+fn merge(said: Vec<Vec<Finding>>, subject: &Subject<'_>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in said.into_iter().flatten() {
+        match merged.iter_mut().find(|other| other.artifact == finding.artifact) {
+            Some(other) => add(other, finding),
+            None => merged.push(finding),
+        }
+    }
+    let regions = regions(subject.map);
+    let share = |name: &str| {
+        regions.iter().find(|region| region.name == name).map_or(0.0, |region| region.share)
+    };
+    let weight = |finding: &Finding| {
+        let measured = if finding.evidence.is_some() { EVIDENCE } else { 0.0 };
+        finding.said_by.len() as f64 + measured + finding.region.as_deref().map_or(0.0, share)
+    };
+    merged.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+    merged.truncate(MAX_FINDINGS);
+    merged
+}
+
+/// Puts what `more` knows into `finding`, which is of the same artifact.
+fn add(finding: &mut Finding, more: Finding) {
+    let said_by: HashSet<String> = finding.said_by.iter().cloned().collect();
+    finding.said_by.extend(more.said_by.into_iter().filter(|name| !said_by.contains(name)));
+    if finding.evidence.is_none() && more.evidence.is_some() {
+        finding.evidence = more.evidence;
+        finding.explanation = more.explanation;
+        finding.region = more.region.or_else(|| finding.region.take());
+    } else if finding.region.is_none() {
+        finding.region = more.region;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cifake::{Label, Picture};
+    use gradcam::HeatMap;
+
+    use super::*;
+    use crate::{Artifact, Evidence};
+
+    /// Says what it was made with, or fails.
+    struct Parrot(&'static str, Option<Vec<Finding>>);
+
+    impl Explainer for Parrot {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn explain(&self, _: &Subject<'_>) -> Result<Explanation, Error> {
+            let findings = self.1.clone().ok_or(Error::Calibration("broken".to_owned()))?;
+            Ok(Explanation { findings, remarks: vec![] })
+        }
+    }
+
+    fn finding(by: &str, at: usize, region: Option<&str>, measured: bool) -> Finding {
+        let artifact = Artifact::all().nth(at).expect("of the seventy");
+        let evidence = Evidence { measure: "edge width".to_owned(), value: 1.0, percentile: 99.0 };
+        Finding {
+            artifact,
+            region: region.map(str::to_owned),
+            evidence: measured.then_some(evidence),
+            explanation: format!("{by} on {artifact}"),
+            said_by: vec![by.to_owned()],
+        }
+    }
+
+    fn explain(explainers: Vec<Box<dyn Explainer>>) -> Result<Explanation, Error> {
+        let picture = Picture::new(vec![0; 27], 3, 3).expect("3x3");
+        let mut values = vec![0.0; 9];
+        values[8] = 1.0;
+        let map = HeatMap::scaled(values, 3, 3);
+        let subject =
+            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.9, class: None };
+        Combined::new(explainers).explain(&subject)
+    }
+
+    #[test]
+    fn agreement_evidence_and_the_map_decide_the_order() {
+        let a = vec![
+            finding("a", 0, None, false),
+            finding("a", 1, Some("top left"), false),
+            finding("a", 2, Some("bottom right"), false),
+        ];
+        let b = vec![finding("b", 3, None, true), finding("b", 1, None, true)];
+        let found = explain(vec![Box::new(Parrot("a", Some(a))), Box::new(Parrot("b", Some(b)))])
+            .expect("both speak");
+        let order: Vec<String> = found.findings.iter().map(|f| f.artifact.to_string()).collect();
+        let expected = [1, 3, 2, 0].map(|at| finding("", at, None, false).artifact.to_string());
+        assert_eq!(order, expected);
+        let both = &found.findings[0];
+        assert_eq!(both.said_by, ["a", "b"]);
+        assert!(both.explanation.starts_with('b'), "the one that measured: {}", both.explanation);
+        assert_eq!(both.region.as_deref(), Some("top left"), "kept where the other names none");
+    }
+
+    #[test]
+    fn a_silent_explainer_is_named_and_costs_nothing() {
+        let a = vec![finding("a", 4, None, false)];
+        let found = explain(vec![Box::new(Parrot("mute", None)), Box::new(Parrot("a", Some(a)))])
+            .expect("one speaks");
+        assert_eq!(found.findings.len(), 1);
+        assert!(found.remarks[0].starts_with("mute said nothing"), "{:?}", found.remarks);
+        assert!(explain(vec![Box::new(Parrot("mute", None))]).is_err());
+    }
+
+    #[test]
+    fn a_list_is_never_longer_than_seven() {
+        let all: Vec<Finding> = (0..70).map(|at| finding("a", at, None, false)).collect();
+        let found = explain(vec![Box::new(Parrot("a", Some(all)))]).expect("it speaks");
+        assert_eq!(found.findings.len(), MAX_FINDINGS);
+    }
+}

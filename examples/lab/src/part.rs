@@ -1,0 +1,85 @@
+//! Parts of a data set, as programs name them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::Result;
+use cifake::{Dataset, Decoder, Split, open_dataset};
+use cifake_training::{DataConfig, TrainingData};
+use clap::ValueEnum;
+
+use crate::balanced;
+
+/// What the recipes of the shipped weights hold back of the training pictures.
+const HELD_BACK: f64 = 0.04;
+
+/// Which pictures of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// What the shipped weights were trained on.
+    Train,
+    /// What was held back of the training pictures: what chooses.
+    Validation,
+    /// What is reported.
+    Test,
+}
+
+/// A data set and the indices of a part of it.
+pub struct Pictures {
+    /// The data set.
+    pub dataset: Box<dyn Dataset>,
+    /// Of the part, in ascending order.
+    pub indices: Vec<usize>,
+}
+
+impl Part {
+    /// This part of the data set at `data`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no data set, or a picture of the training part cannot be read.
+    pub fn of(self, data: &Path) -> Result<Pictures> {
+        if self == Self::Test {
+            let dataset = open_dataset(data, Some(Split::Test))?;
+            let indices = (0..dataset.len()).collect();
+            return Ok(Pictures { dataset, indices });
+        }
+        let dataset = open_dataset(data, Some(Split::Train))?;
+        let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
+        let held_back = TrainingData::held_back(&*dataset, &config, &Decoder::default())?;
+        if self == Self::Validation {
+            return Ok(Pictures { dataset, indices: held_back });
+        }
+        let held_back: HashSet<usize> = held_back.into_iter().collect();
+        let indices = (0..dataset.len()).filter(|index| !held_back.contains(index)).collect();
+        Ok(Pictures { dataset, indices })
+    }
+}
+
+impl Pictures {
+    /// Indices of `limit` of the pictures, half of them REAL, drawn by `seed`.
+    #[must_use]
+    pub fn balanced(&self, limit: usize, seed: u64) -> Vec<usize> {
+        balanced(&*self.dataset, self.indices.iter().copied(), limit, seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cifake::Label;
+
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_training_set_share_no_picture() {
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+        let [train, validation, test] =
+            [Part::Train, Part::Validation, Part::Test].map(|part| part.of(&mini).expect("mini"));
+        let held_back: HashSet<usize> = validation.indices.iter().copied().collect();
+        assert!(train.indices.iter().all(|index| !held_back.contains(index)));
+        assert_eq!(train.indices.len() + validation.indices.len(), train.dataset.len());
+        let drawn = test.balanced(4, 0);
+        let n_real = drawn.iter().filter(|&&i| test.dataset.samples()[i].label == Label::Real);
+        assert_eq!((drawn.len(), n_real.count()), (4, 2));
+    }
+}
