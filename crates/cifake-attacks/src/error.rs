@@ -16,6 +16,24 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// A name that is no attack's.
+    #[error("there is no attack `{name}`\n{}", crate::ATTACKS)]
+    UnknownAttack {
+        /// What was given.
+        name: String,
+    },
+    /// An attack in a ball that is named without its radius.
+    #[error("`{name}` needs a radius, such as {name}@2")]
+    MissingRadius {
+        /// What was given.
+        name: String,
+    },
+    /// A radius or another number of an attack's name that is none.
+    #[error("`{text}` is no number")]
+    NoNumber {
+        /// What was given.
+        text: String,
+    },
     /// A white-box attack on a model of which only the answers are known.
     #[error(
         "{attack} follows gradients, and the model under attack gives none: build the victim with \

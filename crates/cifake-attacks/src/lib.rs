@@ -59,6 +59,7 @@ mod fab;
 mod fixed_set;
 mod hyperplane;
 mod loss;
+mod named;
 mod norm;
 mod one_pixel;
 mod pgd;
@@ -84,6 +85,7 @@ pub use fixed_set::{
     Origin, evaluate_built,
 };
 pub use loss::{Goal, Loss, calls_right};
+pub use named::{ATTACKS, attack_named, kind_and_norm};
 pub use norm::Norm;
 pub use one_pixel::{OnePixel, PixelNoise};
 pub use pgd::Pgd;

@@ -154,7 +154,7 @@ mod tests {
         let found = explain(vec![Box::new(Parrot("a", Some(a))), Box::new(Parrot("b", Some(b)))])
             .expect("both speak");
         let order: Vec<String> = found.findings.iter().map(|f| f.artifact.to_string()).collect();
-        let expected = [1, 3, 2, 0].map(|at| finding("", at, None, false).artifact.to_string());
+        let expected = [1, 2, 3, 0].map(|at| finding("", at, None, false).artifact.to_string());
         assert_eq!(order, expected);
         let both = &found.findings[0];
         assert_eq!(both.said_by, ["a", "b"]);

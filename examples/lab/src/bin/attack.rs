@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::device;
+use cifake_attacks::{ATTACKS, attack_named};
 use clap::Parser;
 use lab::attacked::{attack_file, pictures};
-use lab::choice::{ATTACKS, attack_named, checked};
+use lab::choice::checked;
 use lab::{detector, exit_code};
 
 /// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
@@ -60,7 +61,7 @@ fn run(mut args: Args) -> Result<usize> {
     let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
     let detector = detector.on(&device);
-    let attack = attack_named(&args.attack, None).map_err(anyhow::Error::msg)?;
+    let attack = attack_named(&args.attack, None)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
     if !args.json {

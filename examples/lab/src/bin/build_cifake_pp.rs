@@ -9,10 +9,10 @@ use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::weights::{Source, load_configured};
 use cifake::{Split, open_dataset};
-use cifake_attacks::{Build, RunOptions, Victim};
+use cifake_attacks::{Build, RunOptions, Victim, attack_named};
 use cifake_training::Evaluated;
 use clap::Parser;
-use lab::choice::{ORIGINAL, attack_named};
+use lab::choice::ORIGINAL;
 use lab::{balanced, exit_code, generators, progress_bar, split_named};
 
 /// Attacks every picture of a split with the four attacks of the original system, each by the
@@ -90,12 +90,12 @@ fn run(mut args: Args) -> Result<usize> {
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
-    let suite = ORIGINAL.map(|name| attack_named(name, None).map_err(anyhow::Error::msg));
+    let suite = ORIGINAL.map(|name| attack_named(name, None));
     let build = Build {
         victim: Victim::new(&surrogate),
         surrogate: &format!("resnet18_32@{}", &info.sha256[..8]),
         dataset: &*dataset,
-        suite: &suite.into_iter().collect::<Result<Vec<_>>>()?,
+        suite: &suite.into_iter().collect::<Result<Vec<_>, _>>()?,
         split: args.split,
         per_file: args.per_file.max(1),
         generated: &args.generators.as_deref().map(generators).transpose()?.unwrap_or_default(),

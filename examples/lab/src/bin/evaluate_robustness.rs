@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake_attacks::{RunOptions, Victim, evaluate_built, evaluate_robustness};
+use cifake_attacks::{ATTACKS, RunOptions, Victim, evaluate_built, evaluate_robustness};
 use clap::Parser;
-use lab::choice::{ATTACKS, AttackArgs};
+use lab::choice::AttackArgs;
 use lab::curve::{draw_sweep, kinds_with_radius};
 use lab::part::Part;
 use lab::{detector, exit_code, progress_bar};
@@ -90,7 +90,7 @@ fn run(mut args: Args) -> Result<usize> {
         if args.curve.is_some() {
             kinds_with_radius(&names)?;
         }
-        let attacks = args.attacks.suite().map_err(anyhow::Error::msg)?;
+        let attacks = args.attacks.suite()?;
         let pictures = args.split.of(data)?;
         options.indices = Some(pictures.balanced(args.limit, args.seed));
         let victim = Victim::new(classifier).with_answers(&plan);
