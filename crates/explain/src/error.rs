@@ -58,4 +58,29 @@ pub enum Error {
         /// What was to be added.
         ours: Box<Origin>,
     },
+    /// Scores that cannot be compared with a control.
+    #[error(
+        "{n_matched} scores and {n_control} of the control: one finite score of each a picture is \
+         needed"
+    )]
+    ControlScores {
+        /// Scores of the pictures' own explanations.
+        n_matched: usize,
+        /// Scores of the control's.
+        n_control: usize,
+    },
+    /// Texts whose meaning an embedder did not give.
+    #[error(
+        "the embedder gave {n_vectors} vectors for {n_texts} texts: one of finite numbers a text, \
+         all of one length, is needed"
+    )]
+    Embedding {
+        /// Texts that were to be embedded.
+        n_texts: usize,
+        /// Vectors that came back.
+        n_vectors: usize,
+    },
+    /// An embedder that failed.
+    #[error("the embedder failed: {0}")]
+    Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

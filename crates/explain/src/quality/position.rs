@@ -1,0 +1,98 @@
+//! The regions that an explanation states, beside the map.
+
+use gradcam::Region;
+use serde::{Deserialize, Serialize};
+
+use crate::Finding;
+
+/// Shares that differ by less are equal: they are sums of rounded numbers.
+const TIE: f64 = 1e-9;
+
+/// How far the stated regions are those where the map is strong.
+///
+/// Agreement with a map is no proof of a position: the map itself can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PositionAgreement {
+    /// Findings that state a region.
+    pub n: usize,
+    /// Share of them whose region is among the strongest; regions as strong as the last of those
+    /// count too.
+    pub in_strongest: f64,
+    /// Mean share of the map in the stated region; a region picked at random has 1/9.
+    pub share: f64,
+}
+
+impl PositionAgreement {
+    /// Compares the regions that `findings` state with the `n_strongest` of `regions`. A region
+    /// that does not exist is a miss.
+    ///
+    /// `None` where no finding states a region, or the map prefers none.
+    #[must_use]
+    pub fn new(findings: &[Finding], regions: &[Region], n_strongest: usize) -> Option<Self> {
+        let mut shares: Vec<f64> = regions.iter().map(|region| region.share).collect();
+        shares.sort_by(|a, b| b.total_cmp(a));
+        let stated: Vec<&str> = findings.iter().filter_map(|f| f.region.as_deref()).collect();
+        let tells_apart = shares.first()? - shares.last()? > TIE || shares.len() == 1;
+        if stated.is_empty() || !tells_apart {
+            return None;
+        }
+        let weakest = shares.get(..n_strongest).map_or(shares.last(), <[f64]>::last);
+        let share = |name: &str| regions.iter().find(|r| r.name == name).map(|r| r.share);
+        let is_strong =
+            |name: &&&str| share(name).zip(weakest).is_some_and(|(s, least)| s > least - TIE);
+        let n = stated.len();
+        Some(Self {
+            n,
+            in_strongest: stated.iter().filter(is_strong).count() as f64 / n as f64,
+            share: stated.iter().map(|name| share(name).unwrap_or(0.0)).sum::<f64>() / n as f64,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gradcam::{HeatMap, regions};
+
+    use super::*;
+    use crate::quality::tests::explanation;
+
+    fn stated(names: &[Option<&str>]) -> Vec<Finding> {
+        let findings: Vec<_> = names.iter().map(|name| ("Ghosting effects", *name, "")).collect();
+        explanation(&findings).findings
+    }
+
+    fn agreement(names: &[Option<&str>], values: [f32; 9]) -> Option<PositionAgreement> {
+        let map = HeatMap::scaled(values.into(), 3, 3);
+        PositionAgreement::new(&stated(names), &regions(&map), 3)
+    }
+
+    #[test]
+    fn a_stated_region_is_strong_or_not() {
+        let values = [4.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let found = agreement(&[Some("top right"), Some("centre left"), None], values);
+        let found = found.expect("two state a region");
+        assert_eq!((found.n, found.in_strongest), (2, 0.5));
+        assert!((found.share - 0.15).abs() < 1e-6, "{found:?}");
+    }
+
+    #[test]
+    fn a_region_as_strong_as_the_last_counts_too() {
+        let values = [4.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let found = agreement(&[Some("centre left")], values).expect("it states a region");
+        assert_eq!(found.in_strongest, 1.0);
+    }
+
+    #[test]
+    fn a_region_that_does_not_exist_is_a_miss() {
+        let values = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let found = agreement(&[Some("the left paw")], values).expect("it states something");
+        assert_eq!((found.in_strongest, found.share), (0.0, 0.0));
+    }
+
+    #[test]
+    fn without_regions_or_a_map_there_is_nothing_to_compare() {
+        assert_eq!(agreement(&[None], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), None);
+        assert_eq!(agreement(&[Some("centre")], [1.0; 9]), None);
+        assert_eq!(PositionAgreement::new(&stated(&[Some("centre")]), &[], 3), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Text that nobody vouches for, made harmless to look at.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+const ESCAPE: char = '\u{1b}';
+/// Ends a control string, where `ESC \` does not.
+const BELL: char = '\u{7}';
+/// The same as `ESC \` in one character.
+const STRING_TERMINATOR: char = '\u{9c}';
+
+/// `text` on one line and without what moves a cursor, changes colours, turns the direction of
+/// reading or cannot be seen: a path or a model's answer must not rewrite what stands around it.
+///
+/// Escape sequences of terminals (ECMA-48) go as a whole. Of a control string without an end only
+/// the opening goes, so that nothing can hide what follows it.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            ESCAPE => skip_escape(&mut rest),
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_control_string(&mut rest),
+            _ if c.is_whitespace() => out.push(' '),
+            _ if c.is_control() || is_invisible(c) => {}
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Bidirectional controls, zero-width characters, tags and others without a picture of their own.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn skip_escape(rest: &mut Peekable<Chars<'_>>) {
+    match rest.peek() {
+        Some('[') => {
+            rest.next();
+            skip_control_sequence(rest);
+        }
+        Some('P' | 'X' | ']' | '^' | '_') => {
+            rest.next();
+            skip_control_string(rest);
+        }
+        Some(' '..='~') => {
+            // Intermediate characters, such as the `(` of `ESC ( B`, and the final one.
+            while rest.next_if(|c| matches!(c, ' '..='/')).is_some() {}
+            rest.next_if(|c| matches!(c, '0'..='~'));
+        }
+        _ => {}
+    }
+}
+
+/// Parameters, intermediate characters and the final one.
+fn skip_control_sequence(rest: &mut Peekable<Chars<'_>>) {
+    while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+    rest.next_if(|c| matches!(c, '@'..='~'));
+}
+
+fn skip_control_string(rest: &mut Peekable<Chars<'_>>) {
+    let mut ahead = rest.clone();
+    while let Some(c) = ahead.next() {
+        let ends = matches!(c, BELL | STRING_TERMINATOR)
+            || (c == ESCAPE && ahead.next_if_eq(&'\\').is_some());
+        if ends {
+            *rest = ahead;
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escape_sequences_go_as_a_whole() {
+        for (text, expected) in [
+            ("a\u{1b}[31;1mred\u{1b}[0m b", "ared b"),
+            ("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{7}", "link"),
+            ("\u{9b}2Jgone", "gone"),
+            ("\u{1b}(Bplain\u{1b}c", "plain"),
+            ("\u{1b}", ""),
+        ] {
+            assert_eq!(plain(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_string_without_an_end_hides_nothing() {
+        assert_eq!(plain("\u{1b}]0;FAKE after all"), "0;FAKE after all");
+        assert_eq!(plain("\u{90}q\u{1b}[1mFAKE"), "qFAKE");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_or_turns_the_text_around_goes() {
+        assert_eq!(plain("gpj.\u{202e}exe\u{202c}\u{200b}\u{feff}\u{e0041}"), "gpj.exe");
+        assert_eq!(plain("one\r\ntwo\tthree\u{2028}four\0"), "one  two three four");
+        assert_eq!(plain("Grüße, 猫 ✓"), "Grüße, 猫 ✓");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_it_steers_a_terminal(text in any::<String>(), tail in "\\PC*") {
+            let shown = plain(&format!("{text}\u{1b}[{tail}"));
+            prop_assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)), "{shown:?}");
+            prop_assert_eq!(plain(&shown), shown);
+        }
+    }
+}
