@@ -27,6 +27,9 @@ pub enum Error {
     /// A file of the vocabulary: a picture, a limit, a write that failed.
     #[error(transparent)]
     File(#[from] cifake::Error),
+    /// No map of where the detector looked.
+    #[error(transparent)]
+    Map(#[from] gradcam::Error),
     /// A file that cannot be written.
     #[error("cannot write {path}")]
     Write {

@@ -1,9 +1,9 @@
 //! What the programs that make class activation maps share.
 
 use burn::tensor::Tensor;
-use cifake::{Classifier, Label};
+use cifake::{Classifier, FeatureClassifier, Label};
 use cifake_attacks::calls_right;
-use gradcam::{Cam, Method};
+use gradcam::{Cam, Error, HeatMap, Method};
 
 /// How maps are made, beside the method.
 #[derive(Debug, clap::Args)]
@@ -36,15 +36,40 @@ pub fn method_named(name: &str) -> Result<Method, String> {
     Method::from_name(name).ok_or_else(|| format!("there is no method `{name}`: {}", known()))
 }
 
-/// What `model` calls each of `images`, asked `batch` at a time; a tie is FAKE.
+/// Pictures whose maps are made at once.
+const BATCH: usize = 50;
+
+/// The maps of `images` for the labels `targets`, [`BATCH`] at a time; `progress` hears of each batch's
+/// size.
+///
+/// # Errors
+///
+/// Those of [`Cam::maps`].
+pub fn maps(
+    model: &dyn FeatureClassifier,
+    cam: &Cam,
+    images: &Tensor<4>,
+    targets: &[Label],
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<HeatMap>, Error> {
+    let mut maps = Vec::new();
+    for (part, targets) in targets.chunks(BATCH).enumerate() {
+        let images = images.clone().narrow(0, part * BATCH, targets.len());
+        maps.extend(cam.maps(model, &images, targets)?);
+        progress(targets.len());
+    }
+    Ok(maps)
+}
+
+/// What `model` calls each of `images`, asked [`BATCH`] at a time; a tie is FAKE.
 #[must_use]
-pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>, batch: usize) -> Vec<Label> {
+pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>) -> Vec<Label> {
     let n = images.dims()[0];
     let ask = |start: usize| {
-        let part = images.clone().narrow(0, start, batch.min(n - start));
+        let part = images.clone().narrow(0, start, BATCH.min(n - start));
         let fake = vec![Label::Fake; part.dims()[0]];
         calls_right(model, &part, &fake)
     };
-    let is_fake = (0..n).step_by(batch).flat_map(ask);
+    let is_fake = (0..n).step_by(BATCH).flat_map(ask);
     is_fake.map(|is_fake| if is_fake { Label::Fake } else { Label::Real }).collect()
 }

@@ -18,15 +18,6 @@ pub(super) fn colourfulness(view: &View) -> f64 {
     (rg_variance + yb_variance).sqrt() + 0.3 * rg_mean.hypot(yb_mean)
 }
 
-/// Spread of hue: standard deviation of the two chroma differences together, in levels.
-pub(super) fn chroma_spread(view: &View) -> f64 {
-    let variance = |plane: &Plane| {
-        let mean = plane.mean();
-        plane.values().iter().map(|v| (v - mean).powi(2)).sum::<f64>() / plane.values().len() as f64
-    };
-    view.chroma.iter().map(variance).sum::<f64>().sqrt()
-}
-
 /// Mean over the pixels of how far the largest channel is above the smallest, as a share of the largest:
 /// saturation in HSV.
 pub(super) fn saturation(view: &View) -> f64 {

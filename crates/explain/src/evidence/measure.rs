@@ -132,7 +132,7 @@ const fn entry(
 
 use Side::{High, Low};
 
-static LIST: [Entry; 25] = [
+static LIST: [Entry; 24] = [
     entry(
         "noise level",
         "levels",
@@ -161,9 +161,9 @@ static LIST: [Entry; 25] = [
         "residual kurtosis",
         "",
         noise::residual_kurtosis,
-        Low,
-        "Synthetic material appearance",
-        "detail is spread evenly over quiet and busy places",
+        High,
+        "Inconsistent material properties",
+        "detail is crowded into few places and missing in the others",
     ),
     entry(
         "channel coupling",
@@ -193,9 +193,9 @@ static LIST: [Entry; 25] = [
         "edge width",
         "pixels",
         edge::edge_width,
-        High,
-        "Blurred boundaries in fine details",
-        "edges take more pixels than a lens needs",
+        Low,
+        "Jagged edges in curved structures",
+        "edges take fewer pixels than a lens and a reduction leave them",
     ),
     entry(
         "overshoot",
@@ -209,9 +209,9 @@ static LIST: [Entry; 25] = [
         "edge coherence",
         "",
         edge::edge_coherence,
-        Low,
-        "Texture bleeding between adjacent regions",
-        "colour does not end where brightness does",
+        High,
+        "Synthetic material appearance",
+        "colour and brightness change at the very same edges, as if painted",
     ),
     entry(
         "centre sharpness",
@@ -241,9 +241,9 @@ static LIST: [Entry; 25] = [
         "fine detail",
         "log10 of the power",
         spectrum::fine_detail,
-        Low,
-        "Loss of fine detail in complex structures",
-        "the finest detail is missing",
+        High,
+        "Artificial enhancement artifacts",
+        "there is more of the finest detail than a reduced photograph holds",
     ),
     entry(
         "checkerboard",
@@ -273,17 +273,9 @@ static LIST: [Entry; 25] = [
         "colourfulness",
         "levels",
         colour::colourfulness,
-        Low,
-        "Systematic color distribution anomalies",
-        "colours are narrower than a camera's",
-    ),
-    entry(
-        "chroma spread",
-        "levels",
-        colour::chroma_spread,
         High,
-        "Unnaturally glossy surfaces",
-        "colours vary more than materials do",
+        "Systematic color distribution anomalies",
+        "colours lie further apart than a camera's",
     ),
     entry(
         "saturation",
@@ -299,23 +291,23 @@ static LIST: [Entry; 25] = [
         colour::highlights,
         High,
         "Unrealistic specular highlights",
-        "burnt-out places",
+        "places are burnt out",
     ),
     entry(
         "contrast",
         "levels",
         colour::contrast,
         High,
-        "Dramatic lighting that defies natural physics",
-        "light and shadow are further apart than daylight makes them",
+        "Movie-poster like composition of ordinary scenes",
+        "light and shadow are as far apart as on a poster",
     ),
     entry(
         "dark channel",
         "levels",
         colour::dark_channel,
-        High,
-        "Depth perception anomalies",
-        "haze lies over near things",
+        Low,
+        "Dramatic lighting that defies natural physics",
+        "every small place holds something almost black, as in staged light",
     ),
     entry(
         "lighting plane",

@@ -16,7 +16,7 @@ mod terminal;
 mod tests;
 
 use cifake::{InputFit, Label, Picture};
-use gradcam::{Colours, Method, Region, overlay, regions};
+use gradcam::{Colours, HeatMap, Method, Region, overlay, regions};
 use image::RgbImage;
 
 pub use contest::{contest_explanations, contest_predictions};
@@ -88,8 +88,8 @@ pub struct Report {
     pub p_fake: f32,
     /// The picture as the model saw it.
     pub picture: Picture,
-    /// The picture under the map, one pixel a pixel.
-    pub overlay: RgbImage,
+    /// Where the detector looked.
+    pub map: HeatMap,
     /// The nine regions of the picture from the strongest to the weakest; none of a flat map.
     pub regions: Vec<Region>,
     /// The artifacts, and what should be known besides.
@@ -113,7 +113,7 @@ impl Report {
             label,
             p_fake,
             picture: picture.clone(),
-            overlay: overlay(picture, map, Self::COLOURS, OPACITY, 1),
+            map: map.clone(),
             regions: if map.is_flat() { Vec::new() } else { regions(map) },
             explanation,
             limits: Vec::new(),
@@ -132,6 +132,13 @@ impl Report {
         } else {
             InputFit::Resized
         }
+    }
+
+    /// The picture under the map, enlarged so that its longer side has at least `side` pixels; with a
+    /// side of 1, one pixel a pixel.
+    #[must_use]
+    pub fn overlay(&self, side: u32) -> RgbImage {
+        overlay(&self.picture, &self.map, Self::COLOURS, OPACITY, side)
     }
 
     /// Name of the method that drew the map.

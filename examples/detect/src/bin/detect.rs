@@ -97,12 +97,7 @@ fn run(args: &Args) -> Result<Summary> {
 }
 
 fn detector(args: &Args) -> Result<Detector> {
-    let detector = match &args.weights {
-        Some(path) if path == "robust" => Detector::embedded_robust()?,
-        Some(path) => Detector::from_file(path)?,
-        None => Detector::embedded()?,
-    };
-    let detector = detector.with_threads(args.threads)?;
+    let detector = detect::detector(args.weights.as_deref())?.with_threads(args.threads)?;
     let detector = detector.on(&cifake::device::parse(&args.device)?);
     Ok(match args.threshold {
         Some(threshold) => detector.with_threshold(threshold)?,

@@ -9,12 +9,9 @@ use burn::tensor::Device;
 use cifake::{Decoder, load_pixels};
 use clap::Parser;
 use gradcam::{Method, faithfulness};
-use lab::maps::{CamArgs, method_named, verdicts};
+use lab::maps::{CamArgs, maps, method_named, verdicts};
 use lab::part::Part;
 use lab::{detector, exit_code, progress_bar};
-
-/// Pictures whose maps are made at once.
-const BATCH: usize = 50;
 
 /// Deletes, inserts and blurs what a map marks and prints how the detector's probability follows,
 /// for each method beside random maps and a centre prior, with 95 % bootstrap intervals.
@@ -72,17 +69,13 @@ fn run(mut args: Args) -> Result<usize> {
     let pixels = load_pixels(&*pictures.dataset, &chosen, size, &Decoder::default())?;
     let (width, height) = (size.0 as usize, size.1 as usize);
     let images = cifake::tensor_from_flat_rgb8(&pixels, height, width, &Device::flex());
-    let verdicts = verdicts(&plan, &images, BATCH);
+    let verdicts = verdicts(&plan, &images);
     let bar = progress_bar()?;
     bar.set_length((args.methods.len() * chosen.len()) as u64);
     let mut out = io::stdout().lock();
     for method in args.methods {
         let cam = args.cam.cam(method);
-        let mut maps = Vec::new();
-        for (part, targets) in verdicts.chunks(BATCH).enumerate() {
-            let images = images.clone().narrow(0, part * BATCH, targets.len());
-            maps.extend(cam.maps(classifier, &images, targets)?);
-        }
+        let maps = maps(classifier, &cam, &images, &verdicts, |_| {})?;
         let report = faithfulness(&plan, &images, &verdicts, &maps, args.seed)?;
         bar.inc(chosen.len() as u64);
         if args.json {

@@ -28,8 +28,9 @@ pub(super) fn figures(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Resul
         write!(f, "<p class=\"nothing\">{method} found no place that speaks for the verdict.</p>")?;
         return f.write_str("</section>\n");
     }
-    let (width, height) = report.overlay.dimensions();
-    let overlay = DataUrl { pixels: report.overlay.as_raw(), width, height };
+    let overlay = report.overlay(1);
+    let (width, height) = overlay.dimensions();
+    let overlay = DataUrl { pixels: overlay.as_raw(), width, height };
     write!(f, "<figure><img src=\"{overlay}\" width=\"{width}\" height=\"{height}\" ")?;
     write!(f, "alt=\"The picture under the map, strongest in ")?;
     write!(f, "{}\"><figcaption>What spoke for ", Escaped(&report.strongest()))?;

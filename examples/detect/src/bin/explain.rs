@@ -1,0 +1,110 @@
+//! Says whether a picture was generated, where the detector looked, and what gives it away.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use detect::{detector, report};
+use explain::{EvidenceExplainer, Explainer, Inquiry, html_page};
+use gradcam::{Cam, Method};
+
+/// The method that was the most faithful on validation pictures, see docs/benchmarks.md.
+const METHOD: Method = Method::GradCam;
+/// Side of the overlay in a file of its own, in pixels.
+const SIDE: u32 = 512;
+
+/// Prints the verdict on pictures, the regions that it rests on, and the named artifacts that
+/// measurements support there.
+///
+/// Each artifact of the default explainer comes with the number behind it and where that number lies
+/// among camera pictures; a picture in which little is out of the ordinary gets few of them.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  explain photo.png
+  explain --html report.html --overlay overlay.png photo.png
+  explain --json photo.png other.png | jq .artifacts[].name
+
+Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+struct Args {
+    /// Pictures.
+    #[arg(required_unless_present = "smoke")]
+    paths: Vec<PathBuf>,
+    /// Write one self-contained page about all of them here.
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+    /// Write the picture under the map here; of several pictures, that of the first.
+    #[arg(long, value_name = "FILE.png")]
+    overlay: Option<PathBuf>,
+    /// Who names artifacts.
+    #[arg(long, value_enum, default_value = "evidence")]
+    explainer: Kind,
+    /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
+    #[arg(long)]
+    class: Option<String>,
+    /// Weight file to use instead of the built-in one; `robust` is the built-in one that was trained
+    /// against attacks.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Explain the committed samples.
+    #[arg(long)]
+    smoke: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Kind {
+    Evidence,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(mut args: Args) -> Result<usize> {
+    if args.smoke {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
+        args.paths = vec![samples.join("fake-cat-1.jpg"), samples.join("real-cat-1.jpg")];
+    }
+    let detector = detector(args.weights.as_deref())?;
+    let explainer: Box<dyn Explainer> = match args.explainer {
+        Kind::Evidence => Box::new(EvidenceExplainer::embedded()),
+    };
+    let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
+    let cam = Cam::new(METHOD);
+    let device = Device::flex();
+    let (model, explainer) = (detector.classifier(), &*explainer);
+    let inquiry = Inquiry { model, device: &device, cam: &cam, explainer };
+    for path in &args.paths {
+        match report(&detector, &inquiry, METHOD, path, args.class.as_deref()) {
+            Ok(report) => {
+                let text = if args.json { report.json() } else { report.to_string() };
+                writeln!(out, "{text}")?;
+                reports.push(report);
+            }
+            Err(error) => {
+                n_failed += 1;
+                eprintln!("{}: {error:#}", path.display());
+            }
+        }
+    }
+    if let (Some(file), Some(report)) = (&args.overlay, reports.first()) {
+        let image = report.overlay(SIDE);
+        image.save(file).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = &args.html {
+        cifake::file::write_atomic(file, html_page(&reports).as_bytes())?;
+    }
+    Ok(n_failed)
+}

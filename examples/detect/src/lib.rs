@@ -1,0 +1,47 @@
+//! What `detect` and `explain` share.
+
+use std::path::Path;
+
+use explain::{Inquiry, Provenance, Report};
+use gradcam::Method;
+use tinyvit::Detector;
+
+/// The detector of the weight file `weights`, of the built-in robust weights where that is `robust`,
+/// or of the built-in ones.
+///
+/// # Errors
+///
+/// If the file is no weight file of a detector.
+pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
+    match weights {
+        None => Detector::embedded(),
+        Some(name) if name == "robust" => Detector::embedded_robust(),
+        Some(file) => Detector::from_file(file),
+    }
+}
+
+/// The report of `inquiry`, whose maps are drawn by `method`, on the picture in the file at `path`.
+///
+/// # Errors
+///
+/// If it is no picture, or cannot be explained.
+pub fn report(
+    detector: &Detector,
+    inquiry: &Inquiry<'_>,
+    method: Method,
+    path: &Path,
+    class: Option<&str>,
+) -> anyhow::Result<Report> {
+    let (width, height) = detector.input_size();
+    let fitted = detector.decoder().read_fitted(path, width, height)?;
+    let verdict = detector.detect(fitted.picture.clone())?;
+    let provenance = Provenance {
+        path: path.display().to_string(),
+        width: fitted.original_width,
+        height: fitted.original_height,
+        model: verdict.model,
+        threshold: verdict.threshold,
+        method,
+    };
+    Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
+}
