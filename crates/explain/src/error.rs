@@ -86,4 +86,18 @@ pub enum Error {
     /// An embedder that failed.
     #[error("the embedder failed: {0}")]
     Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A model that twice gave no answer that can be used.
+    #[error("{explainer} was asked twice and gave no list of artifacts")]
+    Refused {
+        /// Name of the explainer.
+        explainer: String,
+        /// Its last answer, shortened, without control characters.
+        answer: String,
+        /// What is wrong with it.
+        source: crate::Refusal,
+    },
+    /// A model behind an address that did not answer.
+    #[cfg(feature = "remote")]
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
 }

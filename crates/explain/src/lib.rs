@@ -6,7 +6,12 @@ mod error;
 pub mod evidence;
 mod explanation;
 mod inquiry;
+mod parse;
+mod plain;
+mod prompt;
 pub mod quality;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod report;
 mod set;
 
@@ -18,5 +23,7 @@ pub use explanation::{
     Evidence, Explainer, Explanation, Finding, MAX_FINDINGS, MAX_WORDS, Subject,
 };
 pub use inquiry::Inquiry;
+pub use parse::{MAX_ANSWER_BYTES, Refusal, Rules, parse};
+pub use prompt::{prompt, prompt_again};
 pub use report::{Provenance, Report, contest_explanations, contest_predictions, html_page};
 pub use set::{ExplanationSet, Origin, Record, Turn};

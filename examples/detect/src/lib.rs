@@ -1,10 +1,14 @@
 //! What `detect` and `explain` share.
 
+mod explainer;
+
 use std::path::Path;
 
 use explain::{Inquiry, Provenance, Report};
 use gradcam::Method;
 use tinyvit::Detector;
+
+pub use explainer::ExplainerArgs;
 
 /// The detector of the weight file `weights`, of the built-in robust weights where that is `robust`,
 /// or of the built-in ones.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::Report;
 use super::number::{significant, standing};
-use super::plain::plain;
 use crate::Finding;
+use crate::plain::line;
 
 impl Report {
     /// The report as GitHub-flavoured Markdown, without pictures.
@@ -67,7 +67,7 @@ fn cells(finding: &Finding) -> [String; 6] {
 /// emphasis, link, picture, mention, formula, cell, list or tag. Characters are escaped where they
 /// would mean something there, so that sentences stay readable.
 fn escaped(text: &str) -> String {
-    let text = plain(text);
+    let text = line(text);
     let mut out = String::with_capacity(text.len());
     let (mut before, mut rest) = (None, text.trim().chars().peekable());
     let mut is_number = true;

@@ -10,7 +10,6 @@ mod json;
 mod limit;
 mod markdown;
 mod number;
-mod plain;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::number::{significant, standing};
-use super::plain::plain;
 use super::{Report, WIDTH};
 use crate::Finding;
+use crate::plain::line;
 
 /// Fewest columns that are written for: the longest name of an artifact fits, and the table.
 pub(super) const MIN_WIDTH: usize = 64;
@@ -78,7 +78,7 @@ impl Report {
 
 /// The cells before the name of the measure, and the name.
 fn cells(finding: &Finding) -> ([String; 3], String) {
-    let region = plain(finding.region.as_deref().unwrap_or("everywhere"));
+    let region = line(finding.region.as_deref().unwrap_or("everywhere"));
     match &finding.evidence {
         Some(evidence) => {
             let (value, standing) = (significant(evidence.value), standing(evidence.percentile));
@@ -109,7 +109,7 @@ fn wrapped(text: &str, bullet: &str, width: usize) -> Vec<String> {
     let room = width.saturating_sub(indent).max(1);
     let mut lines = vec![bullet.to_owned()];
     let mut used = 0;
-    for word in words(&plain(text)) {
+    for word in words(&line(text)) {
         let letters: Vec<char> = word.chars().collect();
         for piece in letters.chunks(room) {
             let gap = usize::from(used > 0);

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use clap::{Parser, ValueEnum};
-use detect::{detector, report};
-use explain::{EvidenceExplainer, Explainer, Inquiry, html_page};
+use clap::Parser;
+use detect::{ExplainerArgs, detector, report};
+use explain::{Inquiry, html_page};
 use gradcam::{Cam, Method};
 
 /// The method that was the most faithful on validation pictures, see docs/benchmarks.md.
@@ -38,9 +38,8 @@ struct Args {
     /// Write the picture under the map here; of several pictures, that of the first.
     #[arg(long, value_name = "FILE.png")]
     overlay: Option<PathBuf>,
-    /// Who names artifacts.
-    #[arg(long, value_enum, default_value = "evidence")]
-    explainer: Kind,
+    #[command(flatten)]
+    explainer: ExplainerArgs,
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
     #[arg(long)]
     class: Option<String>,
@@ -54,11 +53,6 @@ struct Args {
     /// Explain the committed samples.
     #[arg(long)]
     smoke: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Kind {
-    Evidence,
 }
 
 fn main() -> ExitCode {
@@ -78,9 +72,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples.join("fake-cat-1.jpg"), samples.join("real-cat-1.jpg")];
     }
     let detector = detector(args.weights.as_deref())?;
-    let explainer: Box<dyn Explainer> = match args.explainer {
-        Kind::Evidence => Box::new(EvidenceExplainer::embedded()),
-    };
+    let explainer = args.explainer.explainer()?;
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     let cam = Cam::new(METHOD);
     let device = Device::flex();

@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, value_name = "FILE.json")]
     calibration: Option<PathBuf>,
     /// Share of camera pictures, in percent, that may be as far out as what is out of the ordinary.
-    #[arg(long, value_name = "PERCENT", default_value_t = 2.5)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 7.5)]
     tail: f64,
     /// A JSON list instead of a table.
     #[arg(long)]

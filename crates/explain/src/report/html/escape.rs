@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::plain::plain;
+use crate::plain::line;
 
 /// Text as content of an element or as a quoted attribute, without what cannot be seen. A per cent
 /// sign stays on the line of its number.
@@ -10,7 +10,7 @@ pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = plain(self.0).replace(" %", "\u{a0}%");
+        let text = line(self.0).replace(" %", "\u{a0}%");
         let mut rest = text.as_str();
         while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
             f.write_str(&rest[..at])?;

@@ -9,12 +9,16 @@ const BELL: char = '\u{7}';
 /// The same as `ESC \` in one character.
 const STRING_TERMINATOR: char = '\u{9c}';
 
-/// `text` on one line and without what moves a cursor, changes colours, turns the direction of
-/// reading or cannot be seen: a path or a model's answer must not rewrite what stands around it.
+/// Longest control string that is looked for an end: a link or a title.
+const MAX_STRING: usize = 4096;
+
+/// `text` without what moves a cursor, changes colours, turns the direction of reading or cannot be
+/// seen: a path or a model's answer must not rewrite what stands around it. Line ends of any kind
+/// become `\n`, other white space becomes a space.
 ///
 /// Escape sequences of terminals (ECMA-48) go as a whole. Of a control string without an end only
 /// the opening goes, so that nothing can hide what follows it.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -22,12 +26,37 @@ pub(super) fn plain(text: &str) -> String {
             ESCAPE => skip_escape(&mut rest),
             '\u{9b}' => skip_control_sequence(&mut rest),
             '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_control_string(&mut rest),
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             _ if c.is_whitespace() => out.push(' '),
-            _ if c.is_control() || is_invisible(c) => {}
+            _ if is_hidden(c) => {}
             _ => out.push(c),
         }
     }
     out
+}
+
+/// [`plain`] text on one line.
+pub(crate) fn line(text: &str) -> String {
+    plain(text).replace('\n', " ")
+}
+
+/// Whether [`plain`] would take anything out of `text`.
+pub(crate) fn has_hidden(text: &str) -> bool {
+    text.chars().any(|c| is_hidden(c) && !c.is_whitespace())
+}
+
+/// The first `max_chars` characters of `text`, with `…` for the rest if there is any.
+pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// Controls, and characters without a shape of their own, in which a text can be hidden.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Bidirectional controls, zero-width characters, tags and others without a picture of their own.
@@ -67,7 +96,8 @@ fn skip_control_sequence(rest: &mut Peekable<Chars<'_>>) {
 
 fn skip_control_string(rest: &mut Peekable<Chars<'_>>) {
     let mut ahead = rest.clone();
-    while let Some(c) = ahead.next() {
+    for _ in 0..MAX_STRING {
+        let Some(c) = ahead.next() else { return };
         let ends = matches!(c, BELL | STRING_TERMINATOR)
             || (c == ESCAPE && ahead.next_if_eq(&'\\').is_some());
         if ends {
@@ -105,16 +135,18 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_or_turns_the_text_around_goes() {
         assert_eq!(plain("gpj.\u{202e}exe\u{202c}\u{200b}\u{feff}\u{e0041}"), "gpj.exe");
-        assert_eq!(plain("one\r\ntwo\tthree\u{2028}four\0"), "one  two three four");
+        assert_eq!(line("one\r\ntwo\tthree\u{2028}four\0"), "one two three four");
+        assert_eq!(plain("a\r\nb\rc\u{2028}d\te\u{a0}f"), "a\nb\nc\nd e f");
+        assert!(has_hidden("a\u{8}b") && !has_hidden("plain\r\ntext\t<b>é</b>"));
         assert_eq!(plain("Grüße, 猫 ✓"), "Grüße, 猫 ✓");
     }
 
     proptest! {
         #[test]
         fn nothing_of_it_steers_a_terminal(text in any::<String>(), tail in "\\PC*") {
-            let shown = plain(&format!("{text}\u{1b}[{tail}"));
+            let shown = line(&format!("{text}\u{1b}[{tail}"));
             prop_assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)), "{shown:?}");
-            prop_assert_eq!(plain(&shown), shown);
+            prop_assert_eq!(line(&shown), shown);
         }
     }
 }

@@ -1,0 +1,31 @@
+//! What was mended, up to a number.
+
+/// Remarks that are written out.
+const MAX_REMARKS: usize = 20;
+
+/// Remarks on one answer. Its author decides how many there are: later ones are only counted.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    remarks: Vec<String>,
+    n_more: usize,
+}
+
+impl Remarks {
+    pub(super) fn push(&mut self, remark: String) {
+        if self.remarks.contains(&remark) {
+            return;
+        }
+        if self.remarks.len() < MAX_REMARKS {
+            self.remarks.push(remark);
+        } else {
+            self.n_more += 1;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<String> {
+        if self.n_more > 0 {
+            self.remarks.push(format!("{} more repairs", self.n_more));
+        }
+        self.remarks
+    }
+}

@@ -1,0 +1,46 @@
+//! What an answer is held to.
+
+use crate::{Artifact, MAX_FINDINGS};
+
+/// Findings below which an answer is refused, as in the original's instructions.
+const LEAST: usize = 6;
+
+/// What a model may name, and how much of it.
+///
+/// The same rules make the [`prompt`](crate::prompt) and check the answer: see
+/// [`parse`](crate::parse).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Artifacts that may be named.
+    pub allowed: Vec<Artifact>,
+    /// Findings below which an answer is refused, at most [`MAX_FINDINGS`]; 6.
+    pub least: usize,
+}
+
+impl Rules {
+    /// Allows what a picture of `class` can have: no paws on a ship. Without a class all is
+    /// allowed.
+    #[must_use]
+    pub fn for_class(class: Option<&str>) -> Self {
+        let can = |artifact: &Artifact| class.is_none_or(|class| artifact.can_concern(class));
+        Self { allowed: Artifact::all().filter(can).collect(), least: LEAST }
+    }
+
+    /// Refuses answers with fewer than `least` findings.
+    ///
+    /// # Panics
+    ///
+    /// If that is 0 or more than [`MAX_FINDINGS`].
+    #[must_use]
+    pub fn with_least(self, least: usize) -> Self {
+        assert!((1..=MAX_FINDINGS).contains(&least), "{least} findings are none or too many");
+        Self { least, ..self }
+    }
+}
+
+impl Default for Rules {
+    /// All 70 artifacts, at least 6 of them.
+    fn default() -> Self {
+        Self::for_class(None)
+    }
+}

@@ -1,0 +1,139 @@
+//! A question, an answer, and at most one more of each.
+
+use std::io::Cursor;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cifake::Label;
+use gradcam::{Colours, overlay};
+use image::{ImageFormat, RgbImage};
+use serde_json::Value;
+
+use super::transport::Client;
+use super::{RemoteConfig, RemoteError, Usage};
+use crate::plain::{plain, shortened};
+use crate::{Error, Explanation, MAX_FINDINGS, Rules, Subject, parse, prompt, prompt_again};
+
+/// How strongly the map covers the picture where it is strongest.
+const OPACITY: f32 = 0.7;
+/// Characters of a refused answer that are kept: more than seven findings of 50 words have.
+const MAX_KEPT_CHARS: usize = 4000;
+
+/// The form in which a service is asked and answers.
+pub(super) trait Service {
+    /// The request: both pictures as PNG in base64, then the text.
+    fn request(&self, prompt: &str, pictures: &[String; 2]) -> Value;
+
+    /// The text of a response, and what it cost.
+    fn answer(&self, response: &Value) -> Result<Answer, RemoteError>;
+}
+
+/// What a model wrote.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    /// Whether it reached the longest length before its end.
+    pub(super) is_cut: bool,
+    pub(super) n_prompt_tokens: u64,
+    pub(super) n_answer_tokens: u64,
+}
+
+/// Asks one model for explanations.
+#[derive(Debug)]
+pub(super) struct Dialogue<S> {
+    name: String,
+    service: S,
+    client: Client,
+    config: RemoteConfig,
+    n_prompt_tokens: AtomicU64,
+    n_answer_tokens: AtomicU64,
+}
+
+impl<S: Service> Dialogue<S> {
+    pub(super) fn new(name: String, service: S, client: Client, config: RemoteConfig) -> Self {
+        let [n_prompt_tokens, n_answer_tokens] = [0, 0].map(AtomicU64::new);
+        Self { name, service, client, config, n_prompt_tokens, n_answer_tokens }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            n_requests: self.client.n_requests(),
+            n_prompt_tokens: self.n_prompt_tokens.load(Ordering::Relaxed),
+            n_answer_tokens: self.n_answer_tokens.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
+        if subject.label == Label::Real {
+            return Ok(Explanation::default());
+        }
+        let least = self.config.least.clamp(1, MAX_FINDINGS);
+        let rules = Rules::for_class(subject.class).with_least(least);
+        let pictures = pictures(subject, self.config.bounded_side());
+        let answer = self.ask(&prompt(&rules), &pictures)?;
+        match parse(&answer.text, &rules) {
+            Ok(explanation) => Ok(self.signed(explanation, &answer)),
+            Err(refusal) => {
+                let answer = self.ask(&prompt_again(&rules, &refusal), &pictures)?;
+                let explanation = parse(&answer.text, &rules).map_err(|source| Error::Refused {
+                    explainer: self.name.clone(),
+                    answer: shortened(&answer.text, MAX_KEPT_CHARS),
+                    source,
+                })?;
+                let mut explanation = self.signed(explanation, &answer);
+                explanation.remarks.push(format!("a first answer was refused: {refusal}"));
+                Ok(explanation)
+            }
+        }
+    }
+
+    fn ask(&self, prompt: &str, pictures: &[String; 2]) -> Result<Answer, RemoteError> {
+        let response = self.client.post(&self.service.request(prompt, pictures))?;
+        let answer = self.service.answer(&response).map_err(|error| match error {
+            RemoteError::NoText { reason } => {
+                RemoteError::NoText { reason: self.client.shown(&reason) }
+            }
+            error => error,
+        })?;
+        self.n_prompt_tokens.fetch_add(answer.n_prompt_tokens, Ordering::Relaxed);
+        self.n_answer_tokens.fetch_add(answer.n_answer_tokens, Ordering::Relaxed);
+        Ok(Answer { text: self.client.shown(&answer.text), ..answer })
+    }
+
+    fn signed(&self, mut explanation: Explanation, answer: &Answer) -> Explanation {
+        for finding in &mut explanation.findings {
+            finding.said_by = vec![self.name.clone()];
+        }
+        if answer.is_cut {
+            explanation.remarks.push("the answer reached the longest length allowed".to_owned());
+        }
+        explanation
+    }
+}
+
+/// What a server says of an answer without text, shortened.
+pub(super) fn no_text(reason: Option<&str>) -> RemoteError {
+    let reason = reason.unwrap_or("the response has no text where it should stand");
+    RemoteError::NoText { reason: shortened(&plain(reason), 200) }
+}
+
+/// The picture and the map over it, of one size, as PNG in base64.
+fn pictures(subject: &Subject<'_>, side: u32) -> [String; 2] {
+    // Without opacity an overlay is the picture itself, each pixel a square of the same size.
+    [0.0, OPACITY].map(|opacity| {
+        png_base64(&overlay(subject.picture, subject.map, Colours::Viridis, opacity, side))
+    })
+}
+
+fn png_base64(image: &RgbImage) -> String {
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("8-bit RGB is encoded, and memory takes it");
+    STANDARD.encode(bytes.into_inner())
+}
