@@ -1,4 +1,33 @@
-//! Why.
+//! Why a picture was called generated: named artifacts, each with what was measured, where, and in words.
+//!
+//! ```
+//! use cifake::{Label, Picture};
+//! use explain::{EvidenceExplainer, Explainer, Subject};
+//! use gradcam::HeatMap;
+//!
+//! // What a detector saw, and where it looked.
+//! let picture = Picture::new(vec![128; 32 * 32 * 3], 32, 32)?;
+//! let map = HeatMap::centre_prior(32, 32);
+//! let subject =
+//!     Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.9, class: None };
+//! let explanation = EvidenceExplainer::embedded().explain(&subject)?;
+//! assert!(explanation.findings.is_empty(), "an even grey has no artifact");
+//! assert_eq!(explanation.remarks.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | part | does |
+//! |---|---|
+//! | [`Artifact`] | the 70 names that may be said |
+//! | [`evidence`] | measures, how they are spread over camera pictures, and what they support |
+//! | [`Explainer`] | whoever names artifacts: [`EvidenceExplainer`], those of `remote`, several [`Combined`] |
+//! | [`prompt`], [`parse`] | what a language model is asked, and its answer, held to the list |
+//! | [`Inquiry`], [`Report`] | from a picture and its verdict to text, JSON, Markdown or a page |
+//! | [`ExplanationSet`] | explanations of many pictures as training material |
+//! | [`quality`] | what explanations are worth, beside controls that know nothing of the picture |
+//!
+//! A picture, a path and an answer are untrusted: what is shown of them is stripped of what steers a
+//! terminal, and escaped. The network is touched by `remote` alone, a feature that is off by default.
 
 mod artifact;
 mod combined;

@@ -74,10 +74,11 @@ impl EvidenceExplainer {
             Side::High => ("higher", percentile),
         };
         let unit = if measure.unit().is_empty() { "" } else { " " };
+        let (first, rest) = measure.means().split_at(1);
         let explanation = format!(
-            "Most of all in the {region}, {}: {} {value:.3}{unit}{}, {side} than in {share:.1} % of \
+            "{}{rest}, most of all in the {region}: {} {value:.3}{unit}{}, {side} than in {share:.1} % of \
              camera pictures.",
-            measure.means(),
+            first.to_uppercase(),
             measure.name(),
             measure.unit(),
         );

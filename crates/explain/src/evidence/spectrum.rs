@@ -5,6 +5,9 @@ use rustfft::num_complex::Complex;
 
 use super::view::{Plane, View};
 
+/// The slope of an even area: as steep as the smoothest photographs.
+const EVEN: f64 = -4.0;
+
 /// Power of every frequency of `plane` less its mean, under a Hann window; row by row from frequency 0.
 fn power(plane: &Plane, hann: bool) -> Vec<f64> {
     let (height, width) = (plane.height, plane.width);
@@ -47,7 +50,7 @@ fn radial(plane: &Plane) -> impl Iterator<Item = (f64, f64)> {
 
 /// Slope of the logarithm of power over that of frequency, from one cycle in eight pixels to one in
 /// two (Dzanic, Shah and Witherden 2020, "Fourier spectrum discrepancies in deep network generated
-/// images"; natural pictures fall by about 2).
+/// images"; natural pictures fall by about 2). Where there is no power, [`EVEN`].
 pub(super) fn spectral_slope(view: &View) -> f64 {
     const N_RINGS: usize = 8;
     let mut rings = [(0.0, 0.0); N_RINGS];
@@ -66,6 +69,9 @@ pub(super) fn spectral_slope(view: &View) -> f64 {
     let n = points.len() as f64;
     let mean_x = points.iter().map(|p| p.0).sum::<f64>() / n;
     let mean_y = points.iter().map(|p| p.1).sum::<f64>() / n;
+    if mean_y < 1e-6 {
+        return EVEN;
+    }
     let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
     let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
     covariance / variance

@@ -1,0 +1,76 @@
+//! The program `explain`: its JSON, its files, how it ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample").join(name)
+}
+
+fn explain(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_explain")).args(arguments).output().expect("it was built")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("the output is UTF-8")
+}
+
+#[test]
+fn a_fake_is_explained_in_json_with_page_and_overlay() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [html, overlay] = ["page.html", "overlay.png"].map(|name| folder.path().join(name));
+    let [fake, real] = ["fake-airplane-1.jpg", "real-cat-1.jpg"].map(sample);
+    let [html_name, overlay_name, fake, real] =
+        [&html, &overlay, &fake, &real].map(|path| path.to_str().expect("plain"));
+    let output = explain(&["--json", "--html", html_name, "--overlay", overlay_name, fake, real]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let reports: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one object a line"))
+        .collect();
+    let [fake, real] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((&fake["label"], &real["label"]), (&"FAKE".into(), &"REAL".into()));
+    assert!(fake["p_fake"].as_f64().expect("a number") > 0.5);
+    assert_eq!(real["artifacts"], Value::Array(vec![]), "a REAL verdict names none");
+    let artifacts = fake["artifacts"].as_array().expect("a list");
+    assert!((1..=7).contains(&artifacts.len()), "{fake}");
+    for artifact in artifacts {
+        let name = artifact["name"].as_str().expect("a name");
+        assert!(explain::Artifact::from_name(name).is_some(), "{name}");
+        let region = artifact["region"].as_str().expect("a region");
+        assert!(gradcam::REGIONS.contains(&region), "{region}");
+        let evidence = &artifact["evidence"];
+        assert!(evidence["measure"].is_string() && evidence["value"].is_f64(), "{evidence}");
+        let percentile = evidence["percentile"].as_f64().expect("a number");
+        assert!(percentile <= 7.5 || percentile >= 92.5, "out of the ordinary: {percentile}");
+        let words = artifact["explanation"].as_str().expect("a text").split_whitespace().count();
+        assert!((5..=50).contains(&words), "{artifact}");
+    }
+    let page = std::fs::read_to_string(html).expect("the page was written");
+    assert!(page.contains("fake-airplane-1.jpg") && page.contains("real-cat-1.jpg"));
+    assert!(!page.contains("<script") && !page.contains("src=\"http"), "nothing from outside");
+    let overlay = image::open(overlay).expect("the overlay was written");
+    assert_eq!((overlay.width(), overlay.height()), (512, 512));
+}
+
+#[test]
+fn what_is_no_picture_is_told_and_the_rest_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let broken = folder.path().join("broken.png");
+    std::fs::write(&broken, "no picture").expect("it is writable");
+    let [broken, real] = [&broken, &sample("real-cat-1.jpg")].map(|path| path.to_owned());
+    let output = explain(&[broken.to_str().expect("plain"), real.to_str().expect("plain")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("broken.png"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("REAL"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn an_unknown_explainer_is_wrong_usage() {
+    let real = sample("real-cat-1.jpg");
+    let output = explain(&["--explainer", "oracle", real.to_str().expect("plain")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("evidence"), "the known ones are named");
+}
