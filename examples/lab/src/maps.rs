@@ -39,7 +39,7 @@ pub fn method_named(name: &str) -> Result<Method, String> {
 /// Pictures whose maps are made at once.
 const BATCH: usize = 50;
 
-/// The maps of `images` for the labels `targets`, [`BATCH`] at a time; `progress` hears of each batch's
+/// The maps of `images` for the labels `targets`, a batch at a time; `progress` hears of each batch's
 /// size.
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub fn maps(
     Ok(maps)
 }
 
-/// What `model` calls each of `images`, asked [`BATCH`] at a time; a tie is FAKE.
+/// What `model` calls each of `images`, asked a batch at a time; a tie is FAKE.
 #[must_use]
 pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>) -> Vec<Label> {
     let n = images.dims()[0];
