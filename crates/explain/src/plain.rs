@@ -10,7 +10,7 @@ const BELL: char = '\u{7}';
 const STRING_TERMINATOR: char = '\u{9c}';
 
 /// Longest control string that is looked for an end: a link or a title.
-const MAX_STRING: usize = 4096;
+const MAX_STRING: usize = 256;
 
 /// `text` without what moves a cursor, changes colours, turns the direction of reading or cannot be
 /// seen: a path or a model's answer must not rewrite what stands around it. Line ends of any kind

@@ -156,9 +156,14 @@ impl ExplanationSet {
         };
         let mut line = serde_json::to_vec(&record).expect("plain data has a JSON form");
         line.push(b'\n');
-        let path = || self.folder.join(RECORDS);
+        let failed = |source| Error::Write { path: self.folder.join(RECORDS), source };
+        let whole = self.records.metadata().map_err(failed)?.len();
         let written = self.records.write_all(&line).and_then(|()| self.records.sync_data());
-        written.map_err(|source| Error::Write { path: path(), source })?;
+        if let Err(source) = written {
+            // Half a line must not be gone on with; where even this fails, opening mends it.
+            let _ = self.records.set_len(whole);
+            return Err(failed(source));
+        }
         self.held.insert(sha256);
         Ok(())
     }
@@ -166,7 +171,9 @@ impl ExplanationSet {
 
 /// The question about the picture and the answer, a line a finding.
 fn conversation(prompt: &str, label: Label, explanation: &Explanation) -> [Turn; 2] {
-    let line = |finding: &crate::Finding| format!("{}: {}", finding.artifact, finding.explanation);
+    // A placeholder within an answer would stand for a picture that is not there.
+    let text = |finding: &crate::Finding| finding.explanation.replace("<image>", "image");
+    let line = |finding: &crate::Finding| format!("{}: {}", finding.artifact, text(finding));
     let answer = match (label, &explanation.findings[..]) {
         (Label::Real, _) => "The picture looks like a photograph.".to_owned(),
         (Label::Fake, []) => "No artifact of the list stands out.".to_owned(),

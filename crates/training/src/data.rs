@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use cifake::{
-    Dataset, Decoder, Label, Sample, balanced_sample, load_pixels, validation_split, weights,
+    Dataset, Decoder, Label, Sample, ValidationSplit, balanced_sample, load_pixels,
+    validation_split, weights,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -124,18 +125,21 @@ impl TrainingData {
         })
     }
 
-    /// Indices of the pictures of `dataset` that [`load`](Self::load) holds back for validation.
+    /// Indices of the pictures of `dataset` that [`load`](Self::load) trains on, and of those that it
+    /// holds back; what it leaves out as a copy is in neither.
     ///
     /// # Errors
     ///
     /// As [`load`](Self::load).
-    pub fn held_back(
+    pub fn parts(
         dataset: &dyn Dataset,
         config: &DataConfig,
         decoder: &Decoder,
-    ) -> Result<Vec<usize>, TrainError> {
+    ) -> Result<ValidationSplit, TrainError> {
         let parted = Parted::new(dataset, config, decoder)?;
-        Ok(parted.validation.iter().map(|&i| parted.indices[i]).collect())
+        let [train, validation] = [&parted.train, &parted.validation]
+            .map(|part| part.iter().map(|&i| parted.indices[i]).collect());
+        Ok(ValidationSplit { train, validation })
     }
 }
 
@@ -257,9 +261,11 @@ mod tests {
         let [train, validation] = [&data.train, &data.validation].map(levels);
         assert_eq!((validation.len(), train.len()), (10, 30 + 30 + 10 + 30));
         assert_eq!(data.n_extra, 70);
-        let held_back = TrainingData::held_back(&plain, &config, &Decoder::default())
+        let parts = TrainingData::parts(&plain, &config, &Decoder::default())
             .expect("every picture can be read");
-        assert_eq!(held_back.iter().map(|&i| plain.levels[i]).collect::<Vec<_>>(), validation);
+        let levels = |part: &[usize]| part.iter().map(|&i| plain.levels[i]).collect::<Vec<_>>();
+        assert_eq!(levels(&parts.validation), validation);
+        assert_eq!(levels(&parts.train), train[..30]);
         assert!(validation.iter().all(|level| !train.contains(level)), "{train:?}");
         assert!(validation.iter().all(|level| !train.contains(&(level + 100))), "{train:?}");
         assert!((200..210).all(|level| train.contains(&level)));

@@ -45,6 +45,17 @@ pub fn split_named(name: &str) -> Result<Split, &'static str> {
     Split::from_name(name).ok_or("train or test")
 }
 
+/// A share of camera pictures, in percent, that may be as far out as what is out of the ordinary: for
+/// the arguments of a program.
+///
+/// # Errors
+///
+/// If it is no number from 0 to 50.
+pub fn tail(text: &str) -> Result<f64, &'static str> {
+    let tail = text.parse().ok().filter(|tail| (0.0..=50.0).contains(tail));
+    tail.ok_or("a number from 0 to 50")
+}
+
 /// `limit` of the samples of `dataset` at the indices `among`, half of them REAL, drawn by `seed`.
 #[must_use]
 pub fn balanced(

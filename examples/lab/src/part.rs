@@ -1,6 +1,5 @@
 //! Parts of a data set, as programs name them.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -46,12 +45,8 @@ impl Part {
         }
         let dataset = open_dataset(data, Some(Split::Train))?;
         let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-        let held_back = TrainingData::held_back(&*dataset, &config, &Decoder::default())?;
-        if self == Self::Validation {
-            return Ok(Pictures { dataset, indices: held_back });
-        }
-        let held_back: HashSet<usize> = held_back.into_iter().collect();
-        let indices = (0..dataset.len()).filter(|index| !held_back.contains(index)).collect();
+        let parts = TrainingData::parts(&*dataset, &config, &Decoder::default())?;
+        let indices = if self == Self::Validation { parts.validation } else { parts.train };
         Ok(Pictures { dataset, indices })
     }
 }
@@ -66,6 +61,8 @@ impl Pictures {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use cifake::Label;
 
     use super::*;
@@ -75,9 +72,12 @@ mod tests {
         let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
         let [train, validation, test] =
             [Part::Train, Part::Validation, Part::Test].map(|part| part.of(&mini).expect("mini"));
-        let held_back: HashSet<usize> = validation.indices.iter().copied().collect();
-        assert!(train.indices.iter().all(|index| !held_back.contains(index)));
-        assert_eq!(train.indices.len() + validation.indices.len(), train.dataset.len());
+        let bytes = |part: &Pictures| -> HashSet<Vec<u8>> {
+            let of = |&index: &usize| part.dataset.bytes(index).expect("it is there").into_owned();
+            part.indices.iter().map(of).collect()
+        };
+        assert!(bytes(&train).is_disjoint(&bytes(&validation)));
+        assert!(train.indices.len() + validation.indices.len() <= train.dataset.len());
         let drawn = test.balanced(4, 0);
         let n_real = drawn.iter().filter(|&&i| test.dataset.samples()[i].label == Label::Real);
         assert_eq!((drawn.len(), n_real.count()), (4, 2));

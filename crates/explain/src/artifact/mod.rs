@@ -110,7 +110,7 @@ impl Artifact {
     }
 }
 
-/// Letters and digits of a name, in lower case and in American spelling.
+/// Letters and digits of a name, in lower case.
 fn letters(name: &str) -> impl Iterator<Item = char> {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
 }

@@ -68,7 +68,7 @@ impl Spread {
         (100.0 * at / N_STEPS as f64).clamp(0.0, 100.0)
     }
 
-    /// Share of the camera pictures that are at least as far out on `side`, in percent.
+    /// Share of the camera pictures that are further out on `side`, in percent; of equal ones half.
     pub(super) fn tail(&self, value: f64, side: Side) -> f64 {
         match side {
             Side::Low => self.percentile(value),

@@ -44,7 +44,12 @@ fn ramps(luma: &Plane) -> Vec<Ramp> {
 fn ramps_of(len: usize, at: impl Fn(usize) -> f64, found: &mut Vec<Ramp>) {
     let mut start = 0;
     while start + 1 < len {
-        let sign = (at(start + 1) - at(start)).signum();
+        let step = at(start + 1) - at(start);
+        if step == 0.0 {
+            start += 1;
+            continue;
+        }
+        let sign = step.signum();
         let mut end = start + 1;
         let mut steepest = (at(end) - at(start)).abs();
         while end + 1 < len && (at(end + 1) - at(end)) * sign > 0.0 {
@@ -109,4 +114,34 @@ pub(super) fn blockiness(view: &View) -> f64 {
         (0..down.width).for_each(|x| add(down.at(y, x), y));
     }
     (0.5 + border / n_border) / (0.5 + inside / n_inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ramps_of;
+
+    /// Widths and swings of the ramps of `row`, and of its mirror image.
+    fn both_ways(row: &[f64]) -> [Vec<(usize, f64)>; 2] {
+        let ramps = |row: Vec<f64>| {
+            let mut found = Vec::new();
+            ramps_of(row.len(), |i| row[i], &mut found);
+            found.iter().map(|ramp| (ramp.width, ramp.swing)).collect::<Vec<_>>()
+        };
+        [ramps(row.to_vec()), ramps(row.iter().rev().copied().collect())]
+    }
+
+    #[test]
+    fn a_row_and_its_mirror_image_have_the_same_edges() {
+        for (row, expected) in [
+            (vec![0.0, 0.0, 100.0, 100.0], vec![(1, 0.0)]),
+            (vec![20.0, 0.0, 0.0, 100.0, 100.0], vec![(1, 0.0), (1, 0.0)]),
+            (vec![10.0, 0.0, 100.0, 90.0], vec![(1, 20.0)]),
+            (vec![0.0, 20.0, 60.0, 60.0], vec![(2, 0.0)]),
+            (vec![5.0, 5.0, 5.0], vec![]),
+        ] {
+            let [forward, mut backward] = both_ways(&row);
+            backward.reverse();
+            assert_eq!((&forward, &backward), (&expected, &expected), "{row:?}");
+        }
+    }
 }

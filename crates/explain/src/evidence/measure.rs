@@ -25,7 +25,7 @@ struct Entry {
     unit: &'static str,
     artifact: &'static str,
     side: Side,
-    /// What a value on that side means, after "In the centre".
+    /// What a value on that side means, before "most of all in the centre".
     means: &'static str,
     compute: fn(&View) -> f64,
 }

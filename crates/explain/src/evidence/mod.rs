@@ -1,6 +1,6 @@
 //! Measurements on a picture that can stand behind an artifact.
 //!
-//! A [`Measure`] is a published number about a picture; [`Calibration`] says how it is spread over
+//! A [`Measure`] is a number about a picture; [`Calibration`] says how it is spread over
 //! camera pictures and over generated ones; [`EvidenceExplainer`] names an artifact where a number is
 //! out of the ordinary at a place where the detector looked.
 

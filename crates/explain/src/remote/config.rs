@@ -155,8 +155,9 @@ impl Limits {
 
 /// What may be shown of an address: not what stands where passwords and keys do.
 fn shown(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.rsplit_once('@').map_or_else(|| path.to_owned(), |(_, rest)| format!("…@{rest}"))
+    // First what a password may hold, which may be a `?` or a `#` as well.
+    let (hidden, rest) = url.rsplit_once('@').map_or(("", url), |(_, rest)| ("…@", rest));
+    format!("{hidden}{}", rest.split(['?', '#']).next().unwrap_or_default())
 }
 
 fn is_this_machine(host: &str) -> bool {

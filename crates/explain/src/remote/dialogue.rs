@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::transport::Client;
 use super::{RemoteConfig, RemoteError, Usage};
-use crate::plain::{plain, shortened};
+use crate::Refusal;
+use crate::plain::shortened;
 use crate::{Error, Explanation, MAX_FINDINGS, Rules, Subject, parse, prompt, prompt_again};
 
 /// How strongly the map covers the picture where it is strongest.
@@ -76,11 +77,11 @@ impl<S: Service> Dialogue<S> {
         let rules = Rules::for_class(subject.class).with_least(least);
         let pictures = pictures(subject, self.config.bounded_side());
         let answer = self.ask(&prompt(&rules), &pictures)?;
-        match parse(&answer.text, &rules) {
+        match self.read(&answer, &rules) {
             Ok(explanation) => Ok(self.signed(explanation, &answer)),
             Err(refusal) => {
                 let answer = self.ask(&prompt_again(&rules, &refusal), &pictures)?;
-                let explanation = parse(&answer.text, &rules).map_err(|source| Error::Refused {
+                let explanation = self.read(&answer, &rules).map_err(|source| Error::Refused {
                     explainer: self.name.clone(),
                     answer: shortened(&answer.text, MAX_KEPT_CHARS),
                     source,
@@ -92,11 +93,33 @@ impl<S: Service> Dialogue<S> {
         }
     }
 
+    /// What `answer` says under `rules`. The key is looked for once more, since reading puts together
+    /// what markup or escapes had parted.
+    fn read(&self, answer: &Answer, rules: &Rules) -> Result<Explanation, Refusal> {
+        let hide = |texts: &mut Vec<String>| {
+            texts.iter_mut().for_each(|text| *text = self.client.redacted(text));
+        };
+        match parse(&answer.text, rules) {
+            Ok(mut explanation) => {
+                hide(&mut explanation.remarks);
+                for finding in &mut explanation.findings {
+                    finding.explanation = self.client.redacted(&finding.explanation);
+                }
+                Ok(explanation)
+            }
+            Err(Refusal::TooFew { found, least, mut unlisted }) => {
+                hide(&mut unlisted);
+                Err(Refusal::TooFew { found, least, unlisted })
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     fn ask(&self, prompt: &str, pictures: &[String; 2]) -> Result<Answer, RemoteError> {
         let response = self.client.post(&self.service.request(prompt, pictures))?;
         let answer = self.service.answer(&response).map_err(|error| match error {
             RemoteError::NoText { reason } => {
-                RemoteError::NoText { reason: self.client.shown(&reason) }
+                RemoteError::NoText { reason: shortened(&self.client.shown(&reason), 200) }
             }
             error => error,
         })?;
@@ -116,10 +139,10 @@ impl<S: Service> Dialogue<S> {
     }
 }
 
-/// What a server says of an answer without text, shortened.
+/// What a server says of an answer without text.
 pub(super) fn no_text(reason: Option<&str>) -> RemoteError {
     let reason = reason.unwrap_or("the response has no text where it should stand");
-    RemoteError::NoText { reason: shortened(&plain(reason), 200) }
+    RemoteError::NoText { reason: reason.to_owned() }
 }
 
 /// The picture and the map over it, of one size, as PNG in base64.

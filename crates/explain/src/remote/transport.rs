@@ -92,8 +92,12 @@ impl Client {
     /// Text that came from the server, safe to show: the key is looked for after what could part it
     /// was taken out.
     pub(super) fn shown(&self, text: &str) -> String {
-        let text = plain(text);
-        self.key.as_ref().map_or_else(|| text.clone(), |key| key.redacted(&text))
+        self.redacted(&plain(text))
+    }
+
+    /// `text` without the key.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.redacted(text))
     }
 
     fn try_once(&self, body: &str, attempt: u32) -> Result<Value, Failure> {

@@ -34,6 +34,21 @@ fn a_key_that_the_server_repeats_is_shown_nowhere() {
     assert!(result.expect("six").findings[0].explanation.contains("[key]"));
     let (result, _) = asked(vec![says(&format!("{KEY}: top left {KEY}"))], limits());
     assert!(matches!(result, Err(Error::Refused { .. })), "{result:?}");
+    // Parted by markup, or by escapes of JSON within the answer: reading puts it together again.
+    let parted = format!("{}*{}", &KEY[..5], &KEY[5..]);
+    let (result, _) = asked(vec![says(&lines(6).replace("it is wrong", &parted))], limits());
+    let shown = format!("{:?}", result.expect("six"));
+    assert!(!shown.contains(KEY), "{shown}");
+    let escaped = format!("\\u{:04x}{}", KEY.as_bytes()[0], &KEY[1..]);
+    let json: String = lines(6).replace("it is wrong", &escaped);
+    let (result, _) =
+        asked(vec![says(&format!("[\"{}\"]", json.trim().replace('\n', "\", \"")))], limits());
+    assert!(!format!("{result:?}").contains(KEY), "{result:?}");
+    // Where a reason is shortened, the key would be cut and no longer found.
+    let long = format!("{} {KEY}", "x".repeat(165));
+    let blocked = json!({"promptFeedback": {"blockReason": long}}).to_string();
+    let (result, _) = asked(vec![Reply::Full(200, "", blocked)], limits());
+    assert!(!format!("{result:?}").contains(&KEY[..8]), "{result:?}");
     let blocked = json!({"promptFeedback": {"blockReason": KEY}}).to_string();
     let (result, _) = asked(vec![Reply::Full(200, "", blocked)], limits());
     assert!(matches!(result, Err(Error::Remote(RemoteError::NoText { .. }))), "{result:?}");

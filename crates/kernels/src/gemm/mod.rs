@@ -321,7 +321,16 @@ mod tests {
 
     #[test]
     fn product_agrees_with_the_definition_for_every_tail() {
-        for (rows, k, n) in [(1, 1, 1), (7, 5, 17), (13, 300, 16), (6, 3, 33), (11, 257, 40)] {
+        for (rows, k, n) in [
+            (1, 1, 1),
+            (7, 5, 17),
+            (13, 300, 16),
+            (6, 3, 33),
+            (11, 257, 40),
+            // Large enough to be fetched ahead, with a whole and a narrow last panel.
+            (13, 300, 560),
+            (25, 257, 545),
+        ] {
             let a: Vec<f32> = (0..rows * k).map(|i| (i % 7) as f32 - 3.0).collect();
             let b: Vec<f32> = (0..k * n).map(|i| (i % 5) as f32 - 2.0).collect();
             let bias: Vec<f32> = (0..n).map(|i| i as f32).collect();

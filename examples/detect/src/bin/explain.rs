@@ -41,7 +41,7 @@ struct Args {
     #[command(flatten)]
     explainer: ExplainerArgs,
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
-    #[arg(long)]
+    #[arg(long, value_parser = CLASSES)]
     class: Option<String>,
     /// Weight file to use instead of the built-in one; `robust` is the built-in one that was trained
     /// against attacks.
@@ -54,6 +54,9 @@ struct Args {
     #[arg(long)]
     smoke: bool,
 }
+
+const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 fn main() -> ExitCode {
     match run(Args::parse()) {
@@ -87,7 +90,7 @@ fn run(mut args: Args) -> Result<usize> {
             }
             Err(error) => {
                 n_failed += 1;
-                eprintln!("{}: {error:#}", path.display());
+                eprintln!("{:?}: {error:#}", path);
             }
         }
     }
@@ -95,7 +98,7 @@ fn run(mut args: Args) -> Result<usize> {
         let image = report.overlay(SIDE);
         image.save(file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    if let Some(file) = &args.html {
+    if let Some(file) = args.html.as_ref().filter(|_| !reports.is_empty()) {
         cifake::file::write_atomic(file, html_page(&reports).as_bytes())?;
     }
     Ok(n_failed)

@@ -9,8 +9,8 @@ use cifake::metrics::Bootstrap;
 use cifake::{Decoder, Label, Picture, is_near_grey, load_pixels};
 use clap::Parser;
 use explain::evidence::{Survey, SurveyRow};
-use lab::exit_code;
 use lab::part::Part;
+use lab::{exit_code, tail};
 
 /// Height and width of the pictures.
 const SIDE: u32 = 32;
@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, value_name = "FILE.json")]
     calibration: Option<PathBuf>,
     /// Share of camera pictures, in percent, that may be as far out as what is out of the ordinary.
-    #[arg(long, value_name = "PERCENT", default_value_t = 7.5)]
+    #[arg(long, value_name = "PERCENT", default_value = "7.5", value_parser = tail)]
     tail: f64,
     /// A JSON list instead of a table.
     #[arg(long)]

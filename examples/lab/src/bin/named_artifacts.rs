@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
 use cifake::{Decoder, Label, Picture, load_pixels};
@@ -15,7 +15,7 @@ use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{HeatMap, Method};
 use lab::maps::{CamArgs, maps, method_named};
 use lab::part::Part;
-use lab::{detector, exit_code, progress_bar};
+use lab::{detector, exit_code, progress_bar, tail};
 
 /// Explains every picture as if it had been called FAKE and prints how many artifacts are named on
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
@@ -43,7 +43,7 @@ struct Args {
     cam: CamArgs,
     /// Share of camera pictures, in percent, that may be as far out; may be given several times
     /// [default: the calibration's].
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = tail)]
     tail: Vec<f64>,
     /// clean, static-robust or robust, or a weight file.
     #[arg(long, default_value = "clean")]
@@ -96,6 +96,7 @@ fn run(mut args: Args) -> Result<usize> {
                 (0..pictures.len()).filter(|&i| labels[i] == label).collect();
             let own: Vec<f64> =
                 of_label.iter().map(|&i| count(i, &maps[i])).collect::<Result<_>>()?;
+            ensure!(of_label.len() > 1, "two pictures of each label are needed");
             let exchanged = wrong_pictures(of_label.len(), args.seed);
             let with_another = of_label.iter().zip(&exchanged);
             let others: Vec<f64> = with_another
