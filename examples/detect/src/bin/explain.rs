@@ -11,7 +11,7 @@ use detect::{ExplainerArgs, detector, report};
 use explain::{Inquiry, html_page};
 use gradcam::{Cam, Method};
 
-/// The method that was the most faithful on validation pictures, see docs/benchmarks.md.
+/// The usual method; which is the most faithful to this detector is not settled yet.
 const METHOD: Method = Method::GradCam;
 /// Side of the overlay in a file of its own, in pixels.
 const SIDE: u32 = 512;
