@@ -35,8 +35,7 @@ pub(super) fn noise_inconsistency(view: &View) -> f64 {
     let (height, width) = (view.luma.height / 2, view.luma.width / 2);
     let level = |i: usize| {
         let (y0, x0) = (i / 2 * height, i % 2 * width);
-        let quarter = Plane::new(height, width, |y, x| view.luma.at(y0 + y, x0 + x));
-        (0.5 + immerkaer(&quarter)).ln()
+        (0.5 + immerkaer(&view.luma.crop(y0, x0, height, width))).ln()
     };
     let levels: [f64; 4] = std::array::from_fn(level);
     let mean = levels.iter().sum::<f64>() / 4.0;

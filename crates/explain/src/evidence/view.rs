@@ -55,7 +55,7 @@ impl Plane {
         })
     }
 
-    fn crop(&self, y0: usize, x0: usize, height: usize, width: usize) -> Self {
+    pub(super) fn crop(&self, y0: usize, x0: usize, height: usize, width: usize) -> Self {
         Self::new(height, width, |y, x| self.at(y0 + y, x0 + x))
     }
 }

@@ -1,9 +1,7 @@
 //! What an answer is held to.
 
+use crate::quality::MIN_ITEMS;
 use crate::{Artifact, MAX_FINDINGS};
-
-/// Findings below which an answer is refused, as in the original's instructions.
-const LEAST: usize = 6;
 
 /// What a model may name, and how much of it.
 ///
@@ -23,7 +21,7 @@ impl Rules {
     #[must_use]
     pub fn for_class(class: Option<&str>) -> Self {
         let can = |artifact: &Artifact| class.is_none_or(|class| artifact.can_concern(class));
-        Self { allowed: Artifact::all().filter(can).collect(), least: LEAST }
+        Self { allowed: Artifact::all().filter(can).collect(), least: MIN_ITEMS }
     }
 
     /// Refuses answers with fewer than `least` findings.

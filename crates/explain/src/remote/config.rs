@@ -5,6 +5,7 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 use super::RemoteError;
+use crate::quality::MIN_ITEMS;
 
 /// Longest side of what is sent; models scale larger pictures down.
 const MAX_SIDE: u32 = 2048;
@@ -91,7 +92,7 @@ impl RemoteConfig {
             model: model.into(),
             sampling: Sampling::default(),
             side: 32,
-            least: 6,
+            least: MIN_ITEMS,
             limits: Limits::default(),
         }
     }
