@@ -1,8 +1,11 @@
 //! A map over a picture, from 0 to 1.
 
+use cifake::metrics::{Bootstrap, Metric};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+
+use crate::Error;
 
 /// Keeps a constant map from being divided by 0.
 const TINY: f32 = 1e-7;
@@ -155,6 +158,37 @@ pub fn rank_correlation(a: &HeatMap, b: &HeatMap) -> f64 {
     if scale > 0.0 { product(&a, &b) / scale } else { 0.0 }
 }
 
+/// Mean [`rank_correlation`] of maps of the same pictures, with its interval.
+///
+/// Of maps of one model and of one with random weights it should be near that of maps of different
+/// pictures: a method whose maps stay the same shows edges of the picture and nothing that was learnt
+/// (Adebayo et al. 2018, "Sanity checks for saliency maps", arXiv 1810.03292).
+///
+/// # Errors
+///
+/// [`Error::Counts`] where there are not as many of both, or none.
+///
+/// # Panics
+///
+/// If the sizes of two maps of a picture differ.
+pub fn mean_rank_correlation(
+    maps: &[HeatMap],
+    others: &[HeatMap],
+    bootstrap: &Bootstrap,
+) -> Result<Metric, Error> {
+    let n = maps.len();
+    if n == 0 || others.len() != n {
+        return Err(Error::Counts { images: n, labels: n, maps: others.len() });
+    }
+    let found: Vec<f64> = maps.iter().zip(others).map(|(a, b)| rank_correlation(a, b)).collect();
+    let mean = |counts: &[u32]| {
+        [found.iter().zip(counts).map(|(x, &count)| x * f64::from(count)).sum::<f64>() / n as f64]
+    };
+    let [value] = mean(&vec![1; n]);
+    let (low, high) = bootstrap.intervals(n, mean)[0].unwrap_or((value, value));
+    Ok(Metric { value, low, high })
+}
+
 /// The rank of each value; those that are equal share the mean of theirs.
 fn mean_ranks(values: &[f32]) -> Vec<f64> {
     let mut places: Vec<usize> = (0..values.len()).collect();
@@ -198,6 +232,11 @@ mod tests {
         // scipy.stats.spearmanr([1, 2, 3, 4], [1, 1, 0, 2]) = 0.316228
         assert!((rank_correlation(&a, &map(&[1.0, 1.0, 0.0, 2.0])) - 0.316_228).abs() < 1e-6);
         assert_eq!(rank_correlation(&a, &map(&[1.0; 4])), 0.0);
+        let maps = [a.clone(), a.clone()];
+        let others = [a.clone(), map(&[1.0; 4])];
+        let mean = mean_rank_correlation(&maps, &others, &Bootstrap::new(1)).expect("two each");
+        assert!((mean.value - 0.5).abs() < 1e-12 && mean.low < 0.1 && mean.high > 0.9, "{mean:?}");
+        assert!(mean_rank_correlation(&maps, &others[..1], &Bootstrap::new(1)).is_err());
     }
 
     #[test]

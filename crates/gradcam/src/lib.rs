@@ -39,8 +39,8 @@
 //! | [`Method::EigenCam`] | first principal component, no gradient (Muhammad and Yeasin 2020, arXiv 2008.00299) |
 //!
 //! A map is a claim. [`faithfulness`] measures it, beside a random map and one that always points to
-//! the centre, and [`rank_correlation`] against a network with random weights tells whether it
-//! depends on what was learnt at all.
+//! the centre, and [`mean_rank_correlation`] with the maps of a network with random weights tells
+//! whether it depends on what was learnt at all.
 
 mod cam;
 mod error;
@@ -55,7 +55,7 @@ pub use error::Error;
 pub use faithfulness::{
     Faithfulness, FaithfulnessReport, FaithfulnessRow, deletion, faithfulness, insertion,
 };
-pub use heat_map::{HeatMap, rank_correlation};
+pub use heat_map::{HeatMap, mean_rank_correlation, rank_correlation};
 pub use method::Method;
 pub use overlay::{Colours, overlay};
 pub use region::{REGIONS, Region, regions};

@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 const ROUNDS: usize = 200;
 
 /// How activations and gradients become a map; the crate's documentation names the papers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// The default is Grad-CAM, the most usual one; how faithful each is to a detector is for
+/// [`faithfulness`](crate::faithfulness) to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Channels weighted by their mean gradient.
+    #[default]
     GradCam,
     /// Channels weighted by their positive gradients, those that matter most first.
     GradCamPlusPlus,

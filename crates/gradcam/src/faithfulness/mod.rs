@@ -1,16 +1,16 @@
 //! Whether the places that a map marks are those that the verdict rests on.
 
 mod curve;
+mod report;
 mod road;
 
-use std::fmt;
-
 use burn::tensor::{Tensor, activation};
-use cifake::metrics::{Bootstrap, Metric};
+use cifake::metrics::Bootstrap;
 use cifake::{Classifier, Label};
 use serde::{Deserialize, Serialize};
 
 pub use curve::{deletion, insertion};
+pub use report::{FaithfulnessReport, FaithfulnessRow};
 
 use crate::{Error, HeatMap};
 
@@ -32,94 +32,41 @@ pub struct Faithfulness {
     pub confidence_increase: f64,
 }
 
-/// Faithfulness over many pictures, with intervals.
-#[derive(Debug, Clone, Serialize)]
-pub struct FaithfulnessRow {
-    /// See [`Faithfulness::deletion`].
-    pub deletion: Metric,
-    /// See [`Faithfulness::insertion`].
-    pub insertion: Metric,
-    /// See [`Faithfulness::road`].
-    pub road: Metric,
-    /// See [`Faithfulness::average_drop`].
-    pub average_drop: Metric,
-    /// Share of the pictures.
-    pub confidence_increase: Metric,
-}
-
-/// Maps beside two that know nothing of the picture.
-#[derive(Debug, Clone, Serialize)]
-pub struct FaithfulnessReport {
-    /// Pictures.
-    pub n: usize,
-    /// Pictures whose map is flat.
-    pub n_flat: usize,
-    /// The maps that were given.
-    pub maps: FaithfulnessRow,
-    /// Random maps of the same size.
-    pub random: FaithfulnessRow,
-    /// A bump in the middle of every picture.
-    pub centre: FaithfulnessRow,
-    /// Every picture, in order: the map's, the random map's, the centre prior's.
-    #[serde(skip)]
-    pub samples: Vec<[Faithfulness; 3]>,
-}
-
-impl fmt::Display for FaithfulnessReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<8} {:>22} {:>22} {:>23} {:>22} {:>22}",
-            "", "deletion (low)", "insertion (high)", "ROAD (high)", "drop (low)", "rise (high)"
-        )?;
-        let show = |m: &Metric| format!("{:.3} [{:.3}, {:.3}]", m.value, m.low, m.high);
-        for (name, row) in
-            [("maps", &self.maps), ("random", &self.random), ("centre", &self.centre)]
-        {
-            writeln!(
-                f,
-                "{name:<8} {:>22} {:>22} {:>23} {:>22} {:>22}",
-                show(&row.deletion),
-                show(&row.insertion),
-                show(&row.road),
-                show(&row.average_drop),
-                show(&row.confidence_increase)
-            )?;
-        }
-        write!(f, "{} pictures, {} of them with a flat map", self.n, self.n_flat)
-    }
-}
-
-/// Measures `maps` of `images` `[batch, 3, height, width]` for the labels `targets`, and beside each
-/// a random map of its size, drawn from `seed` and the picture's place, and the centre prior.
+/// Measures several sets of maps of `images` `[batch, 3, height, width]` for the labels `targets`, each
+/// set with its name, and beside them a random map of each picture, drawn from `seed` and the picture's
+/// place, and the centre prior, both of the size of the first set's map. `progress` hears of every
+/// picture.
 ///
 /// # Errors
 ///
-/// [`Error::Counts`] where there is not one label and one map a picture, or no picture.
+/// [`Error::Counts`] where there is not one label and one map of each set a picture, or no picture.
 pub fn faithfulness(
     model: &dyn Classifier,
     images: &Tensor<4>,
     targets: &[Label],
-    maps: &[HeatMap],
+    sets: &[(&str, Vec<HeatMap>)],
     seed: u64,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<FaithfulnessReport, Error> {
     let n = images.dims()[0];
-    if n == 0 || targets.len() != n || maps.len() != n {
-        return Err(Error::Counts { images: n, labels: targets.len(), maps: maps.len() });
+    let n_maps = sets.iter().map(|(_, maps)| maps.len()).find(|len| *len != n).unwrap_or(n);
+    if n == 0 || targets.len() != n || n_maps != n || sets.is_empty() {
+        let maps = if sets.is_empty() { 0 } else { n_maps };
+        return Err(Error::Counts { images: n, labels: targets.len(), maps });
     }
     let mut samples = Vec::with_capacity(n);
-    for (place, (&target, map)) in targets.iter().zip(maps).enumerate() {
+    for (place, &target) in targets.iter().enumerate() {
         let image = images.clone().narrow(0, place, 1);
-        let (height, width) = (map.height(), map.width());
-        let random = HeatMap::random(height, width, seed.wrapping_add(place as u64));
-        let centre = HeatMap::centre_prior(height, width);
-        samples.push([map, &random, &centre].map(|map| measure(model, &image, target, map, seed)));
+        let first = &sets[0].1[place];
+        let controls = [
+            HeatMap::random(first.height(), first.width(), seed.wrapping_add(place as u64)),
+            HeatMap::centre_prior(first.height(), first.width()),
+        ];
+        let maps = sets.iter().map(|(_, maps)| &maps[place]).chain(&controls);
+        samples.push(maps.map(|map| measure(model, &image, target, map, seed)).collect());
+        progress(1);
     }
-    let bootstrap = Bootstrap::new(seed);
-    let row = |which: usize| FaithfulnessRow::new(&samples, which, &bootstrap);
-    let n_flat = maps.iter().filter(|map| map.is_flat()).count();
-    let [maps, random, centre] = [0, 1, 2].map(row);
-    Ok(FaithfulnessReport { n, n_flat, maps, random, centre, samples })
+    Ok(FaithfulnessReport::new(sets, samples, &Bootstrap::new(seed)))
 }
 
 fn measure(
@@ -142,35 +89,6 @@ fn measure(
         road: road::road(model, image, target, &map, seed),
         average_drop: (before - after).max(0.0) / before.max(1e-9),
         confidence_increase: f64::from(u8::from(after > before)),
-    }
-}
-
-impl FaithfulnessRow {
-    fn new(samples: &[[Faithfulness; 3]], which: usize, bootstrap: &Bootstrap) -> Self {
-        let values = |f: &Faithfulness| {
-            [f.deletion, f.insertion, f.road, f.average_drop, f.confidence_increase]
-        };
-        let means = |counts: &[u32]| -> [f64; 5] {
-            let mut sums = [0.0; 5];
-            for (sample, &count) in samples.iter().zip(counts) {
-                let of = values(&sample[which]);
-                sums.iter_mut().zip(of).for_each(|(sum, x)| *sum += f64::from(count) * x);
-            }
-            sums.map(|sum| sum / samples.len() as f64)
-        };
-        let value = means(&vec![1; samples.len()]);
-        let intervals = bootstrap.intervals(samples.len(), means);
-        let metric = |i: usize| {
-            let (low, high) = intervals[i].unwrap_or((value[i], value[i]));
-            Metric { value: value[i], low, high }
-        };
-        Self {
-            deletion: metric(0),
-            insertion: metric(1),
-            road: metric(2),
-            average_drop: metric(3),
-            confidence_increase: metric(4),
-        }
     }
 }
 
@@ -212,22 +130,34 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_right_map_beats_both_controls() {
+    fn the_right_map_beats_both_controls_and_is_the_best() {
         let images = Tensor::cat(vec![bright(); 4], 0);
-        let report = faithfulness(&Corner, &images, &[Label::Fake; 4], &vec![corner(8, 8); 4], 1)
-            .expect("one map a picture");
-        for control in [&report.random, &report.centre] {
-            assert!(report.maps.deletion.value < control.deletion.value, "{report:?}");
-            assert!(report.maps.insertion.value > control.insertion.value, "{report:?}");
-            assert!(report.maps.average_drop.value < control.average_drop.value, "{report:?}");
+        let wrong = HeatMap::scaled(corner(8, 8).values().iter().map(|x| 1.0 - x).collect(), 8, 8);
+        let sets = [("wrong", vec![wrong; 4]), ("right", vec![corner(8, 8); 4])];
+        let mut n_heard = 0;
+        let mut progress = |n| n_heard += n;
+        let report = faithfulness(&Corner, &images, &[Label::Fake; 4], &sets, 1, &mut progress)
+            .expect("one map of each set a picture");
+        assert_eq!((report.n, n_heard, report.best()), (4, 4, 1));
+        let [wrong, right] = &report.maps[..] else { panic!("two sets: {report:?}") };
+        for other in [wrong, &report.controls[0], &report.controls[1]] {
+            assert!(right.deletion.value < other.deletion.value, "{report:?}");
+            assert!(right.insertion.value > other.insertion.value, "{report:?}");
+            assert!(right.average_drop.value < other.average_drop.value, "{report:?}");
         }
-        assert!(report.maps.road.value >= report.random.road.value - 0.05, "{report:?}");
-        assert_eq!((report.n, report.n_flat), (4, 0));
+        assert!(right.road.value >= report.controls[0].road.value - 0.05, "{report:?}");
+        assert_eq!((right.name.as_str(), right.n_flat), ("right", 0));
     }
 
     #[test]
-    fn a_picture_without_a_map_is_an_error() {
-        let error = faithfulness(&Corner, &bright(), &[Label::Fake], &[], 1);
-        assert!(matches!(error, Err(Error::Counts { .. })));
+    fn a_picture_without_a_map_or_a_label_is_an_error() {
+        let sets = [("maps", vec![corner(8, 8)])];
+        let none = [("maps", Vec::new())];
+        for (targets, sets) in
+            [(&[][..], &sets[..]), (&[Label::Fake], &none), (&[Label::Fake], &[])]
+        {
+            let error = faithfulness(&Corner, &bright(), targets, sets, 1, &mut |_| {});
+            assert!(matches!(error, Err(Error::Counts { .. })));
+        }
     }
 }

@@ -19,6 +19,9 @@ const NOISE: f64 = 0.01;
 /// Sweeps over the unknown places, at most, and the change at which they end.
 const SWEEPS: usize = 500;
 const SETTLED: f64 = 1e-5;
+/// How far a sweep goes beyond the mean of the neighbours (successive over-relaxation): holes of half a
+/// picture settle in some dozens of sweeps, where 1 takes hundreds.
+const RELAXATION: f64 = 1.7;
 
 /// `(least relevant first - most relevant first) / 2`, the mean over the percentiles of how the
 /// probability of `target` changes when that share of the places is filled in.
@@ -51,37 +54,39 @@ pub(super) fn road(
 /// known or filled, and some noise.
 fn fill(pixels: &[f32], places: &[usize], [height, width]: [usize; 2], seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let neighbours: Vec<Vec<(usize, f64)>> =
+    let mut places = places.to_vec();
+    places.sort_unstable();
+    let neighbours: Vec<[(usize, f64); 8]> =
         places.iter().map(|&place| neighbours(place, [height, width])).collect();
-    let mut out = pixels.to_vec();
-    for plane in out.chunks_exact_mut(height * width) {
+    let mut out = Vec::with_capacity(pixels.len());
+    for plane in pixels.chunks_exact(height * width) {
+        let mut plane: Vec<f64> = plane.iter().map(|&value| value.into()).collect();
         // Where a place begins does not matter once the sweeps have settled; the mean is near.
-        let mean = plane.iter().sum::<f32>() / plane.len() as f32;
+        let mean = plane.iter().sum::<f64>() / plane.len() as f64;
         places.iter().for_each(|&place| plane[place] = mean);
         for _ in 0..SWEEPS {
             let mut change = 0.0f64;
             for (&place, neighbours) in places.iter().zip(&neighbours) {
-                let sum: f64 = neighbours.iter().map(|(at, w)| w * f64::from(plane[*at])).sum();
-                let weight: f64 = neighbours.iter().map(|(_, w)| w).sum();
-                let value = sum / weight;
-                change = change.max((value - f64::from(plane[place])).abs());
-                plane[place] = value as f32;
+                let value: f64 = neighbours.iter().map(|(at, weight)| weight * plane[*at]).sum();
+                let step = RELAXATION * (value - plane[place]);
+                change = change.max(step.abs());
+                plane[place] += step;
             }
             if change < SETTLED {
                 break;
             }
         }
-        for &place in places {
-            plane[place] += (NOISE * normal(&mut rng)) as f32;
-        }
+        places.iter().for_each(|&place| plane[place] += NOISE * normal(&mut rng));
+        out.extend(plane.into_iter().map(|value| value as f32));
     }
     out
 }
 
-/// The up to eight neighbours of a place with their weights.
-fn neighbours(place: usize, [height, width]: [usize; 2]) -> Vec<(usize, f64)> {
+/// The up to eight neighbours of a place with their weights, which sum to 1; the rest are the place itself,
+/// without weight.
+fn neighbours(place: usize, [height, width]: [usize; 2]) -> [(usize, f64); 8] {
     let (y, x) = (place / width, place % width);
-    let mut found = Vec::with_capacity(8);
+    let (mut found, mut n, mut total) = ([(place, 0.0); 8], 0, 0.0);
     for row in y.saturating_sub(1)..(y + 2).min(height) {
         for column in x.saturating_sub(1)..(x + 2).min(width) {
             let weight = match (row == y, column == x) {
@@ -89,10 +94,11 @@ fn neighbours(place: usize, [height, width]: [usize; 2]) -> Vec<(usize, f64)> {
                 (false, false) => DIAGONAL,
                 _ => DIRECT,
             };
-            found.push((row * width + column, weight));
+            found[n] = (row * width + column, weight);
+            (n, total) = (n + 1, total + weight);
         }
     }
-    found
+    found.map(|(at, weight)| (at, weight / total))
 }
 
 /// A standard normal value.

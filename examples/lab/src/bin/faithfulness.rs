@@ -1,50 +1,46 @@
 //! Measures how faithful class activation maps are.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
-use cifake::{Decoder, load_pixels};
+use cifake::metrics::Bootstrap;
+use cifake::tensor_from_rgb8;
 use clap::Parser;
-use gradcam::{Method, faithfulness};
+use explain::quality::wrong_pictures;
+use gradcam::{HeatMap, Method, faithfulness, mean_rank_correlation};
+use lab::draw::DrawArgs;
 use lab::maps::{CamArgs, maps, method_named, verdicts};
-use lab::part::Part;
+use lab::randomized::cascade;
 use lab::{detector, exit_code, progress_bar};
+use serde_json::json;
 
 /// Deletes, inserts and blurs what a map marks and prints how the detector's probability follows,
-/// for each method beside random maps and a centre prior, with 95 % bootstrap intervals.
+/// for each method beside random maps and a centre prior; then how far each method's maps are those of
+/// the same network with random weights, beside the maps of other pictures. 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  faithfulness --data ../shared/datasets/cifake --limit 1000 --json")]
+#[command(after_help = "Examples:
+  faithfulness --data ../shared/datasets/cifake --split validation --limit 1000
+  faithfulness --data ../shared/datasets/cifake --split test --json --model robust")]
 struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
-    data: Option<PathBuf>,
-    /// Validation chooses a method, test reports it.
-    #[arg(long, value_enum, default_value = "validation")]
-    split: Part,
+    #[command(flatten)]
+    draw: DrawArgs,
     /// A method; may be given several times [default: all].
     #[arg(long = "method", value_parser = method_named)]
     methods: Vec<Method>,
     #[command(flatten)]
     cam: CamArgs,
-    /// Pictures, half of them REAL, drawn by the seed.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
-    /// Seed of the draw, of the random maps and of the bootstrap.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Weight file to use instead of the built-in one, or `robust`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// A JSON object a method instead of a table.
+    /// Pictures, the first of those drawn, whose maps are compared with those of random weights.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    randomized: usize,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean")]
+    model: PathBuf,
+    /// One JSON object instead of tables.
     #[arg(long)]
     json: bool,
-    /// Measure four pictures of the committed mini set.
-    #[arg(long)]
-    smoke: bool,
 }
 
 fn main() -> ExitCode {
@@ -52,39 +48,64 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> Result<usize> {
-    if args.smoke {
-        args.data = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini"));
-        (args.split, args.limit) = (Part::Test, 4);
-    }
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }
-    let data = args.data.as_deref().context("--data is required")?;
-    let detector = detector(args.weights.as_deref())?;
-    let classifier = detector.classifier();
+    let detector = detector(Some(&args.model))?;
+    let (classifier, seed) = (detector.classifier(), args.draw.seed);
     let plan = classifier.model().compile(classifier.config());
-    let pictures = args.split.of(data)?;
-    let chosen = pictures.balanced(args.limit, args.seed);
-    let size = detector.input_size();
-    let pixels = load_pixels(&*pictures.dataset, &chosen, size, &Decoder::default())?;
-    let (width, height) = (size.0 as usize, size.1 as usize);
-    let images = cifake::tensor_from_flat_rgb8(&pixels, height, width, &Device::flex());
+    let drawn = args.draw.draw(detector.input_size())?;
+    let images = tensor_from_rgb8(&drawn.pictures, &Device::flex())?;
     let verdicts = verdicts(&plan, &images);
+    let steps = cascade(classifier, seed);
+    let n = verdicts.len();
+    let n_few = args.randomized.clamp(2, n.max(2));
     let bar = progress_bar()?;
-    bar.set_length((args.methods.len() * chosen.len()) as u64);
-    let mut out = io::stdout().lock();
-    for method in args.methods {
-        let cam = args.cam.cam(method);
-        let maps = maps(classifier, &cam, &images, &verdicts, |_| {})?;
-        let report = faithfulness(&plan, &images, &verdicts, &maps, args.seed)?;
-        bar.inc(chosen.len() as u64);
-        if args.json {
-            let json = serde_json::json!({"method": method, "report": report});
-            bar.suspend(|| writeln!(out, "{json}"))?;
-        } else {
-            bar.suspend(|| writeln!(out, "{}\n{report}\n", method.as_str()))?;
+    bar.set_length((n + args.methods.len() * (n + n_few * steps.len())) as u64);
+    let progress = |n: usize| bar.inc(n as u64);
+    let sets: Vec<(&str, Vec<HeatMap>)> = args
+        .methods
+        .iter()
+        .map(|&method| {
+            let cam = args.cam.cam(method);
+            Ok((method.as_str(), maps(classifier, &cam, &images, &verdicts, progress)?))
+        })
+        .collect::<Result<_>>()?;
+    let report = faithfulness(&plan, &images, &verdicts, &sets, seed, &mut { progress })?;
+    let (best, bootstrap) = (report.maps[report.best()].name.clone(), Bootstrap::new(seed));
+    let (others, few) = (wrong_pictures(n_few, seed), images.narrow(0, 0, n_few));
+    let mut sanity = Vec::new();
+    for (method, (name, own)) in args.methods.iter().zip(&sets) {
+        let own = &own[..n_few];
+        let wrong: Vec<HeatMap> = others.iter().map(|&other| own[other].clone()).collect();
+        sanity.push((*name, "another picture", mean_rank_correlation(own, &wrong, &bootstrap)?));
+        for (part, random) in &steps {
+            let cam = args.cam.cam(*method);
+            let random = maps(random, &cam, &few, &verdicts[..n_few], progress)?;
+            sanity.push((*name, *part, mean_rank_correlation(own, &random, &bootstrap)?));
         }
     }
     bar.finish_and_clear();
+    let (model, layer) = (detector.model_name(), args.cam.cam(args.methods[0]).layer(classifier)?);
+    let mut out = io::stdout().lock();
+    if args.json {
+        let sanity: Vec<_> = sanity
+            .iter()
+            .map(
+                |(method, random, m)| json!({"method": method, "random": random, "correlation": m}),
+            )
+            .collect();
+        let report = json!({
+            "model": model, "layer": layer.name, "seed": seed, "best": best, "faithfulness": report,
+            "randomization": sanity,
+        });
+        writeln!(out, "{report:#}")?;
+        return Ok(0);
+    }
+    writeln!(out, "{model}, maps of {}\n\n{report}\n\nbest mean rank: {best}", layer.name)?;
+    writeln!(out, "\nrank correlation with the maps of random weights, up to each part")?;
+    for (method, random, m) in sanity {
+        writeln!(out, "{method:<12} {random:<16} {:.3} [{:.3}, {:.3}]", m.value, m.low, m.high)?;
+    }
     Ok(0)
 }

@@ -33,16 +33,16 @@ struct Args {
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
-    #[arg(long, default_value = "grad-cam", value_parser = method_named)]
+    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
     /// Folder for the results.
     #[arg(long, default_value = "heatmaps")]
     out: PathBuf,
-    /// Weight file to use instead of the built-in one, or `robust`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean")]
+    model: PathBuf,
     /// One JSON object a picture instead of a table.
     #[arg(long)]
     json: bool,
@@ -62,7 +62,7 @@ fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample")];
         args.out = temporary.path().to_owned();
     }
-    let detector = detector(args.weights.as_deref())?;
+    let detector = detector(Some(&args.model))?;
     let cam = args.cam.cam(args.method);
     cam.layer(detector.classifier())?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;

@@ -1,0 +1,94 @@
+//! Pictures of a part of a data set, drawn by a seed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cifake::{Decoder, Label, Picture, Sample, load_pixels};
+
+use crate::part::Part;
+
+/// Pictures of the mini set that `--smoke` works on.
+const N_SMOKE: usize = 8;
+
+/// Which pictures a program works on.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DrawArgs {
+    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
+    #[arg(long, required_unless_present = "smoke")]
+    data: Option<PathBuf>,
+    /// Pictures of which part: validation chooses, test reports.
+    #[arg(long, value_enum, default_value = "validation")]
+    pub split: Part,
+    /// Pictures, half of them REAL, drawn by the seed.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub limit: usize,
+    /// Seed of all that is drawn.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Work on eight pictures of the committed mini set.
+    #[arg(long)]
+    pub smoke: bool,
+}
+
+/// Pictures of one size with what is known of them.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    /// The pictures.
+    pub pictures: Vec<Picture>,
+    /// Their names, labels and classes.
+    pub samples: Vec<Sample>,
+}
+
+impl DrawArgs {
+    /// The pictures, brought to `size` (width, height).
+    ///
+    /// # Errors
+    ///
+    /// If there is no data set, or a picture cannot be read.
+    pub fn draw(&self, size: (u32, u32)) -> Result<Drawn> {
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+        let (data, part, limit) = match &self.data {
+            Some(data) => (data, self.split, self.limit),
+            None if self.smoke => (&mini, Part::Test, N_SMOKE),
+            None => anyhow::bail!("--data is required"),
+        };
+        let part = part.of(data).with_context(|| format!("cannot open {}", data.display()))?;
+        let chosen = part.balanced(limit, self.seed);
+        let pixels = load_pixels(&*part.dataset, &chosen, size, &Decoder::default())?;
+        let pictures = pixels
+            .chunks_exact((size.0 * size.1 * 3) as usize)
+            .map(|pixels| Picture::new(pixels.to_vec(), size.0, size.1))
+            .collect::<Result<_, _>>()?;
+        let samples = chosen.iter().map(|&index| part.dataset.samples()[index].clone()).collect();
+        Ok(Drawn { pictures, samples })
+    }
+}
+
+impl Drawn {
+    /// What the pictures are.
+    #[must_use]
+    pub fn labels(&self) -> Vec<Label> {
+        self.samples.iter().map(|sample| sample.label).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_draws_the_same_pictures_half_of_them_real() {
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+        let draw = |seed| {
+            let (data, split) = (Some(mini.clone()), Part::Test);
+            let args = DrawArgs { data, split, limit: 6, seed, smoke: false };
+            args.draw((32, 16)).expect("the mini set is there")
+        };
+        let (first, again, other) = (draw(1), draw(1), draw(2));
+        let ids = |drawn: &Drawn| drawn.samples.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&first), ids(&again));
+        assert_ne!(ids(&first), ids(&other));
+        assert_eq!(first.labels().iter().filter(|label| **label == Label::Real).count(), 3);
+        assert!(first.pictures.iter().all(|p| (p.width(), p.height()) == (32, 16)));
+    }
+}
