@@ -116,7 +116,7 @@ mod tests {
         }
 
         fn explain(&self, _: &Subject<'_>) -> Result<Explanation, Error> {
-            let findings = self.1.clone().ok_or(Error::Calibration("broken".to_owned()))?;
+            let findings = self.1.clone().ok_or(Error::Embedder("broken".into()))?;
             Ok(Explanation { findings, remarks: vec![] })
         }
     }

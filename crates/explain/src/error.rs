@@ -21,9 +21,12 @@ pub enum Error {
         /// Of the picture.
         height: u32,
     },
-    /// A calibration that is none.
-    #[error("no calibration of evidence: {0}")]
-    Calibration(String),
+    /// Bytes that hold no calibration.
+    #[error("this is no calibration of evidence")]
+    CalibrationForm(#[source] serde_json::Error),
+    /// A calibration whose numbers are none.
+    #[error(transparent)]
+    Calibration(#[from] crate::evidence::CalibrationFault),
     /// A file of the vocabulary: a picture, a limit, a write that failed.
     #[error(transparent)]
     File(#[from] cifake::Error),
@@ -48,6 +51,9 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// Bytes that are no answers to the contest.
+    #[error("these are no explanations in the contest's form")]
+    ContestForm(#[source] serde_json::Error),
     /// A folder with explanations of another explainer, detector, method or prompt.
     #[error(
         "{folder} holds explanations of {} on {}, not of {} on {}, or of another method or prompt",
@@ -86,6 +92,40 @@ pub enum Error {
     /// An embedder that failed.
     #[error("the embedder failed: {0}")]
     Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A service that needs a key.
+    #[error("{explainer} needs a key: set {variable}")]
+    NoKey {
+        /// Who was asked for.
+        explainer: &'static str,
+        /// The variable in which programs look for it.
+        variable: &'static str,
+    },
+    /// A service that this build does not know.
+    #[error("{explainer} needs a build with the feature `remote`")]
+    NotBuilt {
+        /// Who was asked for.
+        explainer: &'static str,
+    },
+    /// A weight file of another network than the upscaler it was to be.
+    #[cfg(feature = "upscale")]
+    #[error("{path} holds no such upscaler: its weight `{key}` {reason}")]
+    UpscalerWeights {
+        /// The file.
+        path: PathBuf,
+        /// The weight.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An enlarged picture that cannot be.
+    #[cfg(feature = "upscale")]
+    #[error("an enlarged picture of {width}x{height} pixels is none, or too large")]
+    Enlarged {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+    },
     /// A model that twice gave no answer that can be used.
     #[error("{explainer} was asked twice and gave no list of artifacts")]
     Refused {

@@ -20,10 +20,11 @@
 //! |---|---|
 //! | [`Artifact`] | the 70 names that may be said |
 //! | [`evidence`] | measures, how they are spread over camera pictures, and what they support |
-//! | [`Explainer`] | whoever names artifacts: [`EvidenceExplainer`], those of `remote`, several [`Combined`] |
+//! | [`Explainer`] | whoever names artifacts: [`EvidenceExplainer`], those of `remote`, several [`Combined`]; by name, [`Voice`] |
 //! | [`prompt`], [`parse`] | what a language model is asked, and its answer, held to the list |
 //! | [`Inquiry`], [`Report`] | from a picture and its verdict to text, JSON, Markdown or a page |
 //! | [`ExplanationSet`] | explanations of many pictures as training material |
+//! | `upscale`, a feature | enlarging pictures: interpolation, FSRCNN, Real-ESRGAN |
 //! | [`quality`] | what explanations are worth, beside controls that know nothing of the picture |
 //!
 //! A picture, a path and an answer are untrusted: what is shown of them is stripped of what steers a
@@ -37,12 +38,16 @@ mod explanation;
 mod inquiry;
 mod parse;
 mod plain;
+mod png;
 mod prompt;
 pub mod quality;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod report;
 mod set;
+#[cfg(feature = "upscale")]
+pub mod upscale;
+mod voice;
 
 pub use artifact::{Artifact, Group};
 pub use combined::Combined;
@@ -52,7 +57,8 @@ pub use explanation::{
     Evidence, Explainer, Explanation, Finding, MAX_FINDINGS, MAX_WORDS, Subject,
 };
 pub use inquiry::Inquiry;
-pub use parse::{MAX_ANSWER_BYTES, Refusal, Rules, parse};
+pub use parse::{ContestAnswers, MAX_ANSWER_BYTES, Refusal, Rules, parse};
 pub use prompt::{prompt, prompt_again};
 pub use report::{Provenance, Report, contest_explanations, contest_predictions, html_page};
 pub use set::{ExplanationSet, Origin, Record, Turn};
+pub use voice::{Voice, VoiceOptions};

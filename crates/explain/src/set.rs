@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cifake::{Label, Picture, file, weights};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Explanation, Subject};
 
@@ -46,7 +46,8 @@ pub struct Turn {
 pub struct Record {
     /// Of the sample in its data set.
     pub id: String,
-    /// SHA-256 of the pixels.
+    /// SHA-256 of the pixels, in lower-case digits.
+    #[serde(deserialize_with = "hash")]
     pub sha256: String,
     /// The picture and the overlay, relative to the folder.
     pub image: [String; 2],
@@ -60,10 +61,43 @@ pub struct Record {
     pub explanation: Explanation,
 }
 
+impl Record {
+    /// The record in `line` of a set, which nobody vouches for.
+    ///
+    /// # Errors
+    ///
+    /// Where it is something else.
+    pub fn from_json(line: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(line)
+    }
+
+    /// The picture and the overlay, relative to the folder of the set; whatever the record says.
+    #[must_use]
+    pub fn files(&self) -> [String; 2] {
+        files(&self.sha256)
+    }
+}
+
+/// Names of the picture and of the overlay.
+fn files(sha256: &str) -> [String; 2] {
+    ["", ".map"].map(|kind| format!("{PICTURES}/{sha256}{kind}.png"))
+}
+
+/// 64 digits, so that they can stand in a path.
+fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() == 64 && text.bytes().all(is_digit) {
+        return Ok(text);
+    }
+    Err(serde::de::Error::custom("its `sha256` is no hash"))
+}
+
 /// A folder of explained pictures that grows by one line a picture.
 ///
 /// Whatever interrupts it, what was written stays, and a picture is explained once: opened again,
-/// the set knows the pixels that it holds. A line that was broken off is cut away.
+/// the set knows the pixels that it holds. A line that was broken off is cut away, and so are files
+/// that were. One process at a time may write to a set.
 #[derive(Debug)]
 pub struct ExplanationSet {
     folder: PathBuf,
@@ -96,8 +130,11 @@ impl ExplanationSet {
             let json = serde_json::to_vec_pretty(&origin).expect("plain data has a JSON form");
             file::write_atomic(&path, &json)?;
         }
+        for folder in [folder, &folder.join(PICTURES)] {
+            remove_broken_off(folder)?;
+        }
         let path = folder.join(RECORDS);
-        let held = read_held(&path)?;
+        let held = read(&path)?.into_iter().map(|record| record.sha256).collect();
         let records = File::options()
             .create(true)
             .append(true)
@@ -124,6 +161,15 @@ impl ExplanationSet {
         self.held.contains(&weights::sha256_hex(picture.pixels()))
     }
 
+    /// The records of the set, in the order in which they were added.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`] for a line that is none; a file that cannot be read.
+    pub fn records(&self) -> Result<Vec<Record>, Error> {
+        read(&self.folder.join(RECORDS))
+    }
+
     /// Adds what was said of `subject`, the sample `id`, whose map lies over it in `overlay`. A
     /// picture that the set holds is not added again.
     ///
@@ -141,7 +187,7 @@ impl ExplanationSet {
         if self.held.contains(&sha256) {
             return Ok(());
         }
-        let image = ["", ".map"].map(|kind| format!("{PICTURES}/{sha256}{kind}.png"));
+        let image = files(&sha256);
         for (name, picture) in image.iter().zip([subject.picture, overlay]) {
             file::write_atomic(&self.folder.join(name), &picture.to_png())?;
         }
@@ -183,10 +229,10 @@ fn conversation(prompt: &str, label: Label, explanation: &Explanation) -> [Turn;
         .map(|(from, value)| Turn { from: from.to_owned(), value })
 }
 
-/// The hashes in the file at `path`, whose last line is cut away if it has no end.
-fn read_held(path: &Path) -> Result<HashSet<String>, Error> {
+/// The records in the file at `path`, whose last line is cut away if it has no end.
+fn read(path: &Path) -> Result<Vec<Record>, Error> {
     if !path.exists() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
     let bytes = file::read_limited(path, MAX_BYTES)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -194,20 +240,31 @@ fn read_held(path: &Path) -> Result<HashSet<String>, Error> {
         file::write_atomic(path, &bytes[..whole])?;
     }
     let lines = bytes[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let hash = |(number, line): (usize, &[u8])| {
-        let record: Record = serde_json::from_slice(line).map_err(|source| Error::Record {
-            path: path.to_owned(),
-            line: number + 1,
-            source,
-        })?;
-        Ok(record.sha256)
+    let record = |(number, line): (usize, &[u8])| {
+        let refused = |source| Error::Record { path: path.to_owned(), line: number + 1, source };
+        Record::from_json(line).map_err(refused)
     };
-    lines.enumerate().map(hash).collect()
+    lines.enumerate().map(record).collect()
+}
+
+/// Takes away what [`file::write_atomic`] left in `folder` when a process was killed.
+fn remove_broken_off(folder: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let is_temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
+        if name.to_str().is_some_and(is_temporary) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use gradcam::HeatMap;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{Artifact, Finding};
@@ -253,9 +310,12 @@ mod tests {
         let path = folder.path().join(RECORDS);
         let whole = std::fs::read(&path).expect("it was written");
         std::fs::write(&path, &whole[..whole.len() - 5]).expect("it is writable");
+        let half = folder.path().join(PICTURES).join(".abc.tmp");
+        std::fs::write(&half, "half a picture").expect("it is writable");
         let mut set = ExplanationSet::open(folder.path(), origin("a")).expect("it goes on");
         let picture = |level| Picture::new(vec![level; 12], 2, 2).expect("2x2");
         assert!(set.holds(&picture(1)) && !set.holds(&picture(2)));
+        assert!(!half.exists(), "what was broken off is gone");
         add(&mut set, 2);
         assert_eq!(std::fs::read(&path).expect("it was written"), whole);
         let text = String::from_utf8(whole).expect("JSON");
@@ -264,6 +324,10 @@ mod tests {
         assert_eq!(record.conversations[0].value, "<image>\n<image>\nWhat gives it away?");
         assert_eq!(record.conversations[1].value, "Artificial smoothness: The sky has no grain.");
         assert!(record.image.iter().all(|name| folder.path().join(name).is_file()));
+        assert_eq!(record.files(), record.image);
+        let ids: Vec<String> =
+            set.records().expect("all are whole").into_iter().map(|record| record.id).collect();
+        assert_eq!(ids, ["test/1", "test/2"]);
     }
 
     #[test]
@@ -275,5 +339,29 @@ mod tests {
         std::fs::write(folder.path().join(RECORDS), "{}\n").expect("it is writable");
         let error = ExplanationSet::open(folder.path(), origin("a")).expect_err("no record");
         assert!(matches!(error, Error::Record { line: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_hash_that_leads_elsewhere_is_no_record() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut set = ExplanationSet::open(folder.path(), origin("a")).expect("a new set");
+        add(&mut set, 1);
+        let text = std::fs::read_to_string(folder.path().join(RECORDS)).expect("it was written");
+        let record = Record::from_json(text.trim_end().as_bytes()).expect("as written");
+        for hash in ["../../secret", &"A".repeat(64), &record.sha256[1..], ""] {
+            let line = text.replace(
+                &format!(r#""sha256":"{}""#, record.sha256),
+                &format!(r#""sha256":"{hash}""#),
+            );
+            assert_ne!(line, text);
+            assert!(Record::from_json(line.trim_end().as_bytes()).is_err(), "{hash}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_line_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Record::from_json(&bytes).is_err());
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Who names artifacts, as the program `explain` is told.
 
 use anyhow::Result;
-use explain::{EvidenceExplainer, Explainer};
+use explain::{Explainer, Voice, VoiceOptions};
 
 /// Who names artifacts, and where to find it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ExplainerArgs {
-    /// Who names artifacts. Gemini and OpenAI get the picture and the map over it.
-    #[arg(long, value_enum, default_value = "evidence")]
-    explainer: Kind,
+    /// evidence (measurements on the picture), gemini (key in GEMINI_API_KEY) or openai (or a service
+    /// in its manner; key in OPENAI_API_KEY). The latter two get the picture and the map over it.
+    #[arg(long, default_value = "evidence", value_parser = voice_named)]
+    explainer: Voice,
     /// Model of gemini or openai.
     #[arg(long, value_name = "NAME")]
     language_model: Option<String>,
@@ -17,14 +18,9 @@ pub struct ExplainerArgs {
     url: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    /// Measurements on the picture.
-    Evidence,
-    /// Google's service; the key is in GEMINI_API_KEY.
-    Gemini,
-    /// OpenAI's or one in its manner; the key is in OPENAI_API_KEY.
-    Openai,
+fn voice_named(name: &str) -> Result<Voice, String> {
+    let known = || Voice::ALL.map(Voice::as_str).join(", ");
+    Voice::from_name(name).ok_or_else(|| format!("there is no explainer `{name}`: {}", known()))
 }
 
 impl ExplainerArgs {
@@ -34,38 +30,9 @@ impl ExplainerArgs {
     ///
     /// If a key is missing, or this build has no remote explainers.
     pub fn explainer(&self) -> Result<Box<dyn Explainer>> {
-        match self.explainer {
-            Kind::Evidence => Ok(Box::new(EvidenceExplainer::embedded())),
-            #[cfg(feature = "remote")]
-            kind => self.remote(kind),
-            #[cfg(not(feature = "remote"))]
-            _ => anyhow::bail!("this program was built without `--features remote`"),
-        }
-    }
-
-    #[cfg(feature = "remote")]
-    fn remote(&self, kind: Kind) -> Result<Box<dyn Explainer>> {
-        use anyhow::Context;
-        use explain::remote::{ApiKey, GeminiExplainer, OpenAiExplainer, RemoteConfig};
-
-        let mut config = match kind {
-            Kind::Gemini => RemoteConfig::gemini(),
-            _ => RemoteConfig::open_ai("https://api.openai.com/v1", "gpt-4o-mini"),
-        };
-        if let Some(url) = &self.url {
-            config.base_url.clone_from(url);
-        }
-        if let Some(model) = &self.language_model {
-            config.model.clone_from(model);
-        }
-        let key = |name: &str| std::env::var(name).map(ApiKey::new);
-        Ok(match kind {
-            Kind::Gemini => {
-                let key = key("GEMINI_API_KEY").context("set GEMINI_API_KEY to a key")??;
-                Box::new(GeminiExplainer::new(config, key)?)
-            }
-            // A service on this machine may ask for none.
-            _ => Box::new(OpenAiExplainer::new(config, key("OPENAI_API_KEY").ok().transpose()?)?),
-        })
+        let key = self.explainer.key_variable().and_then(|name| std::env::var(name).ok());
+        let options =
+            VoiceOptions { model: self.language_model.clone(), url: self.url.clone(), key };
+        Ok(self.explainer.explainer(options)?)
     }
 }

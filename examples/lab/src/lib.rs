@@ -12,11 +12,17 @@ pub mod attacked;
 pub mod choice;
 mod comparison;
 pub mod curve;
+pub mod draw;
 mod exit;
+pub mod explained;
+pub mod explainer;
 pub mod latency;
 pub mod maps;
 pub mod part;
+pub mod randomized;
 pub mod training;
+pub mod upscalers;
+pub mod voices;
 
 pub use exit::exit_code;
 

@@ -71,6 +71,19 @@ fn n_entries(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
+/// The files in `folder` with their bytes, by name.
+fn files(folder: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).expect("it was built");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).expect("it is a file");
+        (path.file_name().expect("it has a name").to_owned(), bytes)
+    };
+    let mut files: Vec<_> = paths.filter(|path| path.is_file()).map(read).collect();
+    files.sort();
+    files
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().expect("it is UTF-8")
 }
@@ -125,19 +138,41 @@ fn ten_kills_change_no_byte_of_a_set() {
             n_before = n_entries(&broken);
         },
     );
-    let files = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).expect("it was built");
-        let read = |path: PathBuf| {
-            let bytes = std::fs::read(&path).expect("it is a file");
-            (path.file_name().expect("it has a name").to_owned(), bytes)
-        };
-        let mut files: Vec<_> =
-            entries.map(|entry| read(entry.expect("it can be read").path())).collect();
-        files.sort();
-        files
-    };
     let [ours, theirs] = [files(&unbroken), files(&broken)];
     assert_eq!(ours.len(), theirs.len());
+    for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
+        assert!(name == other && ours == theirs, "{} differs", name.display());
+    }
+}
+
+#[test]
+fn ten_kills_change_no_byte_of_a_set_of_explanations() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
+    let start = |out: &Path| {
+        let data = mini();
+        let arguments = ["--data", text(&data), "--split", "train", "--out", text(out)];
+        program(env!("CARGO_BIN_EXE_build_explanations"), &arguments)
+    };
+    finish(start(&unbroken));
+    // After some more pictures, and at any moment of the next.
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let pictures = broken.join("images");
+    let mut n_before = 0;
+    kill_ten_times(
+        |_| start(&broken),
+        || {
+            let begun = std::time::Instant::now();
+            while n_entries(&pictures) < n_before + 3 && begun.elapsed() < Duration::from_secs(60) {
+                sleep_up_to(&mut rng, 1..2);
+            }
+            sleep_up_to(&mut rng, 0..3);
+            n_before = n_entries(&pictures);
+        },
+    );
+    let all = |folder: &Path| [files(&folder.join("images")), files(folder)].concat();
+    let [ours, theirs] = [all(&unbroken), all(&broken)];
+    assert!(ours.len() > 50 && ours.len() == theirs.len(), "{} {}", ours.len(), theirs.len());
     for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
         assert!(name == other && ours == theirs, "{} differs", name.display());
     }

@@ -13,42 +13,92 @@ const N_STEPS: usize = 200;
 /// Largest calibration that is read.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// Why numbers are no calibration.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationFault {
+    /// Measures that are missing, unknown or in another order.
+    #[error("the calibration is not of the measures of this version: calibrate again")]
+    Measures,
+    /// A label without a picture.
+    #[error("a calibration needs pictures of both labels")]
+    NoPictures,
+    /// Numbers that are no quantiles.
+    #[error("the quantiles of {measure} in the calibration are not {n} numbers that rise")]
+    Quantiles {
+        /// Name of the measure.
+        measure: String,
+        /// Quantiles of each label.
+        n: usize,
+    },
+    /// A share that none may be.
+    #[error("{0} % of the camera pictures cannot be out of the ordinary: 0 to 50 can")]
+    Tail(f64),
+    /// Pictures that are too small to be measured.
+    #[error("pictures of {0} pixels a side cannot be measured: 16 or more can")]
+    PictureSide(u32),
+}
+
 /// A measure's values over many pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
-    /// Name of the measure.
-    pub measure: String,
-    /// Whether it tells REAL from FAKE well enough to be used.
-    pub used: bool,
+    measure: String,
+    used: bool,
     /// 201 quantiles over camera pictures, from the least value to the largest.
-    pub real: Vec<f64>,
+    real: Vec<f64>,
     /// The same over generated pictures.
-    pub fake: Vec<f64>,
+    fake: Vec<f64>,
 }
 
 impl Spread {
-    /// The spread of `values` of `measure`, each with its label.
+    /// The spread of `values` of `measure`, each with its label; `used` if the measure tells the labels
+    /// apart well enough.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If a label has no value.
-    #[must_use]
-    pub fn new(measure: Measure, values: &[(Label, f64)], used: bool) -> Self {
+    /// [`CalibrationFault::NoPictures`] if a label has no value; [`CalibrationFault::Quantiles`] if one is
+    /// no number.
+    pub fn new(
+        measure: Measure,
+        values: &[(Label, f64)],
+        used: bool,
+    ) -> Result<Self, CalibrationFault> {
         let quantiles = |label: Label| {
             let of_label = values.iter().filter(|(other, _)| *other == label);
             let mut sorted: Vec<f64> = of_label.map(|(_, value)| *value).collect();
-            assert!(!sorted.is_empty(), "no value of a {label} picture");
             sorted.sort_by(f64::total_cmp);
-            let last = (sorted.len() - 1) as f64;
+            let last = sorted.len().checked_sub(1).ok_or(CalibrationFault::NoPictures)? as f64;
             // Six digits say all that the pictures know.
             let rounded = |value: f64| format!("{value:.6e}").parse().unwrap_or(value);
-            (0..=N_STEPS)
+            Ok((0..=N_STEPS)
                 .map(|i| rounded(sorted[(last * i as f64 / N_STEPS as f64).round() as usize]))
-                .collect()
+                .collect())
         };
-        let [real, fake] = [Label::Real, Label::Fake].map(quantiles);
-        Self { measure: measure.name().to_owned(), used, real, fake }
+        let (real, fake) = (quantiles(Label::Real)?, quantiles(Label::Fake)?);
+        Self { measure: measure.name().to_owned(), used, real, fake }.checked()
+    }
+
+    fn checked(self) -> Result<Self, CalibrationFault> {
+        let rises = |of: &Vec<f64>| {
+            of.len() == N_STEPS + 1 && of.is_sorted() && of.iter().all(|value| value.is_finite())
+        };
+        if rises(&self.real) && rises(&self.fake) {
+            return Ok(self);
+        }
+        Err(CalibrationFault::Quantiles { measure: self.measure, n: N_STEPS + 1 })
+    }
+
+    /// Name of the measure.
+    #[must_use]
+    pub fn measure(&self) -> &str {
+        &self.measure
+    }
+
+    /// Whether it tells REAL from FAKE well enough to be used.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.used
     }
 
     /// Share of the camera pictures with a lower value, in percent; of equal ones half.
@@ -78,26 +128,53 @@ impl Spread {
 }
 
 /// The spreads of all measures, and from where on a value is out of the ordinary.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
-    /// The pictures that it was made of.
-    pub origin: String,
-    /// Height and width of the pictures.
-    pub side: u32,
-    /// A value is out of the ordinary where at most this share of camera pictures, in percent, is as
-    /// far out.
-    pub tail: f64,
-    /// One for each measure.
-    pub spreads: Vec<Spread>,
+    origin: String,
+    side: u32,
+    tail: f64,
+    spreads: Vec<Spread>,
+}
+
+/// The same as a file holds it, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    origin: String,
+    side: u32,
+    tail: f64,
+    spreads: Vec<Spread>,
 }
 
 impl Calibration {
+    /// A calibration of `spreads`, one for each measure in the order of [`Measure::all`], that was made
+    /// of pictures called `origin`, of `side` pixels in height and width. A value is out of the ordinary
+    /// where at most the share `tail` of camera pictures, in percent, is as far out.
+    ///
+    /// # Errors
+    ///
+    /// A [`CalibrationFault`].
+    pub fn new(
+        origin: String,
+        side: u32,
+        tail: f64,
+        spreads: Vec<Spread>,
+    ) -> Result<Self, CalibrationFault> {
+        if !spreads.iter().map(Spread::measure).eq(Measure::all().map(Measure::name)) {
+            return Err(CalibrationFault::Measures);
+        }
+        if side < 16 {
+            return Err(CalibrationFault::PictureSide(side));
+        }
+        let spreads = spreads.into_iter().map(Spread::checked).collect::<Result<_, _>>()?;
+        Self { origin, side, tail, spreads }.with_tail(tail)
+    }
+
     /// The calibration in the JSON file at `path`.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if it cannot be read, [`Error::Calibration`] if it is none.
+    /// [`Error::File`] if it cannot be read; those of [`from_json`](Self::from_json).
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         Self::from_json(&file::read_limited(path, MAX_BYTES)?)
     }
@@ -106,50 +183,61 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`Error::Calibration`] if a measure is missing or unknown, or its quantiles do not rise.
+    /// [`Error::CalibrationForm`] if it is something else, [`Error::Calibration`] if its numbers are none.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
-        let calibration: Self =
-            serde_json::from_slice(json).map_err(|error| Error::Calibration(error.to_string()))?;
-        let fail = |reason: String| Err(Error::Calibration(reason));
-        let names = calibration.spreads.iter().map(|spread| spread.measure.as_str());
-        if !names.eq(Measure::all().map(Measure::name)) {
-            return fail("its measures are not those of this version".to_owned());
+        let Unchecked { origin, side, tail, spreads } =
+            serde_json::from_slice(json).map_err(Error::CalibrationForm)?;
+        Ok(Self::new(origin, side, tail, spreads)?)
+    }
+
+    /// The same with another tail.
+    ///
+    /// # Errors
+    ///
+    /// [`CalibrationFault::Tail`] if it is not in 0 to 50.
+    pub fn with_tail(self, tail: f64) -> Result<Self, CalibrationFault> {
+        if !(0.0..=50.0).contains(&tail) {
+            return Err(CalibrationFault::Tail(tail));
         }
-        for spread in &calibration.spreads {
-            for quantiles in [&spread.real, &spread.fake] {
-                let rises =
-                    quantiles.is_sorted() && quantiles.iter().all(|value| value.is_finite());
-                if quantiles.len() != N_STEPS + 1 || !rises {
-                    return fail(format!("the quantiles of {} do not rise", spread.measure));
-                }
-            }
-        }
-        if !(0.0..=50.0).contains(&calibration.tail) || calibration.side < 16 {
-            return fail("its tail or its side is out of range".to_owned());
-        }
-        Ok(calibration)
+        Ok(Self { tail, ..self })
+    }
+
+    /// The pictures that it was made of.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Height and width of the pictures.
+    #[must_use]
+    pub fn side(&self) -> u32 {
+        self.side
+    }
+
+    /// Share of camera pictures, in percent, that are as far out as what is out of the ordinary.
+    #[must_use]
+    pub fn tail(&self) -> f64 {
+        self.tail
     }
 
     /// The spread of `measure`.
-    ///
-    /// # Panics
-    ///
-    /// If a measure has no spread, which the constructors exclude.
     #[must_use]
     pub fn spread(&self, measure: Measure) -> &Spread {
-        let mut spreads = self.spreads.iter();
-        spreads.find(|spread| spread.measure == measure.name()).expect("one for each measure")
+        &self.spreads[measure.index()]
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn spread(real: impl Iterator<Item = f64>) -> Spread {
         let measure = Measure::all().next().expect("there are measures");
         let values: Vec<_> = real.map(|value| (Label::Real, value)).collect();
-        Spread::new(measure, &[values, vec![(Label::Fake, 0.0)]].concat(), true)
+        let values = [values, vec![(Label::Fake, 0.0)]].concat();
+        Spread::new(measure, &values, true).expect("both labels have values")
     }
 
     #[test]
@@ -168,28 +256,57 @@ mod tests {
         assert!((30.0..45.0).contains(&mostly_none.percentile(0.0)), "half of the equal ones");
     }
 
+    /// 1 is ordinary, 2 is not.
+    fn spreads() -> Vec<Spread> {
+        let values = [(Label::Real, 1.0), (Label::Fake, 2.0)];
+        let spread = |measure| Spread::new(measure, &values, true).expect("both labels");
+        Measure::all().map(spread).collect()
+    }
+
     #[test]
-    fn a_broken_calibration_is_refused() {
-        let spreads = |used: bool| {
-            let spread =
-                |measure| Spread::new(measure, &[(Label::Real, 1.0), (Label::Fake, 2.0)], used);
-            Measure::all().map(spread).collect::<Vec<_>>()
-        };
-        let good =
-            Calibration { origin: "a test".into(), side: 32, tail: 2.5, spreads: spreads(true) };
-        let read = |calibration: &Calibration| {
-            Calibration::from_json(&serde_json::to_vec(calibration).expect("plain data"))
-        };
-        assert_eq!(read(&good).expect("as written"), good);
-        let mut fewer = good.clone();
-        fewer.spreads.pop();
-        let mut falls = good.clone();
-        falls.spreads[0].real[0] = 5.0;
-        let tail = Calibration { tail: f64::NAN, ..good };
-        for broken in [fewer, falls] {
-            assert!(read(&broken).is_err());
+    fn a_calibration_is_read_as_it_was_written() {
+        let calibration = Calibration::new("a test".into(), 32, 2.5, spreads()).expect("whole");
+        let json = serde_json::to_vec(&calibration).expect("plain data");
+        assert_eq!(Calibration::from_json(&json).expect("as written"), calibration);
+        assert!(matches!(Calibration::from_json(&json[1..]), Err(Error::CalibrationForm(_))));
+    }
+
+    #[test]
+    fn what_is_no_calibration_is_refused_by_its_fault() {
+        let new = |side, tail, spreads| Calibration::new(String::new(), side, tail, spreads);
+        let fault = |made: Result<Calibration, _>| made.expect_err("it is refused");
+        let mut fewer = spreads();
+        fewer.pop();
+        assert_eq!(fault(new(32, 5.0, fewer)), CalibrationFault::Measures);
+        let mut turned = spreads();
+        turned.swap(0, 1);
+        assert_eq!(fault(new(32, 5.0, turned)), CalibrationFault::Measures);
+        for number in [f64::NAN, f64::INFINITY, 5.0] {
+            let mut broken = spreads();
+            broken[0].real[0] = number;
+            assert!(matches!(fault(new(32, 5.0, broken)), CalibrationFault::Quantiles { .. }));
         }
-        assert!(Calibration::from_json(b"{").is_err());
-        assert!(read(&tail).is_err(), "NaN has no JSON form");
+        assert_eq!(fault(new(15, 5.0, spreads())), CalibrationFault::PictureSide(15));
+        assert_eq!(fault(new(32, 51.0, spreads())), CalibrationFault::Tail(51.0));
+        assert!(new(32, f64::NAN, spreads()).is_err());
+        let measure = Measure::all().next().expect("there are measures");
+        let real = [(Label::Real, 1.0)];
+        assert_eq!(Spread::new(measure, &real, true), Err(CalibrationFault::NoPictures));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(mut at in 0.0f64..1.0, byte: u8, rest in prop::collection::vec(any::<u8>(), 0..64)) {
+            let calibration = Calibration::new("a test".into(), 32, 2.5, spreads()).expect("whole");
+            let mut json = serde_json::to_vec(&calibration).expect("plain data");
+            at *= json.len() as f64;
+            json[at as usize] = byte;
+            for bytes in [&json, &rest] {
+                if let Ok(read) = Calibration::from_json(bytes) {
+                    let percentile = read.spread(Measure::all().next().expect("one")).percentile(1.5);
+                    prop_assert!((0.0..=100.0).contains(&percentile));
+                }
+            }
+        }
     }
 }

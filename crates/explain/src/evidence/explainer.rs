@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cifake::Label;
-use gradcam::{REGIONS, regions};
+use gradcam::{HeatMap, Region, regions};
 
 use super::view::View;
 use super::{Calibration, Measure, Side};
@@ -11,6 +11,9 @@ use crate::{Error, Evidence, Explainer, Explanation, Finding, MAX_FINDINGS, Subj
 
 /// How many of the nine regions count as where the detector looked.
 const LOOKED_AT: usize = 4;
+/// Share of a measure's map that its strongest region holds at least, where it has a place at all; an
+/// even map has 1/9.
+const LEAST_SHARE: f64 = 0.14;
 /// With fewer findings than this a remark says that there are few.
 const FEW: usize = 3;
 
@@ -20,12 +23,12 @@ static EMBEDDED: LazyLock<Calibration> = LazyLock::new(|| {
 });
 
 /// Names an artifact of a FAKE picture where the measure that supports it is out of the ordinary, and
-/// most so at a place where the detector looked.
+/// comes from a place where the detector looked.
 ///
-/// For each measure that its calibration uses, the value of the whole picture is held against camera
-/// pictures; if too few of them are as far out, the measure is taken again in nine overlapping
-/// windows, one a region, and the artifact is named if the window that is furthest out is among the
-/// four regions in which the map is strongest.
+/// For each measure that its calibration uses, the value of the picture is held against camera
+/// pictures; if too few of them are as far out, and the region from which most of the value comes is
+/// among the four in which the detector's map is strongest, the artifact is named there. Of a measure
+/// that comes from everywhere alike the artifact is named without a region.
 #[derive(Debug, Clone)]
 pub struct EvidenceExplainer {
     calibration: Calibration,
@@ -50,23 +53,25 @@ impl EvidenceExplainer {
         &self.calibration
     }
 
-    /// The measures that are out of the ordinary on the whole picture, furthest first, with values and
-    /// percentiles.
-    fn outliers(&self, view: &View) -> Vec<(Measure, f64, f64)> {
+    /// The measures that are out of the ordinary, furthest first, with their values and maps.
+    fn outliers(&self, view: &View) -> Vec<(Measure, f64, HeatMap)> {
         let mut found = Vec::new();
         for measure in Measure::all() {
             let spread = self.calibration.spread(measure);
-            let value = measure.of(view);
-            let tail = spread.tail(value, measure.side());
-            if spread.used && tail <= self.calibration.tail {
-                found.push((measure, value, tail));
+            if !spread.is_used() {
+                continue;
+            }
+            let measured = measure.of(view);
+            let tail = spread.tail(measured.value, measure.side());
+            if tail <= self.calibration.tail() {
+                found.push((tail, (measure, measured.value, measured.heat_map())));
             }
         }
-        found.sort_by(|a, b| a.2.total_cmp(&b.2));
-        found
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.into_iter().map(|(_, outlier)| outlier).collect()
     }
 
-    fn finding(&self, measure: Measure, value: f64, region: &str) -> Finding {
+    fn finding(&self, measure: Measure, value: f64, region: Option<String>) -> Finding {
         let percentile = self.calibration.spread(measure).percentile(value);
         let evidence = Evidence { measure: measure.name().to_owned(), value, percentile };
         let (side, share) = match measure.side() {
@@ -74,17 +79,20 @@ impl EvidenceExplainer {
             Side::High => ("higher", percentile),
         };
         let unit = if measure.unit().is_empty() { "" } else { " " };
+        let place = match &region {
+            Some(region) => format!("most of all in the {region}"),
+            None => "everywhere alike".to_owned(),
+        };
         let (first, rest) = measure.means().split_at(1);
         let explanation = format!(
-            "{}{rest}, most of all in the {region}: {} {value:.3}{unit}{}, {side} than in {share:.1} % of \
-             camera pictures.",
+            "{}{rest}, {place}: {} {value:.3}{unit}{}, {side} than in {share:.1} % of camera pictures.",
             first.to_uppercase(),
             measure.name(),
             measure.unit(),
         );
         Finding {
             artifact: measure.artifact(),
-            region: Some(region.to_owned()),
+            region,
             evidence: Some(evidence),
             explanation,
             said_by: vec![self.name().to_owned()],
@@ -103,7 +111,7 @@ impl Explainer for EvidenceExplainer {
     fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
         let picture = subject.picture;
         let (width, height) = (picture.width(), picture.height());
-        let expected = self.calibration.side;
+        let expected = self.calibration.side();
         if (width, height) != (expected, expected) {
             return Err(Error::PictureSize { expected, width, height });
         }
@@ -118,17 +126,17 @@ impl Explainer for EvidenceExplainer {
                 .push(say("The map is flat: nothing says where the detector looked."));
             return Ok(explanation);
         }
-        let view = View::new(picture);
-        let windows = view.windows();
-        let looked_at: Vec<String> =
-            regions(subject.map).into_iter().take(LOOKED_AT).map(|region| region.name).collect();
+        let has_some = |region: &Region| region.share > 0.0;
+        let strongest_first = regions(subject.map).into_iter().take(LOOKED_AT).filter(has_some);
+        let looked_at: Vec<String> = strongest_first.map(|region| region.name).collect();
         let possible = |measure: Measure| match subject.class {
             Some(class) => measure.artifact().can_concern(class),
             None => measure.artifact().concerns_anything(),
         };
-        for (measure, value, _) in self.outliers(&view) {
-            let region = REGIONS[furthest(measure, &windows)];
-            if possible(measure) && looked_at.iter().any(|name| name == region) {
+        for (measure, value, map) in self.outliers(&View::new(picture)) {
+            let region = strongest(&map);
+            let is_looked_at = region.as_ref().is_none_or(|name| looked_at.contains(name));
+            if possible(measure) && is_looked_at {
                 explanation.findings.push(self.finding(measure, value, region));
             }
         }
@@ -142,13 +150,102 @@ impl Explainer for EvidenceExplainer {
     }
 }
 
-/// The window in which `measure` is furthest out on its side.
-fn furthest(measure: Measure, windows: &[View; 9]) -> usize {
-    let out = |window: &View| match measure.side() {
-        Side::Low => -measure.of(window),
-        Side::High => measure.of(window),
-    };
-    let values = windows.each_ref().map(out);
-    // The first of equal ones.
-    (0..9).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+/// The region from which most of a measure comes; `None` where it comes from everywhere.
+fn strongest(map: &HeatMap) -> Option<String> {
+    let first = regions(map).into_iter().next().filter(|region| region.share >= LEAST_SHARE);
+    first.filter(|_| !map.is_flat()).map(|region| region.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use cifake::Picture;
+
+    use super::super::Spread;
+    use super::*;
+
+    /// The one measure that is used: the share of the pixels of which a channel is black.
+    const MEASURE: &str = "clipped dark";
+
+    /// Camera pictures have values of `MEASURE` from 0 to 0.099.
+    fn explainer(tail: f64) -> EvidenceExplainer {
+        let values: Vec<(Label, f64)> = (0..100)
+            .flat_map(|i| [(Label::Real, f64::from(i) / 1000.0), (Label::Fake, 0.5)])
+            .collect();
+        let spread = |measure: Measure| Spread::new(measure, &values, measure.name() == MEASURE);
+        let spreads = Measure::all().map(spread).collect::<Result<_, _>>().expect("both labels");
+        let calibration = Calibration::new("a test".to_owned(), 32, tail, spreads);
+        EvidenceExplainer::new(calibration.expect("one for each measure"))
+    }
+
+    /// Grey, with a black square of `side` pixels in the upper left corner.
+    fn picture(side: usize) -> Picture {
+        let is_black = |at: usize| at / 32 < side && at % 32 < side;
+        let pixels = (0..32 * 32).flat_map(|at| [if is_black(at) { 0 } else { 128 }; 3]);
+        Picture::new(pixels.collect(), 32, 32).expect("32x32")
+    }
+
+    /// A map whose hot place of four by four is at (`y`, `x`).
+    fn map(y: usize, x: usize) -> HeatMap {
+        let values = (0..16).map(|place| f32::from(u8::from(place == 4 * y + x)));
+        HeatMap::scaled(values.collect(), 4, 4)
+    }
+
+    fn explain(tail: f64, picture: &Picture, map: &HeatMap, label: Label) -> Explanation {
+        let subject = Subject { picture, map, label, p_fake: 0.5, class: None };
+        explainer(tail).explain(&subject).expect("the picture has the size")
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_where_the_detector_looked_is_named_there() {
+        let found = explain(5.0, &picture(11), &map(0, 0), Label::Fake);
+        let [finding] = &found.findings[..] else { panic!("one: {found:?}") };
+        assert_eq!(finding.artifact.name(), "Artificial enhancement artifacts");
+        assert_eq!(finding.region.as_deref(), Some("top left"));
+        let evidence = finding.evidence.as_ref().expect("it was measured");
+        assert_eq!((evidence.measure.as_str(), evidence.value), (MEASURE, 121.0 / 1024.0));
+        assert_eq!((evidence.percentile, &*finding.said_by[0]), (100.0, "evidence"));
+        assert!(finding.explanation.contains("most of all in the top left: clipped dark 0.118"));
+        assert_eq!(found.remarks.len(), 1, "one finding is few: {found:?}");
+    }
+
+    #[test]
+    fn elsewhere_in_camera_pictures_and_of_real_ones_nothing_is_named() {
+        // 6 x 6 of 1,024 pixels are 0.035, as every third camera picture has them.
+        for (picture, map, label) in [
+            (picture(11), map(3, 3), Label::Fake),
+            (picture(6), map(0, 0), Label::Fake),
+            (picture(11), map(0, 0), Label::Real),
+            (picture(11), HeatMap::scaled(vec![1.0; 16], 4, 4), Label::Fake),
+        ] {
+            let found = explain(5.0, &picture, &map, label);
+            assert_eq!(found.findings, [], "{label}");
+            assert_eq!(found.remarks.is_empty(), label == Label::Real);
+        }
+        assert_eq!(explain(50.0, &picture(8), &map(0, 0), Label::Fake).findings.len(), 1);
+    }
+
+    #[test]
+    fn what_is_everywhere_is_named_without_a_region() {
+        let found = explain(5.0, &picture(32), &map(3, 3), Label::Fake);
+        assert_eq!((found.findings.len(), &found.findings[0].region), (1, &None));
+        assert!(found.findings[0].explanation.contains("everywhere alike"));
+    }
+
+    #[test]
+    fn a_picture_of_another_size_is_refused() {
+        let (picture, map) =
+            (Picture::new(vec![0; 16 * 32 * 3], 32, 16).expect("32x16"), map(0, 0));
+        let subject =
+            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.5, class: None };
+        let error = explainer(5.0).explain(&subject).expect_err("it is too low");
+        assert!(matches!(error, Error::PictureSize { expected: 32, width: 32, height: 16 }));
+    }
+
+    #[test]
+    fn the_embedded_calibration_is_of_these_measures() {
+        let calibration = EvidenceExplainer::embedded().calibration().clone();
+        assert_eq!(calibration.side(), 32);
+        let n_used = Measure::all().filter(|m| calibration.spread(*m).is_used()).count();
+        assert!((11..Measure::all().len()).contains(&n_used), "{n_used}");
+    }
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use cifake::Picture;
+use gradcam::HeatMap;
 use serde::{Deserialize, Serialize};
 
 use super::view::View;
-use super::{colour, edge, noise, spectrum};
+use super::{Measured, colour, edge, light, noise, sharpness, spectrum};
 use crate::Artifact;
 
 /// On which side of the ordinary a measure speaks for an artifact.
@@ -27,7 +28,7 @@ struct Entry {
     side: Side,
     /// What a value on that side means, before "most of all in the centre".
     means: &'static str,
-    compute: fn(&View) -> f64,
+    compute: fn(&View) -> Measured,
 }
 
 /// A number about a picture, with the one artifact that it can support.
@@ -87,16 +88,31 @@ impl Measure {
     /// If a side of the picture is shorter than 16 pixels.
     #[must_use]
     pub fn value(self, picture: &Picture) -> f64 {
-        assert!(picture.width().min(picture.height()) >= 16, "at least 16 pixels a side");
-        self.of(&View::new(picture))
+        self.of(&View::new(checked(picture))).value
     }
 
-    pub(super) fn of(self, view: &View) -> f64 {
+    /// Where on `picture` its value comes from: the stronger, the more of it; at the measure's own
+    /// size.
+    ///
+    /// # Panics
+    ///
+    /// If a side of the picture is shorter than 16 pixels.
+    #[must_use]
+    pub fn map(self, picture: &Picture) -> HeatMap {
+        self.of(&View::new(checked(picture))).heat_map()
+    }
+
+    pub(super) fn of(self, view: &View) -> Measured {
         (self.entry().compute)(view)
     }
 
+    /// Its place among all.
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     fn entry(self) -> &'static Entry {
-        &LIST[usize::from(self.0)]
+        &LIST[self.index()]
     }
 }
 
@@ -113,16 +129,21 @@ impl fmt::Debug for Measure {
 /// If a side of the picture is shorter than 16 pixels.
 #[must_use]
 pub fn measure_all(picture: &Picture) -> Vec<f64> {
+    let view = View::new(checked(picture));
+    Measure::all().map(|measure| measure.of(&view).value).collect()
+}
+
+/// `picture`, if blocks and windows fit into it.
+fn checked(picture: &Picture) -> &Picture {
     assert!(picture.width().min(picture.height()) >= 16, "at least 16 pixels a side");
-    let view = View::new(picture);
-    Measure::all().map(|measure| measure.of(&view)).collect()
+    picture
 }
 
 /// An entry in the order of its columns.
 const fn entry(
     name: &'static str,
     unit: &'static str,
-    compute: fn(&View) -> f64,
+    compute: fn(&View) -> Measured,
     side: Side,
     artifact: &'static str,
     means: &'static str,
@@ -134,28 +155,124 @@ use Side::{High, Low};
 
 static LIST: [Entry; 24] = [
     entry(
-        "noise level",
-        "levels",
-        noise::noise_level,
+        "edge aliasing",
+        "of the slope",
+        edge::edge_aliasing,
         High,
-        "Random noise patterns in detailed areas",
-        "fine detail is noisier than a sensor and JPEG leave it",
+        "Aliasing along high-contrast edges",
+        "strong edges jump within a single pixel, as detail does that was sampled without smoothing",
     ),
     entry(
-        "chroma noise",
-        "levels",
-        noise::chroma_noise,
-        High,
-        "Unnatural color transitions",
-        "colours jump from pixel to pixel",
-    ),
-    entry(
-        "noise inconsistency",
+        "sharpness inconsistency",
         "",
-        noise::noise_inconsistency,
+        sharpness::sharpness_inconsistency,
         High,
         "Resolution inconsistencies within regions",
-        "noise is uneven, as if parts had been made at different resolutions",
+        "sharpness differs from block to block, as if parts had been made at different resolutions",
+    ),
+    entry(
+        "quiet share",
+        "of the pixels",
+        noise::quiet_share,
+        High,
+        "Artificial smoothness",
+        "surfaces lack the grain that a sensor leaves",
+    ),
+    entry(
+        "high-frequency share",
+        "of the power",
+        spectrum::high_frequency_share,
+        High,
+        "Frequency domain signatures",
+        "more power lies at the highest frequencies than in a reduced photograph",
+    ),
+    entry(
+        "detail noise",
+        "levels",
+        noise::detail_noise,
+        High,
+        "Random noise patterns in detailed areas",
+        "detailed areas fluctuate from pixel to pixel like noise",
+    ),
+    entry(
+        "edge overshoot",
+        "of the step",
+        edge::edge_overshoot,
+        High,
+        "Over-sharpening artifacts",
+        "brightness swings back behind strong steps, as after sharpening",
+    ),
+    entry(
+        "centre sharpness",
+        "",
+        sharpness::centre_sharpness,
+        High,
+        "Fake depth of field",
+        "the middle is sharp and what surrounds it fades",
+    ),
+    entry(
+        "planar shading",
+        "of the variance",
+        light::planar_shading,
+        High,
+        "Unnatural Lighting Gradients",
+        "quiet areas are perfectly even ramps of light, without grain",
+    ),
+    entry(
+        "clipped dark",
+        "of the pixels",
+        colour::clipped_dark,
+        High,
+        "Artificial enhancement artifacts",
+        "colour channels are crushed to black, as by strong enhancement",
+    ),
+    entry(
+        "sharpest block",
+        "",
+        sharpness::sharpest_block,
+        High,
+        "Excessive sharpness in certain image regions",
+        "one part is far sharper than the rest",
+    ),
+    entry(
+        "colour off edges",
+        "of the change of colour",
+        edge::colour_off_edges,
+        Low,
+        "Unnatural color transitions",
+        "colours switch at outlines and hardly drift within surfaces",
+    ),
+    entry(
+        "highlight share",
+        "of the bright spots",
+        light::highlight_share,
+        High,
+        "Unrealistic specular highlights",
+        "small bright spots sit on what is brightest already, like pasted highlights",
+    ),
+    entry(
+        "channel incoherence",
+        "levels",
+        noise::channel_incoherence,
+        High,
+        "Color coherence breaks",
+        "green and blue detail do not move together as behind one lens",
+    ),
+    entry(
+        "patch repetition",
+        "",
+        spectrum::patch_repetition,
+        High,
+        "Texture repetition patterns",
+        "two separate patches of the texture match",
+    ),
+    entry(
+        "checker phase",
+        "",
+        noise::checker_phase,
+        High,
+        "Regular grid-like artifacts in textures",
+        "a checkerboard of two pixels keeps its phase over whole patches",
     ),
     entry(
         "residual kurtosis",
@@ -166,108 +283,12 @@ static LIST: [Entry; 24] = [
         "detail is crowded into few places and missing in the others",
     ),
     entry(
-        "channel coupling",
-        "",
-        noise::channel_coupling,
-        Low,
-        "Color coherence breaks",
-        "red, green and blue detail do not move together as behind one lens",
-    ),
-    entry(
-        "flat share",
-        "of the pixels",
-        noise::flat_share,
-        High,
-        "Artificial smoothness",
-        "surfaces lack the grain that a sensor leaves",
-    ),
-    entry(
-        "sharpness contrast",
-        "",
-        noise::sharpness_contrast,
-        High,
-        "Excessive sharpness in certain image regions",
-        "few places are sharp and the rest is not",
-    ),
-    entry(
         "edge width",
         "pixels",
         edge::edge_width,
         Low,
         "Jagged edges in curved structures",
         "edges take fewer pixels than a lens and a reduction leave them",
-    ),
-    entry(
-        "overshoot",
-        "of the edge",
-        edge::overshoot,
-        High,
-        "Over-sharpening artifacts",
-        "edges swing over, as after sharpening",
-    ),
-    entry(
-        "edge coherence",
-        "",
-        edge::edge_coherence,
-        High,
-        "Synthetic material appearance",
-        "colour and brightness change at the very same edges, as if painted",
-    ),
-    entry(
-        "centre sharpness",
-        "",
-        edge::centre_sharpness,
-        High,
-        "Artificial depth of field in object presentation",
-        "the middle is sharp and what surrounds it is not",
-    ),
-    entry(
-        "blockiness",
-        "",
-        edge::blockiness,
-        High,
-        "Discontinuous surfaces",
-        "brightness jumps at the borders of blocks",
-    ),
-    entry(
-        "spectral slope",
-        "",
-        spectrum::spectral_slope,
-        High,
-        "Frequency domain signatures",
-        "the spectrum does not fall as that of a photograph",
-    ),
-    entry(
-        "fine detail",
-        "log10 of the power",
-        spectrum::fine_detail,
-        High,
-        "Artificial enhancement artifacts",
-        "there is more of the finest detail than a reduced photograph holds",
-    ),
-    entry(
-        "checkerboard",
-        "",
-        spectrum::checkerboard,
-        High,
-        "Aliasing along high-contrast edges",
-        "detail alternates from pixel to pixel",
-    ),
-    entry(
-        "spectral peak",
-        "log10",
-        spectrum::spectral_peak,
-        High,
-        "Repeated element patterns",
-        "one frequency stands out of the texture",
-    ),
-    entry(
-        "repetition",
-        "",
-        spectrum::repetition,
-        High,
-        "Texture repetition patterns",
-        "a texture repeats itself",
     ),
     entry(
         "colourfulness",
@@ -286,22 +307,6 @@ static LIST: [Entry; 24] = [
         "colours are as saturated as in a graded film",
     ),
     entry(
-        "highlights",
-        "of the pixels",
-        colour::highlights,
-        High,
-        "Unrealistic specular highlights",
-        "places are burnt out",
-    ),
-    entry(
-        "contrast",
-        "levels",
-        colour::contrast,
-        High,
-        "Movie-poster like composition of ordinary scenes",
-        "light and shadow are as far apart as on a poster",
-    ),
-    entry(
         "dark channel",
         "levels",
         colour::dark_channel,
@@ -310,17 +315,33 @@ static LIST: [Entry; 24] = [
         "every small place holds something almost black, as in staged light",
     ),
     entry(
-        "lighting plane",
-        "of the variance",
-        colour::lighting_plane,
+        "blockiness",
+        "",
+        edge::blockiness,
         High,
-        "Unnatural Lighting Gradients",
-        "brightness changes evenly over everything",
+        "Discontinuous surfaces",
+        "brightness jumps at the borders of blocks",
+    ),
+    entry(
+        "spectral peak",
+        "log10",
+        spectrum::spectral_peak,
+        High,
+        "Repeated element patterns",
+        "one frequency stands out of the texture",
+    ),
+    entry(
+        "contrast",
+        "levels",
+        light::contrast,
+        High,
+        "Movie-poster like composition of ordinary scenes",
+        "light and shadow are as far apart as on a poster",
     ),
     entry(
         "symmetry",
         "",
-        colour::symmetry,
+        light::symmetry,
         Low,
         "Asymmetric features in naturally symmetric objects",
         "left and right differ",
@@ -352,6 +373,8 @@ mod tests {
         for picture in [grey, board, small.expect("20x16")] {
             for (measure, value) in Measure::all().zip(measure_all(&picture)) {
                 assert!(value.is_finite(), "{measure:?}: {value}");
+                let map = measure.map(&picture);
+                assert!(map.values().iter().all(|x| (0.0..=1.0).contains(x)), "{measure:?}");
             }
         }
     }

@@ -1,84 +1,118 @@
 //! What varies from pixel to pixel.
 
-use super::view::{Plane, View, correlation, quantile};
+use super::Measured;
+use super::plane::{Plane, TIE};
+use super::view::View;
 
-/// Standard deviation of the noise in luma: the mean size of the response to a mask that is blind to
-/// edges (Immerkær 1996, "Fast noise variance estimation").
-pub(super) fn noise_level(view: &View) -> f64 {
-    immerkaer(&view.luma)
+/// Share of the pixels around which, in 5x5, the response to a mask that is blind to edges is less
+/// than a fifth of the picture's (Immerkær 1996, "Fast noise variance estimation"; poor against rich
+/// texture: Zhong et al. 2023, "PatchCraft", arXiv 2311.12397).
+pub(super) fn quiet_share(view: &View) -> Measured {
+    let limit = 0.2 * view.noise.mean() - TIE;
+    let map = view.noise.blurred(5).mask(|noise| noise < limit);
+    Measured { value: map.mean(), map }
 }
 
-/// The same in the two chroma differences, their root mean square.
-pub(super) fn chroma_noise(view: &View) -> f64 {
-    let [cb, cr] = view.chroma.each_ref().map(immerkaer);
-    ((cb * cb + cr * cr) / 2.0).sqrt()
-}
-
-fn immerkaer(plane: &Plane) -> f64 {
-    const MASK: [[f64; 3]; 3] = [[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]];
-    let responses = Plane::new(plane.height - 2, plane.width - 2, |y, x| {
-        let mut sum = 0.0;
-        for (dy, row) in MASK.iter().enumerate() {
-            for (dx, weight) in row.iter().enumerate() {
-                sum += weight * plane.at(y + dy, x + dx);
-            }
-        }
-        sum.abs()
-    });
-    (std::f64::consts::PI / 2.0).sqrt() / 6.0 * responses.mean()
-}
-
-/// Spread of the noise level over the quarters of the picture: the standard deviation of the
-/// logarithm of 1/2 + its level (Mahdian and Saic 2009, "Using noise inconsistencies for blind image
-/// forensics").
-pub(super) fn noise_inconsistency(view: &View) -> f64 {
-    let (height, width) = (view.luma.height / 2, view.luma.width / 2);
-    let level = |i: usize| {
-        let (y0, x0) = (i / 2 * height, i % 2 * width);
-        (0.5 + immerkaer(&view.luma.crop(y0, x0, height, width))).ln()
-    };
-    let levels: [f64; 4] = std::array::from_fn(level);
-    let mean = levels.iter().sum::<f64>() / 4.0;
-    (levels.iter().map(|level| (level - mean).powi(2)).sum::<f64>() / 4.0).sqrt()
+/// Level of the noise, as a standard deviation, in the quarter of the picture that varies most
+/// (Immerkær 1996; fluctuation in rich texture: Zhong et al. 2023).
+pub(super) fn detail_noise(view: &View) -> Measured {
+    let spread = view.luma.variance(5).map(f64::sqrt);
+    let least = spread.quantile(0.75) - TIE;
+    let rich = spread.mask(|spread| spread >= least);
+    let map = view.noise.zip(&rich, |noise, rich| noise * rich);
+    let scale = (std::f64::consts::PI / 2.0).sqrt() / 6.0;
+    Measured { value: scale * map.sum() / rich.sum(), map }
 }
 
 /// Excess kurtosis of the residual of luma: natural pictures are quiet in most places and loud in
 /// few (Lyu and Farid 2005, "How realistic is photorealistic?").
-pub(super) fn residual_kurtosis(view: &View) -> f64 {
+pub(super) fn residual_kurtosis(view: &View) -> Measured {
     let residual = view.luma.residual();
-    let n = residual.values().len() as f64;
     let mean = residual.mean();
-    let moment = |k: i32| residual.values().iter().map(|v| (v - mean).powi(k)).sum::<f64>() / n;
+    let moment = |k: i32| residual.map(|v| (v - mean).powi(k)).mean();
     let variance = moment(2);
-    if variance > 1e-6 { moment(4) / (variance * variance) - 3.0 } else { 0.0 }
+    let value = if variance > 1e-6 { moment(4) / (variance * variance) - 3.0 } else { 0.0 };
+    Measured { value, map: residual.map(|v| (v - mean).powi(2)) }
 }
 
-/// Mean correlation of the residuals of red and blue with that of green: demosaicing and the optics
-/// of a camera tie the channels together (Gallagher and Chen 2008, "Image authentication by detecting
-/// traces of demosaicing").
-pub(super) fn channel_coupling(view: &View) -> f64 {
-    let [red, green, blue] = view.rgb.each_ref().map(Plane::residual);
-    let with_green = |plane: &Plane| correlation(plane.values(), green.values());
-    (with_green(&red) + with_green(&blue)) / 2.0
+/// Root mean square of the difference between the detail of green and of blue, in levels: details of a
+/// scene move all channels of a camera together (Gunturk, Altunbasak and Mersereau 2002, "Color plane
+/// interpolation using alternating projections"; chroma residuals of generated pictures: Li, Li, Tan
+/// and Huang 2020, "Identification of deep network generated images using disparities in color
+/// components").
+pub(super) fn channel_incoherence(view: &View) -> Measured {
+    let weights = [1.0, 4.0, 6.0, 4.0, 1.0];
+    let binomial = weights.map(|down| weights.map(|across| down * across / 256.0));
+    let [_, green, blue] = &view.rgb;
+    let difference = green.zip(blue, |green, blue| green - blue);
+    let map = difference.zip(&difference.correlated(&binomial), |d, smooth| (d - smooth).powi(2));
+    Measured { value: map.mean().sqrt(), map }
 }
 
-/// Share of the pixels around which luma varies by less than a level and a half (standard deviation in
-/// blocks of 3x3).
-pub(super) fn flat_share(view: &View) -> f64 {
+/// How far a checkerboard of two pixels keeps its phase: mean size of the mean diagonal Haar coefficient
+/// in windows of 8x8, over the mean size of all; grain has none (Odena, Dumoulin and Olah 2016,
+/// "Deconvolution and checkerboard artifacts").
+pub(super) fn checker_phase(view: &View) -> Measured {
     let luma = &view.luma;
-    let is_flat = Plane::new(luma.height - 2, luma.width - 2, |y, x| {
-        let block = || (0..9).map(|i| luma.at(y + i / 3, x + i % 3));
-        let mean = block().sum::<f64>() / 9.0;
-        let variance = block().map(|v| (v - mean).powi(2)).sum::<f64>() / 9.0;
-        f64::from(u8::from(variance.sqrt() < 1.5))
+    let diagonal = Plane::new(luma.height / 2, luma.width / 2, |y, x| {
+        let at = |dy: usize, dx: usize| luma.at(2 * y + dy, 2 * x + dx);
+        (at(0, 0) - at(0, 1) - at(1, 0) + at(1, 1)) / 2.0
     });
-    is_flat.mean()
+    let n_windows = |side: usize| (side - 4) / 2 + 1;
+    let map = Plane::new(n_windows(diagonal.height), n_windows(diagonal.width), |y, x| {
+        diagonal.crop(2 * y, 2 * x, 4, 4).mean().abs()
+    });
+    Measured { value: map.mean() / (diagonal.map(f64::abs).mean() + 0.25), map }
 }
 
-/// Ratio of the ninth decile of the gradient of luma to its median: how much sharper the sharpest
-/// places are than the rest.
-pub(super) fn sharpness_contrast(view: &View) -> f64 {
-    let gradient = view.luma.gradient();
-    let [median, ninth] = [0.5, 0.9].map(|share| quantile(gradient.values().to_vec(), share));
-    (1.0 + ninth) / (1.0 + median)
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests::{assert_near, coloured, dot, grey};
+    use super::*;
+
+    #[test]
+    fn all_but_what_lies_around_a_dot_is_quiet() {
+        // The mask answers in 3x3 pixels, which windows of 5x5 see from 7x7.
+        let found = quiet_share(&dot(10, 10));
+        assert_near(found.value, (1024.0 - 49.0) / 1024.0);
+        assert_near(found.map.at(7, 7), 0.0);
+        assert_near(found.map.at(6, 6), 1.0);
+    }
+
+    #[test]
+    fn noise_is_measured_where_the_picture_varies() {
+        // The upper quarter is a checkerboard of 0 and 100, to which the mask answers 16 x 50, and less
+        // at its borders.
+        let view = grey(|y, x| if y < 8 && (y + x) % 2 == 0 { 100 } else { 0 });
+        let found = detail_noise(&view);
+        let scale = (std::f64::consts::PI / 2.0).sqrt() / 6.0;
+        assert_near(found.map.at(4, 16), 800.0);
+        assert!(found.value > scale * 500.0 && found.value < scale * 800.0, "{}", found.value);
+        // Less than a quarter varies: every pixel counts as rich. The mask's sizes add up to 16.
+        assert_near(detail_noise(&dot(10, 10)).value, scale * 1600.0 / 1024.0);
+    }
+
+    #[test]
+    fn a_dot_has_the_kurtosis_of_its_residual() {
+        // 100 once and -12.5 eight times among 900: the moments are 12.5 and 111328.125.
+        assert_near(residual_kurtosis(&dot(10, 10)).value, 111_328.125 / 156.25 - 3.0);
+        assert_near(residual_kurtosis(&grey(|_, _| 3)).value, 0.0);
+    }
+
+    #[test]
+    fn a_dot_of_one_channel_is_incoherent_and_one_of_all_is_not() {
+        // 64^2 (1 - 2 36/256 + 70^2 / 256^2) = 3250.25: the squares of the weights sum to 70^2.
+        let green = coloured(|y, x| [0, if (y, x) == (9, 20) { 64 } else { 0 }, 0]);
+        assert_near(channel_incoherence(&green).value, (3250.25f64 / 1024.0).sqrt());
+        assert_near(channel_incoherence(&dot(9, 20)).value, 0.0);
+    }
+
+    #[test]
+    fn a_checkerboard_keeps_its_phase() {
+        let board = grey(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
+        assert_near(checker_phase(&board).value, 100.0 / 100.25);
+        // Turned over from square to square, the coefficients of a window cancel.
+        let turned = grey(|y, x| if (y + x + y / 2 + x / 2) % 2 == 0 { 0 } else { 100 });
+        assert_near(checker_phase(&turned).value, 0.0);
+    }
 }

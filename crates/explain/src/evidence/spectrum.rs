@@ -3,19 +3,18 @@
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use super::view::{Plane, View};
+use super::Measured;
+use super::plane::Plane;
+use super::view::View;
 
-/// The slope of an even area: as steep as the smoothest photographs.
-const EVEN: f64 = -4.0;
+/// Where high frequencies begin, in cycles a pixel: seven eighths of the highest along an axis.
+const HIGH: f64 = 7.0 / 16.0;
 
-/// Power of every frequency of `plane` less its mean, under a Hann window; row by row from frequency 0.
-fn power(plane: &Plane, hann: bool) -> Vec<f64> {
+/// Power of every frequency of `plane` less its mean, under a Hann window.
+fn power(plane: &Plane) -> Plane {
     let (height, width) = (plane.height, plane.width);
     let mean = plane.mean();
     let window = |at: usize, side: usize| {
-        if !hann {
-            return 1.0;
-        }
         let phase = 2.0 * std::f64::consts::PI * (at as f64 + 0.5) / side as f64;
         0.5 - 0.5 * phase.cos()
     };
@@ -32,108 +31,112 @@ fn power(plane: &Plane, hann: bool) -> Vec<f64> {
         .map(|(y, x)| values[y * width + x])
         .collect();
     columns.process(&mut turned);
-    (0..height * width).map(|i| turned[i % width * height + i / width].norm_sqr()).collect()
+    Plane::new(height, width, |y, x| turned[x * height + y].norm_sqr())
 }
 
-/// Cycles a pixel of the `at`-th of `side` frequencies, without its sign.
-fn frequency(at: usize, side: usize) -> f64 {
-    at.min(side - at) as f64 / side as f64
+/// Power beyond [`HIGH`], and all.
+fn high_and_all(plane: &Plane) -> (f64, f64) {
+    let power = power(plane);
+    let cycles = |at: usize, side: usize| at.min(side - at) as f64 / side as f64;
+    let high = Plane::new(power.height, power.width, |y, x| {
+        let (down, across) = (cycles(y, power.height), cycles(x, power.width));
+        if down * down + across * across >= HIGH * HIGH { power.at(y, x) } else { 0.0 }
+    });
+    (high.sum(), power.sum())
 }
 
-/// Frequency and power of every place but the mean's.
-fn radial(plane: &Plane) -> impl Iterator<Item = (f64, f64)> {
-    let (height, width) = (plane.height, plane.width);
-    power(plane, true).into_iter().enumerate().skip(1).map(move |(i, power)| {
-        (frequency(i / width, height).hypot(frequency(i % width, width)), power)
-    })
-}
-
-/// Slope of the logarithm of power over that of frequency, from one cycle in eight pixels to one in
-/// two (Dzanic, Shah and Witherden 2020, "Fourier spectrum discrepancies in deep network generated
-/// images"; natural pictures fall by about 2). Where there is no power, [`EVEN`].
-pub(super) fn spectral_slope(view: &View) -> f64 {
-    const N_RINGS: usize = 8;
-    let mut rings = [(0.0, 0.0); N_RINGS];
-    for (frequency, power) in radial(&view.luma) {
-        let ring = ((frequency - 0.125) / 0.375 * N_RINGS as f64).floor();
-        if (0.0..N_RINGS as f64).contains(&ring) {
-            let (sum, n) = &mut rings[ring as usize];
-            (*sum, *n) = (*sum + power, *n + 1.0);
-        }
-    }
-    let point = |(i, (sum, n)): (usize, &(f64, f64))| {
-        let frequency = 0.125 + 0.375 * (i as f64 + 0.5) / N_RINGS as f64;
-        (*n > 0.0).then(|| (frequency.ln(), (1.0 + sum / n).ln()))
-    };
-    let points: Vec<(f64, f64)> = rings.iter().enumerate().filter_map(point).collect();
-    let n = points.len() as f64;
-    let mean_x = points.iter().map(|p| p.0).sum::<f64>() / n;
-    let mean_y = points.iter().map(|p| p.1).sum::<f64>() / n;
-    if mean_y < 1e-6 {
-        return EVEN;
-    }
-    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    covariance / variance
-}
-
-/// Share of the power above a third of a cycle a pixel, as a logarithm to base 10 (Durall, Keuper and
-/// Keuper 2020, "Watch your up-convolution").
-pub(super) fn fine_detail(view: &View) -> f64 {
-    let (mut fine, mut all) = (0.0, 0.0);
-    for (frequency, power) in radial(&view.luma) {
-        all += power;
-        if frequency > 1.0 / 3.0 {
-            fine += power;
-        }
-    }
-    ((1e-3 + fine) / (1.0 + all)).log10()
-}
-
-/// Power of the residual at a period of two pixels, along rows or columns, over its mean: what
-/// up-convolutions leave (Odena, Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts").
-pub(super) fn checkerboard(view: &View) -> f64 {
-    let residual = view.luma.residual();
-    let (height, width) = (residual.height, residual.width);
-    let power = power(&residual, false);
-    let is_peak = |i: usize| i / width == height / 2 || i % width == width / 2;
-    let mean = power.iter().sum::<f64>() / power.len() as f64;
-    let peaks: Vec<f64> = (0..power.len()).filter(|&i| is_peak(i)).map(|i| power[i]).collect();
-    (1.0 + peaks.iter().sum::<f64>() / peaks.len() as f64) / (1.0 + mean)
+/// Share of the power beyond seven eighths of the highest frequency (radial spectra: Durall, Keuper and
+/// Keuper 2020, "Watch your up-convolution"; Dzanic, Shah and Witherden 2020, "Fourier spectrum
+/// discrepancies in deep network generated images"). The map is the root of that power in nine
+/// overlapping windows.
+pub(super) fn high_frequency_share(view: &View) -> Measured {
+    let luma = &view.luma;
+    let (high, all) = high_and_all(luma);
+    let (height, width) = (luma.height / 2, luma.width / 2);
+    let map = Plane::new(3, 3, |y, x| {
+        high_and_all(&luma.crop(y * height / 2, x * width / 2, height, width)).0.sqrt()
+    });
+    Measured { value: high / (all + 1.0), map }
 }
 
 /// The largest single power of the residual over the mean of all, as a logarithm to base 10: peaks
 /// are periodic traces (Corvi et al. 2023, "On the detection of synthetic images generated by diffusion
-/// models").
-pub(super) fn spectral_peak(view: &View) -> f64 {
-    let power = power(&view.luma.residual(), true);
-    let mean = power.iter().sum::<f64>() / power.len() as f64;
-    ((1.0 + power.iter().copied().fold(0.0, f64::max)) / (1.0 + mean)).log10()
+/// models"). The map is the size of the residual.
+pub(super) fn spectral_peak(view: &View) -> Measured {
+    let residual = view.luma.residual();
+    let power = power(&residual);
+    let most = power.values().iter().copied().fold(0.0, f64::max);
+    let value = ((1.0 + most) / (1.0 + power.mean())).log10();
+    Measured { value, map: residual.map(f64::abs) }
 }
 
-/// Largest correlation of the residual with itself, shifted by three pixels or more and up to a quarter
-/// of a side: textures that repeat.
-pub(super) fn repetition(view: &View) -> f64 {
-    let residual = view.luma.residual();
-    let (height, width) = (residual.height, residual.width);
-    let (most_y, most_x) = (height / 4, width / 4);
-    let mut largest: f64 = 0.0;
-    for dy in 0..=most_y {
-        for dx in -(most_x as isize)..=most_x as isize {
-            if dy < 3 && dx.unsigned_abs() < 3 || (dy == 0 && dx < 0) {
-                continue;
-            }
-            largest = largest.max(shifted_correlation(&residual, dy, dx));
+/// Largest correlation of two patches of 8x8 that do not overlap, of luma less its 9x9 mean (block
+/// matching: Fridrich, Soukal and Lukáš 2003, "Detection of copy-move forgery in digital images"). Norms
+/// are regularized by two levels a pixel. The map marks the pair.
+pub(super) fn patch_repetition(view: &View) -> Measured {
+    let detail = view.luma.zip(&view.luma.blurred(9), |luma, mean| luma - mean);
+    let starts = |side: usize| (0..=side - 8).step_by(4);
+    let mut patches = Vec::new();
+    for y in starts(detail.height) {
+        for x in starts(detail.width) {
+            let patch = detail.crop(y, x, 8, 8);
+            let mean = patch.mean();
+            let patch = patch.map(|value| value - mean);
+            let norm = (patch.map(|value| value * value).sum() + 256.0).sqrt();
+            patches.push((y, x, patch.map(|value| value / norm)));
         }
     }
-    largest
+    let mut best = (f64::NEG_INFINITY, [(0, 0); 2]);
+    for (i, (y, x, patch)) in patches.iter().enumerate() {
+        for (y2, x2, other) in &patches[i + 1..] {
+            if y.abs_diff(*y2) >= 8 || x.abs_diff(*x2) >= 8 {
+                let found = patch.zip(other, |a, b| a * b).sum();
+                if found > best.0 {
+                    best = (found, [(*y, *x), (*y2, *x2)]);
+                }
+            }
+        }
+    }
+    let mut map = detail.map(|_| 0.0);
+    for (y, x) in best.1 {
+        (0..64).for_each(|at| map.add(y + at / 8, x + at % 8, 1.0));
+    }
+    Measured { value: best.0, map }
 }
 
-fn shifted_correlation(plane: &Plane, dy: usize, dx: isize) -> f64 {
-    let left = dx.min(0).unsigned_abs();
-    let right = dx.max(0).unsigned_abs();
-    let (height, width) = (plane.height - dy, plane.width - left - right);
-    let here = Plane::new(height, width, |y, x| plane.at(y, x + left));
-    let there = Plane::new(height, width, |y, x| plane.at(y + dy, x + right));
-    super::view::correlation(here.values(), there.values())
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests::{assert_near, grey};
+    use super::*;
+
+    #[test]
+    fn half_of_the_power_is_high_where_two_waves_are_as_strong() {
+        // A wave of period 2 beside a square wave of period 8, whose frequencies are 4 and 12 of 32.
+        // Hann's window leaves 12^2 of the 1,024 squares, and a transform of 1,024 values multiplies
+        // them by as many.
+        let view = grey(|_, x| 100 + 20 * (x % 2) as u8 + 20 * (x / 4 % 2) as u8);
+        let unit = 1024.0 * 144.0;
+        let found = high_frequency_share(&view);
+        assert_near(found.value, 100.0 * unit / (200.0 * unit + 1.0));
+        assert!(found.map.values().iter().all(|root| *root > 1.0));
+    }
+
+    #[test]
+    fn a_checkerboard_is_one_peak() {
+        // Its residual is +-50 in 30x30 pixels: a peak of 50^2 15^4 over a mean of 50^2 11.25^2.
+        let board = grey(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
+        let (peak, mean) = (2500.0 * 15f64.powi(4), 2500.0 * 11.25f64.powi(2));
+        assert_near(spectral_peak(&board).value, ((1.0 + peak) / (1.0 + mean)).log10());
+    }
+
+    #[test]
+    fn two_equal_patches_are_found() {
+        // A dot in each: less the mean of 64 its squares sum to 100^2 63/64.
+        let view = grey(|y, x| if [(4, 4), (20, 20)].contains(&(y, x)) { 100 } else { 0 });
+        let squares = 1e4 * 63.0 / 64.0;
+        let found = patch_repetition(&view);
+        assert_near(found.value, squares / (squares + 256.0));
+        assert_eq!((found.map.at(0, 0), found.map.at(23, 23), found.map.sum()), (1.0, 1.0, 128.0));
+        assert_near(patch_repetition(&grey(|_, _| 5)).value, 0.0);
+    }
 }

@@ -71,14 +71,17 @@ impl Survey {
 
     /// The calibration that these pictures, of `side` pixels, give: a measure is used if it tells the
     /// labels apart on the side on which it supports its artifact, near-grey pictures aside.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// A [`CalibrationFault`](super::CalibrationFault): a label is missing, the tail is none.
     pub fn calibration(
         &self,
         rows: &[SurveyRow],
         origin: String,
         side: u32,
         tail: f64,
-    ) -> Calibration {
+    ) -> Result<Calibration, Error> {
         let spread = |(place, measure): (usize, Measure)| {
             let values = self.labels.iter().zip(&self.values);
             let values: Vec<_> = values.map(|(label, values)| (*label, values[place])).collect();
@@ -86,7 +89,7 @@ impl Survey {
             let used = row.auc.low.min(row.auc_coloured.low) > 0.5 + LEAST_DISTANCE;
             Spread::new(measure, &values, used)
         };
-        let spreads = Measure::all().enumerate().map(spread).collect();
-        Calibration { origin, side, tail, spreads }
+        let spreads = Measure::all().enumerate().map(spread).collect::<Result<_, _>>()?;
+        Ok(Calibration::new(origin, side, tail, spreads)?)
     }
 }

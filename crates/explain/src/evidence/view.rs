@@ -1,72 +1,31 @@
-//! A rectangle of a picture in the planes that measures read.
+//! A picture in the planes that measures read.
 
 use cifake::Picture;
 
-/// One value a pixel, in levels of a byte.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plane {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    values: Vec<f64>,
-}
+use super::plane::Plane;
 
-impl Plane {
-    pub(super) fn new(height: usize, width: usize, at: impl Fn(usize, usize) -> f64) -> Self {
-        let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-        Self { height, width, values: places.map(|(y, x)| at(y, x)).collect() }
-    }
+const SOBEL: [[f64; 3]; 3] = [[-0.125, 0.0, 0.125], [-0.25, 0.0, 0.25], [-0.125, 0.0, 0.125]];
+const LAPLACE: [[f64; 3]; 3] = [[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]];
+/// Blind to planes and to straight edges (Immerkær 1996, "Fast noise variance estimation").
+const IMMERKAER: [[f64; 3]; 3] = [[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]];
 
-    pub(super) fn at(&self, y: usize, x: usize) -> f64 {
-        self.values[y * self.width + x]
-    }
-
-    pub(super) fn values(&self) -> &[f64] {
-        &self.values
-    }
-
-    pub(super) fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
-    }
-
-    /// Differences to the right, with one column less, and downwards, with one row less.
-    pub(super) fn differences(&self) -> [Self; 2] {
-        [
-            Self::new(self.height, self.width - 1, |y, x| self.at(y, x + 1) - self.at(y, x)),
-            Self::new(self.height - 1, self.width, |y, x| self.at(y + 1, x) - self.at(y, x)),
-        ]
-    }
-
-    /// Size of the gradient by central differences, without the outermost pixels.
-    pub(super) fn gradient(&self) -> Self {
-        Self::new(self.height - 2, self.width - 2, |y, x| {
-            let across = self.at(y + 1, x + 2) - self.at(y + 1, x);
-            let down = self.at(y + 2, x + 1) - self.at(y, x + 1);
-            across.hypot(down) / 2.0
-        })
-    }
-
-    /// What the mean of the eight neighbours does not tell, without the outermost pixels.
-    pub(super) fn residual(&self) -> Self {
-        Self::new(self.height - 2, self.width - 2, |y, x| {
-            let block = (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx)));
-            let sum: f64 = block.map(|(dy, dx)| self.at(y + dy, x + dx)).sum();
-            let centre = self.at(y + 1, x + 1);
-            centre - (sum - centre) / 8.0
-        })
-    }
-
-    pub(super) fn crop(&self, y0: usize, x0: usize, height: usize, width: usize) -> Self {
-        Self::new(height, width, |y, x| self.at(y0 + y, x0 + x))
-    }
-}
-
-/// Red, green, blue, luma and the two chroma differences of ITU-R BT.601, as JPEG has them but
-/// centred at 0.
+/// The planes of a picture, in levels of a byte.
 #[derive(Debug, Clone)]
 pub(super) struct View {
+    /// Red, green and blue.
     pub(super) rgb: [Plane; 3],
+    /// Luma of ITU-R BT.601.
     pub(super) luma: Plane,
+    /// Its two chroma differences, 0 of what is grey.
     pub(super) chroma: [Plane; 2],
+    /// Slope of luma to the right and downwards, by Sobel's masks.
+    pub(super) slope: [Plane; 2],
+    /// Size of the slope.
+    pub(super) gradient: Plane,
+    /// Size of the Laplacian of luma.
+    pub(super) laplacian: Plane,
+    /// Size of the response of luma to [`IMMERKAER`].
+    pub(super) noise: Plane,
 }
 
 impl View {
@@ -78,51 +37,67 @@ impl View {
             })
         };
         let rgb = [channel(0), channel(1), channel(2)];
-        let mixed = |weights: [f64; 3]| {
-            Plane::new(height, width, |y, x| {
-                rgb.iter().zip(weights).map(|(plane, weight)| weight * plane.at(y, x)).sum()
-            })
-        };
-        let luma = mixed([0.299, 0.587, 0.114]);
-        let chroma = [mixed([-0.168_736, -0.331_264, 0.5]), mixed([0.5, -0.418_688, -0.081_312])];
-        Self { rgb, luma, chroma }
-    }
-
-    /// Its nine overlapping windows of half its height and width, in reading order.
-    pub(super) fn windows(&self) -> [Self; 9] {
-        let (height, width) = (self.luma.height, self.luma.width);
-        std::array::from_fn(|i| {
-            let (y, x) = (i / 3 * (height - height / 2) / 2, i % 3 * (width - width / 2) / 2);
-            let crop = |plane: &Plane| plane.crop(y, x, height / 2, width / 2);
-            Self {
-                rgb: self.rgb.each_ref().map(crop),
-                luma: crop(&self.luma),
-                chroma: self.chroma.each_ref().map(crop),
-            }
-        })
+        let [red, green, blue] = &rgb;
+        let luma = Plane::new(height, width, |y, x| {
+            0.299 * red.at(y, x) + 0.587 * green.at(y, x) + 0.114 * blue.at(y, x)
+        });
+        let chroma = [
+            blue.zip(&luma, |blue, luma| 0.564 * (blue - luma)),
+            red.zip(&luma, |red, luma| 0.713 * (red - luma)),
+        ];
+        let slope = slopes(&luma);
+        let gradient = slope[0].zip(&slope[1], f64::hypot);
+        let laplacian = luma.correlated(&LAPLACE).map(f64::abs);
+        let noise = luma.correlated(&IMMERKAER).map(f64::abs);
+        Self { rgb, luma, chroma, slope, gradient, laplacian, noise }
     }
 }
 
-/// Pearson's correlation, 0 where one of the two does not vary.
-pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let n = a.len() as f64;
-    let [mean_a, mean_b] = [a, b].map(|values| values.iter().sum::<f64>() / n);
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a - mean_a, b - mean_b);
-        ab += a * b;
-        aa += a * a;
-        bb += b * b;
-    }
-    let scale = (aa * bb).sqrt();
-    if scale > 1e-9 * n { ab / scale } else { 0.0 }
+/// Slope of `plane` to the right and downwards.
+pub(super) fn slopes(plane: &Plane) -> [Plane; 2] {
+    [plane.correlated(&SOBEL), plane.transposed().correlated(&SOBEL).transposed()]
 }
 
-/// The `share`-th value of `values` in order, 0.5 for the median.
-pub(super) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    if values.is_empty() {
-        return 0.0;
+/// Pictures whose measures can be told by hand.
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A picture of 32x32.
+    pub(crate) fn coloured(of: impl Fn(usize, usize) -> [u8; 3]) -> View {
+        let pixels = (0..32 * 32).flat_map(|at| of(at / 32, at % 32)).collect();
+        View::new(&Picture::new(pixels, 32, 32).expect("32x32"))
     }
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * share).round() as usize]
+
+    /// A grey one.
+    pub(crate) fn grey(of: impl Fn(usize, usize) -> u8) -> View {
+        coloured(|y, x| [of(y, x); 3])
+    }
+
+    /// Black, but for a pixel of 100 at (`y`, `x`).
+    pub(crate) fn dot(y: usize, x: usize) -> View {
+        grey(|row, column| if (row, column) == (y, x) { 100 } else { 0 })
+    }
+
+    /// Black at the left and 100 from column 16 on.
+    pub(crate) fn step() -> View {
+        grey(|_, x| if x < 16 { 0 } else { 100 })
+    }
+
+    pub(crate) fn assert_near(found: f64, expected: f64) {
+        let limit = 1e-9 * expected.abs().max(1.0);
+        assert!((found - expected).abs() < limit, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn a_step_has_its_slope_on_both_sides() {
+        let view = step();
+        let row = |plane: &Plane| [14, 15, 16, 17].map(|x| plane.at(7, x).round());
+        assert_eq!(row(&view.slope[0]), [0.0, 50.0, 50.0, 0.0]);
+        assert_eq!(row(&view.gradient), [0.0, 50.0, 50.0, 0.0]);
+        assert_eq!(row(&view.laplacian), [0.0, 100.0, 100.0, 0.0]);
+        assert_eq!(row(&view.noise), [0.0; 4]);
+        let turned = grey(|y, _| if y < 16 { 0 } else { 100 });
+        assert_eq!(turned.slope[1], view.slope[0].transposed());
+    }
 }

@@ -1,6 +1,7 @@
 //! What a model answered, checked and mended.
 
 mod brief;
+mod contest;
 mod item;
 mod json;
 mod region;
@@ -11,6 +12,7 @@ use crate::plain::{has_hidden, plain};
 use crate::{Artifact, Explanation, Finding, MAX_FINDINGS, MAX_WORDS};
 
 use self::brief::{brief, quoted};
+pub use self::contest::ContestAnswers;
 use self::item::{Item, artifact_of, items_of_lines};
 use self::json::{items_of_json, json_start};
 use self::region::region_of;

@@ -13,7 +13,8 @@
 //! pictures it is. Nothing is filled in by chance where an answer cannot be read.
 //!
 //! A text that scores as well on another picture explains nothing: [`Control`] compares the scores
-//! of matched pairs with those of [wrong](wrong_pictures) or blank pictures.
+//! of matched pairs with those of [wrong](wrong_pictures) or blank pictures, and [`Agreement`] does so
+//! for what two voices name.
 //!
 //! ```
 //! use cifake::metrics::Bootstrap;
@@ -28,6 +29,7 @@
 //! # Ok::<(), explain::Error>(())
 //! ```
 
+mod agreement;
 mod control;
 mod embedding;
 mod format;
@@ -37,11 +39,12 @@ mod report;
 mod rouge;
 mod set;
 
+pub use agreement::Agreement;
 pub use control::{Control, wrong_pictures};
 pub use embedding::{Embedder, cosine};
 pub use format::{FormatFault, MIN_ITEMS, format_faults};
 pub use mean::Mean;
-pub use position::PositionAgreement;
+pub use position::{PositionAgreement, position_control};
 pub use report::QualityReport;
 pub use rouge::{RougeL, rouge_l};
 pub use set::SetAgreement;

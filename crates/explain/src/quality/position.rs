@@ -1,9 +1,11 @@
 //! The regions that an explanation states, beside the map.
 
+use cifake::metrics::Bootstrap;
 use gradcam::Region;
 use serde::{Deserialize, Serialize};
 
-use crate::Finding;
+use super::{Control, wrong_pictures};
+use crate::{Error, Finding};
 
 /// Shares that differ by less are equal: they are sums of rounded numbers.
 const TIE: f64 = 1e-9;
@@ -49,9 +51,34 @@ impl PositionAgreement {
     }
 }
 
+/// [`PositionAgreement::in_strongest`] of findings and the regions of their pictures' maps, beside the maps
+/// of other pictures among them; what states no region, or has an even map, scores 0.
+///
+/// # Errors
+///
+/// [`Error::ControlScores`] of fewer than two pictures.
+pub fn position_control(
+    pictures: &[(&[Finding], &[Region])],
+    n_strongest: usize,
+    bootstrap: &Bootstrap,
+) -> Result<Control, Error> {
+    let n = pictures.len();
+    if n < 2 {
+        return Err(Error::ControlScores { n_matched: n, n_control: n });
+    }
+    let others = wrong_pictures(n, bootstrap.seed);
+    let score = |i: usize, map: usize| {
+        let found = PositionAgreement::new(pictures[i].0, pictures[map].1, n_strongest);
+        found.map_or(0.0, |found| found.in_strongest)
+    };
+    let own: Vec<f64> = (0..n).map(|i| score(i, i)).collect();
+    let wrong: Vec<f64> = (0..n).map(|i| score(i, others[i])).collect();
+    Control::new(&own, &wrong, bootstrap)
+}
+
 #[cfg(test)]
 mod tests {
-    use gradcam::{HeatMap, regions};
+    use gradcam::{HeatMap, REGIONS, regions};
 
     use super::*;
     use crate::quality::tests::explanation;
@@ -94,5 +121,20 @@ mod tests {
         assert_eq!(agreement(&[None], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), None);
         assert_eq!(agreement(&[Some("centre")], [1.0; 9]), None);
         assert_eq!(PositionAgreement::new(&stated(&[Some("centre")]), &[], 3), None);
+    }
+
+    #[test]
+    fn places_that_follow_the_map_beat_another_pictures_map() {
+        let hot = |place: usize| {
+            let values = (0..9).map(|i| f32::from(u8::from(i == place))).collect();
+            regions(&HeatMap::scaled(values, 3, 3))
+        };
+        let maps: Vec<_> = (0..9).map(hot).collect();
+        let findings: Vec<_> = REGIONS.iter().map(|name| stated(&[Some(*name)])).collect();
+        let pictures: Vec<(&[Finding], &[Region])> =
+            findings.iter().zip(&maps).map(|(f, m)| (&f[..], &m[..])).collect();
+        let found = position_control(&pictures, 1, &Bootstrap::new(1)).expect("nine pictures");
+        assert_eq!((found.matched.value, found.control.value), (1.0, 0.0));
+        assert!(position_control(&pictures[..1], 1, &Bootstrap::new(1)).is_err());
     }
 }

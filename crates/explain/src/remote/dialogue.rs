@@ -1,19 +1,16 @@
 //! A question, an answer, and at most one more of each.
 
-use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cifake::Label;
 use gradcam::{Colours, overlay};
-use image::{ImageFormat, RgbImage};
 use serde_json::Value;
 
 use super::transport::Client;
 use super::{RemoteConfig, RemoteError, Usage};
 use crate::Refusal;
 use crate::plain::shortened;
+use crate::png::png_base64;
 use crate::{Error, Explanation, MAX_FINDINGS, Rules, Subject, parse, prompt, prompt_again};
 
 /// How strongly the map covers the picture where it is strongest.
@@ -149,14 +146,7 @@ pub(super) fn no_text(reason: Option<&str>) -> RemoteError {
 fn pictures(subject: &Subject<'_>, side: u32) -> [String; 2] {
     // Without opacity an overlay is the picture itself, each pixel a square of the same size.
     [0.0, OPACITY].map(|opacity| {
-        png_base64(&overlay(subject.picture, subject.map, Colours::Viridis, opacity, side))
+        let shown = overlay(subject.picture, subject.map, Colours::Viridis, opacity, side);
+        png_base64(shown.as_raw(), shown.width(), shown.height())
     })
-}
-
-fn png_base64(image: &RgbImage) -> String {
-    let mut bytes = Cursor::new(Vec::new());
-    image
-        .write_to(&mut bytes, ImageFormat::Png)
-        .expect("8-bit RGB is encoded, and memory takes it");
-    STANDARD.encode(bytes.into_inner())
 }

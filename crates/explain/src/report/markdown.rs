@@ -68,11 +68,14 @@ fn cells(finding: &Finding) -> [String; 6] {
 /// would mean something there, so that sentences stay readable.
 fn escaped(text: &str) -> String {
     let text = line(text);
+    let text = text.trim();
+    // Hashes at the end of a heading would be taken for its end.
+    let end = text.trim_end_matches('#').len();
     let mut out = String::with_capacity(text.len());
-    let (mut before, mut rest) = (None, text.trim().chars().peekable());
+    let (mut before, mut rest) = (None, text.char_indices().peekable());
     let mut is_number = true;
-    while let Some(c) = rest.next() {
-        let next = rest.peek().copied().unwrap_or(' ');
+    while let Some((at, c)) = rest.next() {
+        let next = rest.peek().map_or(' ', |(_, next)| *next);
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -81,6 +84,7 @@ fn escaped(text: &str) -> String {
             ':' if next == '/' => out.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => out.extend(['\\', c]),
             '#' | '+' | '-' | '=' if before.is_none() => out.extend(['\\', c]),
+            '#' if at >= end => out.push_str("\\#"),
             // `1.` opens a list, `www.a` and perhaps `a.com` are links.
             '.' | ')' if is_number && before.is_some() => out.extend(['\\', c]),
             '.' if before.is_some_and(char::is_alphabetic) && next.is_alphanumeric() => {
@@ -113,6 +117,7 @@ mod tests {
             ("1. first", "1\\. first"),
             ("- item\u{202e}", "\\- item"),
             ("www.a.example", "www\\.a\\.example"),
+            ("# C# of ##", "\\# C# of \\#\\#"),
         ] {
             assert_eq!(escaped(text), expected, "{text:?}");
         }

@@ -41,9 +41,8 @@ struct Args {
     /// Threads to decode and compute in; 0 takes all cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Weight file to use instead of the built-in one; `robust` is the built-in one that was trained
-    /// against attacks.
-    #[arg(long, value_name = "FILE")]
+    /// clean, static-robust or robust (trained against attacks), or a weight file [default: clean].
+    #[arg(long, value_name = "NAME|FILE")]
     weights: Option<PathBuf>,
     /// Judge the committed samples and nothing else.
     #[arg(long)]

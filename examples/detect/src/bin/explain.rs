@@ -11,8 +11,6 @@ use detect::{ExplainerArgs, detector, report};
 use explain::{Inquiry, html_page};
 use gradcam::{Cam, Method};
 
-/// The usual method; which is the most faithful to this detector is not settled yet.
-const METHOD: Method = Method::GradCam;
 /// Side of the overlay in a file of its own, in pixels.
 const SIDE: u32 = 512;
 
@@ -43,9 +41,8 @@ struct Args {
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
     #[arg(long, value_parser = CLASSES)]
     class: Option<String>,
-    /// Weight file to use instead of the built-in one; `robust` is the built-in one that was trained
-    /// against attacks.
-    #[arg(long, value_name = "FILE")]
+    /// clean, static-robust or robust (trained against attacks), or a weight file [default: clean].
+    #[arg(long, value_name = "NAME|FILE")]
     weights: Option<PathBuf>,
     /// One JSON object a line instead of text.
     #[arg(long)]
@@ -62,11 +59,18 @@ fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.root_cause().downcast_ref::<io::Error>();
+    io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run(mut args: Args) -> Result<usize> {
@@ -77,12 +81,12 @@ fn run(mut args: Args) -> Result<usize> {
     let detector = detector(args.weights.as_deref())?;
     let explainer = args.explainer.explainer()?;
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
-    let cam = Cam::new(METHOD);
+    let (method, cam) = (Method::default(), Cam::new(Method::default()));
     let device = Device::flex();
     let (model, explainer) = (detector.classifier(), &*explainer);
     let inquiry = Inquiry { model, device: &device, cam: &cam, explainer };
     for path in &args.paths {
-        match report(&detector, &inquiry, METHOD, path, args.class.as_deref()) {
+        match report(&detector, &inquiry, method, path, args.class.as_deref()) {
             Ok(report) => {
                 let text = if args.json { report.json() } else { report.to_string() };
                 writeln!(out, "{text}")?;

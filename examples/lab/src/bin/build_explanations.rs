@@ -1,0 +1,116 @@
+//! Builds a set of explained pictures, to train language models on.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use cifake::{Class, tensor_from_rgb8};
+use clap::Parser;
+use explain::{ExplanationSet, Origin, Rules, Subject, prompt};
+use gradcam::Method;
+use lab::draw::DrawArgs;
+use lab::explained::{shown, write_table};
+use lab::explainer::ExplainerArgs;
+use lab::maps::{CamArgs, method_named};
+use lab::{detector, exit_code, progress_bar};
+
+/// Explains pictures and writes question and answer for each, in the form of LLaVA and ShareGPT, into
+/// explanations.jsonl, with the picture and the map over it. Pictures that the detector judges wrongly
+/// are left out. A build that was broken off goes on and ends with the same bytes; a picture that was
+/// explained is never explained again, so that nothing is paid for twice.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  build_explanations --data ../shared/datasets/cifake --split train --limit 2000 --out explained
+  build_explanations --data my/folder --out explained --parquet explained.parquet --json
+  GEMINI_API_KEY=... build_explanations --explainer gemini --data my/folder --out gemini
+
+Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+struct Args {
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// Folder of the set.
+    #[arg(long, required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    explainer: ExplainerArgs,
+    /// Method of the maps.
+    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    method: Method,
+    #[command(flatten)]
+    cam: CamArgs,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean")]
+    model: PathBuf,
+    /// Write the whole set here as one table, too.
+    #[arg(long, value_name = "FILE.parquet")]
+    parquet: Option<PathBuf>,
+    /// A JSON summary instead of a sentence.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(&Args::parse()))
+}
+
+/// Returns how many pictures could not be explained.
+fn run(args: &Args) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    let folder = args.out.as_deref().unwrap_or(temporary.path());
+    let (detector, explainer) = (detector(Some(&args.model))?, args.explainer.explainer()?);
+    let drawn = args.draw.draw(detector.input_size())?;
+    let origin = Origin {
+        explainer: explainer.name().to_owned(),
+        detector: detector.model_name().to_owned(),
+        method: args.method.as_str().to_owned(),
+        prompt: prompt(&Rules::default()),
+    };
+    let mut set = ExplanationSet::open(folder, origin)?;
+    let (cam, n_before) = (args.cam.cam(args.method), set.len());
+    let (mut n_wrong, mut n_failed) = (0, 0);
+    let bar = progress_bar()?;
+    bar.set_length(drawn.pictures.len() as u64);
+    for (picture, sample) in drawn.pictures.iter().zip(&drawn.samples) {
+        bar.inc(1);
+        if set.holds(picture) {
+            continue;
+        }
+        let verdict = detector.detect(picture.clone())?;
+        if verdict.label != sample.label {
+            n_wrong += 1;
+            continue;
+        }
+        let images = tensor_from_rgb8(std::slice::from_ref(picture), &Device::flex())?;
+        let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
+        let (label, p_fake, class) = (verdict.label, verdict.p_fake, sample.class);
+        let class = class.map(Class::as_str);
+        let subject = Subject { picture, map: &map, label, p_fake, class };
+        match explainer.explain(&subject) {
+            Ok(found) => set.add(&sample.id, &subject, &shown(picture, &map)?, &found)?,
+            Err(error) => {
+                n_failed += 1;
+                bar.suspend(|| eprintln!("{}: {:#}", sample.id, anyhow::Error::from(error)));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if let Some(file) = &args.parquet {
+        write_table(&set, folder, file).context("the set as a table")?;
+    }
+    let (n, n_new) = (set.len(), set.len() - n_before);
+    let mut out = io::stdout().lock();
+    if args.json {
+        let (explainer, model) = (explainer.name(), detector.model_name());
+        let summary = serde_json::json!({
+            "folder": folder, "n": n, "n_new": n_new, "n_judged_wrongly": n_wrong,
+            "n_failed": n_failed, "explainer": explainer, "model": model,
+        });
+        writeln!(out, "{summary}")?;
+    } else {
+        let left_out = format!("{n_wrong} judged wrongly and left out, {n_failed} not explained");
+        writeln!(out, "{}: {n} pictures, {n_new} of them new; {left_out}", folder.display())?;
+    }
+    Ok(n_failed)
+}

@@ -1,0 +1,122 @@
+//! Explanations of the same pictures by several voices.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use cifake::metrics::Bootstrap;
+use cifake::{Label, Picture, tensor_from_rgb8};
+use explain::quality::{Agreement, Control, position_control};
+use explain::{Artifact, Explainer, Explanation, Finding, Subject};
+use gradcam::{Cam, Region, regions};
+use tinyvit::Detector;
+
+/// Regions of a map that count as looked at.
+const N_STRONGEST: usize = 3;
+
+/// What a voice says of each picture, by index.
+pub type Voice = (String, BTreeMap<u64, Explanation>);
+
+/// A folder of pictures after a detector and an explainer.
+pub struct Looked {
+    /// What is named of the pictures that are called FAKE; of the others nothing is.
+    pub explanations: BTreeMap<u64, Explanation>,
+    /// The regions of each picture's map for FAKE, the strongest first.
+    pub maps: BTreeMap<u64, Vec<Region>>,
+    /// Artifacts that are named of a grey picture with each of the maps, all together.
+    pub blank: usize,
+    /// Pictures.
+    pub n: usize,
+}
+
+/// Explains the pictures of `folder`; one that has no number for a name gets its place.
+///
+/// # Errors
+///
+/// If a picture cannot be read or explained.
+pub fn look(
+    detector: &Detector,
+    cam: &Cam,
+    explainer: &dyn Explainer,
+    folder: &Path,
+) -> Result<Looked> {
+    let (width, height) = detector.input_size();
+    let grey = Picture::new(vec![128; (width * height * 3) as usize], width, height)?;
+    let files = cifake::image_files(folder)?;
+    let mut looked =
+        Looked { explanations: BTreeMap::new(), maps: BTreeMap::new(), blank: 0, n: files.len() };
+    for (place, file) in files.iter().enumerate() {
+        let number = file.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        let index = number.unwrap_or(place as u64);
+        let picture = detector.decoder().read_fitted(file, width, height)?.picture;
+        let verdict = detector.detect(picture.clone())?;
+        let images = tensor_from_rgb8(std::slice::from_ref(&picture), &Device::flex())?;
+        let map = cam.maps(detector.classifier(), &images, &[Label::Fake])?.remove(0);
+        let (label, p_fake) = (verdict.label, verdict.p_fake);
+        let subject = Subject { picture: &picture, map: &map, label, p_fake, class: None };
+        let found = explainer.explain(&subject)?;
+        if !found.findings.is_empty() {
+            looked.explanations.insert(index, found);
+            looked.blank +=
+                explainer.explain(&Subject { picture: &grey, ..subject })?.findings.len();
+        }
+        looked.maps.insert(index, regions(&map));
+    }
+    Ok(looked)
+}
+
+/// How far every two of `voices` agree on the pictures of which both name artifacts; two that share fewer
+/// than two pictures are left out.
+///
+/// # Errors
+///
+/// Never: there are as many lists of both.
+pub fn agreements(
+    voices: &[Voice],
+    bootstrap: &Bootstrap,
+) -> Result<Vec<(String, String, Agreement)>> {
+    let mut pairs = Vec::new();
+    for (place, (name, first)) in voices.iter().enumerate() {
+        for (other, second) in &voices[place + 1..] {
+            let both: Vec<u64> = first.keys().filter(|i| second.contains_key(i)).copied().collect();
+            let lists =
+                |of: &BTreeMap<u64, Explanation>| both.iter().map(|i| names(&of[i])).collect();
+            let (ours, theirs): (Vec<_>, Vec<_>) = (lists(first), lists(second));
+            if both.len() > 1 {
+                let found = Agreement::new(&ours, &theirs, bootstrap)?;
+                pairs.push((name.clone(), other.clone(), found));
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+fn names(explanation: &Explanation) -> Vec<Artifact> {
+    explanation.findings.iter().map(|finding| finding.artifact).collect()
+}
+
+/// Of each voice that states places, how often they are among the strongest of the picture's map, beside
+/// another picture's map.
+///
+/// # Errors
+///
+/// Never: at least two pictures are compared.
+pub fn positions(
+    voices: &[Voice],
+    maps: &BTreeMap<u64, Vec<Region>>,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<(String, Control)>> {
+    let mut rows = Vec::new();
+    for (name, explanations) in voices {
+        let stating: Vec<(&[Finding], &[Region])> = explanations
+            .iter()
+            .filter(|(_, explanation)| explanation.findings.iter().any(|f| f.region.is_some()))
+            .filter_map(|(index, said)| Some((&said.findings[..], &maps.get(index)?[..])))
+            .collect();
+        if stating.len() > 1 {
+            rows.push((name.clone(), position_control(&stating, N_STRONGEST, bootstrap)?));
+        }
+    }
+    Ok(rows)
+}
