@@ -3,6 +3,9 @@
 use burn::tensor::Device;
 use tinyvit::{TinyVit, TinyVitClassifier};
 
+/// Puts a part of the second network in the place of the first one's.
+type Forget = fn(&mut TinyVit, TinyVit);
+
 /// Copies of `trained` whose parts have random weights, drawn from `seed`: the head, then the last
 /// stage too, and so on to the whole network (the cascade of Adebayo et al. 2018, "Sanity checks for
 /// saliency maps"); each with the name of the last part.
@@ -11,7 +14,7 @@ pub fn cascade(trained: &TinyVitClassifier, seed: u64) -> Vec<(&'static str, Tin
     let config = trained.config();
     let random = config.init(seed, &Device::flex());
     let mut model = trained.model().clone();
-    let forget: [(&'static str, fn(&mut TinyVit, TinyVit)); 6] = [
+    let forget: [(&'static str, Forget); 6] = [
         ("head", |model, random| model.head = random.head),
         ("stage 3", |model, random| model.stages.3 = random.stages.3),
         ("stage 2", |model, random| model.stages.2 = random.stages.2),
