@@ -20,14 +20,24 @@ impl Ensemble {
         Self { name: name.into(), goal, attacks }
     }
 
-    /// APGD on the cross-entropy, APGD on the margin, FAB with the one target, Square with 5,000
-    /// queries.
+    /// Steps of the attacks of [`standard`](Self::standard) that follow gradients.
+    pub const STEPS: usize = 100;
+
+    /// APGD on the cross-entropy, APGD on the margin, FAB with the one target, of
+    /// [`STEPS`](Self::STEPS) steps each, Square with 5,000 queries.
     #[must_use]
     pub fn standard(norm: Norm, epsilon: Epsilon) -> Self {
+        Self::with_steps(norm, epsilon, Self::STEPS)
+    }
+
+    /// [`standard`](Self::standard), with `steps` steps where gradients are followed.
+    #[must_use]
+    pub fn with_steps(norm: Norm, epsilon: Epsilon, steps: usize) -> Self {
+        let apgd = Apgd::new(norm, epsilon).with_steps(steps);
         let attacks: Vec<Box<dyn Attack>> = vec![
-            Box::new(Apgd::new(norm, epsilon)),
-            Box::new(Apgd::new(norm, epsilon).with_loss(Loss::Margin)),
-            Box::new(Fab::new(norm, epsilon)),
+            Box::new(apgd.clone()),
+            Box::new(apgd.with_loss(Loss::Margin)),
+            Box::new(Fab::new(norm, epsilon).with_steps(steps)),
             Box::new(Square::new(norm, epsilon)),
         ];
         Self::new(format!("ensemble {}", norm.ball(epsilon)), Goal::Untargeted, attacks)

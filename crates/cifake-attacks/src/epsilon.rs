@@ -111,6 +111,14 @@ pub enum StepSize {
 }
 
 impl StepSize {
+    /// `factor` times as long, which is not negative.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Absolute(step) => Self::Absolute(Epsilon(step.0 * factor)),
+            Self::Relative(step) => Self::Relative(step * factor),
+        }
+    }
+
     /// In pixel units, for a ball of radius `epsilon`.
     #[must_use]
     pub fn of(self, epsilon: Epsilon) -> f64 {

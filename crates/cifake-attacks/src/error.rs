@@ -28,6 +28,14 @@ pub enum Error {
         /// What was given.
         name: String,
     },
+    /// A number of an attack's name that the attack cannot have.
+    #[error("`{name}`: the number must be {range}")]
+    NumberOutOfRange {
+        /// The attack as it was named.
+        name: String,
+        /// What it may be.
+        range: &'static str,
+    },
     /// A radius or another number of an attack's name that is none.
     #[error("`{text}` is no number")]
     NoNumber {

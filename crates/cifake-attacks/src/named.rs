@@ -13,11 +13,12 @@ Attacks in a ball, with the radius after @ in levels of a byte (linf) or in unit
 apgd, fab, square and ensemble alone mean linf, dct means l2. Without a ball:
   one-pixel  jpeg@50  blur@1  original-pgd-l2  original-pgd-linf  original-pixel  original-dct";
 
-/// The attack called `name`, see [`ATTACKS`], with as many `steps` if it follows gradients.
+/// The attack called `name`, see [`ATTACKS`], with as many `steps` if it follows gradients; the
+/// original's walk as far in them as in their own.
 ///
 /// # Errors
 ///
-/// If the name or its radius is not understood.
+/// If the name or its radius is not understood, or the number out of range.
 pub fn attack_named(name: &str, steps: Option<usize>) -> Result<Box<dyn Attack>, Error> {
     let (kind, number) = match name.split_once('@') {
         Some((kind, number)) => {
@@ -28,7 +29,7 @@ pub fn attack_named(name: &str, steps: Option<usize>) -> Result<Box<dyn Attack>,
         None => (name, None),
     };
     let unknown = || Error::UnknownAttack { name: name.to_owned() };
-    if let Some(attack) = without_radius(kind, number) {
+    if let Some(attack) = without_radius(kind, number, steps)? {
         return Ok(attack);
     }
     let (kind, norm) = kind_and_norm(kind).ok_or_else(unknown)?;
@@ -54,7 +55,9 @@ pub fn attack_named(name: &str, steps: Option<usize>) -> Result<Box<dyn Attack>,
             None => Box::new(Fab::new(norm, epsilon)),
         },
         "square" => Box::new(Square::new(norm, epsilon)),
-        "ensemble" => Box::new(Ensemble::standard(norm, epsilon)),
+        "ensemble" => {
+            Box::new(Ensemble::with_steps(norm, epsilon, steps.unwrap_or(Ensemble::STEPS)))
+        }
         _ => return Err(unknown()),
     };
     Ok(attack)
@@ -73,21 +76,37 @@ pub fn kind_and_norm(name: &str) -> Option<(&str, Norm)> {
     }
 }
 
-fn without_radius(kind: &str, number: Option<f64>) -> Option<Box<dyn Attack>> {
-    Some(match (kind, number) {
+/// The attack called `kind` if it is one without a ball.
+fn without_radius(
+    kind: &str,
+    number: Option<f64>,
+    steps: Option<usize>,
+) -> Result<Option<Box<dyn Attack>>, Error> {
+    let within = |number: f64, sound: bool, range| match sound {
+        true => Ok(number),
+        false => Err(Error::NumberOutOfRange { name: format!("{kind}@{number}"), range }),
+    };
+    let walked = |pgd: Pgd| match steps {
+        Some(steps) => pgd.in_steps(steps),
+        None => pgd,
+    };
+    Ok(Some(match (kind, number) {
         ("one-pixel", None) => Box::new(OnePixel::new()),
-        ("original-pgd-l2", None) => Box::new(Pgd::original_l2()),
-        ("original-pgd-linf", None) => Box::new(Pgd::original_linf()),
+        ("original-pgd-l2", None) => Box::new(walked(Pgd::original_l2())),
+        ("original-pgd-linf", None) => Box::new(walked(Pgd::original_linf())),
         ("original-pixel", None) => Box::new(PixelNoise::original()),
         ("original-dct", None) => Box::new(DctNoise::original()),
-        ("jpeg", Some(quality)) if (1.0..=100.0).contains(&quality) && quality.fract() == 0.0 => {
+        ("jpeg", Some(quality)) => {
+            let whole = (1.0..=100.0).contains(&quality) && quality.fract() == 0.0;
+            let quality = within(quality, whole, "a whole quality from 1 to 100")?;
             Box::new(Corruption::Jpeg(quality as u8))
         }
-        ("blur", Some(sigma)) if (0.1..=100.0).contains(&sigma) => {
-            Box::new(Corruption::Blur(sigma as f32))
+        ("blur", Some(sigma)) => {
+            let sound = (0.1..=100.0).contains(&sigma);
+            Box::new(Corruption::Blur(within(sigma, sound, "a deviation from 0.1 to 100")? as f32))
         }
-        _ => return None,
-    })
+        _ => return Ok(None),
+    }))
 }
 
 #[cfg(test)]
@@ -110,11 +129,28 @@ mod tests {
 
     #[test]
     fn a_radius_that_is_missing_or_wrong_is_named() {
-        for (name, part) in
-            [("pgd-linf", "needs a radius"), ("pgd-l2@x", "no number"), ("no", "no attack")]
-        {
+        for (name, part) in [
+            ("pgd-linf", "needs a radius"),
+            ("pgd-l2@x", "no number"),
+            ("no", "no attack"),
+            ("jpeg@101", "a whole quality from 1 to 100"),
+            ("blur@nan", "a deviation from 0.1 to 100"),
+        ] {
             let error = attack_named(name, None).expect_err("not an attack");
             assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn steps_reach_every_attack_that_follows_gradients() {
+        for (name, part) in [
+            ("ensemble-linf@2", "steps: 7"),
+            ("apgd-l2@0.5", "steps: 7"),
+            ("fab-linf@2", "steps: 7"),
+            ("original-pgd-l2", "steps: 7, step_size: Relative(0.0357"),
+        ] {
+            let attack = attack_named(name, Some(7)).expect("an attack");
+            assert!(format!("{attack:?}").contains(part), "{attack:?}");
         }
     }
 }

@@ -129,6 +129,13 @@ impl Pgd {
         Self { steps, step_size, ..self }
     }
 
+    /// Sets the number of steps and leaves their length together as it is.
+    #[must_use]
+    pub fn in_steps(self, steps: usize) -> Self {
+        let step_size = self.step_size.scaled(self.steps as f64 / steps.max(1) as f64);
+        Self { steps, step_size, ..self }
+    }
+
     /// Sets the size of a step.
     #[must_use]
     pub fn with_step_size(self, step_size: StepSize) -> Self {

@@ -3,7 +3,7 @@
 use cifake_attacks::{Attack, Error, Norm, attack_named, kind_and_norm};
 
 /// The attacks of the original system, of which the fixed set of attacked pictures is made.
-pub const ORIGINAL: [&str; 4] =
+const ORIGINAL: [&str; 4] =
     ["original-pgd-l2", "original-pgd-linf", "original-dct", "original-pixel"];
 
 /// What the attacks of a program have in common where their names do not say it.
@@ -47,6 +47,29 @@ impl AttackArgs {
     pub fn suite(&self) -> Result<Vec<Box<dyn Attack>>, Error> {
         let steps = self.steps.map(usize::from);
         self.names().iter().map(|name| attack_named(name, steps)).collect()
+    }
+}
+
+/// The attacks of a built set.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OriginalArgs {
+    /// One of the attacks that the set is made of; may be given several times.
+    #[arg(long = "attack", default_values = ORIGINAL, value_parser = checked)]
+    attacks: Vec<String>,
+    /// Steps of the attacks that follow gradients [default: each attack's own].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
+    steps: Option<u16>,
+}
+
+impl OriginalArgs {
+    /// The attacks.
+    ///
+    /// # Errors
+    ///
+    /// As [`attack_named`].
+    pub fn suite(&self) -> Result<Vec<Box<dyn Attack>>, Error> {
+        let steps = self.steps.map(usize::from);
+        self.attacks.iter().map(|name| attack_named(name, steps)).collect()
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use cifake::weights::sha256_hex;
 use cifake::{Class, Decoder, Label, ParquetColumn, ParquetFile, image_files};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::manifest::{GeneratorOrigin, Licensed, sha256_of};
 use crate::Error;
 
 /// Pictures that one generator made, in a folder.
@@ -25,30 +26,6 @@ pub struct Generated {
     pub licence: String,
     /// The folder; its subfolders are searched too.
     pub folder: PathBuf,
-}
-
-/// One generator of a set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GeneratorOrigin {
-    /// Its name.
-    pub generator: String,
-    /// Its pictures.
-    pub n: usize,
-    /// sha256 of the files' own, in order.
-    pub sha256: String,
-    /// What they show, how they were asked for, and how they may be used.
-    pub listed: Vec<Licensed>,
-}
-
-/// What is known of the pictures of a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Licensed {
-    /// What they show, where it is one of CIFAKE's classes.
-    pub class: Option<Class>,
-    /// What the generator was asked for.
-    pub prompt: Option<String>,
-    /// Under which licence they may be used.
-    pub licence: String,
 }
 
 /// The pictures of one generator, in the order of the list and of their names.
@@ -80,7 +57,7 @@ impl GeneratedFile {
         let mut listed: Vec<Licensed> = Vec::new();
         let mut hashes = Vec::new();
         for (path, entry) in &self.pictures {
-            hashes.push(super::manifest::sha256_of(path)?);
+            hashes.push(sha256_of(path)?);
             let licensed = Licensed {
                 class: entry.class,
                 prompt: entry.prompt.clone(),

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use cifake::Split;
 use cifake::weights::sha256_hex;
+use cifake::{Class, Split};
 use serde::{Deserialize, Serialize};
 
-use super::generated::GeneratorOrigin;
 use crate::Error;
 
 /// Longest file that is read back.
@@ -68,6 +67,30 @@ pub enum Origin {
     Attack(String),
     /// The generator of this name.
     Generator(String),
+}
+
+/// One generator of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratorOrigin {
+    /// Its name.
+    pub generator: String,
+    /// Its pictures.
+    pub n: usize,
+    /// sha256 of the files' own, in order.
+    pub sha256: String,
+    /// What they show, how they were asked for, and how they may be used.
+    pub listed: Vec<Licensed>,
+}
+
+/// What is known of the pictures of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Licensed {
+    /// What they show, where it is one of CIFAKE's classes.
+    pub class: Option<Class>,
+    /// What the generator was asked for.
+    pub prompt: Option<String>,
+    /// Under which licence they may be used.
+    pub licence: String,
 }
 
 impl Origin {

@@ -15,8 +15,8 @@ use cifake::{Dataset, ParquetColumn, ParquetFile, Picture, Split};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 pub use evaluate::{BuiltReport, BuiltRow, evaluate_built};
-pub use generated::{Generated, GeneratorOrigin, Licensed};
-pub use manifest::{BuildManifest, BuiltFile, Origin};
+pub use generated::Generated;
+pub use manifest::{BuildManifest, BuiltFile, GeneratorOrigin, Licensed, Origin};
 
 use crate::attacked::Attacked;
 use crate::run::{RunOptions, create_folder, differ, ids_hash, names, slug};

@@ -9,16 +9,16 @@ use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::weights::{Source, load_configured};
 use cifake::{Split, open_dataset};
-use cifake_attacks::{Build, RunOptions, Victim, attack_named};
+use cifake_attacks::{Build, RunOptions, Victim};
 use cifake_training::Evaluated;
 use clap::Parser;
-use lab::choice::ORIGINAL;
+use lab::choice::OriginalArgs;
 use lab::{balanced, exit_code, generators, progress_bar, split_named};
 
-/// Attacks every picture of a split with the four attacks of the original system, each by the
-/// gradients and answers of a ResNet that is never the detector under test, and writes the pictures
-/// as PNGs in parquet files with a manifest. A build that was broken off goes on and ends with the
-/// same bytes.
+/// Attacks every picture of a split, by default with the four attacks of the original system, each by
+/// the gradients and answers of a ResNet that is never the detector under test, and writes the
+/// pictures as PNGs in parquet files with a manifest. A build that was broken off goes on and ends with
+/// the same bytes.
 #[derive(Parser)]
 #[command(after_help = "Pictures of other generators are named by a TOML file, a table a folder:
   [[pictures]]
@@ -31,6 +31,7 @@ use lab::{balanced, exit_code, generators, progress_bar, split_named};
 Examples:
   build_cifake_pp --data ../shared/datasets/cifake --out datasets/perturbed
   build_cifake_pp --data cifake --split train --limit 20000 --out perturbed-train
+  build_cifake_pp --data cifake --split train --attack original-dct --out noisy-train
   build_cifake_pp --data cifake --generators generators.toml --out cifake-pp")]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
@@ -42,6 +43,8 @@ struct Args {
     /// Folder of the set.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    attacks: OriginalArgs,
     /// Weights of the ResNet that the attacks follow, instead of those in crates/baselines.
     #[arg(long, value_name = "FILE")]
     surrogate: Option<PathBuf>,
@@ -90,12 +93,11 @@ fn run(mut args: Args) -> Result<usize> {
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
-    let suite = ORIGINAL.map(|name| attack_named(name, None));
     let build = Build {
         victim: Victim::new(&surrogate),
         surrogate: &format!("resnet18_32@{}", &info.sha256[..8]),
         dataset: &*dataset,
-        suite: &suite.into_iter().collect::<Result<Vec<_>, _>>()?,
+        suite: &args.attacks.suite()?,
         split: args.split,
         per_file: args.per_file.max(1),
         generated: &args.generators.as_deref().map(generators).transpose()?.unwrap_or_default(),

@@ -1,0 +1,113 @@
+use pulp::{Scalar128b, Scalar256b, Scalar512b, WithSimd};
+
+use super::{Finish, Matrix, Multiply, Panels, Start, multiply};
+
+/// How a product is run.
+type Run = fn(Multiply<'_>);
+
+/// The tile of every width of registers, emulated where one instruction set after the other is the
+/// processor's own.
+fn emulated() -> Vec<(&'static str, Run)> {
+    vec![
+        ("8 lanes, emulated", |op| op.with_simd(Scalar256b)),
+        ("16 lanes, emulated", |op| op.with_simd(Scalar512b)),
+        ("4 lanes, emulated", |op| op.with_simd(Scalar128b)),
+    ]
+}
+
+/// The instruction sets with a fused multiply-add that this processor has.
+#[cfg(target_arch = "x86_64")]
+fn native() -> Vec<(&'static str, Run)> {
+    use pulp::Simd;
+    use pulp::x86::{V3, V4};
+
+    let avx2: Run = |op| Simd::vectorize(V3::try_new().expect("it was asked for"), op);
+    let avx512: Run = |op| Simd::vectorize(V4::try_new().expect("it was asked for"), op);
+    let mut found = Vec::new();
+    found.extend(V3::try_new().map(|_| ("AVX2", avx2)));
+    found.extend(V4::try_new().map(|_| ("AVX-512", avx512)));
+    found
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn native() -> Vec<(&'static str, Run)> {
+    Vec::new()
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_product() {
+    // Fractions, so that the order of the sums and their rounding show.
+    let drawn = |n: usize, step: usize| -> Vec<f32> {
+        (0..n).map(|i| ((i * step) % 1009) as f32 / 504.5 - 1.0).collect()
+    };
+    for (rows, k, n) in [(1, 3, 16), (12, 5, 32), (13, 300, 48), (25, 257, 41), (31, 19, 560)] {
+        let (a, b) = (drawn(rows * k, 613), drawn(k * n, 211));
+        let (bias, shortcut) = (drawn(n, 37), drawn(rows * n, 101));
+        let panels = Panels::pack(Matrix::rows(&b, n), k, n);
+        for gelu in [false, true] {
+            let product = |run: Run| {
+                let mut out = vec![f32::NAN; rows * n];
+                let finish = Finish { shortcut: Some((&shortcut, n)), gelu };
+                let (a, start) = (Matrix::rows(&a, k), Start::Row(&bias));
+                let (b, stride) = (&panels, n);
+                run(Multiply { rows, a, b, start, finish, out: out.as_mut_ptr(), stride });
+                out
+            };
+            let sets = [emulated(), native()].concat();
+            let (_, first) = sets[0];
+            let expected = product(first);
+            for (name, run) in &sets[1..] {
+                // Without a fused multiply-add each product is rounded too.
+                let limit = if name.starts_with('4') { 1e-5 } else { 0.0 };
+                for (place, (ours, theirs)) in product(*run).iter().zip(&expected).enumerate() {
+                    let difference = (ours - theirs).abs();
+                    let what = format!("{name}, {rows} {k} {n}, place {place}: {ours} {theirs}");
+                    assert!(difference <= limit * theirs.abs().max(1.0), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn product_agrees_with_the_definition_for_every_tail() {
+    for (rows, k, n) in [
+        (1, 1, 1),
+        (7, 5, 17),
+        (13, 300, 16),
+        (6, 3, 33),
+        (11, 257, 40),
+        // Large enough to be fetched ahead, with a whole and a narrow last panel.
+        (13, 300, 560),
+        (25, 257, 545),
+    ] {
+        let a: Vec<f32> = (0..rows * k).map(|i| (i % 7) as f32 - 3.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| (i % 5) as f32 - 2.0).collect();
+        let bias: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        let panels = Panels::pack(Matrix::rows(&b, n), k, n);
+        let mut out = vec![f32::NAN; rows * n];
+        multiply(rows, Matrix::rows(&a, k), &panels, Start::Row(&bias), &mut out, n);
+        for i in 0..rows {
+            for j in 0..n {
+                let sum: f32 = (0..k).map(|p| a[i * k + p] * b[p * n + j]).sum();
+                assert_eq!(out[i * n + j], sum + bias[j], "[{i}, {j}] of {rows} {k} {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn transposed_operands_give_the_transposed_product() {
+    let (rows, k, n) = (9, 4, 18);
+    let a: Vec<f32> = (0..k * rows).map(|i| (i % 7) as f32 - 3.0).collect();
+    let b: Vec<f32> = (0..n * k).map(|i| (i % 5) as f32 - 2.0).collect();
+    let panels = Panels::pack(Matrix::columns(&b, k), k, n);
+    let mut out = vec![1.0; rows * n];
+    multiply(rows, Matrix::columns(&a, rows), &panels, Start::Output, &mut out, n);
+    for i in 0..rows {
+        for j in 0..n {
+            let sum: f32 = (0..k).map(|p| a[p * rows + i] * b[j * k + p]).sum();
+            assert_eq!(out[i * n + j], sum + 1.0);
+        }
+    }
+}
