@@ -78,6 +78,11 @@ impl EvidenceExplainer {
             Side::Low => ("lower", 100.0 - percentile),
             Side::High => ("higher", percentile),
         };
+        // Rounded down, so that no more is said than was measured.
+        let of = match share {
+            share if share >= 100.0 => "any of the".to_owned(),
+            share => format!("{:.1} % of", (share * 10.0 + 1e-6).floor() / 10.0),
+        };
         let unit = if measure.unit().is_empty() { "" } else { " " };
         let place = match &region {
             Some(region) => format!("most of all in the {region}"),
@@ -85,7 +90,7 @@ impl EvidenceExplainer {
         };
         let (first, rest) = measure.means().split_at(1);
         let explanation = format!(
-            "{}{rest}, {place}: {} {value:.3}{unit}{}, {side} than in {share:.1} % of camera pictures.",
+            "{}{rest}, {place}: {} {value:.3}{unit}{}, {side} than in {of} camera pictures.",
             first.to_uppercase(),
             measure.name(),
             measure.unit(),
@@ -204,7 +209,9 @@ mod tests {
         let evidence = finding.evidence.as_ref().expect("it was measured");
         assert_eq!((evidence.measure.as_str(), evidence.value), (MEASURE, 121.0 / 1024.0));
         assert_eq!((evidence.percentile, &*finding.said_by[0]), (100.0, "evidence"));
-        assert!(finding.explanation.contains("most of all in the top left: clipped dark 0.118"));
+        let says = "most of all in the top left: clipped dark 0.118 of the pixels, higher than in any \
+                    of the camera pictures.";
+        assert!(finding.explanation.ends_with(says), "{}", finding.explanation);
         assert_eq!(found.remarks.len(), 1, "one finding is few: {found:?}");
     }
 
