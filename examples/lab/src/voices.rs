@@ -80,9 +80,11 @@ pub fn agreements(
     for (place, (name, first)) in voices.iter().enumerate() {
         for (other, second) in &voices[place + 1..] {
             let both: Vec<u64> = first.keys().filter(|i| second.contains_key(i)).copied().collect();
-            let lists =
-                |of: &BTreeMap<u64, Explanation>| both.iter().map(|i| names(&of[i])).collect();
-            let (ours, theirs): (Vec<_>, Vec<_>) = (lists(first), lists(second));
+            let names = |of: &Explanation| of.findings.iter().map(|f| f.artifact).collect();
+            let lists = |of: &BTreeMap<u64, Explanation>| -> Vec<Vec<Artifact>> {
+                both.iter().map(|index| names(&of[index])).collect()
+            };
+            let (ours, theirs) = (lists(first), lists(second));
             if both.len() > 1 {
                 let found = Agreement::new(&ours, &theirs, bootstrap)?;
                 pairs.push((name.clone(), other.clone(), found));
@@ -90,10 +92,6 @@ pub fn agreements(
         }
     }
     Ok(pairs)
-}
-
-fn names(explanation: &Explanation) -> Vec<Artifact> {
-    explanation.findings.iter().map(|finding| finding.artifact).collect()
 }
 
 /// Of each voice that states places, how often they are among the strongest of the picture's map, beside
