@@ -9,7 +9,7 @@ const ROUNDS: usize = 200;
 ///
 /// The default is [`HiResCam`](Self::HiResCam), which had the best mean rank over deletion, insertion and
 /// ROAD on validation pictures of CIFAKE with the shipped detector; another detector may ask for another,
-/// and [`faithfulness`](crate::faithfulness) tells.
+/// and [`faithfulness`](crate::faithfulness()) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
