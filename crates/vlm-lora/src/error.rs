@@ -1,0 +1,139 @@
+//! What can go wrong at the doors of this crate.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error of this crate: it names the file, keeps its cause and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Pictures, files or devices.
+    #[error(transparent)]
+    Cifake(#[from] cifake::Error),
+    /// A file or folder could not be read.
+    #[error("cannot read {}: {source}; check that it exists and that you may read it", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A configuration that is no JSON of the expected form.
+    #[error("{} is no readable configuration: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where the format is broken.
+        source: serde_json::Error,
+    },
+    /// A configuration with a number or a name that this crate does not work with.
+    #[error("`{field}` of the configuration is {found}; {expected} is needed")]
+    Config {
+        /// The field, as upstream calls it.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A folder without weights.
+    #[error("{} holds no model.safetensors, no index of shards and no single .safetensors file; download the model again", path.display())]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A weight file that breaks the rules of its format.
+    #[error("{} is no weight file that can be read: {reason}; download it again", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// The rule that is broken.
+        reason: String,
+    },
+    /// Something in a file is larger than it may be.
+    #[error("{what} is {found}, more than the limit of {limit}; raise the limit if you trust the file")]
+    Limit {
+        /// What is limited.
+        what: String,
+        /// How much of it there is.
+        found: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The model needs a weight that the file lacks.
+    #[error("{} lacks the weight `{name}` that the model needs; is it of another configuration?", path.display())]
+    MissingWeight {
+        /// The file or folder.
+        path: PathBuf,
+        /// The weight, as the checkpoint would call it.
+        name: String,
+    },
+    /// The file has weights that the model did not ask for.
+    #[error("{} has {} weights that the model does not use, first: {}; is it of another configuration?", path.display(), names.len(), names.first().map_or("", String::as_str))]
+    UnusedWeights {
+        /// The file or folder.
+        path: PathBuf,
+        /// All of them, sorted.
+        names: Vec<String>,
+    },
+    /// A weight has another shape than the model needs.
+    #[error("`{name}` in {} is {found:?} and the model needs {expected:?}; is it of another configuration?", path.display())]
+    WeightShape {
+        /// The file or folder.
+        path: PathBuf,
+        /// The weight.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shape that the model needs.
+        expected: Vec<usize>,
+    },
+    /// A weight of an element type that is not read.
+    #[error("`{name}` in {} is of the type {found}; F32, F16 and BF16 are read", path.display())]
+    WeightType {
+        /// The file or folder.
+        path: PathBuf,
+        /// The weight.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A weight that is NaN or infinite.
+    #[error("`{name}` in {} holds a value that is not finite; download it again", path.display())]
+    WeightNotFinite {
+        /// The file or folder.
+        path: PathBuf,
+        /// The weight.
+        name: String,
+    },
+    /// A tokenizer file that cannot be used.
+    #[error("{} is no usable tokenizer: {reason}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text that cannot be made of tokens, or tokens that are no text.
+    #[error("the text cannot be tokenized: {reason}")]
+    Tokens {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A chat template that cannot be used, or that does not come to an end.
+    #[error("the chat template fails: {source}")]
+    ChatTemplate {
+        /// What the template engine said.
+        source: minijinja::Error,
+    },
+    /// Settings of a generation that contradict each other or a limit.
+    #[error("`{setting}` is {found}; {expected} is needed")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What was given.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+}
