@@ -10,6 +10,12 @@ pub enum Error {
     /// Pictures, files or devices.
     #[error(transparent)]
     Cifake(#[from] cifake::Error),
+    /// An adapter that cannot be read or does not fit.
+    #[error(transparent)]
+    Adapter(#[from] crate::lora::AdapterError),
+    /// Fine-tuning that cannot begin or go on.
+    #[error(transparent)]
+    Training(#[from] crate::training::TrainingError),
     /// A file or folder could not be read.
     #[error("cannot read {}: {source}; check that it exists and that you may read it", path.display())]
     Read {
@@ -135,5 +141,51 @@ pub enum Error {
         found: String,
         /// What would do.
         expected: String,
+    },
+    /// A picture that is too long for its width, or the reverse.
+    #[error("a picture of {width}x{height} is more than {limit} times as long as wide; crop it first")]
+    AspectRatio {
+        /// Width of the picture.
+        width: u32,
+        /// Height of the picture.
+        height: u32,
+        /// The largest ratio of the sides.
+        limit: u32,
+    },
+    /// An enlargement to nothing or to too much.
+    #[error("an enlarged picture would have a side of {side}; 1 to {limit} pixels are possible")]
+    EnlargedSide {
+        /// The side that was asked for or that follows.
+        side: u64,
+        /// The longest side.
+        limit: u32,
+    },
+    /// A prompt of too many pictures.
+    #[error("{found} pictures are more than the limit of {limit}; ask in several prompts")]
+    TooManyPictures {
+        /// How many there are.
+        found: usize,
+        /// The most that one prompt takes.
+        limit: usize,
+    },
+    /// Settings of a picture processor that cannot be used.
+    #[error("the picture processor's settings{} cannot be used: {reason}", path.as_ref().map(|path| format!(" in {}", path.display())).unwrap_or_default())]
+    ProcessorConfig {
+        /// The file, where they come from one.
+        path: Option<PathBuf>,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A prompt whose places for pictures do not fit the pictures.
+    #[error("the prompt has {places} places for {what} and {found} were given; put one `{placeholder}` for each picture")]
+    PicturePlaces {
+        /// What stands at a place: pictures, or tokens of pictures.
+        what: &'static str,
+        /// Places in the prompt.
+        places: usize,
+        /// How many were given.
+        found: usize,
+        /// What marks a place.
+        placeholder: String,
     },
 }

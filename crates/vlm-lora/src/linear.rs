@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::lora::attached::Attachments;
 use crate::{Error, Matrix, Parameters, parameters};
 
 /// `x Wᵀ + b`, plus what adapters add.
@@ -10,6 +11,7 @@ pub struct Linear {
     path: String,
     weight: Matrix,
     bias: Option<Tensor<1>>,
+    pub(crate) adapters: Attachments,
 }
 
 impl Linear {
@@ -26,12 +28,26 @@ impl Linear {
         let weight = parameters.matrix(&format!("{path}.weight"), [d_output, d_input])?;
         let bias =
             bias.then(|| parameters::tensor(parameters, &format!("{path}.bias"), [d_output]));
-        Ok(Self { path: path.to_owned(), weight, bias: bias.transpose()? })
+        let (path, adapters) = (path.to_owned(), Attachments::default());
+        Ok(Self { path, weight, bias: bias.transpose()?, adapters })
     }
 
     /// Maps `x`, `[..., d_input]`, to `[..., d_output]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let delta = self.adapters.delta(&x);
+        let y = match self.adapters.whole() {
+            Some((weight, bias)) => cifake_kernels::linear_t(x, weight.clone(), bias.cloned()),
+            None => self.frozen(x),
+        };
+        match delta {
+            Some(delta) => y + delta,
+            None => y,
+        }
+    }
+
+    /// `x Wᵀ + b` of the layer's own weights.
+    fn frozen<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let y = self.weight.product(x);
         match &self.bias {
             Some(bias) => y + bias.clone().unsqueeze(),
@@ -51,13 +67,16 @@ impl Linear {
         &self.weight
     }
 
-    /// Replaces the weight: how an adapter is merged.
-    ///
-    /// # Panics
-    /// If the shape differs.
-    pub fn set_weight(&mut self, weight: Matrix) {
+    /// The frozen bias, `[d_output]`.
+    #[must_use]
+    pub fn bias(&self) -> Option<&Tensor<1>> {
+        self.bias.as_ref()
+    }
+
+    /// Other weights of the same shapes: how adapters are merged and taken back.
+    pub(crate) fn replace(&mut self, weight: Matrix, bias: Option<Tensor<1>>) {
         assert_eq!(weight.shape(), self.weight.shape(), "a weight of the layer's shape");
-        self.weight = weight;
+        (self.weight, self.bias) = (weight, bias);
     }
 
     /// Elements of a row of the input.

@@ -51,6 +51,9 @@ impl Norm {
         let weight = self.weight.clone();
         match &self.bias {
             Some(bias) => cifake_kernels::layer_norm(x, weight, bias.clone(), self.epsilon),
+            None if cifake_kernels::text::is_plain(&x) => {
+                cifake_kernels::text::rms_norm(x, weight, self.epsilon)
+            }
             None => {
                 let mean = x.clone().square().mean_dim(D - 1);
                 x / (mean + self.epsilon).sqrt() * weight.unsqueeze()

@@ -2,6 +2,7 @@
 
 mod convert;
 mod folder;
+mod gguf;
 mod header;
 mod random;
 mod shapes;
@@ -10,6 +11,7 @@ mod shard;
 use burn::tensor::{Device, Tensor};
 
 pub use folder::Folder;
+pub use gguf::{Gguf, Value};
 pub use random::Random;
 pub use shapes::Shapes;
 
@@ -48,7 +50,7 @@ pub fn tensor<const D: usize>(
     Ok(parameters.values(name, &shape)?.reshape(shape))
 }
 
-/// How weight matrices are kept in memory. Embeddings, norms and biases stay f32.
+/// How weight matrices, embeddings included, are kept in memory. Norms and biases stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Storage {

@@ -73,14 +73,14 @@ impl Parameters for Shapes {
         self.names.push((name.to_owned(), shape.to_vec()));
         self.matrices += shape.iter().map(|&n| n as u64).product::<u64>();
         self.rows += shape[0] as u64;
-        Ok(Matrix::F32(Tensor::zeros([1, 1], &self.device).expand(shape)))
+        Ok(Matrix::F32(Tensor::<2>::zeros([1, 1], &self.device).expand(shape)))
     }
 
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Tensor<1>, Error> {
         self.names.push((name.to_owned(), shape.to_vec()));
         let len: usize = shape.iter().product();
         self.others += len as u64;
-        Ok(Tensor::zeros([1], &self.device).expand([len]))
+        Ok(Tensor::<1>::zeros([1], &self.device).expand([len]))
     }
 
     fn contains(&self, name: &str) -> bool {
