@@ -48,7 +48,7 @@ fn nearest(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
     let rows = (0..height).map(|y| source(y, from_height, height));
     rows.flat_map(|y| {
         let row = &pixels[y * from_width..][..from_width];
-        columns.iter().flat_map(|&x| row[x])
+        columns.iter().flat_map(move |&x| row[x])
     })
     .collect()
 }
@@ -80,9 +80,8 @@ impl Taps {
             let first = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(from);
             let reciprocal = 1.0 / stretch;
-            let weights: Vec<f64> = (first..end)
-                .map(|at| cubic((at as f64 - center + 0.5) * reciprocal))
-                .collect();
+            let weights: Vec<f64> =
+                (first..end).map(|at| cubic((at as f64 - center + 0.5) * reciprocal)).collect();
             let sum: f64 = weights.iter().sum();
             let fixed = |weight: &f64| {
                 let exact = if sum == 0.0 { *weight } else { weight / sum };
@@ -193,7 +192,8 @@ mod tests {
     fn fine_stripes_are_averaged_not_sampled() {
         let stripes: Vec<u8> = (0..320 * 4).map(|at| if at % 2 == 0 { 0 } else { 255 }).collect();
         let small = resized(&grey(&stripes, 320, 4), 32, 4, Interpolation::Bicubic);
-        let inner = levels(&small).into_iter().enumerate().filter(|(at, _)| (1..31).contains(&(at % 32)));
+        let inner =
+            levels(&small).into_iter().enumerate().filter(|(at, _)| (1..31).contains(&(at % 32)));
         assert!(inner.clone().all(|(_, level)| (126..=129).contains(&level)), "{:?}", inner.max());
     }
 }
