@@ -7,6 +7,8 @@ use serde::Deserialize;
 use super::{Interpolation, Normalization};
 use crate::Error;
 
+/// Where a model's folder keeps the settings.
+const FILE: &str = "preprocessor_config.json";
 /// The most bytes of a `preprocessor_config.json`; published ones have below 1,000.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -84,18 +86,20 @@ impl PreprocessorConfig {
             .map_err(|error| Error::ProcessorConfig { path: None, reason: error.to_string() })
     }
 
-    /// The settings in the file at `path`.
+    /// The settings in the `preprocessor_config.json` of a model's `folder`.
     ///
     /// # Errors
     /// [`Error::Cifake`] if it cannot be read or has more than a MiB; as
     /// [`from_bytes`](Self::from_bytes), with the path.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-        let mut config: Self = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::ProcessorConfig { path: Some(path.to_owned()), reason: error.to_string() }
-        })?;
-        config.path = Some(path.to_owned());
-        Ok(config)
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        let bytes = cifake::file::read_limited(&path, MAX_BYTES)?;
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(config) => Ok(Self { path: Some(path), ..config }),
+            Err(error) => {
+                Err(Error::ProcessorConfig { path: Some(path), reason: error.to_string() })
+            }
+        }
     }
 
     /// An error that names the file.
@@ -224,9 +228,9 @@ mod tests {
     #[test]
     fn an_error_names_the_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("preprocessor_config.json");
-        std::fs::write(&path, r#"{"resample": 7}"#).expect("the folder is writable");
-        let error = Qwen2VlProcessor::read(&path).expect_err("7 is no filter");
+        let json = r#"{"resample": 7}"#;
+        std::fs::write(folder.path().join(FILE), json).expect("the folder is writable");
+        let error = Qwen2VlProcessor::read(folder.path()).expect_err("7 is no filter");
         assert!(error.to_string().contains("preprocessor_config.json"), "{error}");
     }
 

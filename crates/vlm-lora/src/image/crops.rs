@@ -100,12 +100,12 @@ impl MultiCropProcessor {
         })
     }
 
-    /// The processor of the `preprocessor_config.json` at `path`.
+    /// The processor that the `preprocessor_config.json` of a model's `folder` describes.
     ///
     /// # Errors
     /// As [`PreprocessorConfig::read`] and [`from_config`](Self::from_config).
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::from_config(&PreprocessorConfig::read(path)?)
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        Self::from_config(&PreprocessorConfig::read(folder)?)
     }
 
     /// The same processor with at most `max_crops` crops beside the whole picture; 0 for none.

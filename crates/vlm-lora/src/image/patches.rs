@@ -110,12 +110,12 @@ impl Qwen2VlProcessor {
         Ok(processor)
     }
 
-    /// The processor of the `preprocessor_config.json` at `path`.
+    /// The processor that the `preprocessor_config.json` of a model's `folder` describes.
     ///
     /// # Errors
     /// As [`PreprocessorConfig::read`] and [`from_config`](Self::from_config).
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::from_config(&PreprocessorConfig::read(path)?)
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        Self::from_config(&PreprocessorConfig::read(folder)?)
     }
 
     /// The same processor with other bounds on the pixels of a picture: 784 pixels are a token of

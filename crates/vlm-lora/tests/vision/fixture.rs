@@ -1,0 +1,94 @@
+//! The golden files, and the pictures that they were made of.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Tensor;
+use cifake::Picture;
+use serde_json::Value;
+use testkit::{Fixture, assert_close};
+use vlm_lora::Positions;
+use vlm_lora::text::Decoder;
+
+/// Both sides round to f32 after sums of up to 1,176 products; a wrong formula leaves 1e-2 and more.
+pub(crate) const LIMIT: f32 = 1e-5;
+
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vision").join(name)
+}
+
+pub(crate) fn golden(name: &str) -> Fixture {
+    Fixture::load(path(&format!("{name}.safetensors")))
+}
+
+/// The part `name` of `cases.json`.
+pub(crate) fn case(name: &str) -> Value {
+    let text = std::fs::read_to_string(path("cases.json")).expect("the fixture is committed");
+    let mut cases: Value = serde_json::from_str(&text).expect("the fixture is JSON");
+    cases[name].take()
+}
+
+/// The numbers in nested lists, one after another.
+pub(crate) fn numbers(value: &Value) -> Vec<u32> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(numbers).collect(),
+        value => vec![value.as_u64().expect("a number") as u32],
+    }
+}
+
+/// `picture` of `../fixtures/vision.py`.
+pub(crate) fn picture(height: u32, width: u32) -> Picture {
+    let level = |x: u32, y: u32, c: u32| {
+        ((3 * x * x + 5 * y * y + 7 * x * y + 17 * x + 11 * y + 50 * c) % 256) as u8
+    };
+    let pixel = move |x, y| [0, 1, 2].map(|c| level(x, y, c));
+    let row = move |y| (0..width).flat_map(move |x| pixel(x, y));
+    Picture::new((0..height).flat_map(row).collect(), width, height).expect("three bytes a pixel")
+}
+
+/// Compares each layer of `decoder` and the logits, `[tokens, vocab_size]`.
+pub(crate) fn assert_layers(
+    decoder: &Decoder,
+    embeddings: &Tensor<2>,
+    positions: &Positions,
+    golden: &Fixture,
+    name: &str,
+) {
+    let device = embeddings.device();
+    let mut x: Tensor<3> = embeddings.clone().unsqueeze();
+    let window = decoder.window(&x, positions, None);
+    for (i, layer) in decoder.layers().iter().enumerate() {
+        x = layer.forward(x, &window);
+        let stage = format!("layers.{i}");
+        assert_close(&x, &golden.tensor(&stage, &device), LIMIT, &format!("{name} {stage}"));
+    }
+    let logits = decoder.logits(decoder.normalize(x));
+    assert_close(&logits, &golden.tensor("logits", &device), LIMIT, &format!("{name} logits"));
+}
+
+/// The `n` most likely tokens, one after another, behind a prompt.
+pub(crate) fn greedy(
+    decoder: &Decoder,
+    embeddings: &Tensor<2>,
+    positions: &Positions,
+    n: usize,
+) -> Vec<u32> {
+    let mut cache = decoder.cache(vec![0], embeddings.dims()[0] + n);
+    let mut next = positions.next(0);
+    let hidden = decoder.forward(embeddings.clone().unsqueeze(), positions, Some(&mut cache));
+    let mut answer = vec![likeliest(decoder, hidden)];
+    while answer.len() < n {
+        let embedding = decoder.embed(&answer[answer.len() - 1..]).unsqueeze();
+        let hidden = decoder.forward(embedding, &Positions::text(&[next], 1), Some(&mut cache));
+        next += 1;
+        answer.push(likeliest(decoder, hidden));
+    }
+    answer
+}
+
+fn likeliest(decoder: &Decoder, hidden: Tensor<3>) -> u32 {
+    let last = hidden.dims()[1] - 1;
+    let scores: Vec<f32> =
+        decoder.logits(hidden.narrow(1, last, 1)).into_data().try_to_vec().expect("f32");
+    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.expect("a vocabulary").0 as u32
+}

@@ -1,0 +1,101 @@
+//! Qwen2-VL: pixels, every block, merger, positions, every layer, logits and greedy answers.
+
+use burn::tensor::Device;
+use serde_json::Value;
+use testkit::assert_close;
+use vlm_lora::Storage;
+use vlm_lora::image::{Enlargement, Patches, PreprocessorConfig, Qwen2VlProcessor};
+use vlm_lora::models::Qwen2Vl;
+
+use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path, picture};
+
+const NAMES: [&str; 3] = ["qwen2_vl_a", "qwen2_vl_b", "qwen2_vl_c"];
+
+fn load(name: &str, device: &Device) -> Qwen2Vl {
+    Qwen2Vl::load(&path(name), Storage::F32, device).expect("the model uses every weight")
+}
+
+fn patches(case: &Value) -> Patches {
+    let settings = serde_json::to_vec(&case["settings"]).expect("JSON");
+    let config = PreprocessorConfig::from_bytes(&settings).expect("settings");
+    let processor = Qwen2VlProcessor::from_config(&config).expect("in bounds");
+    let sizes = numbers(&case["sizes"]);
+    let pictures: Vec<_> = sizes.chunks(2).map(|size| picture(size[0], size[1])).collect();
+    processor.process(&pictures, Enlargement::Off).expect("pictures")
+}
+
+fn assert_stages(device: &Device) {
+    for name in NAMES {
+        let (model, case, golden) = (load(name, device), case(name), golden(name));
+        let patches = patches(&case);
+        let theirs = golden.get("patches").expect("it is there");
+        assert_eq!(patches.values, theirs.try_to_vec::<f32>().expect("f32"), "{name} pixels");
+        let mut seen = 0;
+        model.visual().forward_each(&patches, &mut |stage, ours| {
+            assert_close(ours, &golden.tensor(stage, device), LIMIT, &format!("{name} {stage}"));
+            seen += 1;
+        });
+        assert_eq!(seen, model.config().vision.depth + 2);
+        let prompt = model.prompt(&numbers(&case["prompt"]), &patches).expect("a place each");
+        assert_eq!(prompt.tokens, numbers(&case["tokens"]), "{name}");
+        assert_eq!(prompt.positions.values(), numbers(&case["positions"]), "{name}");
+        assert_layers(model.decoder(), &prompt.embeddings, &prompt.positions, &golden, name);
+    }
+}
+
+#[test]
+fn every_stage_gives_transformers_numbers() {
+    assert_stages(&Device::flex());
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+#[allow(deprecated)] // burn keeps the backend; it is the second opinion here
+fn every_stage_gives_transformers_numbers_on_ndarray() {
+    assert_stages(&Device::ndarray());
+}
+
+#[test]
+fn greedy_answers_are_transformers() {
+    let device = Device::flex();
+    for name in NAMES {
+        let (model, case) = (load(name, &device), case(name));
+        let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+        let theirs = numbers(&case["greedy"]);
+        let ours = greedy(model.decoder(), &prompt.embeddings, &prompt.positions, theirs.len());
+        assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+#[test]
+fn pictures_do_not_see_each_other() {
+    let device = Device::flex();
+    let (model, case) = (load("qwen2_vl_b", &device), case("qwen2_vl_b"));
+    let both = patches(&case);
+    let merged = model.visual().forward(&both);
+    let n = both.grids[0].n_patches();
+    let alone = Patches {
+        values: both.values[..n * both.patch_len].to_vec(),
+        grids: both.grids[..1].to_vec(),
+        patch_len: both.patch_len,
+    };
+    let first = model.visual().forward(&alone);
+    let n_tokens = first.dims()[0];
+    assert_close(&first, &merged.narrow(0, 0, n_tokens), 1e-6, "the first picture");
+}
+
+#[test]
+fn gradients_reach_the_pictures_part_of_the_prompt() {
+    let device = Device::flex().autodiff();
+    let (mut model, case) = (load("qwen2_vl_a", &device), case("qwen2_vl_a"));
+    let mut n_linears = 0;
+    vlm_lora::Linears::visit_linears(&mut model, &mut |linear| {
+        n_linears += usize::from(linear.path().starts_with("visual."));
+    });
+    assert_eq!(n_linears, 4 * model.config().vision.depth + 2);
+    let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+    let embeddings = prompt.embeddings.clone().detach().require_grad();
+    let tracked = vlm_lora::models::Prompt { embeddings: embeddings.clone(), ..prompt };
+    let grads = model.logits(&tracked).sum().backward();
+    assert!(embeddings.grad(&grads).expect("tracked").abs().sum().into_scalar::<f32>() > 0.0);
+}
