@@ -54,7 +54,9 @@ pub enum AdapterError {
         limit: usize,
     },
     /// All adapters of a model together are too large.
-    #[error("with this adapter, the model's adapters take {bytes} bytes, above the limit of {limit}")]
+    #[error(
+        "with this adapter, the model's adapters take {bytes} bytes, above the limit of {limit}"
+    )]
     Bytes {
         /// Bytes of all adapters in f32.
         bytes: u64,
@@ -82,22 +84,34 @@ pub enum AdapterError {
         key: String,
     },
     /// No layer of the model is a target.
-    #[error("no layer of the model is a target of the adapter; it belongs to another model, or its `target_modules` are wrong")]
+    #[error(
+        "no layer of the model is a target of the adapter; it belongs to another model, or its `target_modules` are wrong"
+    )]
     NoTarget,
     /// The adapter has weights for layers that are no targets of it, or that the model does not have.
-    #[error("the adapter has weights for {} the model does not have or the configuration does not name, such as `{}`; it belongs to another model", layers(paths), first(paths))]
+    #[error(
+        "the adapter has weights for {} the model does not have or the configuration does not name, such as `{}`; it belongs to another model",
+        layers(paths),
+        first(paths)
+    )]
     Unused {
         /// The layers.
         paths: Vec<String>,
     },
     /// The configuration names layers for which the adapter has no weights.
-    #[error("the adapter lacks the weights of {} that its configuration names, such as `{}`", layers(paths), first(paths))]
+    #[error(
+        "the adapter lacks the weights of {} that its configuration names, such as `{}`",
+        layers(paths),
+        first(paths)
+    )]
     Missing {
         /// The layers.
         paths: Vec<String>,
     },
     /// A weight of another shape than model and configuration ask for.
-    #[error("`{key}` of the adapter has the shape {found:?}, not {expected:?}; it belongs to another model or rank")]
+    #[error(
+        "`{key}` of the adapter has the shape {found:?}, not {expected:?}; it belongs to another model or rank"
+    )]
     Shape {
         /// The key.
         key: String,
@@ -107,7 +121,9 @@ pub enum AdapterError {
         found: Vec<usize>,
     },
     /// `modules_to_save` names what is no linear layer.
-    #[error("`modules_to_save` names `{name}`, which is no linear layer of this model; only linear layers can be trained whole")]
+    #[error(
+        "`modules_to_save` names `{name}`, which is no linear layer of this model; only linear layers can be trained whole"
+    )]
     ModuleToSave {
         /// The entry.
         name: String,
@@ -135,7 +151,9 @@ pub enum AdapterError {
         second: String,
     },
     /// Merging into weights that are not kept in f32.
-    #[error("`{path}` is stored in a reduced precision, into which nothing is merged; allow it to become f32, or load the model in f32")]
+    #[error(
+        "`{path}` is stored in a reduced precision, into which nothing is merged; allow it to become f32, or load the model in f32"
+    )]
     Quantized {
         /// The layer.
         path: String,

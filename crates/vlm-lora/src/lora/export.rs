@@ -12,7 +12,9 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::target::{Role, Selection};
-use super::{Adapter, AdapterError, AdapterLimits, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE};
+use super::{
+    Adapter, AdapterError, AdapterLimits, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE,
+};
 
 /// Endings of what stands beside the weights in a model folder and is copied.
 const COPIED: &[&str] = &["json", "txt", "model", "jinja", "md", "tiktoken"];
@@ -73,8 +75,7 @@ pub fn export_merged(
     let folder = tempfile::Builder::new().prefix(".merge").tempdir_in(parent).map_err(failed)?;
     for (path, (file, map)) in shards.iter().zip(parsed.iter().zip(&maps)) {
         let target = folder.path().join(path.file_name().unwrap_or_default());
-        write(file, map, &changes, &target, device)
-            .map_err(|reason| unfit(path, &reason))?;
+        write(file, map, &changes, &target, device).map_err(|reason| unfit(path, &reason))?;
     }
     for path in others {
         let target = folder.path().join(path.file_name().unwrap_or_default());
@@ -163,11 +164,16 @@ fn write(
 /// Whether a weight can take its change.
 fn check(name: &str, view: &TensorView<'_>, change: Change<'_>) -> Result<(), String> {
     if !matches!(view.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-        return Err(format!("`{name}` is stored as {:?}, not in full or half precision", view.dtype()));
+        return Err(format!(
+            "`{name}` is stored as {:?}, not in full or half precision",
+            view.dtype()
+        ));
     }
     let expected = match change.weights {
         LayerWeights::LowRank { a, b } => vec![b.shape()[0], a.shape()[1]],
-        LayerWeights::Whole { bias: Some(bias), .. } if name.ends_with(".bias") => bias.shape().to_vec(),
+        LayerWeights::Whole { bias: Some(bias), .. } if name.ends_with(".bias") => {
+            bias.shape().to_vec()
+        }
         LayerWeights::Whole { weight, .. } => weight.shape().to_vec(),
     };
     match view.shape() == expected {

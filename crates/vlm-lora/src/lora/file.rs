@@ -141,12 +141,7 @@ impl Part {
     }
 
     /// Refuses ranks above the limit and what has another number of axes.
-    fn check(
-        self,
-        key: &str,
-        shape: &[usize],
-        limits: &AdapterLimits,
-    ) -> Result<(), AdapterError> {
+    fn check(self, key: &str, shape: &[usize], limits: &AdapterLimits) -> Result<(), AdapterError> {
         let rank = match (self, shape) {
             (Self::A, &[rank, _]) | (Self::B, &[_, rank]) => rank,
             (Self::Weight, &[_, _]) | (Self::Bias, &[_]) => return Ok(()),

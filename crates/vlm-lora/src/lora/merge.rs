@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::attached::{Attached, Change, Kept};
 use super::AdapterError;
+use super::attached::{Attached, Change, Kept};
 use super::visit::try_visit;
 use crate::{Linear, Linears, Matrix};
 

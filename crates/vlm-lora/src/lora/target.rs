@@ -111,7 +111,8 @@ impl<'a> Selection<'a> {
         }
         let numbers = self.config.layers_to_transform.as_ref().map(OneOrMany::as_slice);
         for pattern in &self.layers {
-            let found = pattern.captures(path).map_err(|error| refused(pattern.as_str(), &error))?;
+            let found =
+                pattern.captures(path).map_err(|error| refused(pattern.as_str(), &error))?;
             if let Some(number) = found.and_then(|groups| groups.get(1)?.as_str().parse().ok()) {
                 return Ok(numbers.is_some_and(|numbers| numbers.contains(&number)));
             }
@@ -121,10 +122,7 @@ impl<'a> Selection<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(
-        modules: &'a Modules,
-        limits: &AdapterLimits,
-    ) -> Result<Self, AdapterError> {
+    pub(crate) fn new(modules: &'a Modules, limits: &AdapterLimits) -> Result<Self, AdapterError> {
         limits.check_patterns(modules.strings().iter())?;
         Ok(match modules {
             _ if modules.is_all_linear() => Self::AllLinear,

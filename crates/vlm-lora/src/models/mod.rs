@@ -6,7 +6,7 @@ mod prompt;
 mod qwen2_vl;
 
 pub use mc_llava::{McLlava, McLlavaConfig};
-pub use prefix::{CutTower, Prefix, VisionTower};
+pub use prefix::{CutTower, Prefix, Seeing, VisionTower};
 pub use prompt::Prompt;
 pub use qwen2_vl::{Qwen2Vl, Qwen2VlConfig};
 

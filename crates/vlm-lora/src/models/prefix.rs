@@ -5,10 +5,12 @@
 //! stays frozen; the projector is trained whole, as `modules_to_save` of an adapter, and kept with it.
 
 use burn::tensor::Tensor;
-use cifake::{FeatureClassifier, Layer};
+use cifake::{FeatureClassifier, Layer, Picture, tensor_from_rgb8};
 
-use super::{Prompt, merged};
+use super::merged;
+use crate::generate::Prompt;
 use crate::text::Decoder;
+use crate::training::Pictured;
 use crate::{Error, Linear, Linears, Parameters, Positions};
 
 /// What sees: a network of which only the features are asked for.
@@ -103,8 +105,8 @@ impl Prefix {
     /// `[pictures, tokens, d_vision]`.
     ///
     /// # Errors
-    /// [`Error::PicturePlaces`] where they are not as many; [`Error::Tokens`] for a token outside
-    /// the vocabulary.
+    /// [`Error::PicturePlaces`] where they are not as many; [`Error::Tokens`] for no token, or one
+    /// outside the vocabulary.
     pub fn prompt(&self, tokens: &[u32], features: Option<Tensor<3>>) -> Result<Prompt, Error> {
         let n_pictures = features.as_ref().map_or(0, |features| features.dims()[0]);
         let n_tokens = features.as_ref().map_or(0, |features| features.dims()[1]);
@@ -119,13 +121,16 @@ impl Prefix {
             std::iter::repeat_n(*token, if is_picture(*token) { n_tokens } else { 1 })
         };
         let tokens: Vec<u32> = tokens.iter().flat_map(repeated).collect();
+        if tokens.is_empty() {
+            return Err(Error::Tokens { reason: "there is none".to_owned() });
+        }
         let pictures = features.map(|features| {
             let d_model = self.decoder.config().d_model;
             self.project(features).reshape([n_pictures * n_tokens, d_model])
         });
         let embeddings = merged(&self.decoder, &tokens, is_picture, pictures)?;
         let positions = Positions::text(&[0], tokens.len());
-        Ok(Prompt { tokens, embeddings, positions })
+        Ok(Prompt::new(embeddings, positions, tokens))
     }
 }
 
@@ -135,5 +140,39 @@ impl Linears for Prefix {
         visit(&mut self.linear_1);
         visit(&mut self.linear_2);
         self.decoder.visit_linears(visit);
+    }
+}
+
+/// [`Prefix`] with the tower before it: a whole model.
+#[derive(Debug, Clone)]
+pub struct Seeing<T> {
+    /// What sees.
+    pub tower: T,
+    /// What reads.
+    pub prefix: Prefix,
+}
+
+impl<T> Linears for Seeing<T> {
+    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
+        self.prefix.visit_linears(visit);
+    }
+}
+
+impl<T: VisionTower> Pictured for Seeing<T> {
+    /// Pictures are resized to the tower's size; features carry no gradients.
+    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        let [height, width] = self.tower.image_size().map(|side| side as u32);
+        let fitted: Vec<Picture> =
+            pictures.iter().map(|picture| picture.clone().fitted(width, height).0).collect();
+        let device = self.prefix.decoder().device();
+        let features = match fitted.is_empty() {
+            true => None,
+            false => Some(self.tower.features(tensor_from_rgb8(&fitted, device)?).inner()),
+        };
+        self.prefix.prompt(tokens, features)
+    }
+
+    fn decoder(&self) -> &Decoder {
+        self.prefix.decoder()
     }
 }

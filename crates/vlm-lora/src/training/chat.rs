@@ -1,10 +1,8 @@
 //! A chat template and a tokenizer as what encodes conversations.
 
-use std::path::Path;
-
 use super::conversation::{IMAGE, Turn};
 use super::encode::Dialogue;
-use crate::{ChatTemplate, Error, Message, Part, Tokenizer};
+use crate::{Assistant, ChatTemplate, Error, Message, Part, Tokenizer};
 
 /// How a picture stands in the text that a template makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +25,13 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The chat of the model folder at `path`; a folder without a template speaks ChatML.
-    ///
-    /// Pictures are parts of messages if the template mentions them, and `<image>` otherwise.
+    /// The chat of `assistant`: pictures are parts of messages if its template mentions them, and
+    /// `<image>` otherwise.
     ///
     /// # Errors
-    /// Those of [`Tokenizer::from_folder`] and [`ChatTemplate::from_folder`].
-    pub fn from_folder(path: &Path) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::from_folder(path)?;
-        let template = ChatTemplate::from_folder(path)?.unwrap_or_else(ChatTemplate::chat_ml);
+    /// [`Error::ChatTemplate`] for a template that cannot write a question.
+    pub fn of(assistant: &Assistant) -> Result<Self, Error> {
+        let (template, tokenizer) = (assistant.template().clone(), assistant.tokenizer().clone());
         let mut chat = Self { template, tokenizer, picture: PicturePlace::Part };
         let question = Turn { speaker: super::Speaker::User, text: format!("{IMAGE}?") };
         let without = Turn { speaker: super::Speaker::User, text: "?".to_owned() };

@@ -92,9 +92,11 @@ mod defaults {
 }
 
 /// Every layer of the decoder, whatever the model calls it, but the head.
-const LANGUAGE_LAYERS: &str = r"(?!.*(?:visual|vision)).*\.(?:mlp|self_attn)\.(?:up|down|gate|q|k|v|o)_proj";
+const LANGUAGE_LAYERS: &str =
+    r"(?!.*(?:visual|vision)).*\.(?:mlp|self_attn)\.(?:up|down|gate|q|k|v|o)_proj";
 /// Vision tower and what joins it to the language.
-const VISION: &str = r"(?:.*\.)?(?:visual|vision_model|vision_tower|multi_modal_projector|projector)\..*";
+const VISION: &str =
+    r"(?:.*\.)?(?:visual|vision_model|vision_tower|multi_modal_projector|projector)\..*";
 /// What joins the vision tower to the language, in Qwen2-VL.
 const MERGER: &str = r"(?:.*\.)?visual\.merger\..*";
 
@@ -220,8 +222,11 @@ mod tests {
     fn presets_train_the_layers_of_their_recipes() {
         let language = "model.layers.3.self_attn.q_proj";
         let vision = ["visual.blocks.0.attn.qkv", "visual.merger.mlp.0"];
-        let presets =
-            [TuningConfig::llama_factory(), TuningConfig::axolotl(), TuningConfig::qwen2_vl_finetune()];
+        let presets = [
+            TuningConfig::llama_factory(),
+            TuningConfig::axolotl(),
+            TuningConfig::qwen2_vl_finetune(),
+        ];
         for (preset, [rank, scale]) in presets.iter().zip([[8.0, 2.0], [32.0, 0.5], [64.0, 1.0]]) {
             let rank = rank as usize;
             assert_eq!(role(preset, language), Role::LowRank { rank, scale });

@@ -1,6 +1,6 @@
 //! A conversation as tokens, and which of them are learned.
 
-use super::{Conversation, Turn, TrainingError};
+use super::{Conversation, TrainingError, Turn};
 use crate::Error;
 
 /// What makes a text of turns and tokens of a text: a chat template and a tokenizer.
@@ -155,9 +155,6 @@ mod tests {
     #[test]
     fn a_template_that_rewrites_its_prompt_is_refused() {
         let refused = encode(&turns(&["hi", "yes"]), &Counting);
-        assert!(matches!(
-            refused,
-            Err(Error::Training(TrainingError::Template { turn: 1 }))
-        ));
+        assert!(matches!(refused, Err(Error::Training(TrainingError::Template { turn: 1 }))));
     }
 }

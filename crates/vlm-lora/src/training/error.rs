@@ -30,13 +30,17 @@ pub enum TrainingError {
         limit: u64,
     },
     /// A chat template that does not put an answer behind what comes before it.
-    #[error("the chat template writes what comes before answer {turn} in another way once the answer is there; no part of the text is the answer alone")]
+    #[error(
+        "the chat template writes what comes before answer {turn} in another way once the answer is there; no part of the text is the answer alone"
+    )]
     Template {
         /// The turn, counted from 0.
         turn: usize,
     },
     /// An example whose answer does not fit.
-    #[error("example {example} has no answer within its first {max_tokens} tokens; raise the number or shorten the prompt")]
+    #[error(
+        "example {example} has no answer within its first {max_tokens} tokens; raise the number or shorten the prompt"
+    )]
     NoAnswer {
         /// The example, counted from 0.
         example: usize,

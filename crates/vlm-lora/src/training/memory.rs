@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::config::TuningConfig;
+use crate::Linears;
 use crate::lora::target::{Role, Selection};
 use crate::lora::visit::try_visit;
 use crate::lora::{AdapterError, AdapterLimits};
 use crate::text::TextConfig;
-use crate::Linears;
 
 /// Bytes that a run needs at its largest, by what they are for.
 ///

@@ -15,13 +15,13 @@
 //! # }
 //! ```
 
-mod any;
 mod chat;
 mod checkpoint;
 mod config;
 mod conversation;
 mod encode;
 mod error;
+mod examples;
 mod gradient;
 mod history;
 mod layout;
@@ -33,16 +33,16 @@ mod pictured;
 mod schedule;
 mod tuner;
 
-pub use any::{AnyModel, illustrated};
 pub use chat::{Chat, PicturePlace};
 pub use config::{PartRate, TuningConfig};
 pub use conversation::{Conversation, ConversationLimits, IMAGE, Speaker, Turn, conversations};
 pub use encode::{Dialogue, Encoded, encode};
 pub use error::TrainingError;
+pub use examples::illustrated;
 pub use history::{Row, to_jsonl};
 pub use learner::{Learner, Prepared};
 pub use loss::cross_entropy_sum;
 pub use memory::MemoryEstimate;
-pub use pictured::{Illustrated, Image, Pictured, Seeing};
+pub use pictured::{Illustrated, Image, Pictured, Pupil};
 pub use schedule::Schedule;
 pub use tuner::{Event, TRAINED, Tuner};

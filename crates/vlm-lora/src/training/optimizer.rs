@@ -74,11 +74,10 @@ mod tests {
     #[test]
     fn two_steps_are_those_of_the_formula() {
         let lora = LoraConfig::new(1, 1.0, Modules::all_linear());
-        let config = TuningConfig { weight_decay: 0.1, clip_norm: 0.0, ..TuningConfig::new(lora, 0.1) };
-        let groups = [
-            Group { range: 0..1, learning_rate: 0.1 },
-            Group { range: 1..2, learning_rate: 0.0 },
-        ];
+        let config =
+            TuningConfig { weight_decay: 0.1, clip_norm: 0.0, ..TuningConfig::new(lora, 0.1) };
+        let groups =
+            [Group { range: 0..1, learning_rate: 0.1 }, Group { range: 1..2, learning_rate: 0.0 }];
         let mut weights = vec![1.0, 2.0];
         let mut moments = Moments::new(2);
         assert_eq!(moments.update(&groups, &mut weights, &[3.0, 4.0], &config, 1.0), 5.0);

@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use cifake::{Picture, tensor_from_rgb8};
+use cifake::Picture;
 
 use super::encode::Encoded;
 use super::learner::{Learner, Prepared};
-use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
-use crate::models::{McLlava, Prefix, Prompt, Qwen2Vl, VisionTower};
+use crate::generate::Prompt;
 use crate::text::Decoder;
-use crate::{Error, Linear, Linears};
+use crate::{Assistant, Error, Linear, Linears};
 
 /// A picture of an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,19 +29,6 @@ pub struct Illustrated {
     pub images: Vec<Image>,
 }
 
-/// A model with what brings pictures into its form: it reads pictures, and learns from them.
-#[derive(Debug, Clone)]
-pub struct Seeing<M, P> {
-    /// The model.
-    pub model: M,
-    /// What it sees pictures through: a processor, or for [`Prefix`] a vision tower.
-    pub processor: P,
-    /// What is done with small pictures first.
-    pub enlargement: Enlargement,
-    /// What reads files, with its limits.
-    pub reader: cifake::Decoder,
-}
-
 /// A model that reads pictures among text.
 pub trait Pictured: Linears {
     /// The prompt of `tokens`, with one placeholder for each of `pictures`.
@@ -57,12 +42,30 @@ pub trait Pictured: Linears {
     fn decoder(&self) -> &Decoder;
 }
 
-impl<M, P> Seeing<M, P> {
-    /// `model` behind `processor`, pictures as they are.
+impl Pictured for Assistant {
+    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        Self::prompt(self, tokens, pictures)
+    }
+
+    fn decoder(&self) -> &Decoder {
+        Self::decoder(self)
+    }
+}
+
+/// A model that learns from conversations with pictures.
+#[derive(Debug, Clone)]
+pub struct Pupil<M> {
+    /// The model.
+    pub model: M,
+    /// What reads files, with its limits.
+    pub reader: cifake::Decoder,
+}
+
+impl<M> Pupil<M> {
+    /// `model` with a reader of the default limits.
     #[must_use]
-    pub fn new(model: M, processor: P) -> Self {
-        let reader = cifake::Decoder::default();
-        Self { model, processor, enlargement: Enlargement::Off, reader }
+    pub fn new(model: M) -> Self {
+        Self { model, reader: cifake::Decoder::default() }
     }
 
     fn pictures(&self, images: &[Image]) -> Result<Vec<Picture>, Error> {
@@ -74,60 +77,13 @@ impl<M, P> Seeing<M, P> {
     }
 }
 
-impl<M: Linears, P> Linears for Seeing<M, P> {
+impl<M: Linears> Linears for Pupil<M> {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.model.visit_linears(visit);
     }
 }
 
-impl Pictured for Seeing<Qwen2Vl, Qwen2VlProcessor> {
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        let patches = self.processor.process(pictures, self.enlargement)?;
-        self.model.prompt(tokens, &patches)
-    }
-
-    fn decoder(&self) -> &Decoder {
-        self.model.decoder()
-    }
-}
-
-impl Pictured for Seeing<McLlava, MultiCropProcessor> {
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        let crops = |picture| self.processor.process(picture, self.enlargement);
-        let crops = pictures.iter().map(crops).collect::<Result<Vec<_>, _>>()?;
-        self.model.prompt(tokens, &crops)
-    }
-
-    fn decoder(&self) -> &Decoder {
-        self.model.decoder()
-    }
-}
-
-impl<T: VisionTower> Pictured for Seeing<Prefix, T> {
-    /// Pictures are resized to the tower's size; the tower's features carry no gradients.
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        let [height, width] = self.processor.image_size().map(|side| side as u32);
-        let fitted = |picture: &Picture| -> Result<Picture, Error> {
-            Ok(self.enlargement.apply(picture)?.fitted(width, height).0)
-        };
-        let fitted = pictures.iter().map(fitted).collect::<Result<Vec<_>, Error>>()?;
-        let device = self.model.decoder().device();
-        let features = match fitted.is_empty() {
-            true => None,
-            false => Some(self.processor.features(tensor_from_rgb8(&fitted, device)?)),
-        };
-        self.model.prompt(tokens, features.map(Tensor::inner))
-    }
-
-    fn decoder(&self) -> &Decoder {
-        self.model.decoder()
-    }
-}
-
-impl<M, P> Learner for Seeing<M, P>
-where
-    Self: Pictured,
-{
+impl<M: Pictured> Learner for Pupil<M> {
     type Example = Illustrated;
 
     fn n_targets(&self, example: &Illustrated) -> usize {
@@ -151,17 +107,17 @@ where
         let mut encoded = Vec::new();
         for example in examples {
             let pictures = self.pictures(&example.images)?;
-            let prompt = self.prompt(&example.encoded.tokens, &pictures)?;
-            encoded.push(example.encoded.with_pictures(&prompt.tokens));
-            embeddings.push(prompt.embeddings);
-            positions.push(prompt.positions);
+            let prompt = self.model.prompt(&example.encoded.tokens, &pictures)?;
+            encoded.push(example.encoded.with_pictures(prompt.tokens()));
+            embeddings.push(prompt.embeddings().clone());
+            positions.push(prompt.positions().clone());
         }
         let encoded: Vec<&Encoded> = encoded.iter().collect();
         Ok(Prepared::new(embeddings, Some(positions), &encoded))
     }
 
     fn decoder(&self) -> &Decoder {
-        Pictured::decoder(self)
+        self.model.decoder()
     }
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
+use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
-use rand::SeedableRng;
 use sha2::{Digest, Sha256};
 
+use super::TrainingError;
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::TuningConfig;
 use super::gradient::{gradients, loss_sum};
@@ -18,7 +19,6 @@ use super::layout::{Layout, fingerprint};
 use super::learner::Learner;
 use super::optimizer::{Group, Moments};
 use super::schedule::Schedule;
-use super::TrainingError;
 use crate::Error;
 use crate::lora::attached::split_mix;
 use crate::lora::{Adapter, AdapterLimits};
@@ -158,10 +158,7 @@ impl<'a, M: Learner> Tuner<'a, M> {
     /// # Errors
     /// [`TrainingError::Diverged`], an example that cannot be prepared, or a file that cannot be
     /// written.
-    pub fn run(
-        &mut self,
-        listener: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    pub fn run(&mut self, listener: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<(), Error> {
         let failed = |source| cifake::Error::Write { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
         while self.step() < self.n_steps() {

@@ -6,9 +6,7 @@ use burn::tensor::{Device, TensorData};
 use proptest::prelude::*;
 use testkit::Fixture;
 use vlm_lora::Storage;
-use vlm_lora::lora::{
-    Adapter, AdapterError, AdapterLimits, CONFIG_FILE, WEIGHTS_FILE, adapters,
-};
+use vlm_lora::lora::{Adapter, AdapterError, AdapterLimits, CONFIG_FILE, WEIGHTS_FILE, adapters};
 
 use super::model::{all_linear, limits, random, trained};
 
@@ -74,7 +72,10 @@ fn what_does_not_fit_is_named() {
     let mut more = weights.clone();
     for part in ["lora_A", "lora_B"] {
         let key = A.replace("lora_A", part).replace("layers.0", "layers.9");
-        more.insert(&key, TensorData::new(vec![0.0f32; 64], if part == "lora_A" { [2, 32] } else { [32, 2] }));
+        more.insert(
+            &key,
+            TensorData::new(vec![0.0f32; 64], if part == "lora_A" { [2, 32] } else { [32, 2] }),
+        );
     }
     assert!(matches!(attach(&json, &more), Err(AdapterError::Unused { .. })));
     let mut strange = weights.clone();

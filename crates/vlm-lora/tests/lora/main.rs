@@ -4,5 +4,6 @@ mod contract;
 mod export;
 mod model;
 mod peft;
+mod prefix;
 mod properties;
 mod tuning;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vlm_lora::lora::{AdapterLimits, LoraConfig, Modules};
-use vlm_lora::{Decoder, DecoderNames, Folder, Linears, Matrix, Positions, Random, Storage, TextConfig};
+use vlm_lora::{
+    Decoder, DecoderNames, Folder, Linears, Matrix, Positions, Random, Storage, TextConfig,
+};
 
 /// The folder of a fixture.
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -84,7 +86,9 @@ pub(crate) fn trained(
         let shape = data.shape().to_vec();
         let scale = if name.ends_with("lora_B.weight") { 0.3 } else { 0.1 };
         let values = data.iter::<f32>().map(|old| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             old + scale * ((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
         });
         let data = TensorData::new(values.collect::<Vec<_>>(), shape);

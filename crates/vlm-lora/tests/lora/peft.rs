@@ -121,3 +121,28 @@ fn an_adapter_of_another_model_leaves_the_model_as_it_was() {
     assert!(adapters(&mut other).is_empty());
     adapter.attach(&mut model, "fits", &Device::flex(), &limits()).expect("the shapes are equal");
 }
+
+/// Leaves an adapter of ours and its logits in `target/tmp/lora_ours`, where
+/// `../fixtures/lora.py --check` compares them with PEFT's.
+#[test]
+fn an_adapter_of_ours_is_left_for_peft() {
+    let device = Device::flex();
+    let mut model = load("lora_llama", &device);
+    let mut config = super::model::all_linear(3)
+        .with_rank_stabilized()
+        .without(vlm_lora::lora::Modules::list(&["k_proj"]))
+        .with_modules_to_save(&["lm_head"]);
+    config.rank_pattern.insert("o_proj".to_owned(), 5);
+    config.alpha_pattern.insert(r"layers\.1\..*".to_owned(), 2.5);
+    let adapter = super::model::trained(config, &mut model, 1);
+    adapter.attach(&mut model, "ours", &device, &limits()).expect("it was drawn for the model");
+    let tokens: Vec<u32> = (0..12).map(|i| (7 * i + 3) % 64).collect();
+    let mut file = Fixture::default();
+    file.insert("logits", logits(&model, &[&tokens]).into_data());
+    let tokens: Vec<f32> = tokens.iter().map(|&token| token as f32).collect();
+    file.insert("tokens", burn::tensor::TensorData::new(tokens, [1, 12]));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("lora_ours");
+    adapter.save(&folder).expect("the folder is writable");
+    std::fs::write(folder.join("logits.safetensors"), file.to_safetensors()).expect("writable");
+    assert_eq!(Adapter::open(&folder, &limits()).expect("it is whole"), adapter);
+}

@@ -3,11 +3,11 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use testkit::{assert_close, relative_difference};
-use vlm_lora::Storage;
 use vlm_lora::lora::{
     Adapter, AdapterError, LoraConfig, Modules, Reduced, activate, adapters, detach, disable,
     merge, merge_and_unload, unmerge,
 };
+use vlm_lora::{Decoder, Storage};
 
 use super::model::{all_linear, is_single, limits, logits, random, trained, weights};
 
@@ -65,7 +65,7 @@ fn adapters_are_switched_and_summed() {
     trained(v, &mut model, 2).attach(&mut model, "v", &device, &limits()).expect("it fits");
     let states = adapters(&mut model);
     assert_eq!(states.iter().map(|state| state.active).collect::<Vec<_>>(), [true, false]);
-    let with = |model: &mut _, names: &[&str]| -> Tensor<3> {
+    let with = |model: &mut Decoder, names: &[&str]| -> Tensor<3> {
         activate(model, names).expect("they are attached");
         logits(model, TOKENS)
     };

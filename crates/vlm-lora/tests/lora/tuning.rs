@@ -49,7 +49,8 @@ fn tune(
     stop_after: Option<usize>,
 ) -> Vec<f64> {
     let sets = [examples(), examples()[..2].to_vec()];
-    let mut tuner = Tuner::new(model, config.clone(), None, sets, folder, device).expect("it can run");
+    let mut tuner =
+        Tuner::new(model, config.clone(), None, sets, folder, device).expect("it can run");
     let mut n_done = 0;
     let listener = &mut |event: Event| {
         n_done += usize::from(matches!(event, Event::Step { .. }));
@@ -226,9 +227,12 @@ fn a_run_that_is_broken_off_ends_with_the_same_bytes() {
     for _ in 0..6 {
         tune(&mut random(Storage::F32, &device), &config, &broken, &device, Some(1));
     }
-    for file in ["adapter/adapter_model.safetensors", "best/adapter_model.safetensors",
-        "metrics.jsonl", "checkpoint.safetensors"]
-    {
+    for file in [
+        "adapter/adapter_model.safetensors",
+        "best/adapter_model.safetensors",
+        "metrics.jsonl",
+        "checkpoint.safetensors",
+    ] {
         let [ours, theirs] = [&broken, &whole].map(|run| std::fs::read(run.join(file)));
         assert_eq!(ours.expect("it was written"), theirs.expect("it was written"), "{file}");
     }
@@ -248,10 +252,8 @@ fn a_run_that_is_broken_off_ends_with_the_same_bytes() {
 fn parts_have_rates_of_their_own() {
     let device = Device::flex();
     let lora = LoraConfig::new(2, 2.0, Modules::list(&["q_proj", "v_proj"]));
-    let frozen = vlm_lora::training::PartRate {
-        modules: Modules::list(&["q_proj"]),
-        learning_rate: 0.0,
-    };
+    let frozen =
+        vlm_lora::training::PartRate { modules: Modules::list(&["q_proj"]), learning_rate: 0.0 };
     let config = TuningConfig { lora: lora.clone(), rates: vec![frozen], ..config() };
     let mut model = random(Storage::F32, &device);
     let drawn = Adapter::draw(lora, &mut model, config.seed, &limits()).expect("it has layers");
