@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn special_tokens_have_names() {
-        let template = ChatTemplate::new("{{ bos_token }}{{ pad_token }}").with_token("bos_token", "<s>");
+        let template =
+            ChatTemplate::new("{{ bos_token }}{{ pad_token }}").with_token("bos_token", "<s>");
         assert_eq!(template.render(&[], false).expect("the template is fine"), "<s>");
         let text = ChatTemplate::chat_ml().render(&[Message::text("user", "Hi")], true);
         let expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";

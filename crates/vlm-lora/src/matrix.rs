@@ -142,7 +142,8 @@ mod tests {
             let matrix = Matrix::new(values.clone(), [5, 64], storage, &device);
             assert_eq!((matrix.shape(), matrix.bytes()), ([5, 64], bytes), "{storage:?}");
             let all = matrix.to_tensor();
-            let rows = Tensor::cat(vec![all.clone().narrow(0, 4, 1), all.clone().narrow(0, 1, 1)], 0);
+            let rows =
+                Tensor::cat(vec![all.clone().narrow(0, 4, 1), all.clone().narrow(0, 1, 1)], 0);
             testkit::assert_close(&matrix.rows(&[4, 1]), &rows, 0.0, "rows");
             for n_rows in [1, 9] {
                 let theirs = x(n_rows).matmul(all.clone().transpose());

@@ -89,7 +89,8 @@ impl Tokenizer {
     /// The bytes that each of the first `n_tokens` tokens stands for; special tokens stand for none.
     #[must_use]
     pub fn vocabulary(&self, n_tokens: usize) -> Vocabulary {
-        let decoder = self.inner.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok());
+        let decoder =
+            self.inner.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok());
         let is_byte_level = decoder.is_some_and(|json| json.contains("\"ByteLevel\""));
         let letters = byte_letters();
         let added = self.inner.get_added_tokens_decoder();

@@ -33,10 +33,18 @@ pub(super) enum Data {
     F16(Vec<u16>),
     Bf16(Vec<u16>),
     /// One scale per `group` elements of a row.
-    Int8 { codes: Vec<i8>, scales: Vec<f32>, group: usize },
+    Int8 {
+        codes: Vec<i8>,
+        scales: Vec<f32>,
+        group: usize,
+    },
     /// Per 32 elements of a row 16 bytes, whose lower halves are the first 16 elements and whose
     /// upper halves the others, and a scale and a minimum in half precision.
-    Int4 { codes: Vec<u8>, scales: Vec<u16>, minima: Vec<u16> },
+    Int4 {
+        codes: Vec<u8>,
+        scales: Vec<u16>,
+        minima: Vec<u16>,
+    },
 }
 
 impl QuantizedMatrix {
@@ -55,7 +63,9 @@ impl QuantizedMatrix {
                 let half = |v: &f32| f16::from_f32(v.clamp(-limit, limit)).to_bits();
                 Data::F16(values.iter().map(half).collect())
             }
-            Format::Bf16 => Data::Bf16(values.iter().map(|v| bf16::from_f32(*v).to_bits()).collect()),
+            Format::Bf16 => {
+                Data::Bf16(values.iter().map(|v| bf16::from_f32(*v).to_bits()).collect())
+            }
             Format::Int4 if columns % GROUP == 0 => pack::int4(values),
             Format::Int4 | Format::Int8 => pack::int8(values, columns),
         };
@@ -66,7 +76,8 @@ impl QuantizedMatrix {
     /// of the shape or one is not finite.
     #[must_use]
     pub fn from_f16(bits: Vec<u16>, shape: [usize; 2]) -> Option<Self> {
-        let fits = bits.len() == count(shape)? && bits.iter().all(|b| f16::from_bits(*b).is_finite());
+        let fits =
+            bits.len() == count(shape)? && bits.iter().all(|b| f16::from_bits(*b).is_finite());
         fits.then(|| Self { shape, data: Arc::new(Data::F16(bits)) })
     }
 
@@ -157,7 +168,12 @@ impl QuantizedMatrix {
             Data::F16(bits) => narrow::widen_f16(&bits[from..to], out),
             Data::Bf16(bits) => narrow::widen_bf16(&bits[from..to], out),
             Data::Int8 { codes, scales, group } => {
-                narrow::widen_int8(&codes[from..to], &scales[from / group..to / group], *group, out);
+                narrow::widen_int8(
+                    &codes[from..to],
+                    &scales[from / group..to / group],
+                    *group,
+                    out,
+                );
             }
             Data::Int4 { codes, scales, minima } => {
                 let groups = from / GROUP..to / GROUP;

@@ -77,12 +77,7 @@ struct ProductBackward;
 impl Backward<Flex, 1> for ProductBackward {
     type State = QuantizedMatrix;
 
-    fn backward(
-        self,
-        ops: Ops<QuantizedMatrix, 1>,
-        grads: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<QuantizedMatrix, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         propagate(ops, grads, |weight, grad, _| [Some(backward(grad, &weight))]);
     }
 }
@@ -189,7 +184,8 @@ mod tests {
     const LIMIT: f32 = 2e-4;
     const FORMATS: [Format; 4] = [Format::F16, Format::Bf16, Format::Int8, Format::Int4];
     /// Rows, inputs, outputs.
-    const SIZES: [(usize, usize, usize); 4] = [(1, 64, 7), (3, 576, 130), (40, 96, 65), (9, 1120, 3)];
+    const SIZES: [(usize, usize, usize); 4] =
+        [(1, 64, 7), (3, 576, 130), (40, 96, 65), (9, 1120, 3)];
 
     fn unpacked(weight: &QuantizedMatrix, device: &Device) -> Tensor<2> {
         Tensor::from_data(TensorData::new(weight.to_vec(), weight.shape()), device)
@@ -204,7 +200,10 @@ mod tests {
             for (i, (v, stored)) in exact.iter().zip(&stored).enumerate() {
                 let row = &exact[i / columns * columns..][..columns];
                 let group = &exact[i / 32 * 32..][..32];
-                let [low, high] = [group.iter().fold(1f32, |a, b| a.min(*b)), group.iter().fold(-1f32, |a, b| a.max(*b))];
+                let [low, high] = [
+                    group.iter().fold(1f32, |a, b| a.min(*b)),
+                    group.iter().fold(-1f32, |a, b| a.max(*b)),
+                ];
                 let limit = match format {
                     Format::F16 => v.abs() / 2048.0,
                     Format::Bf16 => v.abs() / 256.0,
@@ -267,7 +266,8 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
             pool.expect("threads start").install(|| {
                 let device = Device::flex();
-                let weight = QuantizedMatrix::new(&values(576 * 1000, 2), [1000, 576], Format::Int4);
+                let weight =
+                    QuantizedMatrix::new(&values(576 * 1000, 2), [1000, 576], Format::Int4);
                 [1, 30].map(|rows| {
                     let x = random::<2>([rows, 576], 1.0, 1, &device);
                     product(x, &weight).into_data()

@@ -130,7 +130,8 @@ impl AttentionOps for Flex {
             let (row, head) = (i / n_heads, i % n_heads);
             let (sequence, token) = (row / n_tokens, row % n_tokens);
             let from = (sequence * n_kv_heads + head / (n_heads / n_kv_heads)) * capacity;
-            let seen = from + turn.n_pads[sequence].min(turn.len + token)..from + turn.len + token + 1;
+            let seen =
+                from + turn.n_pads[sequence].min(turn.len + token)..from + turn.len + token + 1;
             let [keys, values] = [&cache.keys, &cache.values]
                 .map(|all| &all[seen.start * d_head..seen.end * d_head]);
             scores.resize(seen.len(), 0.0);

@@ -15,6 +15,5 @@ use burn::tensor::Tensor;
 /// Whether `tensor` is a single-precision tensor of the flex backend without autodiff.
 #[must_use]
 pub fn is_plain<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor.dtype() == DType::F32
-        && matches!(tensor.device().as_dispatch(), DispatchDevice::Flex(_))
+    tensor.dtype() == DType::F32 && matches!(tensor.device().as_dispatch(), DispatchDevice::Flex(_))
 }

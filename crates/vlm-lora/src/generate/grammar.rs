@@ -70,6 +70,13 @@ impl Grammar {
         self.max_words
     }
 
+    /// The name and the remark of `line`.
+    pub(super) fn item<'a>(&self, line: &'a str) -> Option<(&'a str, &'a str)> {
+        let name = self.names.iter().find(|name| line.as_bytes().starts_with(name))?;
+        let (name, remark) = line.split_at_checked(name.len())?;
+        Some((name.strip_suffix(": ")?, remark))
+    }
+
     /// Before the first line.
     pub(super) fn start(&self) -> State {
         let used = vec![false; self.names.len()];

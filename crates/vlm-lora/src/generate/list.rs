@@ -51,8 +51,9 @@ impl ListConstraint {
     /// `vocabulary`, ended by the token `end`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there is no name, a name is empty, doubled or holds a colon or a line
-    /// break, a limit is 0, or the vocabulary has no token for a single byte of a name.
+    /// [`Error::Setting`] where there is no name, a name is empty, doubled, holds a line break or is
+    /// another name with a colon and more behind it, a limit is 0, or the vocabulary has no token for a
+    /// single byte of a name.
     pub fn new(
         names: &[&str],
         vocabulary: Arc<Vocabulary>,
@@ -66,8 +67,12 @@ impl ListConstraint {
             expected: expected.to_owned(),
         };
         for (i, name) in names.iter().enumerate() {
-            if name.is_empty() || name.contains([':', '\n']) || names[..i].contains(name) {
-                return Err(wrong(format!("{name:?}"), "a name without colon that comes once"));
+            let behind = |other: &str| other.strip_prefix(name).unwrap_or_default().starts_with(": ");
+            if name.is_empty() || name.contains('\n') || names[..i].contains(name) {
+                return Err(wrong(format!("{name:?}"), "a name of one line that comes once"));
+            }
+            if let Some(other) = names.iter().find(|other| behind(other)) {
+                return Err(wrong(format!("{other:?}"), "a name that could not be read as another"));
             }
         }
         if names.is_empty() || max_items == 0 || max_words == 0 {
@@ -93,7 +98,7 @@ impl ListConstraint {
         for byte in answer.bytes() {
             state = self.rule.grammar.step(&state, byte)?;
         }
-        let items = answer.lines().filter_map(|line| line.split_once(": "));
+        let items = answer.lines().filter_map(|line| self.rule.grammar.item(line));
         let items = items.map(|(name, remark)| (name.to_owned(), remark.to_owned()));
         state.may_end().then(|| items.collect())
     }
@@ -124,7 +129,8 @@ impl Constraint for ListConstraint {
             return self.walk(left);
         };
         let words_left = (grammar.max_words() - n_words).min(vocabulary.longest());
-        let another = grammar.next_line(&self.state).is_some_and(|next| grammar.min_left(&next) < left);
+        let another =
+            grammar.next_line(&self.state).is_some_and(|next| grammar.min_left(&next) < left);
         let key = (after_space, words_left, another, left.min(MANY_TOKENS));
         let known = remarks.lock().ok().and_then(|masks| masks.get(&key).cloned());
         let mut mask = known.unwrap_or_else(|| {
@@ -169,7 +175,8 @@ mod tests {
 
     fn list(max_items: usize, max_words: usize) -> ListConstraint {
         let single = (0..=255).map(|byte| Some(vec![byte]));
-        let long = [": ", "Edge", " a", "a b c", ".\n", "\n\n", " ", "  ", "lo: Th", "ß", "\u{200b}"];
+        let long =
+            [": ", "Edge", " a", "a b c", ".\n", "\n\n", " ", "  ", "lo: Th", "ß", "\u{200b}"];
         let long = long.map(|text| Some(text.as_bytes().to_vec()));
         let vocabulary = Vocabulary::new(single.chain(long).chain([None]));
         let end = vocabulary.n_tokens() as u32 - 1;
@@ -233,9 +240,24 @@ mod tests {
             assert!(list.parse(answer).is_some(), "{answer}");
         }
         for answer in [
-            "", "Edge", "Edge:", "Edge: ", "Edge: a ", "Edge: a\n", "edge: a", "Edge:a", "Edge:  a",
-            "Edge: a  b", "Edge: a b c d", "Edge: a\nEdge: b", "Edge: a\nColour: b\nGröße: c",
-            "Shape: a", "Edge: a\u{200b}b", "Edge: a\tb", "Edge: a\u{7}", " Edge: a",
+            "",
+            "Edge",
+            "Edge:",
+            "Edge: ",
+            "Edge: a ",
+            "Edge: a\n",
+            "edge: a",
+            "Edge:a",
+            "Edge:  a",
+            "Edge: a  b",
+            "Edge: a b c d",
+            "Edge: a\nEdge: b",
+            "Edge: a\nColour: b\nGröße: c",
+            "Shape: a",
+            "Edge: a\u{200b}b",
+            "Edge: a\tb",
+            "Edge: a\u{7}",
+            " Edge: a",
         ] {
             assert!(list.parse(answer).is_none(), "{answer:?}");
         }

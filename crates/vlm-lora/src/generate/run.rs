@@ -84,7 +84,11 @@ impl Generation {
         let longest = prompts.iter().map(Prompt::len).max().unwrap_or_default();
         let capacity = longest.saturating_add(self.max_tokens);
         let bytes = Cache::bytes(decoder.config(), prompts.len(), capacity);
-        super::super::Limits::check("the memory of keys and values, in bytes,", bytes, MAX_CACHE_BYTES)?;
+        super::super::Limits::check(
+            "the memory of keys and values, in bytes,",
+            bytes,
+            MAX_CACHE_BYTES,
+        )?;
         let n_pads = prompts.iter().map(|prompt| longest - prompt.len()).collect();
         let mut cache = decoder.cache(n_pads, capacity);
         let (embeddings, positions) = batch(prompts, longest);

@@ -38,7 +38,11 @@ impl Sampling {
             return wrong("top_p", self.top_p, "a number above 0 and up to 1");
         }
         if !(0.01..=100.0).contains(&self.repetition_penalty) {
-            return wrong("repetition_penalty", self.repetition_penalty, "a number from 0.01 to 100");
+            return wrong(
+                "repetition_penalty",
+                self.repetition_penalty,
+                "a number from 0.01 to 100",
+            );
         }
         Ok(())
     }
@@ -79,7 +83,8 @@ impl Sampler {
         let is_chance = |i: &u32| scores[*i as usize] > f32::NEG_INFINITY;
         if temperature == 0.0 {
             // Of equal scores the first token, as in torch.
-            let better = |a: u32, b: u32| if scores[b as usize] > scores[a as usize] { b } else { a };
+            let better =
+                |a: u32, b: u32| if scores[b as usize] > scores[a as usize] { b } else { a };
             return (0..scores.len() as u32).filter(is_chance).reduce(better);
         }
         self.order.clear();

@@ -158,6 +158,14 @@ pub enum AdapterError {
         /// The layer.
         path: String,
     },
+    /// An index of weight files that is no JSON of the expected form.
+    #[error("{} is no index of weight files: {source}; download the model again", path.display())]
+    NotIndex {
+        /// The file.
+        path: PathBuf,
+        /// Where it breaks off.
+        source: serde_json::Error,
+    },
     /// A model whose weights an adapter cannot be merged into on the disk.
     #[error("cannot merge into {}: {reason}", path.display())]
     Base {

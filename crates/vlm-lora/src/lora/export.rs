@@ -19,6 +19,13 @@ use super::{
 /// Endings of what stands beside the weights in a model folder and is copied.
 const COPIED: &[&str] = &["json", "txt", "model", "jinja", "md", "tiktoken"];
 
+/// The weights of one model when they are in one file.
+const SINGLE: &str = "model.safetensors";
+/// Which file holds which weight when they are in several.
+const INDEX: &str = "model.safetensors.index.json";
+/// Bytes of an index, at most.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
@@ -53,9 +60,7 @@ pub fn export_merged(
     if out.exists() && entries(out)?.next().is_some() {
         return Err(unfit(out, "it exists and is not empty; choose another folder"));
     }
-    let files = files(base)?;
-    let (shards, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        files.iter().partition(|path| has_ending(path, &["safetensors"]));
+    let [shards, others] = files(base)?;
     if shards.is_empty() {
         return Err(unfit(base, "it holds no safetensors file"));
     }
@@ -261,14 +266,43 @@ fn rounded(values: &[f32], dtype: Dtype) -> (Vec<u8>, bool) {
 }
 
 /// The weights and what is copied of a model folder, sorted.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, AdapterError> {
-    let mut files: Vec<PathBuf> = entries(folder)?
-        .filter(|path| path.is_file())
-        .filter(|path| has_ending(path, COPIED) || has_ending(path, &["safetensors"]))
-        .filter(|path| !path.ends_with(CONFIG_FILE) && !path.ends_with(WEIGHTS_FILE))
-        .collect();
+///
+/// Weights are those that the index names, `model.safetensors`, or where there is neither, every
+/// safetensors file.
+fn files(folder: &Path) -> Result<[Vec<PathBuf>; 2], AdapterError> {
+    let index = folder.join(INDEX);
+    let named: Option<BTreeSet<String>> = if index.is_file() {
+        let json = cifake::file::read_limited(&index, MAX_INDEX_BYTES)?;
+        let broken = |source| AdapterError::NotIndex { path: index.clone(), source };
+        let index: Index = serde_json::from_slice(&json).map_err(broken)?;
+        Some(index.weight_map.into_values().collect())
+    } else if folder.join(SINGLE).is_file() {
+        Some([SINGLE.to_owned()].into())
+    } else {
+        None
+    };
+    let mut files: Vec<PathBuf> = entries(folder)?.filter(|path| path.is_file()).collect();
     files.sort();
-    Ok(files)
+    let is_weights = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        has_ending(path, &["safetensors"])
+            && name != WEIGHTS_FILE
+            && named.as_ref().is_none_or(|named| named.contains(name))
+    };
+    let weights: Vec<PathBuf> = files.iter().filter(|path| is_weights(path)).cloned().collect();
+    files.retain(|path| has_ending(path, COPIED) && !path.ends_with(CONFIG_FILE));
+    match named.is_some_and(|named| named.len() != weights.len()) {
+        true => {
+            let reason = "its index names files that are not there".to_owned();
+            Err(AdapterError::Base { path: folder.to_owned(), reason })
+        }
+        false => Ok([weights, files]),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
 }
 
 fn entries(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, AdapterError> {

@@ -58,10 +58,10 @@ impl<'a> Selection<'a> {
         let layers = match (&config.layers_to_transform, &config.layers_pattern) {
             (Some(layers), _) if layers.as_slice().is_empty() => Vec::new(),
             (Some(_), Some(patterns)) if !patterns.as_slice().is_empty() => {
-                let before = |pattern: &String| compile(pattern, r"\A.*\.(?:", r")\.(\d+)\.");
+                let before = |pattern: &String| compile(pattern, r"\A(?:.*?\.)?(?:", r")\.(\d+)\.");
                 patterns.as_slice().iter().map(before).collect::<Result<_, _>>()?
             }
-            (Some(_), _) => vec![compile(r"[^.]*", r"\A.*\.(?:", r")\.(\d+)\.")?],
+            (Some(_), _) => vec![compile(r"[^.]*", r"\A.*?\.(?:", r")\.(\d+)\.")?],
             (None, _) => Vec::new(),
         };
         let excluded = config.exclude_modules.as_ref().filter(|modules| !modules.is_empty());

@@ -82,8 +82,7 @@ impl Folder {
             let fit = renames.iter().find_map(|(from, to)| Some((name.strip_prefix(from)?, to)));
             fit.map(|(rest, to)| format!("{to}{rest}")).unwrap_or(name)
         };
-        self.places =
-            self.places.into_iter().map(|(name, place)| (renamed(name), place)).collect();
+        self.places = self.places.into_iter().map(|(name, place)| (renamed(name), place)).collect();
         self
     }
 

@@ -74,7 +74,8 @@ pub(super) fn parse(
         }
         let raw: Raw = serde_json::from_value(value)
             .map_err(|error| broken(format!("the entry of `{name}`: {error}")))?;
-        let entry = entry(raw, data, file_len).map_err(|what| broken(format!("`{name}` {what}")))?;
+        let entry =
+            entry(raw, data, file_len).map_err(|what| broken(format!("`{name}` {what}")))?;
         ranges.push((entry.start, entry.len as u64));
         entries.insert(name, entry);
     }

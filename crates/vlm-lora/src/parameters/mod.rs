@@ -82,7 +82,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_header_bytes: 100_000_000, max_tensors: 100_000, max_shards: 1000, max_bytes: 1 << 40 }
+        Self {
+            max_header_bytes: 100_000_000,
+            max_tensors: 100_000,
+            max_shards: 1000,
+            max_bytes: 1 << 40,
+        }
     }
 }
 

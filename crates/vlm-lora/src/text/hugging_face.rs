@@ -39,7 +39,8 @@ impl TextConfig {
             "phi" => {
                 config = config.into_phi();
                 if text.flag("qk_layernorm", false)? {
-                    let expected = "false, since norms of queries and keys are not built".to_owned();
+                    let expected =
+                        "false, since norms of queries and keys are not built".to_owned();
                     return Err(wrong("qk_layernorm", "true".to_owned(), expected));
                 }
             }
@@ -133,7 +134,10 @@ fn rotary(
 
 fn sections(value: &Value, d_rotary: usize) -> Result<[usize; 3], Error> {
     let parts: Option<Vec<usize>> = value.as_array().map(|parts| {
-        parts.iter().filter_map(|part| part.as_u64().and_then(|n| usize::try_from(n).ok())).collect()
+        parts
+            .iter()
+            .filter_map(|part| part.as_u64().and_then(|n| usize::try_from(n).ok()))
+            .collect()
     });
     let parts = parts.and_then(|parts| <[usize; 3]>::try_from(parts).ok());
     let sums = |parts: &[usize; 3]| {

@@ -57,9 +57,8 @@ impl RotaryConfig {
             }
         }
         let shape = [batch, 1, n_tokens, d_half];
-        let tensors = tables
-            .clone()
-            .map(|table| Tensor::from_data(TensorData::new(table, shape), device));
+        let tensors =
+            tables.clone().map(|table| Tensor::from_data(TensorData::new(table, shape), device));
         Rotation { tables, tensors, d_half }
     }
 }

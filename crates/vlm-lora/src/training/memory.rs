@@ -11,8 +11,8 @@ use crate::text::TextConfig;
 
 /// Bytes that a run needs at its largest, by what they are for.
 ///
-/// Weights, adapter and optimizer are exact; activations are counted from what a layer keeps for the
-/// way back, and a run on a CPU has been seen to stay within a fifth of them.
+/// Weights, adapter and optimizer are exact; activations are an estimate, counted from what a layer
+/// keeps for the way back, without what a vision tower needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryEstimate {
     /// The frozen model.

@@ -72,7 +72,7 @@ fn two_pictures_are_told_apart() {
     let lora = LoraConfig::new(4, 8.0, Modules::all_linear());
     let lora = lora.with_modules_to_save(&[Prefix::PROJECTOR]);
     let config = TuningConfig {
-        epochs: 40,
+        epochs: 100,
         batch_size: 2,
         accumulation: 1,
         ..TuningConfig::new(lora, 1e-2)

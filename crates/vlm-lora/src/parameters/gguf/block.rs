@@ -87,7 +87,9 @@ pub(super) fn floats(kind: Kind, bytes: &[u8]) -> Option<Vec<f32>> {
     let mut out = Vec::new();
     match kind {
         Kind::F32 => out.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-        Kind::F16 => out.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+        Kind::F16 => {
+            out.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()))
+        }
         Kind::Bf16 => {
             out.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()));
         }
@@ -111,13 +113,15 @@ pub(super) fn floats(kind: Kind, bytes: &[u8]) -> Option<Vec<f32>> {
             let scale = half_at(block, 0);
             out.extend(block[2..].iter().map(|code| scale * f32::from(*code as i8)));
         }),
-        Kind::Q6K => blocks.for_each(|block| {
-            let (codes, scales) = six_bits(block);
-            let scaled = codes.chunks_exact(16).zip(scales);
-            out.extend(scaled.flat_map(|(codes, scale)| {
-                codes.iter().map(move |code| scale * f32::from(*code))
-            }));
-        }),
+        Kind::Q6K => {
+            blocks.for_each(|block| {
+                let (codes, scales) = six_bits(block);
+                let scaled = codes.chunks_exact(16).zip(scales);
+                out.extend(scaled.flat_map(|(codes, scale)| {
+                    codes.iter().map(move |code| scale * f32::from(*code))
+                }));
+            })
+        }
         Kind::Other(_) => return None,
     }
     Some(out)

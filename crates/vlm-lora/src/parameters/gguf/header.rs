@@ -113,7 +113,9 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
     }
     let version = reader.u32()?;
     if !(2..=3).contains(&version) {
-        return Err(Broken::Rule(format!("version {version} of the format is not read, 2 and 3 are")));
+        return Err(Broken::Rule(format!(
+            "version {version} of the format is not read, 2 and 3 are"
+        )));
     }
     let (n_tensors, n_entries) = (reader.u64()?, reader.u64()?);
     Limits::check("the number of tensors", n_tensors, limits.max_tensors)?;
@@ -231,7 +233,8 @@ impl<'a> Reader<'a> {
         let kind = Kind::from_number(self.u32()?);
         let start = self.u64()?;
         let len = block::bytes(kind, &shape);
-        let len = len.ok_or_else(|| Broken::Rule(format!("`{name}` is no whole number of blocks")))?;
+        let len =
+            len.ok_or_else(|| Broken::Rule(format!("`{name}` is no whole number of blocks")))?;
         Ok((name, Info { kind, shape, start, len }))
     }
 }

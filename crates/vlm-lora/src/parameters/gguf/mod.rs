@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use memmap2::{Mmap, MmapOptions};
 
-use self::header::{Header, Info};
 pub use self::header::Value;
+use self::header::{Header, Info};
 use super::{Limits, Parameters, Storage};
 use crate::{ChatTemplate, Error, Matrix, TextConfig, Tokenizer};
 

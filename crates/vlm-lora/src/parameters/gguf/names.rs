@@ -33,7 +33,8 @@ pub(super) fn of(name: &str) -> Option<String> {
 
 /// The heads whose rows are reordered in `name`, if they are: queries and keys of the architecture `llama`.
 pub(super) fn turned_heads(name: &str, header: &Header) -> Option<usize> {
-    let llama = header.metadata.get("general.architecture").and_then(Value::as_str) == Some("llama");
+    let llama =
+        header.metadata.get("general.architecture").and_then(Value::as_str) == Some("llama");
     let count = |key: &str| header.metadata.get(key).and_then(Value::as_size).filter(|&n| n > 0);
     let n_heads = count("llama.attention.head_count")?;
     let n_kv_heads = count("llama.attention.head_count_kv").unwrap_or(n_heads);

@@ -20,7 +20,8 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 
 /// The tokenizer of `header`; errors call it `path`.
 pub(super) fn read(header: &Header, path: &Path) -> Result<Tokenizer, Error> {
-    let broken = |reason: &str| Error::Tokenizer { path: path.to_owned(), reason: reason.to_owned() };
+    let broken =
+        |reason: &str| Error::Tokenizer { path: path.to_owned(), reason: reason.to_owned() };
     let get = |key: &str| header.metadata.get(&format!("tokenizer.ggml.{key}"));
     let text = |key: &str| get(key).and_then(Value::as_str);
     if text("model") != Some("gpt2") {
