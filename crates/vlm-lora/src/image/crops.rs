@@ -7,7 +7,7 @@ use cifake::Picture;
 use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
 use super::{Enlargement, Normalization, PreprocessorConfig};
-use crate::Error;
+use crate::{Error, Limits};
 
 /// Side of a crop before it grows.
 const CROP_SIZE: u32 = 384;
@@ -128,10 +128,12 @@ impl MultiCropProcessor {
     }
 
     /// What the tower sees of a picture of `sides` (height, width): the whole, then crops column by
-    /// column. A picture with both sides up to 576 has no crops.
+    /// column. A picture with both sides up to 576 has no crops; one that is narrower than a crop may
+    /// have more of them than `max_crops`, as upstream, whose count is negative then.
     ///
     /// # Errors
-    /// [`Error::AspectRatio`] for a picture more than 200 times as long as wide.
+    /// [`Error::AspectRatio`] for a picture more than 200 times as long as wide; [`Error::Limit`] for
+    /// more than 100 crops.
     ///
     /// # Panics
     /// If a side is 0.
@@ -149,6 +151,8 @@ impl MultiCropProcessor {
         if columns.len() == 1 && rows.len() == 1 {
             return Ok(crops);
         }
+        let found = (columns.len() * rows.len()) as u64;
+        Limits::check("the number of crops", found, MAX_CROPS as u64)?;
         let middle =
             |[first, end]: [u32; 2], side| (f64::from(first + end) / 2.0 / f64::from(side)) as f32;
         for column in &columns {
@@ -282,6 +286,7 @@ mod tests {
             let refused = processor(10).crops(sides);
             assert!(matches!(refused, Err(Error::AspectRatio { .. })));
         }
+        assert!(matches!(processor(10).crops([29_988, 150]), Err(Error::Limit { .. })));
     }
 
     #[test]
@@ -304,7 +309,8 @@ mod tests {
             height in 1..60_000_u32, width in 1..60_000_u32, max_crops in 0..100_usize,
         ) {
             if let Ok(crops) = processor(max_crops).crops([height, width]) {
-                prop_assert!(crops.len() <= max_crops + 1);
+                let narrow = height.min(width) < CROP_SIZE;
+                prop_assert!(crops.len() <= 1 + if narrow { MAX_CROPS } else { max_crops });
                 for crop in crops {
                     prop_assert!(crop.left < crop.right && crop.right <= width);
                     prop_assert!(crop.top < crop.bottom && crop.bottom <= height);

@@ -1,9 +1,10 @@
 //! Resizing that gives Pillow's very bytes, because the models were trained on them.
 //!
-//! Port of the 8-bit path of `src/libImaging/Resample.c` (Pillow 12): the filter's support grows
+//! Port of the 8-bit path of `src/libImaging/Resample.c` (Pillow 12.1): the filter's support grows
 //! with the reduction (antialias), rows come before columns, and each of the two passes rounds to
-//! 8 bits in fixed point with 22 fractional bits. `fast_image_resize` keeps its coefficients in 16
-//! bits and is off by one in a few pixels of a hundred, which is why this is not it.
+//! 8 bits in fixed point with 22 fractional bits. Pillow 13 begins with the columns where that is
+//! less work (its pull request 9549), which changes a level here and there; the published models
+//! are older. `fast_image_resize` keeps coefficients in 16 bits, which is not exact enough.
 
 use cifake::Picture;
 

@@ -1,5 +1,6 @@
 //! The golden files, and the pictures that they were made of.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
@@ -7,6 +8,8 @@ use cifake::Picture;
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
 use vlm_lora::Positions;
+use vlm_lora::generate::Generation;
+use vlm_lora::models::Prompt;
 use vlm_lora::text::Decoder;
 
 /// Both sides round to f32 after sums of up to 1,176 products; a wrong formula leaves 1e-2 and more.
@@ -65,30 +68,13 @@ pub(crate) fn assert_layers(
     assert_close(&logits, &golden.tensor("logits", &device), LIMIT, &format!("{name} logits"));
 }
 
-/// The `n` most likely tokens, one after another, behind a prompt.
-pub(crate) fn greedy(
-    decoder: &Decoder,
-    embeddings: &Tensor<2>,
-    positions: &Positions,
-    n: usize,
-) -> Vec<u32> {
-    let mut cache = decoder.cache(vec![0], embeddings.dims()[0] + n);
-    let mut next = positions.next(0);
-    let hidden = decoder.forward(embeddings.clone().unsqueeze(), positions, Some(&mut cache));
-    let mut answer = vec![likeliest(decoder, hidden)];
-    while answer.len() < n {
-        let embedding = decoder.embed(&answer[answer.len() - 1..]).unsqueeze();
-        let hidden = decoder.forward(embedding, &Positions::text(&[next], 1), Some(&mut cache));
-        next += 1;
-        answer.push(likeliest(decoder, hidden));
-    }
-    answer
-}
-
-fn likeliest(decoder: &Decoder, hidden: Tensor<3>) -> u32 {
-    let last = hidden.dims()[1] - 1;
-    let scores: Vec<f32> =
-        decoder.logits(hidden.narrow(1, last, 1)).into_data().try_to_vec().expect("f32");
-    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    best.expect("a vocabulary").0 as u32
+/// The `n` tokens that greedy generation adds to `prompt`.
+pub(crate) fn greedy(decoder: &Decoder, prompt: &Prompt, n: usize) -> Vec<u32> {
+    let Prompt { tokens, embeddings, positions } = prompt.clone();
+    let prompt = vlm_lora::generate::Prompt::new(embeddings, positions, tokens);
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    let mut answers = Generation::greedy(n, vec![])
+        .run(decoder, &[prompt], None, go_on)
+        .expect("the settings are in bounds");
+    answers.remove(0).tokens
 }

@@ -68,7 +68,7 @@ fn greedy_answers_are_transformers() {
         let (model, case, golden) = (load(name, &device), case(name), golden(name));
         let prompt = model.prompt(&numbers(&case["tokens"]), &[crops(&golden)]).expect("a place");
         let theirs = numbers(&case["greedy"]);
-        let ours = greedy(model.decoder(), &prompt.embeddings, &prompt.positions, theirs.len());
+        let ours = greedy(model.decoder(), &prompt, theirs.len());
         assert_eq!(ours, theirs, "{name}");
     }
 }

@@ -2,10 +2,10 @@
 
 use burn::tensor::Device;
 use serde_json::Value;
-use testkit::assert_close;
-use vlm_lora::Storage;
+use testkit::{assert_close, relative_difference};
 use vlm_lora::image::{Enlargement, Patches, PreprocessorConfig, Qwen2VlProcessor};
 use vlm_lora::models::Qwen2Vl;
+use vlm_lora::{Error, Storage};
 
 use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path, picture};
 
@@ -62,7 +62,7 @@ fn greedy_answers_are_transformers() {
         let (model, case) = (load(name, &device), case(name));
         let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
         let theirs = numbers(&case["greedy"]);
-        let ours = greedy(model.decoder(), &prompt.embeddings, &prompt.positions, theirs.len());
+        let ours = greedy(model.decoder(), &prompt, theirs.len());
         assert_eq!(ours, theirs, "{name}");
     }
 }
@@ -98,4 +98,40 @@ fn gradients_reach_the_pictures_part_of_the_prompt() {
     let tracked = vlm_lora::models::Prompt { embeddings: embeddings.clone(), ..prompt };
     let grads = model.logits(&tracked).sum().backward();
     assert!(embeddings.grad(&grads).expect("tracked").abs().sum().into_scalar::<f32>() > 0.0);
+}
+
+#[test]
+fn narrow_storage_stays_near_single_precision() {
+    let device = Device::flex();
+    let case = case("qwen2_vl_b");
+    let logits = |storage| {
+        let model = Qwen2Vl::load(&path("qwen2_vl_b"), storage, &device).expect("it fits");
+        let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+        model.logits(&prompt)
+    };
+    let exact = logits(Storage::F32);
+    for (storage, limit) in
+        [(Storage::F16, 0.02), (Storage::Bf16, 0.1), (Storage::Int8, 0.2), (Storage::Int4, 0.9)]
+    {
+        let difference = relative_difference(&logits(storage), &exact);
+        assert!(difference < limit, "{storage:?}: {difference}");
+    }
+}
+
+#[test]
+fn a_model_of_other_sizes_is_refused() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(path("qwen2_vl_a/config.json"), folder.path().join("config.json"))
+        .expect("a copy");
+    let weights = "model.safetensors";
+    std::fs::copy(path("qwen2_vl_b").join(weights), folder.path().join(weights)).expect("a copy");
+    let refused = Qwen2Vl::load(folder.path(), Storage::F32, &device).expect_err("they differ");
+    assert!(
+        matches!(refused, Error::WeightShape { .. } | Error::MissingWeight { .. }),
+        "{refused}"
+    );
+    std::fs::write(folder.path().join("config.json"), "{").expect("the folder is writable");
+    let refused = Qwen2Vl::load(folder.path(), Storage::F32, &device).expect_err("no JSON");
+    assert!(matches!(refused, Error::Json { .. }), "{refused}");
 }
