@@ -37,7 +37,12 @@ def main():
     tokenizer = AutoTokenizer.from_pretrained(**place)
     model = AutoModelForCausalLM.from_pretrained(**place, dtype=dtype).eval()
     if arguments.write_folder:
-        model.save_pretrained(arguments.write_folder)
+        # transformers does not write what it calls quantized, although the weights are unpacked.
+        config = model.config
+        vars(config).pop("quantization_config", None)
+        plain = type(model)(config)
+        plain.load_state_dict(model.state_dict())
+        plain.save_pretrained(arguments.write_folder)
         tokenizer.save_pretrained(arguments.write_folder)
         return
     print(json.dumps(answer(model, tokenizer, arguments)))
