@@ -1,6 +1,6 @@
 //! A chat template and a tokenizer as what encodes conversations.
 
-use super::conversation::{IMAGE, Turn};
+use super::conversation::{IMAGE, Speaker, Turn};
 use super::encode::Dialogue;
 use crate::{Assistant, ChatTemplate, Error, Message, Part, Tokenizer};
 
@@ -31,15 +31,16 @@ impl Chat {
     /// # Errors
     /// [`Error::ChatTemplate`] for a template that cannot write a question.
     pub fn of(assistant: &Assistant) -> Result<Self, Error> {
-        let (template, tokenizer) = (assistant.template().clone(), assistant.tokenizer().clone());
+        Self::new(assistant.template().clone(), assistant.tokenizer().clone())
+    }
+
+    fn new(template: ChatTemplate, tokenizer: Tokenizer) -> Result<Self, Error> {
         let mut chat = Self { template, tokenizer, picture: PicturePlace::Part };
-        let question = Turn { speaker: super::Speaker::User, text: format!("{IMAGE}?") };
-        let without = Turn { speaker: super::Speaker::User, text: "?".to_owned() };
-        let shown = chat.render(&[question], true);
+        let question = |text: &str| [Turn { speaker: Speaker::User, text: text.to_owned() }];
+        let plain = chat.render(&question("?"), true)?;
+        let shown = chat.render(&question(&format!("{IMAGE}?")), true);
         // A template for text alone writes the list of parts out, leaves the picture away, or fails.
-        let plain = chat.render(&[without], true)?;
-        let is_part = shown.is_ok_and(|text| text != plain && !text.contains("type"));
-        if !is_part {
+        if !shown.is_ok_and(|text| text != plain && !text.contains("type")) {
             chat.picture = PicturePlace::Text(IMAGE.to_owned());
         }
         Ok(chat)
@@ -74,5 +75,46 @@ impl Dialogue for Chat {
 
     fn tokens(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.tokenizer.encode(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn chat(template: &str) -> Chat {
+        let words = r#"{"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
+        let tokenizer = Tokenizer::from_bytes(words.as_bytes(), Path::new("tokenizer.json"));
+        let tokenizer = tokenizer.expect("it is a tokenizer");
+        Chat::new(ChatTemplate::new(template), tokenizer).expect("it writes a question")
+    }
+
+    fn written(chat: &Chat, text: &str) -> String {
+        let turn = Turn { speaker: Speaker::User, text: text.to_owned() };
+        chat.render(&[turn], true).expect("it wrote one before")
+    }
+
+    #[test]
+    fn templates_with_and_without_pictures_are_told_apart() {
+        let with = chat(
+            "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}\
+             {% for part in m.content %}{% if part.type == 'image' %}[picture]{% else %}\
+             {{ part.text }}{% endif %}{% endfor %}{% endif %}{% endfor %}",
+        );
+        assert_eq!(with.picture, PicturePlace::Part);
+        assert_eq!(written(&with, "A <image> and <image>"), "A [picture] and [picture]");
+        for template in [
+            "{% for m in messages %}{{ m.content }}{% endfor %}",
+            "{% for m in messages %}{{ m.content.strip() }}{% endfor %}",
+            "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% endif %}{% endfor %}",
+        ] {
+            let mut without = chat(template);
+            assert_eq!(without.picture, PicturePlace::Text(IMAGE.to_owned()), "{template}");
+            assert_eq!(written(&without, "A <image>"), "A <image>");
+            without.picture = PicturePlace::Text("<filename>".to_owned());
+            assert_eq!(written(&without, "A <image>"), "A <filename>");
+        }
     }
 }

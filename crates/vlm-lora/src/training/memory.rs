@@ -120,3 +120,32 @@ fn activations(config: &TuningConfig, text: &TextConfig, n_answers: usize) -> u6
     let head = 4 * (config.batch_size * n_answers.min(config.max_tokens)) as u64;
     4 * (layers + head * text.vocab_size as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::models::{Qwen2Vl, Qwen2VlConfig};
+    use crate::{Shapes, Storage};
+
+    #[test]
+    fn seven_billion_weights_are_estimated_without_being_there() {
+        let preset = Qwen2VlConfig::qwen2_vl_7b();
+        let mut shapes = Shapes::new(&Device::flex());
+        let mut model = Qwen2Vl::new(&mut shapes, &preset).expect("shapes are never wrong");
+        let base = shapes.bytes(Storage::Int4);
+        let mut config = TuningConfig::llama_factory();
+        let mut estimate = |config: &TuningConfig| {
+            MemoryEstimate::new(config, &mut model, base, &preset.text, 300).expect("it has layers")
+        };
+        let once = estimate(&config);
+        // What PEFT reports for rank 8 on every language layer of Qwen2-VL-7B.
+        assert_eq!(once.n_trained, 20_185_088);
+        assert_eq!(once.optimizer, 8 * once.n_trained);
+        config.gradient_checkpointing = true;
+        let twice = estimate(&config);
+        assert!(twice.activations < once.activations / 8, "{twice}");
+        assert!(twice.total() < once.total());
+    }
+}

@@ -34,6 +34,13 @@ pub struct TuneArgs {
     /// file has them].
     #[arg(long, value_parser = storage_named)]
     pub(super) storage: Option<Storage>,
+    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
+    /// that is trained whole.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub(super) tower: Option<PathBuf>,
+    /// With --tower: the token that stands for a picture.
+    #[arg(long, value_name = "TOKEN", default_value = "<filename>")]
+    pub(super) image_token: String,
     /// Enlarges pictures whose shorter side is smaller to this many pixels.
     #[arg(long, value_name = "PIXELS")]
     pub(super) upscale: Option<u32>,
