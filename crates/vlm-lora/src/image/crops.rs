@@ -310,7 +310,8 @@ mod tests {
         ) {
             if let Ok(crops) = processor(max_crops).crops([height, width]) {
                 let narrow = height.min(width) < CROP_SIZE;
-                prop_assert!(crops.len() <= 1 + if narrow { MAX_CROPS } else { max_crops });
+                let most = if narrow { MAX_CROPS } else { max_crops };
+                prop_assert!(crops.len() <= 1 + most);
                 for crop in crops {
                     prop_assert!(crop.left < crop.right && crop.right <= width);
                     prop_assert!(crop.top < crop.bottom && crop.bottom <= height);
