@@ -128,8 +128,8 @@ impl MultiCropProcessor {
     }
 
     /// What the tower sees of a picture of `sides` (height, width): the whole, then crops column by
-    /// column. A picture with both sides up to 576 has no crops; one that is narrower than a crop may
-    /// have more of them than `max_crops`, as upstream, whose count is negative then.
+    /// column. A picture with both sides up to 576 has no crops. One whose crops outgrow its shorter
+    /// side may have more than `max_crops`, as upstream, whose count is then 0 or less.
     ///
     /// # Errors
     /// [`Error::AspectRatio`] for a picture more than 200 times as long as wide; [`Error::Limit`] for
@@ -309,8 +309,7 @@ mod tests {
             height in 1..60_000_u32, width in 1..60_000_u32, max_crops in 0..100_usize,
         ) {
             if let Ok(crops) = processor(max_crops).crops([height, width]) {
-                let narrow = height.min(width) < CROP_SIZE;
-                let most = if narrow { MAX_CROPS } else { max_crops };
+                let most = if height == width { max_crops } else { MAX_CROPS };
                 prop_assert!(crops.len() <= 1 + most);
                 for crop in crops {
                     prop_assert!(crop.left < crop.right && crop.right <= width);
