@@ -83,7 +83,7 @@ impl Qwen2VlVisionConfig {
             temporal_patch_size: vision.size("temporal_patch_size", Some(2), 1..=8)?,
             spatial_merge_size: vision.size("spatial_merge_size", Some(2), 1..=8)?,
         };
-        if embed_dim % config.num_heads != 0 || embed_dim / config.num_heads % 4 != 0 {
+        if !embed_dim.is_multiple_of(4 * config.num_heads) {
             let expected = "heads of a multiple of 4 channels".to_owned();
             return Err(wrong("vision_config.num_heads", config.num_heads.to_string(), expected));
         }
