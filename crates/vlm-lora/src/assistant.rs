@@ -108,6 +108,31 @@ impl Assistant {
         self
     }
 
+    /// Shows Qwen2-VL every picture at `least` to `most` pixels, 784 of which are a token.
+    ///
+    /// # Errors
+    /// As [`Qwen2VlProcessor::with_pixels`]; [`Error::Setting`] for another architecture.
+    pub fn with_pixels(mut self, least: u64, most: u64) -> Result<Self, Error> {
+        let Model::Qwen2Vl(_, processor) = &mut self.model else {
+            return Err(unfit("pixels", format!("{least} to {most}"), "Qwen2-VL"));
+        };
+        *processor = processor.clone().with_pixels(least, most)?;
+        Ok(self)
+    }
+
+    /// Shows MC-LLaVA at most `max_crops` crops of a picture beside the whole, which is all that it
+    /// sees otherwise, and of a picture up to 576x576 in any case.
+    ///
+    /// # Errors
+    /// As [`MultiCropProcessor::with_max_crops`]; [`Error::Setting`] for another architecture.
+    pub fn with_max_crops(mut self, max_crops: usize) -> Result<Self, Error> {
+        let Model::McLlava(_, processor) = &mut self.model else {
+            return Err(unfit("max_crops", max_crops.to_string(), "MC-LLaVA"));
+        };
+        *processor = processor.clone().with_max_crops(max_crops)?;
+        Ok(self)
+    }
+
     /// The decoder.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
@@ -198,6 +223,11 @@ impl Linears for Assistant {
             Model::McLlava(model, _) => model.visit_linears(visit),
         }
     }
+}
+
+/// The error of a setting that belongs to `architecture` alone.
+fn unfit(setting: &'static str, found: String, architecture: &str) -> Error {
+    Error::Setting { setting, found, expected: format!("a model of {architecture}") }
 }
 
 /// What `generation_config.json`, `config.json` and the tokenizer name as the end.

@@ -57,7 +57,9 @@ pub enum Error {
         reason: String,
     },
     /// Something in a file is larger than it may be.
-    #[error("{what} is {found}, more than the limit of {limit}; raise the limit if you trust the file")]
+    #[error(
+        "{what} is {found}, more than the limit of {limit}; raise the limit if you trust the file"
+    )]
     Limit {
         /// What is limited.
         what: String,
@@ -143,7 +145,9 @@ pub enum Error {
         expected: String,
     },
     /// A picture that is too long for its width, or the reverse.
-    #[error("a picture of {width}x{height} is more than {limit} times as long as wide; crop it first")]
+    #[error(
+        "a picture of {width}x{height} is more than {limit} times as long as wide; crop it first"
+    )]
     AspectRatio {
         /// Width of the picture.
         width: u32,
@@ -176,8 +180,22 @@ pub enum Error {
         /// What is wrong with them.
         reason: String,
     },
+    /// Pictures that were processed for a model of other sizes.
+    #[error(
+        "pictures were processed to {what} of {found} and the model reads {expected}; do preprocessor_config.json and config.json belong together?"
+    )]
+    PictureFormat {
+        /// What differs.
+        what: &'static str,
+        /// What the pictures have.
+        found: usize,
+        /// What the model needs.
+        expected: usize,
+    },
     /// A prompt whose places for pictures do not fit the pictures.
-    #[error("the prompt has {places} places for {what} and {found} were given; put one `{placeholder}` for each picture")]
+    #[error(
+        "the prompt has {places} places for {what} and {found} were given; put one `{placeholder}` for each picture"
+    )]
     PicturePlaces {
         /// What stands at a place: pictures, or tokens of pictures.
         what: &'static str,

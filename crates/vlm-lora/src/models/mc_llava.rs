@@ -169,14 +169,16 @@ impl McLlava {
     /// The prompt of `tokens`, with one `<image>` for each of `pictures`.
     ///
     /// # Errors
-    /// [`Error::PicturePlaces`] where they are not as many; [`Error::Tokens`] for a token outside
-    /// the vocabulary; [`Error::Setting`] where a picture has more crops than tokens.
-    ///
-    /// # Panics
-    /// If the crops are of another size than the tower's.
+    /// [`Error::PicturePlaces`] where they are not as many; [`Error::PictureFormat`] for crops of
+    /// another size than the tower's; [`Error::Tokens`] for a token outside the vocabulary;
+    /// [`Error::Setting`] where a picture has more crops than tokens.
     pub fn prompt(&self, tokens: &[u32], pictures: &[Crops]) -> Result<Prompt, Error> {
         let tokens = self.config.expanded(tokens, pictures.len())?;
-        let n_tokens = self.config.n_image_tokens;
+        let (n_tokens, expected) = (self.config.n_image_tokens, self.config.vision.image_size);
+        if let Some(found) = pictures.iter().map(|crops| crops.side).find(|side| *side != expected)
+        {
+            return Err(Error::PictureFormat { what: "squares", found, expected });
+        }
         let features = pictures.iter().map(|crops| self.encoder.forward(crops, n_tokens));
         let features = features.collect::<Result<Vec<_>, _>>()?;
         let features = (!features.is_empty()).then(|| Tensor::cat(features, 0));

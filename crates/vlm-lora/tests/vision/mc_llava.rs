@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use testkit::{Fixture, assert_close};
-use vlm_lora::Storage;
 use vlm_lora::image::Crops;
 use vlm_lora::models::McLlava;
+use vlm_lora::{Error, Storage};
 
 use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path};
 
@@ -71,4 +71,12 @@ fn greedy_answers_are_transformers() {
         let ours = greedy(model.decoder(), &prompt, theirs.len());
         assert_eq!(ours, theirs, "{name}");
     }
+}
+
+#[test]
+fn squares_of_another_size_are_refused() {
+    let model = load("mc_llava_a", &Device::flex());
+    let crops = Crops { values: vec![0.0; 48], side: 4, middles: vec![[0.5, 0.5]] };
+    let refused = model.prompt(&[model.config().image_token], &[crops]).expect_err("4 is not 42");
+    assert!(matches!(refused, Error::PictureFormat { found: 4, expected: 42, .. }), "{refused}");
 }

@@ -135,3 +135,20 @@ fn a_model_of_other_sizes_is_refused() {
     let refused = Qwen2Vl::load(folder.path(), Storage::F32, &device).expect_err("no JSON");
     assert!(matches!(refused, Error::Json { .. }), "{refused}");
 }
+
+#[test]
+fn patches_of_other_sizes_are_refused() {
+    let model = load("qwen2_vl_b", &Device::flex());
+    let prompt = [1, model.config().image_token];
+    let published = Qwen2VlProcessor::default();
+    let other = published.process(&[picture(32, 32)], Enlargement::Off).expect("a picture");
+    let refused = model.prompt(&prompt, &other).expect_err("patches of 14 and not of 4");
+    assert!(matches!(refused, Error::PictureFormat { found: 1176, .. }), "{refused}");
+    let config = PreprocessorConfig::from_bytes(
+        br#"{"patch_size": 4, "merge_size": 1, "min_pixels": 16, "max_pixels": 9999}"#,
+    );
+    let unmerged = Qwen2VlProcessor::from_config(&config.expect("JSON")).expect("in bounds");
+    let odd = unmerged.process(&[picture(12, 12)], Enlargement::Off).expect("a picture");
+    let refused = model.prompt(&prompt, &odd).expect_err("three patches are not merged by two");
+    assert!(matches!(refused, Error::PictureFormat { found: 3, .. }), "{refused}");
+}

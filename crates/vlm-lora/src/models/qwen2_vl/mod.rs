@@ -79,19 +79,35 @@ impl Qwen2Vl {
     /// The prompt of `tokens`, with one `<|image_pad|>` for each picture of `patches`.
     ///
     /// # Errors
-    /// [`Error::PicturePlaces`] where they are not as many; [`Error::Tokens`] for a token outside
-    /// the vocabulary.
+    /// [`Error::PicturePlaces`] where they are not as many; [`Error::PictureFormat`] for patches of
+    /// other sizes than the tower's; [`Error::Tokens`] for a token outside the vocabulary.
     ///
     /// # Panics
-    /// If the patches are of another size than the tower's.
+    /// If the patches are not as many as their grids say.
     pub fn prompt(&self, tokens: &[u32], patches: &Patches) -> Result<Prompt, Error> {
         let grids = &patches.grids;
+        self.check(patches)?;
         let tokens = self.config.expanded(tokens, grids)?;
         let positions = self.config.positions(&tokens, grids)?;
         let pictures = (!grids.is_empty()).then(|| self.visual.forward(patches));
         let is_picture = |token| token == self.config.image_token;
         let embeddings = merged(&self.decoder, &tokens, is_picture, pictures)?;
         Ok(Prompt { tokens, embeddings, positions })
+    }
+
+    /// Fails where the processor had other sizes of patches or blocks than the tower.
+    fn check(&self, patches: &Patches) -> Result<(), Error> {
+        let vision = &self.config.vision;
+        let (found, expected) = (patches.patch_len, vision.patch_len());
+        if found != expected {
+            return Err(Error::PictureFormat { what: "patches", found, expected });
+        }
+        let expected = vision.spatial_merge_size;
+        let sides = patches.grids.iter().flat_map(|grid| [grid.height, grid.width]);
+        match sides.into_iter().find(|side| !side.is_multiple_of(expected)) {
+            Some(found) => Err(Error::PictureFormat { what: "a grid", found, expected }),
+            None => Ok(()),
+        }
     }
 
     /// Scores of the next token behind each token of `prompt`, `[tokens, vocab_size]`, without a
