@@ -4,8 +4,9 @@ use burn::tensor::Device;
 use serde_json::Value;
 use testkit::{assert_close, relative_difference};
 use vlm_lora::image::{Enlargement, Patches, PreprocessorConfig, Qwen2VlProcessor};
+use vlm_lora::lora::{Adapter, AdapterLimits, LoraConfig, Modules, adapters};
 use vlm_lora::models::Qwen2Vl;
-use vlm_lora::{Error, Storage};
+use vlm_lora::{Error, Linears, Storage};
 
 use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path, picture};
 
@@ -89,7 +90,7 @@ fn gradients_reach_the_pictures_part_of_the_prompt() {
     let device = Device::flex().autodiff();
     let (mut model, case) = (load("qwen2_vl_a", &device), case("qwen2_vl_a"));
     let mut n_linears = 0;
-    vlm_lora::Linears::visit_linears(&mut model, &mut |linear| {
+    model.visit_linears(&mut |linear| {
         n_linears += usize::from(linear.path().starts_with("visual."));
     });
     assert_eq!(n_linears, 4 * model.config().vision.depth + 2);
@@ -151,4 +152,25 @@ fn patches_of_other_sizes_are_refused() {
     let odd = unmerged.process(&[picture(12, 12)], Enlargement::Off).expect("a picture");
     let refused = model.prompt(&prompt, &odd).expect_err("three patches are not merged by two");
     assert!(matches!(refused, Error::PictureFormat { found: 3, .. }), "{refused}");
+}
+
+#[test]
+fn a_fresh_adapter_of_tower_and_decoder_changes_nothing_and_is_differentiated() {
+    let device = Device::flex();
+    let case = case("qwen2_vl_b");
+    let mut model = load("qwen2_vl_b", &device);
+    let prompt = |model: &Qwen2Vl| {
+        model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("a place each")
+    };
+    let before = model.logits(&prompt(&model));
+    let (limits, mut n_linears) = (AdapterLimits::default(), 0);
+    model.visit_linears(&mut |_| n_linears += 1);
+    let config = LoraConfig::new(2, 4.0, Modules::all_linear());
+    let adapter = Adapter::draw(config, &mut model, 7, &limits).expect("layers to adapt");
+    adapter.attach(&mut model, "fresh", &device.autodiff(), &limits).expect("it fits");
+    assert_eq!(adapters(&mut model)[0].n_layers, n_linears);
+    let tracked = model.logits(&prompt(&model));
+    assert_close(&tracked.clone().inner(), &before, LIMIT, "logits");
+    // It panics where an operation on the way is not differentiable.
+    let _ = tracked.sum().backward();
 }
