@@ -12,7 +12,8 @@ use crate::text::TextConfig;
 /// Bytes that a run needs at its largest, by what they are for.
 ///
 /// Weights, adapter and optimizer are exact; activations are an estimate, counted from what a layer
-/// keeps for the way back, without what a vision tower needs.
+/// keeps for the way back, without what a vision tower needs. For SmolLM2-135M and four examples of
+/// some 700 tokens at once it said 13.0 GB, and 11.8 GB were measured on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryEstimate {
     /// The frozen model.
@@ -32,8 +33,8 @@ pub struct MemoryEstimate {
 impl MemoryEstimate {
     /// An estimate for `model`, whose frozen weights take `base` bytes and whose decoder is `text`.
     ///
-    /// The model may be one of [`Shapes`](crate::Shapes), which holds no weights; `n_answers` of the
-    /// `max_tokens` tokens of each example are learned.
+    /// The model may be one of [`Shapes`](crate::Shapes), which holds no weights. The longest example
+    /// has `n_tokens` tokens, those of its pictures included, of which `n_answers` are learned.
     ///
     /// # Errors
     /// Those of the recipe's patterns; [`AdapterError::NoTarget`].
@@ -42,7 +43,7 @@ impl MemoryEstimate {
         model: &mut dyn Linears,
         base: u64,
         text: &TextConfig,
-        n_answers: usize,
+        [n_tokens, n_answers]: [usize; 2],
     ) -> Result<Self, AdapterError> {
         let selection = Selection::new(&config.lora, &AdapterLimits::default())?;
         let mut n_trained = 0u64;
@@ -64,7 +65,7 @@ impl MemoryEstimate {
             adapter: 8 * n_trained,
             gradients: 8 * n_trained,
             optimizer: 8 * n_trained,
-            activations: activations(config, text, n_answers),
+            activations: activations(config, text, n_tokens, n_answers),
             n_trained,
         })
     }
@@ -103,21 +104,21 @@ impl fmt::Display for MemoryEstimate {
 }
 
 /// Bytes that the decoder keeps for the way back.
-fn activations(config: &TuningConfig, text: &TextConfig, n_answers: usize) -> u64 {
-    let n_tokens = (config.batch_size * config.max_tokens) as u64;
+fn activations(config: &TuningConfig, text: &TextConfig, n_tokens: usize, n_answers: usize) -> u64 {
+    let scores = 3 * (text.n_heads * n_tokens) as u64;
+    let n_tokens = (config.batch_size * n_tokens) as u64;
     let [d_model, d_mlp] = [text.d_model as u64, text.d_mlp as u64];
     let d_qkv = ((text.n_heads + 2 * text.n_kv_heads) * text.d_head) as u64;
     let d_heads = (text.n_heads * text.d_head) as u64;
     // Two norms of three maps, queries and keys before and after their turn, the mixed values, the
     // products of the MLP, and for each head scores, masked scores and weights over all tokens.
-    let scores = 3 * (text.n_heads * config.max_tokens) as u64;
     let layer = n_tokens * (8 * d_model + 3 * d_qkv + 2 * d_heads + 5 * d_mlp + scores);
     let layers = match config.gradient_checkpointing {
         true => layer + text.n_layers as u64 * n_tokens * d_model,
         false => text.n_layers as u64 * layer,
     };
     // Logits, their logarithms and their gradients.
-    let head = 4 * (config.batch_size * n_answers.min(config.max_tokens)) as u64;
+    let head = 4 * (config.batch_size * n_answers) as u64;
     4 * (layers + head * text.vocab_size as u64)
 }
 
@@ -137,7 +138,9 @@ mod tests {
         let base = shapes.bytes(Storage::Int4);
         let mut config = TuningConfig::llama_factory();
         let mut estimate = |config: &TuningConfig| {
-            MemoryEstimate::new(config, &mut model, base, &preset.text, 300).expect("it has layers")
+            let lens = [config.max_tokens, 300];
+            let made = MemoryEstimate::new(config, &mut model, base, &preset.text, lens);
+            made.expect("it has layers")
         };
         let once = estimate(&config);
         // What PEFT reports for rank 8 on every language layer of Qwen2-VL-7B.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Gradients};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::TrainingError;
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::TuningConfig;
-use super::gradient::{gradients, loss_sum};
+use super::gradient::{LayerInputs, gradients, loss_sum};
 use super::history::{Row, to_jsonl};
 use super::layout::{Layout, fingerprint};
 use super::learner::Learner;
@@ -207,19 +207,12 @@ impl<'a, M: Learner> Tuner<'a, M> {
         let order = epoch_order(self.train.len(), self.config.seed, epoch);
         let first = place * per_step;
         let chosen = &order[first..(first + per_step).min(order.len())];
-        let device = self.device.clone().autodiff();
-        let leaves = self.layout.write(self.model, &self.weights, &device);
         let n_targets = chosen.iter().map(|&i| self.model.n_targets(&self.train[i])).sum::<usize>();
         let mut gradient = vec![0.0; self.layout.len];
         let mut loss = 0.0;
         for (part, batch) in chosen.chunks(self.config.batch_size).enumerate() {
-            let mut seed = self.config.seed ^ ((step as u64) << 20 | part as u64);
-            self.layout.seed_dropout(self.model, Some(split_mix(&mut seed)));
-            let examples: Vec<&M::Example> = batch.iter().map(|&i| &self.train[i]).collect();
-            let twice = self.config.gradient_checkpointing;
-            loss += gradients(&*self.model, &examples, n_targets as f64, twice, &mut |found| {
-                leaves.add_gradients(found, &mut gradient);
-            })?;
+            let seed = self.config.seed ^ ((step as u64) << 20 | part as u64);
+            loss += self.add_gradients(batch, seed, n_targets as f64, &mut gradient)?;
         }
         self.layout.seed_dropout(self.model, None);
         let diverged = |what: String| TrainingError::Diverged { what, step };
@@ -241,6 +234,32 @@ impl<'a, M: Learner> Tuner<'a, M> {
             n_targets,
             held_out_loss: None,
         })
+    }
+
+    /// Adds the gradients of a batch to `sum`; returns its loss.
+    fn add_gradients(
+        &mut self,
+        batch: &[usize],
+        mut seed: u64,
+        n_targets: f64,
+        sum: &mut [f32],
+    ) -> Result<f64, Error> {
+        self.layout.seed_dropout(self.model, Some(split_mix(&mut seed)));
+        let examples: Vec<&M::Example> = batch.iter().map(|&i| &self.train[i]).collect();
+        let inputs = match self.config.gradient_checkpointing {
+            true => {
+                self.layout.write(self.model, &self.weights, &self.device);
+                Some(LayerInputs::new(&*self.model, &examples)?)
+            }
+            false => None,
+        };
+        let device = self.device.clone().autodiff();
+        let leaves = self.layout.write(self.model, &self.weights, &device);
+        let collect = &mut |found: &Gradients| leaves.add_gradients(found, sum);
+        match inputs {
+            Some(inputs) => inputs.gradients(&*self.model, &examples, n_targets, collect),
+            None => gradients(&*self.model, &examples, n_targets, collect),
+        }
     }
 
     /// Mean loss of the held-out examples; where it is the lowest so far, the adapter is kept.

@@ -14,8 +14,8 @@ use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Prefix;
 use vlm_lora::training::{
-    Chat, ConversationLimits, Illustrated, MemoryEstimate, Pictured, Pupil, Tuner, conversations,
-    illustrated,
+    Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pictured, Pupil, Tuner,
+    conversations, illustrated,
 };
 
 pub use args::TuneArgs;
@@ -78,8 +78,11 @@ fn train<M: Pictured>(
     let text = model.decoder().config().clone();
     let mut model = Pupil::new(model);
     let base = MemoryEstimate::frozen(&mut model, &text);
-    let n_answers = train.iter().map(|example| example.encoded.n_targets()).max().unwrap_or(0);
-    let memory = MemoryEstimate::new(&config, &mut model, base, &text, n_answers)?;
+    let longest = train.iter().max_by_key(|example| example.encoded.tokens.len());
+    let longest = longest.context("the data hold no conversation")?;
+    let n_tokens = model.prepare(&[longest])?.embeddings.dims()[1];
+    let lens = [n_tokens, longest.encoded.n_targets()];
+    let memory = MemoryEstimate::new(&config, &mut model, base, &text, lens)?;
     if args.estimate {
         println!("{memory}");
         return Ok(());

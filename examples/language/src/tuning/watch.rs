@@ -16,6 +16,7 @@ pub(super) struct Outcome {
     last_loss: Option<f64>,
     held_out_loss: Option<f64>,
     targets_per_second: f64,
+    peak_rss_mb: Option<f64>,
 }
 
 impl fmt::Display for Outcome {
@@ -64,5 +65,6 @@ pub(super) fn watch<M: Learner>(
         last_loss: rows.last().map(|row| row.loss),
         held_out_loss: rows.last().and_then(|row| row.held_out_loss),
         targets_per_second: speed,
+        peak_rss_mb: crate::peak_rss_mb(),
     })
 }
