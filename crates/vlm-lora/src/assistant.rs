@@ -83,7 +83,13 @@ impl Assistant {
             }
         };
         let tokenizer = Tokenizer::from_folder(path)?;
-        let template = ChatTemplate::from_folder(path)?.unwrap_or_else(ChatTemplate::chat_ml);
+        let template = ChatTemplate::from_folder(path)?.unwrap_or_else(|| match &model {
+            Model::Causal(_) => ChatTemplate::chat_ml(),
+            Model::Qwen2Vl(..) => {
+                ChatTemplate::chat_ml_with_pictures("<|vision_start|><|image_pad|><|vision_end|>")
+            }
+            Model::McLlava(..) => ChatTemplate::chat_ml_with_pictures("<image>\n"),
+        });
         let stop = stop_tokens(path, &config, &tokenizer)?;
         Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
     }

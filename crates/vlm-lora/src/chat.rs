@@ -105,6 +105,19 @@ impl ChatTemplate {
         )
     }
 
+    /// [`chat_ml`](Self::chat_ml) in which `picture` stands where a message shows a picture:
+    /// `<|vision_start|><|image_pad|><|vision_end|>` of Qwen2-VL, `<image>` and a line break of
+    /// MC-LLaVA.
+    #[must_use]
+    pub fn chat_ml_with_pictures(picture: &str) -> Self {
+        let template = Self::chat_ml();
+        let content = "{% if message.content is string %}{{ message.content }}{% else %}\
+             {% for part in message.content %}{% if part.type == 'image' %}PICTURE\
+             {% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}";
+        let content = content.replace("PICTURE", picture);
+        Self::new(&template.source.replace("{{ message.content }}", &content))
+    }
+
     /// Adds a special token, such as `bos_token`, that the template can name.
     #[must_use]
     pub fn with_token(mut self, name: &str, text: &str) -> Self {
