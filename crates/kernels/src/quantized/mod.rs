@@ -23,6 +23,7 @@ mod matrix;
 mod narrow;
 mod pack;
 mod product;
+mod words;
 
 pub use matrix::{Format, QuantizedMatrix};
 pub(crate) use narrow::dot_f32;

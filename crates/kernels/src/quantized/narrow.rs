@@ -1,25 +1,24 @@
 //! Loops over narrow elements: widening them, and products with one row.
 
 use super::GROUP;
-use crate::simd::{InstructionSet, multiversion};
+use super::words::{self, DotBytes, DotF32, DotHalves};
+use crate::simd::{multiversion, vectorize};
 
 /// Sums that are carried side by side.
 const LANES: usize = 16;
 /// Half of a group: what its lower or upper halves of bytes hold.
 const HALF: usize = GROUP / 2;
-/// 2^112: from half precision's exponent to single precision's.
-const HALF_SCALE: f32 = f32::from_bits((127 + 112) << 23);
 
 /// A finite half-precision number, without a branch.
 #[inline(always)]
 pub(super) fn from_f16(bits: u16) -> f32 {
     let bits = u32::from(bits);
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * HALF_SCALE;
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * words::HALF_SCALE;
     f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
 }
 
 #[inline(always)]
-fn from_bf16(bits: u16) -> f32 {
+pub(super) fn from_bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
@@ -65,26 +64,6 @@ multiversion! {
     }
 }
 
-/// A dot product with `LANES` partial sums.
-#[inline(always)]
-fn dot<T: Copy, I: InstructionSet>(x: &[f32], weights: &[T], widen: impl Fn(T) -> f32) -> f32 {
-    let mut lanes = [[0f32; LANES]; 2];
-    let chunks = x.chunks_exact(2 * LANES).zip(weights.chunks_exact(2 * LANES));
-    for (x, w) in chunks {
-        for (k, lanes) in lanes.iter_mut().enumerate() {
-            for i in 0..LANES {
-                lanes[i] = I::mul_add(x[k * LANES + i], widen(w[k * LANES + i]), lanes[i]);
-            }
-        }
-    }
-    let whole = x.len() / (2 * LANES) * (2 * LANES);
-    let mut sum = total(lanes[0]) + total(lanes[1]);
-    for (x, w) in x[whole..].iter().zip(&weights[whole..]) {
-        sum = I::mul_add(*x, widen(*w), sum);
-    }
-    sum
-}
-
 /// The sum of all lanes, halving their number.
 #[inline(always)]
 fn total(mut lanes: [f32; LANES]) -> f32 {
@@ -98,68 +77,65 @@ fn total(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-multiversion! {
-    /// One product a row of `weights`.
-    pub(crate) fn dot_f32(weights: &[f32], x: &[f32], out: &mut [f32]) {
-        for (out, weights) in out.iter_mut().zip(weights.chunks_exact(x.len())) {
-            *out = dot::<f32, I>(x, weights, |w| w);
+/// One product a row of `weights`.
+pub(crate) fn dot_f32(weights: &[f32], x: &[f32], out: &mut [f32]) {
+    vectorize(DotF32 { weights, x, out });
+}
+
+/// A row as products with `data` read it.
+pub(super) enum Prepared {
+    /// Planes for words of as many elements.
+    Planes(Vec<f32>),
+    /// The row itself, where it is no whole number of words, or words begin with their last byte.
+    Row,
+}
+
+impl Prepared {
+    /// For elements of which `n` are a word, `factor` times the row.
+    pub(super) fn new(x: &[f32], n: usize, factor: f32) -> Self {
+        if cfg!(target_endian = "little") && x.len().is_multiple_of(n) {
+            Self::Planes(words::planes(x, n, factor))
+        } else {
+            Self::Row
         }
     }
 }
 
-multiversion! {
-    /// One product a row of `bits`.
-    pub(super) fn dot_f16(bits: &[u16], x: &[f32], out: &mut [f32]) {
-        for (out, bits) in out.iter_mut().zip(bits.chunks_exact(x.len())) {
-            *out = dot::<u16, I>(x, bits, from_f16);
-        }
-    }
-}
-
-multiversion! {
-    /// One product a row of `bits`.
-    pub(super) fn dot_bf16(bits: &[u16], x: &[f32], out: &mut [f32]) {
-        for (out, bits) in out.iter_mut().zip(bits.chunks_exact(x.len())) {
-            *out = dot::<u16, I>(x, bits, from_bf16);
-        }
-    }
-}
-
-multiversion! {
-    /// One product a row of `codes`, whose groups are as long as rows or of 32 or 16 elements.
-    pub(super) fn dot_int8(
-        codes: &[i8],
-        scales: &[f32],
-        group: usize,
-        x: &[f32],
-        out: &mut [f32],
-    ) {
-        let n_groups = x.len() / group;
-        let rows = codes.chunks_exact(x.len()).zip(scales.chunks_exact(n_groups));
-        for (out, (codes, scales)) in out.iter_mut().zip(rows) {
-            if n_groups == 1 {
-                *out = scales[0] * dot::<i8, I>(x, codes, f32::from);
-                continue;
+/// One product a row of `bits`, half precision or bf16.
+pub(super) fn dot_halves(bits: &[u16], brain: bool, x: &[f32], of: &Prepared, out: &mut [f32]) {
+    match of {
+        Prepared::Planes(planes) => vectorize(DotHalves { bits, planes, brain, out }),
+        Prepared::Row => {
+            let widen = if brain { from_bf16 } else { from_f16 };
+            for (out, bits) in out.iter_mut().zip(bits.chunks_exact(x.len())) {
+                *out = bits.iter().zip(x).map(|(bits, x)| widen(*bits) * x).sum();
             }
-            let mut sum = 0f32;
-            if group == GROUP {
-                let mut lanes = [0f32; LANES];
-                let groups = codes.chunks_exact(GROUP).zip(x.chunks_exact(GROUP)).zip(scales);
-                for ((codes, x), scale) in groups {
-                    for i in 0..LANES {
-                        let part = f32::from(codes[i]) * x[i];
-                        let part = I::mul_add(f32::from(codes[i + HALF]), x[i + HALF], part);
-                        lanes[i] = I::mul_add(part, *scale, lanes[i]);
-                    }
-                }
-                sum = total(lanes);
-            } else {
-                let groups = codes.chunks_exact(group).zip(x.chunks_exact(group)).zip(scales);
-                for ((codes, x), scale) in groups {
-                    sum = I::mul_add(*scale, dot::<i8, I>(x, codes, f32::from), sum);
-                }
+        }
+    }
+}
+
+/// One product a row of `codes`, with one of `scales` per `group` elements.
+pub(super) fn dot_int8(
+    codes: &[i8],
+    scales: &[f32],
+    group: usize,
+    x: &[f32],
+    of: &Prepared,
+    out: &mut [f32],
+) {
+    match of {
+        Prepared::Planes(planes) if group.is_multiple_of(4) => {
+            let spread = &mut vec![0.0; x.len() / 4];
+            vectorize(DotBytes { codes, scales, group, planes, spread, out });
+        }
+        _ => {
+            let rows = codes.chunks_exact(x.len()).zip(scales.chunks_exact(x.len() / group));
+            for (out, (codes, scales)) in out.iter_mut().zip(rows) {
+                let products = codes.iter().zip(x).enumerate();
+                let scaled =
+                    products.map(|(i, (code, x))| scales[i / group] * f32::from(*code) * x);
+                *out = scaled.sum();
             }
-            *out = sum;
         }
     }
 }

@@ -12,6 +12,8 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::matrix::{Data, QuantizedMatrix};
+use super::narrow::Prepared;
+use super::words::HALF_SCALE;
 use super::{GROUP, narrow};
 use crate::backward::propagate;
 use crate::buffer;
@@ -103,18 +105,28 @@ fn few(x: &[f32], weight: &QuantizedMatrix) -> Vec<f32> {
     let part = (TASK_BYTES * n_out / weight.bytes()).max(1);
     let mut sums = vec![0.0; n_in / GROUP];
     for (x, out) in x.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)) {
-        if let Data::Int4 { .. } = weight.data() {
-            narrow::group_sums(x, &mut sums);
-        }
+        let prepared = match weight.data() {
+            Data::Int4 { .. } => {
+                narrow::group_sums(x, &mut sums);
+                Prepared::Row
+            }
+            Data::F16(_) => Prepared::new(x, 2, HALF_SCALE),
+            Data::Bf16(_) => Prepared::new(x, 2, 1.0),
+            Data::Int8 { .. } => Prepared::new(x, 4, 1.0),
+        };
         out.par_chunks_mut(part).enumerate().for_each(|(i, out)| {
             let first = i * part;
             let (from, to) = (first * n_in, (first + out.len()) * n_in);
             match weight.data() {
-                Data::F16(bits) => narrow::dot_f16(&bits[from..to], x, out),
-                Data::Bf16(bits) => narrow::dot_bf16(&bits[from..to], x, out),
+                Data::F16(bits) => {
+                    narrow::dot_halves(&bits[from..to], false, x, &prepared, out);
+                }
+                Data::Bf16(bits) => {
+                    narrow::dot_halves(&bits[from..to], true, x, &prepared, out);
+                }
                 Data::Int8 { codes, scales, group } => {
                     let scales = &scales[from / group..to / group];
-                    narrow::dot_int8(&codes[from..to], scales, *group, x, out);
+                    narrow::dot_int8(&codes[from..to], scales, *group, x, &prepared, out);
                 }
                 Data::Int4 { codes, scales, minima } => {
                     let codes = &codes[from / 2..to / 2];
