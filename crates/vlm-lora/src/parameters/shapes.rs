@@ -22,6 +22,8 @@ pub struct Shapes {
     names: Vec<(String, Vec<usize>)>,
     matrices: u64,
     rows: u64,
+    /// Elements and rows of matrices whose rows are no multiple of 32 long: never kept in four bits.
+    uneven: [u64; 2],
     others: u64,
     absent: Vec<String>,
     device: Device,
@@ -32,7 +34,15 @@ impl Shapes {
     #[must_use]
     pub fn new(device: &Device) -> Self {
         let (names, absent) = (Vec::new(), Vec::new());
-        Self { names, matrices: 0, rows: 0, others: 0, absent, device: device.clone() }
+        Self {
+            names,
+            matrices: 0,
+            rows: 0,
+            uneven: [0; 2],
+            others: 0,
+            absent,
+            device: device.clone(),
+        }
     }
 
     /// Says that optional weights whose names end in `ending` are not there.
@@ -62,7 +72,10 @@ impl Shapes {
             Storage::F16 | Storage::Bf16 => self.matrices * 2,
             Storage::Int8 => self.matrices + self.rows * 4,
             // 16 bytes of codes and two half-precision numbers per 32.
-            Storage::Int4 => self.matrices * 20 / 32,
+            Storage::Int4 => {
+                let [elements, rows] = self.uneven;
+                (self.matrices - elements) * 20 / 32 + elements + rows * 4
+            }
         };
         matrices + self.others * 4
     }
@@ -73,6 +86,10 @@ impl Parameters for Shapes {
         self.names.push((name.to_owned(), shape.to_vec()));
         self.matrices += shape.iter().map(|&n| n as u64).product::<u64>();
         self.rows += shape[0] as u64;
+        if !shape[1].is_multiple_of(32) {
+            self.uneven[0] += shape.iter().map(|&n| n as u64).product::<u64>();
+            self.uneven[1] += shape[0] as u64;
+        }
         Ok(Matrix::F32(Tensor::<2>::zeros([1, 1], &self.device).expand(shape)))
     }
 

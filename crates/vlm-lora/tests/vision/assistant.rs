@@ -46,8 +46,12 @@ fn answer(assistant: &Assistant, question: &str, n_pictures: usize) -> (usize, u
     let pictures = vec![picture(32, 32); n_pictures];
     let prompt = assistant.ask(question, &pictures).expect("places for the pictures");
     let go_on = &mut |_, _| ControlFlow::Continue(());
-    let answers =
-        Generation::greedy(4, vec![]).run(assistant.decoder(), &[prompt.clone()], None, go_on);
+    let answers = Generation::greedy(4, vec![]).run(
+        assistant.decoder(),
+        std::slice::from_ref(&prompt),
+        None,
+        go_on,
+    );
     (prompt.len(), answers.expect("ordinary settings")[0].tokens.len())
 }
 

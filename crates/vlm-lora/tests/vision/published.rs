@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use vlm_lora::Storage;
+use burn::tensor::Device;
 use vlm_lora::models::Qwen2VlConfig;
+use vlm_lora::{Matrix, Parameters, Shapes, Storage};
 
 use crate::fixture::path;
 
@@ -61,6 +62,20 @@ fn memory_is_stated_for_every_storage() {
     for (found, expected) in found.iter().zip(expected) {
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 0.02, "{found} GB instead of {expected}");
+        }
+    }
+}
+
+#[test]
+fn stated_memory_is_what_loaded_weights_take() {
+    // Rows of 40 elements are not kept in four bits.
+    for storage in [Storage::F32, Storage::F16, Storage::Bf16, Storage::Int8, Storage::Int4] {
+        for columns in [40, 32] {
+            let device = Device::flex();
+            let mut shapes = Shapes::new(&device);
+            let stated = shapes.matrix("weight", [3, columns]).map(|_| shapes.bytes(storage));
+            let taken = Matrix::new(vec![0.5; 3 * columns], [3, columns], storage, &device).bytes();
+            assert_eq!(stated.expect("a matrix"), taken as u64, "{storage:?} {columns}");
         }
     }
 }
