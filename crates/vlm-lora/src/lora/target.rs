@@ -197,15 +197,16 @@ fn matches(pattern: &Regex, path: &str) -> Result<bool, AdapterError> {
 }
 
 fn compile(pattern: &str, before: &str, after: &str) -> Result<Regex, AdapterError> {
-    let limited = |pattern: &str| {
-        RegexBuilder::new(pattern)
+    let limited = |text: &str| {
+        RegexBuilder::new(text)
             .backtrack_limit(MAX_BACKTRACKING)
             .delegate_size_limit(MAX_COMPILED)
             .build()
+            .map_err(|error| refused(pattern, &error))
     };
     // On its own first: a pattern may not close the group that it is put into.
-    let whole = limited(pattern).and_then(|_| limited(&format!("{before}{pattern}{after}")));
-    whole.map_err(|error| refused(pattern, &error))
+    limited(pattern)?;
+    limited(&format!("{before}{pattern}{after}"))
 }
 
 fn refused(pattern: &str, error: &fancy_regex::Error) -> AdapterError {

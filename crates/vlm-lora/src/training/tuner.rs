@@ -86,8 +86,8 @@ impl<'a, M: Learner> Tuner<'a, M> {
             return Err(TrainingError::Empty.into());
         }
         let max_tokens = config.max_tokens;
-        let all = train.iter().chain(&held_out).enumerate();
-        for (example, _) in all.filter(|(_, example)| model.n_targets(example) == 0) {
+        let mut all = train.iter().chain(&held_out);
+        if let Some(example) = all.position(|example| model.n_targets(example) == 0) {
             return Err(TrainingError::NoAnswer { example, max_tokens }.into());
         }
         let adapter = match start {

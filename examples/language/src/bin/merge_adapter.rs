@@ -1,5 +1,6 @@
 //! Merges a LoRA adapter into the weights of a model folder.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,22 +58,19 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     let device = cifake::device::parse(&args.device)?;
     let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
     let exported = export_merged(model, &adapter, out, &device)?;
-    if args.json {
-        println!(
-            "{}",
-            serde_json::json!({
-                "out": out, "files": exported.n_files, "bytes": exported.bytes,
-                "changed_weights": exported.n_changed,
-            })
-        );
-    } else {
-        println!(
+    let said = match args.json {
+        true => serde_json::json!({
+            "out": out, "files": exported.n_files, "bytes": exported.bytes,
+            "changed_weights": exported.n_changed,
+        })
+        .to_string(),
+        false => format!(
             "{}: {} weights changed, {} files of {:.1} MB",
             out.display(),
             exported.n_changed,
             exported.n_files,
             exported.bytes as f64 / 1e6
-        );
-    }
-    Ok(())
+        ),
+    };
+    Ok(writeln!(io::stdout(), "{said}")?)
 }

@@ -6,6 +6,8 @@ mod smoke;
 mod tower;
 mod watch;
 
+use std::io::{self, Write};
+
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use cifake::device;
@@ -84,12 +86,11 @@ fn train<M: Pictured>(
     let lens = [n_tokens, longest.encoded.n_targets()];
     let memory = MemoryEstimate::new(&config, &mut model, base, &text, lens)?;
     if args.estimate {
-        println!("{memory}");
-        return Ok(());
+        return Ok(writeln!(io::stdout(), "{memory}")?);
     }
     eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
     let mut tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
     let outcome = watch(&mut tuner, args.json)?;
-    println!("{}", if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() });
-    Ok(())
+    let said = if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() };
+    Ok(writeln!(io::stdout(), "{said}")?)
 }
