@@ -182,6 +182,13 @@ impl Assistant {
     /// the messages show another number, [`Error::ChatTemplate`], [`Error::Tokens`], and those of the
     /// picture processor.
     pub fn converse(&self, messages: &[Message], pictures: &[Picture]) -> Result<Prompt, Error> {
+        if matches!(self.model, Model::Causal(_)) && !pictures.is_empty() {
+            return Err(Error::Setting {
+                setting: "pictures",
+                found: pictures.len().to_string(),
+                expected: "none for a model of text".to_owned(),
+            });
+        }
         let text = self.template.render(messages, true)?;
         self.prompt(&self.tokenizer.encode(&text)?, pictures)
     }
@@ -197,16 +204,7 @@ impl Assistant {
             return Err(Error::Tokens { reason });
         }
         let prompt = match &self.model {
-            Model::Causal(decoder) if pictures.is_empty() => {
-                return Ok(Prompt::text(decoder, tokens));
-            }
-            Model::Causal(_) => {
-                return Err(Error::Setting {
-                    setting: "pictures",
-                    found: pictures.len().to_string(),
-                    expected: "none for a model of text".to_owned(),
-                });
-            }
+            Model::Causal(decoder) => return Ok(Prompt::text(decoder, &tokens)),
             Model::Qwen2Vl(model, processor) => {
                 let patches = processor.process(pictures, self.enlargement)?;
                 model.prompt(tokens, &patches)?

@@ -82,7 +82,7 @@ fn run(mut args: Args) -> Result<usize> {
         tiny::write_model(folder.path())?;
         args.model = Some(folder.path().to_owned());
         args.prompt = Some("What is this?".to_owned());
-        args.max_tokens = args.max_tokens.min(60);
+        args.max_tokens = args.max_tokens.min(100);
         args.constrained = true;
     }
     let model = args.model.as_deref().context("--model is required")?;
