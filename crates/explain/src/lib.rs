@@ -47,9 +47,9 @@ mod report;
 mod set;
 #[cfg(feature = "upscale")]
 pub mod upscale;
-mod voice;
 #[cfg(feature = "vlm")]
 mod vlm;
+mod voice;
 
 pub use artifact::{Artifact, Group};
 pub use combined::Combined;
@@ -63,6 +63,6 @@ pub use parse::{ContestAnswers, MAX_ANSWER_BYTES, Refusal, Rules, parse};
 pub use prompt::{prompt, prompt_again};
 pub use report::{Provenance, Report, contest_explanations, contest_predictions, html_page};
 pub use set::{ExplanationSet, Origin, Record, Turn};
-pub use voice::{Voice, VoiceOptions};
 #[cfg(feature = "vlm")]
 pub use vlm::VlmExplainer;
+pub use voice::{Voice, VoiceOptions};
