@@ -7,18 +7,19 @@ const ROUNDS: usize = 200;
 
 /// How activations and gradients become a map; the crate's documentation names the papers.
 ///
-/// The default is Grad-CAM, the most usual one; how faithful each is to a detector is for
-/// [`faithfulness`](crate::faithfulness) to say.
+/// The default is [`HiResCam`](Self::HiResCam), which had the best mean rank over deletion, insertion and
+/// ROAD on validation pictures of CIFAKE with the shipped detector; another detector may ask for another,
+/// and [`faithfulness`](crate::faithfulness()) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Channels weighted by their mean gradient.
-    #[default]
     GradCam,
     /// Channels weighted by their positive gradients, those that matter most first.
     GradCamPlusPlus,
     /// Every activation weighted by its own gradient: for a linear head, exactly what each place
     /// adds to the score.
+    #[default]
     HiResCam,
     /// Every activation weighted by the positive part of its own gradient.
     LayerCam,
