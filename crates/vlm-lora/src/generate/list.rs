@@ -67,12 +67,16 @@ impl ListConstraint {
             expected: expected.to_owned(),
         };
         for (i, name) in names.iter().enumerate() {
-            let behind = |other: &str| other.strip_prefix(name).unwrap_or_default().starts_with(": ");
+            let behind =
+                |other: &str| other.strip_prefix(name).unwrap_or_default().starts_with(": ");
             if name.is_empty() || name.contains('\n') || names[..i].contains(name) {
                 return Err(wrong(format!("{name:?}"), "a name of one line that comes once"));
             }
             if let Some(other) = names.iter().find(|other| behind(other)) {
-                return Err(wrong(format!("{other:?}"), "a name that could not be read as another"));
+                return Err(wrong(
+                    format!("{other:?}"),
+                    "a name that could not be read as another",
+                ));
             }
         }
         if names.is_empty() || max_items == 0 || max_words == 0 {
