@@ -20,14 +20,15 @@ const IMAGE_TOKEN: u32 = 57;
 
 /// A small model of either kind.
 enum Small {
-    Qwen2Vl(Qwen2Vl),
-    McLlava(McLlava, MultiCropProcessor),
+    Qwen2Vl(Box<Qwen2Vl>),
+    McLlava(Box<McLlava>, MultiCropProcessor),
 }
 
 impl Small {
     fn qwen2_vl(device: &Device) -> Self {
         let folder = fixture("vision/qwen2_vl_a");
-        Self::Qwen2Vl(Qwen2Vl::load(&folder, Storage::F32, device).expect("it is committed"))
+        let model = Qwen2Vl::load(&folder, Storage::F32, device).expect("it is committed");
+        Self::Qwen2Vl(Box::new(model))
     }
 
     fn mc_llava(device: &Device) -> Self {
@@ -35,7 +36,8 @@ impl Small {
         let model = McLlava::load(&folder, Storage::F32, device).expect("it is committed");
         let settings = PreprocessorConfig::from_bytes(br#"{"size": {"height": 42, "width": 42}}"#);
         let settings = settings.expect("it is a setting");
-        Self::McLlava(model, MultiCropProcessor::from_config(&settings).expect("a size"))
+        let processor = MultiCropProcessor::from_config(&settings).expect("a size");
+        Self::McLlava(Box::new(model), processor)
     }
 }
 
