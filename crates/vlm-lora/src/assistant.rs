@@ -204,7 +204,7 @@ impl Assistant {
             return Err(Error::Tokens { reason });
         }
         let prompt = match &self.model {
-            Model::Causal(decoder) => return Ok(Prompt::text(decoder, &tokens)),
+            Model::Causal(decoder) => return Ok(Prompt::text(decoder, tokens)),
             Model::Qwen2Vl(model, processor) => {
                 let patches = processor.process(pictures, self.enlargement)?;
                 model.prompt(tokens, &patches)?

@@ -80,7 +80,8 @@ fn loading_is_strict_both_ways() {
 fn broken_shards_and_indices_are_errors() {
     let index = "model.safetensors.index.json";
     let shard = "model-00002-of-00003.safetensors";
-    let broken: [(&str, &dyn Fn(&Path)); 6] = [
+    type Break<'a> = &'a dyn Fn(&Path);
+    let broken: [(&str, Break<'_>); 6] = [
         ("a missing shard", &|folder| {
             std::fs::remove_file(folder.join(shard)).expect("it was there")
         }),

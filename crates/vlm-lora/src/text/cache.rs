@@ -18,6 +18,7 @@ pub struct Cache {
 
 /// Keys and values of one layer, `[batch, n_kv_heads, capacity, d_head]` each.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one a layer")]
 pub(super) enum LayerCache {
     /// For the kernel that reads and writes them.
     Host(KeyValueCache),

@@ -108,7 +108,7 @@ fn rotary(
     let part = text.number("partial_rotary_factor", Some(default_part), 0.01..=1.0)?;
     let part = rope.number("partial_rotary_factor", Some(part), 0.01..=1.0)?;
     let d_rotary = (d_head as f64 * part) as usize;
-    if d_rotary == 0 || d_rotary % 2 != 0 {
+    if d_rotary == 0 || !d_rotary.is_multiple_of(2) {
         let expected = "an even number of turned channels".to_owned();
         return Err(wrong("partial_rotary_factor", part.to_string(), expected));
     }

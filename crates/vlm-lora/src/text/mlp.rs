@@ -10,6 +10,7 @@ use crate::{Error, Linear, Linears, Parameters};
 
 /// An MLP of two or three linear layers.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one a layer")]
 pub(super) enum Mlp {
     SwiGlu { gate_proj: Linear, up_proj: Linear, down_proj: Linear },
     GeluNew { fc1: Linear, fc2: Linear },

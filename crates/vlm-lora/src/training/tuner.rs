@@ -105,7 +105,13 @@ impl<'a, M: Learner> Tuner<'a, M> {
         adapter.attach(model, TRAINED, device, &limits)?;
         crate::lora::activate(model, &[TRAINED])?;
         let (layout, weights) = Layout::of(model, TRAINED);
-        let groups = layout.groups(&config, &limits)?;
+        let groups = match layout.groups(&config, &limits) {
+            Ok(groups) => groups,
+            Err(error) => {
+                crate::lora::detach(model, TRAINED)?;
+                return Err(error.into());
+            }
+        };
         let n_steps = config.epochs * train.len().div_ceil(config.examples_per_step());
         let mut tuner = Self {
             moments: Moments::new(layout.len),
@@ -163,7 +169,12 @@ impl<'a, M: Learner> Tuner<'a, M> {
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
         while self.step() < self.n_steps() {
             let begun = Instant::now();
-            let mut row = self.train_step()?;
+            let row = self.train_step();
+            if row.is_err() {
+                self.layout.seed_dropout(self.model, None);
+                self.layout.write(self.model, &self.weights, &self.device);
+            }
+            let mut row = row?;
             let seconds = begun.elapsed().as_secs_f64();
             let epoch_done = row.step.is_multiple_of(self.steps_per_epoch());
             if epoch_done && !self.held_out.is_empty() {

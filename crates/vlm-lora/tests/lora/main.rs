@@ -4,6 +4,7 @@ mod contract;
 mod export;
 mod model;
 mod peft;
+mod pictures;
 mod prefix;
 mod properties;
 mod tuning;

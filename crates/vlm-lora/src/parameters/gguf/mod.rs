@@ -138,7 +138,8 @@ impl Gguf {
         }
         let map = map(&self.file, info.start, info.len).map_err(failed)?;
         let bytes = map.as_deref().unwrap_or_default();
-        let heads = names::turned_heads(name, &self.header).filter(|heads| shape[0] % heads == 0);
+        let heads = names::turned_heads(name, &self.header)
+            .filter(|heads| shape[0].is_multiple_of(2 * heads));
         let bytes = match heads {
             Some(n_heads) => names::unturned(bytes, shape[0], n_heads),
             None => bytes.to_vec(),
