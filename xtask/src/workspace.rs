@@ -118,7 +118,7 @@ impl Package {
 /// Features that are tested beside the default ones, light enough to build every time; `remote` needs a C
 /// compiler for its TLS, the others are pure Rust.
 pub(crate) const LIGHT_FEATURES: &[&str] =
-    &["ndarray", "network", "parquet", "pytorch", "remote", "train"];
+    &["ndarray", "network", "parquet", "pytorch", "remote", "train", "vlm"];
 
 /// `package/feature` for every package that has one of `wanted`, as cargo's `--features` takes it.
 pub(crate) fn feature_list<'a>(

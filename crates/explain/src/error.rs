@@ -136,6 +136,15 @@ pub enum Error {
         /// What is wrong with it.
         source: crate::Refusal,
     },
+    /// A model on this machine that cannot be asked.
+    #[cfg(feature = "vlm")]
+    #[error("{explainer} cannot be asked")]
+    Vlm {
+        /// Name of the explainer.
+        explainer: String,
+        /// Why.
+        source: vlm_lora::Error,
+    },
     /// A model behind an address that did not answer.
     #[cfg(feature = "remote")]
     #[error(transparent)]

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`Artifact`] | the 70 names that may be said |
 //! | [`evidence`] | measures, how they are spread over camera pictures, and what they support |
-//! | [`Explainer`] | whoever names artifacts: [`EvidenceExplainer`], those of `remote`, several [`Combined`]; by name, [`Voice`] |
+//! | [`Explainer`] | whoever names artifacts: [`EvidenceExplainer`], those of `remote` and `vlm`, several [`Combined`]; by name, [`Voice`] |
 //! | [`prompt`], [`parse`] | what a language model is asked, and its answer, held to the list |
 //! | [`Inquiry`], [`Report`] | from a picture and its verdict to text, JSON, Markdown or a page |
 //! | [`ExplanationSet`] | explanations of many pictures as training material |
@@ -47,6 +47,8 @@ mod report;
 mod set;
 #[cfg(feature = "upscale")]
 pub mod upscale;
+#[cfg(feature = "vlm")]
+mod vlm;
 mod voice;
 
 pub use artifact::{Artifact, Group};
@@ -61,4 +63,6 @@ pub use parse::{ContestAnswers, MAX_ANSWER_BYTES, Refusal, Rules, parse};
 pub use prompt::{prompt, prompt_again};
 pub use report::{Provenance, Report, contest_explanations, contest_predictions, html_page};
 pub use set::{ExplanationSet, Origin, Record, Turn};
+#[cfg(feature = "vlm")]
+pub use vlm::VlmExplainer;
 pub use voice::{Voice, VoiceOptions};

@@ -33,7 +33,9 @@ mod gemm;
 mod layer_norm;
 mod linear;
 pub mod packed;
+pub mod quantized;
 mod simd;
+pub mod text;
 
 pub use allocator::RecyclingAllocator;
 pub use attention::window_attention;

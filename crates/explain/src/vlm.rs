@@ -1,0 +1,106 @@
+//! Vision-language models on this machine as explainers.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use cifake::{Label, Picture};
+use gradcam::{Colours, overlay};
+use vlm_lora::Assistant;
+use vlm_lora::generate::{Generation, ListConstraint, Vocabulary};
+
+use crate::{
+    Error, Explainer, Explanation, MAX_FINDINGS, MAX_WORDS, Rules, Subject, parse, prompt,
+};
+
+/// How strongly the map covers the picture where it is strongest.
+const OPACITY: f32 = 0.7;
+/// Tokens of an answer: seven lines of a name and 50 words have fewer.
+const MAX_TOKENS: usize = 1024;
+
+/// Asks a model of [`vlm_lora`] for artifacts: it sees the picture and the map over it, and can say
+/// nothing but a list of listed names with a remark each.
+///
+/// That an answer is valid says nothing about whether it is true: a model that was not trained for it
+/// fills the form with whatever it holds likely. What its answers are worth is to be measured against
+/// the [controls](crate::quality).
+///
+/// How a small picture is enlarged is the [`Assistant`]'s to decide
+/// ([`with_enlargement`](Assistant::with_enlargement)), for the picture and its map alike. Several
+/// models that see it differently, the measurements among them, become one list in
+/// [`Combined`](crate::Combined).
+pub struct VlmExplainer {
+    name: String,
+    assistant: Assistant,
+    vocabulary: Arc<Vocabulary>,
+    generation: Generation,
+    least: usize,
+}
+
+impl VlmExplainer {
+    /// Signs what `assistant` says with `name`; it takes the most likely token each time and names
+    /// one artifact at least.
+    #[must_use]
+    pub fn new(name: impl Into<String>, assistant: Assistant) -> Self {
+        let n_tokens = assistant.decoder().config().vocab_size;
+        let vocabulary = Arc::new(assistant.tokenizer().vocabulary(n_tokens));
+        let generation = Generation::greedy(MAX_TOKENS, assistant.stop().to_vec());
+        Self { name: name.into(), assistant, vocabulary, generation, least: 1 }
+    }
+
+    /// Chooses tokens in another way, or fewer of them.
+    #[must_use]
+    pub fn with_generation(self, generation: Generation) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// What the model may say of a picture under `rules`.
+    fn list(&self, rules: &Rules) -> Result<ListConstraint, vlm_lora::Error> {
+        let names: Vec<&str> = rules.allowed.iter().map(|artifact| artifact.name()).collect();
+        let end = self.assistant.stop().first().copied().unwrap_or(u32::MAX);
+        ListConstraint::new(&names, self.vocabulary.clone(), end, MAX_FINDINGS, MAX_WORDS)
+    }
+
+    /// The model's answer about the pictures of `subject`.
+    fn answer(&self, subject: &Subject<'_>, rules: &Rules) -> Result<String, vlm_lora::Error> {
+        let prompt = self.assistant.ask(&prompt(rules), &pictures(subject))?;
+        let list = self.list(rules)?;
+        let decoder = self.assistant.decoder();
+        let mut go_on = |_: usize, _: u32| ControlFlow::Continue(());
+        let answers = self.generation.run(decoder, &[prompt], Some(&list), &mut go_on)?;
+        self.assistant.tokenizer().decode(&answers[0].tokens)
+    }
+}
+
+impl Explainer for VlmExplainer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
+        if subject.label == Label::Real {
+            return Ok(Explanation::default());
+        }
+        let rules = Rules::for_class(subject.class).with_least(self.least);
+        let failed = |source| Error::Vlm { explainer: self.name.clone(), source };
+        let answer = self.answer(subject, &rules).map_err(failed)?;
+        let mut explanation = parse(&answer, &rules).map_err(|source| Error::Refused {
+            explainer: self.name.clone(),
+            answer,
+            source,
+        })?;
+        for finding in &mut explanation.findings {
+            finding.said_by = vec![self.name.clone()];
+        }
+        Ok(explanation)
+    }
+}
+
+/// The picture, and the map over it, of one size.
+fn pictures(subject: &Subject<'_>) -> [Picture; 2] {
+    let picture = subject.picture;
+    let side = picture.width().max(picture.height());
+    let covered = overlay(picture, subject.map, Colours::Viridis, OPACITY, side);
+    let (width, height) = covered.dimensions();
+    let covered = Picture::new(covered.into_raw(), width, height);
+    [picture.clone(), covered.expect("an image has all of its pixels")]
+}

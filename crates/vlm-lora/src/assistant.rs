@@ -1,0 +1,256 @@
+//! A whole model with what it needs to answer: weights, tokenizer, chat template, picture processor.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use cifake::Picture;
+use serde_json::Value;
+
+use crate::generate::Prompt;
+use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
+use crate::models::{McLlava, Qwen2Vl};
+use crate::{
+    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, Linear, Linears, Message, Storage,
+    TextConfig, Tokenizer,
+};
+
+/// Bytes of a configuration file.
+const MAX_BYTES: u64 = 8 << 20;
+/// What ends a turn in the most common form of conversations.
+const END_OF_TURN: &str = "<|im_end|>";
+
+/// A model of any architecture of this crate, ready to be asked.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use std::ops::ControlFlow;
+/// use vlm_lora::{Assistant, Storage, generate::Generation};
+///
+/// let assistant = Assistant::open("SmolLM2-135M-Instruct".as_ref(), Some(Storage::Int8), &Device::flex())?;
+/// let prompt = assistant.ask("What is the capital of France?", &[])?;
+/// let greedy = Generation::greedy(64, assistant.stop().to_vec());
+/// let answers = greedy.run(assistant.decoder(), &[prompt], None, &mut |_, _| ControlFlow::Continue(()))?;
+/// let text = assistant.tokenizer().decode(&answers[0].tokens)?;
+/// # Ok::<(), vlm_lora::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Assistant {
+    model: Model,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    stop: Vec<u32>,
+    enlargement: Enlargement,
+}
+
+/// Models and their picture processors.
+#[derive(Debug, Clone)]
+enum Model {
+    Causal(Box<Decoder>),
+    Qwen2Vl(Box<Qwen2Vl>, Qwen2VlProcessor),
+    McLlava(Box<McLlava>, MultiCropProcessor),
+}
+
+impl Assistant {
+    /// The model at `path`: a folder as Hugging Face publishes it, or a llama.cpp file. Matrices are kept
+    /// in `storage`; `None` means f32 for a folder and the file's own codes for a llama.cpp file.
+    ///
+    /// # Errors
+    /// Those of [`Folder`] and [`Gguf`]; [`Error::Config`] for an architecture that is not built;
+    /// [`Error::Tokenizer`], [`Error::Json`].
+    pub fn open(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
+        if path.extension().is_some_and(|extension| extension == "gguf") {
+            return Self::from_gguf(path, storage, device);
+        }
+        let config = required(&path.join("config.json"))?;
+        let storage = storage.unwrap_or_default();
+        let model = match config.get("model_type").and_then(Value::as_str) {
+            Some("qwen2_vl") => {
+                let processor = Qwen2VlProcessor::read(path)?;
+                Model::Qwen2Vl(Box::new(Qwen2Vl::load(path, storage, device)?), processor)
+            }
+            Some("mc-llava") => {
+                let processor = MultiCropProcessor::read(path)?;
+                Model::McLlava(Box::new(McLlava::load(path, storage, device)?), processor)
+            }
+            _ => {
+                let text = TextConfig::from_hugging_face(&config)?;
+                let mut weights = Folder::open(path, storage, device)?
+                    .without(|name| name.ends_with("rotary_emb.inv_freq"))
+                    .without(|name| text.tied && name == "lm_head.weight");
+                let decoder = Decoder::new(&mut weights, &text, &DecoderNames::default())?;
+                weights.finish()?;
+                Model::Causal(Box::new(decoder))
+            }
+        };
+        let tokenizer = Tokenizer::from_folder(path)?;
+        let template = ChatTemplate::from_folder(path)?.unwrap_or_else(|| match &model {
+            Model::Causal(_) => ChatTemplate::chat_ml(),
+            Model::Qwen2Vl(..) => {
+                ChatTemplate::chat_ml_with_pictures("<|vision_start|><|image_pad|><|vision_end|>")
+            }
+            Model::McLlava(..) => ChatTemplate::chat_ml_with_pictures("<image>\n"),
+        });
+        let stop = stop_tokens(path, &config, &tokenizer)?;
+        Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
+    }
+
+    fn from_gguf(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
+        let mut weights = Gguf::open(path, storage, device)?;
+        let config = weights.config()?;
+        let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default())?;
+        let tokenizer = weights.tokenizer()?;
+        let template = weights.chat_template().unwrap_or_else(ChatTemplate::chat_ml);
+        let mut stop: Vec<u32> = weights.end_token().into_iter().collect();
+        stop.extend(tokenizer.token(END_OF_TURN));
+        weights.finish()?;
+        let model = Model::Causal(Box::new(decoder));
+        Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
+    }
+
+    /// Enlarges pictures first in the way that `enlargement` says.
+    #[must_use]
+    pub fn with_enlargement(mut self, enlargement: Enlargement) -> Self {
+        self.enlargement = enlargement;
+        self
+    }
+
+    /// Shows Qwen2-VL every picture at `least` to `most` pixels, 784 of which are a token.
+    ///
+    /// # Errors
+    /// As [`Qwen2VlProcessor::with_pixels`]; [`Error::Setting`] for another architecture.
+    pub fn with_pixels(mut self, least: u64, most: u64) -> Result<Self, Error> {
+        let Model::Qwen2Vl(_, processor) = &mut self.model else {
+            return Err(unfit("pixels", format!("{least} to {most}"), "Qwen2-VL"));
+        };
+        *processor = processor.clone().with_pixels(least, most)?;
+        Ok(self)
+    }
+
+    /// Shows MC-LLaVA at most `max_crops` crops of a picture beside the whole, which is all that it
+    /// sees otherwise, and of a picture up to 576x576 in any case.
+    ///
+    /// # Errors
+    /// As [`MultiCropProcessor::with_max_crops`]; [`Error::Setting`] for another architecture.
+    pub fn with_max_crops(mut self, max_crops: usize) -> Result<Self, Error> {
+        let Model::McLlava(_, processor) = &mut self.model else {
+            return Err(unfit("max_crops", max_crops.to_string(), "MC-LLaVA"));
+        };
+        *processor = processor.clone().with_max_crops(max_crops)?;
+        Ok(self)
+    }
+
+    /// The decoder.
+    #[must_use]
+    pub fn decoder(&self) -> &Decoder {
+        match &self.model {
+            Model::Causal(decoder) => decoder,
+            Model::Qwen2Vl(model, _) => model.decoder(),
+            Model::McLlava(model, _) => model.decoder(),
+        }
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The chat template.
+    #[must_use]
+    pub fn template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
+    /// Tokens that end an answer.
+    #[must_use]
+    pub fn stop(&self) -> &[u32] {
+        &self.stop
+    }
+
+    /// The prompt of one question about `pictures`, in the form that the model was trained on.
+    ///
+    /// # Errors
+    /// As [`converse`](Self::converse).
+    pub fn ask(&self, question: &str, pictures: &[Picture]) -> Result<Prompt, Error> {
+        self.converse(&[Message::with_images("user", pictures.len(), question)], pictures)
+    }
+
+    /// The prompt of a conversation whose messages show `pictures` in turn.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for pictures that a model of text cannot see, [`Error::PicturePlaces`] where
+    /// the messages show another number, [`Error::ChatTemplate`], [`Error::Tokens`], and those of the
+    /// picture processor.
+    pub fn converse(&self, messages: &[Message], pictures: &[Picture]) -> Result<Prompt, Error> {
+        if matches!(self.model, Model::Causal(_)) && !pictures.is_empty() {
+            return Err(Error::Setting {
+                setting: "pictures",
+                found: pictures.len().to_string(),
+                expected: "none for a model of text".to_owned(),
+            });
+        }
+        let text = self.template.render(messages, true)?;
+        self.prompt(&self.tokenizer.encode(&text)?, pictures)
+    }
+
+    /// The prompt of `tokens`, with one placeholder for each of `pictures`.
+    ///
+    /// # Errors
+    /// As [`converse`](Self::converse).
+    pub fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        let n_tokens = self.decoder().config().vocab_size;
+        if tokens.is_empty() || tokens.iter().any(|token| *token as usize >= n_tokens) {
+            let reason = format!("no token, or one outside the vocabulary of {n_tokens}");
+            return Err(Error::Tokens { reason });
+        }
+        let prompt = match &self.model {
+            Model::Causal(decoder) => return Ok(Prompt::text(decoder, tokens)),
+            Model::Qwen2Vl(model, processor) => {
+                let patches = processor.process(pictures, self.enlargement)?;
+                model.prompt(tokens, &patches)?
+            }
+            Model::McLlava(model, processor) => {
+                let crops =
+                    pictures.iter().map(|picture| processor.process(picture, self.enlargement));
+                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
+            }
+        };
+        Ok(Prompt::new(prompt.embeddings, prompt.positions, prompt.tokens))
+    }
+}
+
+impl Linears for Assistant {
+    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
+        match &mut self.model {
+            Model::Causal(decoder) => decoder.visit_linears(visit),
+            Model::Qwen2Vl(model, _) => model.visit_linears(visit),
+            Model::McLlava(model, _) => model.visit_linears(visit),
+        }
+    }
+}
+
+/// The error of a setting that belongs to `architecture` alone.
+fn unfit(setting: &'static str, found: String, architecture: &str) -> Error {
+    Error::Setting { setting, found, expected: format!("a model of {architecture}") }
+}
+
+/// What `generation_config.json`, `config.json` and the tokenizer name as the end.
+fn stop_tokens(path: &Path, config: &Value, tokenizer: &Tokenizer) -> Result<Vec<u32>, Error> {
+    let file = path.join("generation_config.json");
+    let generation = if file.is_file() { required(&file)? } else { Value::Null };
+    let mut stop: Vec<u32> = Vec::new();
+    for value in [generation.get("eos_token_id"), config.get("eos_token_id")].into_iter().flatten()
+    {
+        let ids = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        stop.extend(ids.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())));
+    }
+    stop.extend(tokenizer.token(END_OF_TURN));
+    stop.sort_unstable();
+    stop.dedup();
+    Ok(stop)
+}
+
+fn required(path: &Path) -> Result<Value, Error> {
+    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+}

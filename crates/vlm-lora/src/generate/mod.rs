@@ -1,0 +1,16 @@
+//! From a prompt to tokens.
+
+mod constraint;
+mod grammar;
+mod list;
+mod prompt;
+mod run;
+mod sampling;
+mod vocabulary;
+
+pub use constraint::{Constraint, Mask};
+pub use list::ListConstraint;
+pub use prompt::Prompt;
+pub use run::{Finish, Generated, Generation};
+pub use sampling::{Sampler, Sampling};
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,69 @@
+//! What a generation starts from.
+
+use burn::tensor::Tensor;
+
+use crate::{Decoder, Positions};
+
+/// A prompt as a decoder reads it: of text alone, or with pictures among the tokens.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    embeddings: Tensor<2>,
+    positions: Positions,
+    tokens: Vec<u32>,
+}
+
+impl Prompt {
+    /// A prompt whose `tokens` have `embeddings`, `[tokens, d_model]`, and stand at `positions` of one
+    /// sequence. The tokens themselves matter to repetition penalties alone.
+    ///
+    /// # Panics
+    /// If there is no token, or the numbers of tokens differ.
+    #[must_use]
+    pub fn new(embeddings: Tensor<2>, positions: Positions, tokens: Vec<u32>) -> Self {
+        let [_, batch, n_tokens] = positions.shape();
+        assert!(n_tokens > 0, "a prompt has a token");
+        assert_eq!([batch, n_tokens], [1, embeddings.dims()[0]], "one position an embedding");
+        assert_eq!(tokens.len(), n_tokens, "one token an embedding");
+        Self { embeddings, positions, tokens }
+    }
+
+    /// A prompt of text.
+    ///
+    /// # Panics
+    /// If there is no token, or one is not below the vocabulary's size.
+    #[must_use]
+    pub fn text(decoder: &Decoder, tokens: &[u32]) -> Self {
+        let positions = Positions::text(&[0], tokens.len());
+        Self::new(decoder.embed(tokens), positions, tokens.to_vec())
+    }
+
+    /// Number of tokens, those that stand for pictures included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Never: a prompt has a token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// `[tokens, d_model]`.
+    #[must_use]
+    pub fn embeddings(&self) -> &Tensor<2> {
+        &self.embeddings
+    }
+
+    /// Of one sequence.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+}

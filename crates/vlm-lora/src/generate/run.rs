@@ -1,0 +1,210 @@
+//! The loop.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::constraint::Constraint;
+use super::prompt::Prompt;
+use super::sampling::{Sampler, Sampling};
+use crate::{Cache, Decoder, Error, Positions};
+
+/// Bytes of keys and values, at most.
+const MAX_CACHE_BYTES: u64 = 64 << 30;
+
+/// How long a generation goes on and how tokens are chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// Tokens of an answer, at most, the one that ends it included.
+    pub max_tokens: usize,
+    /// Tokens that end an answer.
+    pub stop: Vec<u32>,
+    /// The choice.
+    pub sampling: Sampling,
+    /// Of the choice; sequence `i` of a batch draws by `seed + i`.
+    pub seed: u64,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// A stop token came.
+    Stop,
+    /// `max_tokens` came.
+    Length,
+    /// The caller had enough.
+    Cancelled,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// Its tokens, without the one that ended it.
+    pub tokens: Vec<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// A sequence of a batch.
+struct Sequence {
+    history: Vec<u32>,
+    n_prompt: usize,
+    next: u32,
+    sampler: Sampler,
+    constraint: Option<Box<dyn Constraint>>,
+    finish: Option<Finish>,
+}
+
+impl Generation {
+    /// Answers of at most `max_tokens` tokens that end with one of `stop`, chosen greedily.
+    #[must_use]
+    pub fn greedy(max_tokens: usize, stop: Vec<u32>) -> Self {
+        Self { max_tokens, stop, sampling: Sampling::GREEDY, seed: 0 }
+    }
+
+    /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each token
+    /// of its answer as it comes, and can end it. What a sequence answers does not depend on the others
+    /// but for rounding: shorter prompts are padded on the left with tokens that nobody looks at.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings outside their ranges, for a constraint that cannot be kept within
+    /// `max_tokens`, and where the scores are no numbers; [`Error::Limit`] where keys and values would
+    /// take more than 64 GiB.
+    pub fn run(
+        &self,
+        decoder: &Decoder,
+        prompts: &[Prompt],
+        constraint: Option<&dyn Constraint>,
+        on_token: &mut dyn FnMut(usize, u32) -> ControlFlow<()>,
+    ) -> Result<Vec<Generated>, Error> {
+        let mut sequences = self.sequences(prompts, constraint)?;
+        if prompts.is_empty() || self.max_tokens == 0 {
+            return Ok(sequences.into_iter().map(Sequence::done).collect());
+        }
+        let longest = prompts.iter().map(Prompt::len).max().unwrap_or_default();
+        let capacity = longest.saturating_add(self.max_tokens);
+        let bytes = Cache::bytes(decoder.config(), prompts.len(), capacity);
+        super::super::Limits::check(
+            "the memory of keys and values, in bytes,",
+            bytes,
+            MAX_CACHE_BYTES,
+        )?;
+        let n_pads = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+        let mut cache = decoder.cache(n_pads, capacity);
+        let (embeddings, positions) = batch(prompts, longest);
+        let hidden = decoder.forward(embeddings, &positions, Some(&mut cache));
+        let mut hidden = hidden.narrow(1, longest - 1, 1);
+        for left in (1..=self.max_tokens).rev() {
+            let scores = decoder.logits(hidden).into_data();
+            let mut scores = scores.convert::<f32>().try_to_vec().unwrap_or_default();
+            let n_scores = scores.len() / sequences.len();
+            for (i, scores) in scores.chunks_exact_mut(n_scores).enumerate() {
+                if sequences[i].finish.is_none() {
+                    self.choose(&mut sequences[i], scores, left, &mut |token| on_token(i, token))?;
+                }
+            }
+            if left == 1 || sequences.iter().all(|sequence| sequence.finish.is_some()) {
+                break;
+            }
+            let last: Vec<u32> = sequences.iter().map(Sequence::last).collect();
+            let starts: Vec<u32> = sequences.iter_mut().map(Sequence::place).collect();
+            let embeddings = decoder.embed(&last).unsqueeze_dim(1);
+            hidden = decoder.forward(embeddings, &Positions::text(&starts, 1), Some(&mut cache));
+        }
+        Ok(sequences.into_iter().map(Sequence::done).collect())
+    }
+
+    fn sequences(
+        &self,
+        prompts: &[Prompt],
+        constraint: Option<&dyn Constraint>,
+    ) -> Result<Vec<Sequence>, Error> {
+        if let Some(constraint) = constraint
+            && constraint.min_tokens() > self.max_tokens
+        {
+            let expected = format!("at least {} for this constraint", constraint.min_tokens());
+            let found = self.max_tokens.to_string();
+            return Err(Error::Setting { setting: "max_tokens", found, expected });
+        }
+        let sequence = |(i, prompt): (usize, &Prompt)| {
+            Ok(Sequence {
+                history: prompt.tokens().to_vec(),
+                n_prompt: prompt.len(),
+                next: prompt.positions().next(0),
+                sampler: Sampler::new(self.sampling, self.seed.wrapping_add(i as u64))?,
+                constraint: constraint.map(Constraint::fresh),
+                finish: None,
+            })
+        };
+        prompts.iter().enumerate().map(sequence).collect()
+    }
+
+    /// Chooses the next token of `sequence`.
+    fn choose(
+        &self,
+        sequence: &mut Sequence,
+        scores: &mut [f32],
+        left: usize,
+        on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        if let Some(constraint) = &mut sequence.constraint {
+            constraint.mask(left).apply(scores);
+        }
+        let token = sequence.sampler.pick(scores, &sequence.history);
+        let token = token.ok_or_else(|| Error::Setting {
+            setting: "scores",
+            found: "none of them a number".to_owned(),
+            expected: "a model whose weights are whole".to_owned(),
+        })?;
+        if let Some(constraint) = &mut sequence.constraint {
+            constraint.advance(token);
+        }
+        if self.stop.contains(&token) {
+            sequence.finish = Some(Finish::Stop);
+            return Ok(());
+        }
+        sequence.history.push(token);
+        if on_token(token).is_break() {
+            sequence.finish = Some(Finish::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+impl Sequence {
+    /// The token to go on with; that of a sequence that has ended matters to nobody.
+    fn last(&self) -> u32 {
+        self.history.last().copied().unwrap_or_default()
+    }
+
+    /// Where it stands.
+    fn place(&mut self) -> u32 {
+        let place = self.next;
+        self.next += 1;
+        place
+    }
+
+    fn done(mut self) -> Generated {
+        let tokens = self.history.split_off(self.n_prompt);
+        Generated { tokens, finish: self.finish.unwrap_or(Finish::Length) }
+    }
+}
+
+/// All prompts, padded on the left to `longest` tokens.
+fn batch(prompts: &[Prompt], longest: usize) -> (Tensor<3>, Positions) {
+    let padded = |prompt: &Prompt| {
+        let embeddings = prompt.embeddings().clone();
+        let [n_tokens, d_model] = embeddings.dims();
+        if n_tokens == longest {
+            return embeddings.unsqueeze();
+        }
+        let n_pads = longest - n_tokens;
+        let pads = TensorData::new(vec![0f32; n_pads * d_model], [n_pads, d_model]);
+        let pads = Tensor::from_data(pads, &embeddings.device());
+        Tensor::cat(vec![pads, embeddings], 0).unsqueeze()
+    };
+    let embeddings = Tensor::cat(prompts.iter().map(padded).collect(), 0);
+    let positions: Vec<Positions> =
+        prompts.iter().map(|prompt| prompt.positions().padded(longest - prompt.len())).collect();
+    (embeddings, Positions::stacked(&positions))
+}

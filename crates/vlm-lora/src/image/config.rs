@@ -1,0 +1,246 @@
+//! `preprocessor_config.json`: how a published model wants its pictures.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Interpolation, Normalization};
+use crate::Error;
+
+/// Where a model's folder keeps the settings.
+const FILE: &str = "preprocessor_config.json";
+/// The most bytes of a `preprocessor_config.json`; published ones have below 1,000.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a `preprocessor_config.json` says of the things that the processors know. Other entries
+/// are upstream's business and ignored.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct PreprocessorConfig {
+    /// The file it was read from.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
+    /// Whether bytes are brought to the tower's size.
+    pub do_resize: Option<bool>,
+    /// Whether bytes are multiplied by `rescale_factor`.
+    pub do_rescale: Option<bool>,
+    /// Whether mean and standard deviation are applied.
+    pub do_normalize: Option<bool>,
+    /// Mean of R, G, B.
+    pub image_mean: Option<PerChannel>,
+    /// Standard deviation of R, G, B.
+    pub image_std: Option<PerChannel>,
+    /// What a byte is multiplied by.
+    pub rescale_factor: Option<f64>,
+    /// Pillow's number of the filter: 0 nearest, 3 bicubic.
+    pub resample: Option<u32>,
+    /// Side of a patch.
+    pub patch_size: Option<u32>,
+    /// Frames of a patch.
+    pub temporal_patch_size: Option<u32>,
+    /// Patches of a side of a block that becomes one token.
+    pub merge_size: Option<u32>,
+    /// The least pixels of a picture.
+    pub min_pixels: Option<u64>,
+    /// The most pixels of a picture.
+    pub max_pixels: Option<u64>,
+    /// Sides, or bounds on the pixels, in one of upstream's forms.
+    pub size: Option<Size>,
+}
+
+/// One number a channel, or one for all.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum PerChannel {
+    /// The same for each.
+    One(f64),
+    /// R, G and B.
+    Three([f64; 3]),
+}
+
+/// The forms of `size`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Size {
+    /// Rows of the tower's input.
+    pub height: Option<u32>,
+    /// Columns of the tower's input.
+    pub width: Option<u32>,
+    /// The least pixels, as older Qwen2-VL files call them.
+    pub min_pixels: Option<u64>,
+    /// The most pixels, as older Qwen2-VL files call them.
+    pub max_pixels: Option<u64>,
+    /// The least pixels, as newer files misname them.
+    pub shortest_edge: Option<u64>,
+    /// The most pixels, as newer files misname them.
+    pub longest_edge: Option<u64>,
+}
+
+impl PreprocessorConfig {
+    /// The settings in the JSON of `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::ProcessorConfig`] if they are no JSON object of the known entries' types.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::ProcessorConfig { path: None, reason: error.to_string() })
+    }
+
+    /// The settings in the `preprocessor_config.json` of a model's `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Cifake`] if it cannot be read or has more than a MiB; as
+    /// [`from_bytes`](Self::from_bytes), with the path.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        let bytes = cifake::file::read_limited(&path, MAX_BYTES)?;
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(config) => Ok(Self { path: Some(path), ..config }),
+            Err(error) => {
+                Err(Error::ProcessorConfig { path: Some(path), reason: error.to_string() })
+            }
+        }
+    }
+
+    /// An error that names the file.
+    pub(crate) fn refused(&self, reason: String) -> Error {
+        Error::ProcessorConfig { path: self.path.clone(), reason }
+    }
+
+    /// The normalization, with `published` numbers where the file has none.
+    pub(crate) fn normalization(&self, published: &Normalization) -> Result<Normalization, Error> {
+        for (name, on) in [("do_rescale", self.do_rescale), ("do_normalize", self.do_normalize)] {
+            if on == Some(false) {
+                return Err(self.refused(format!("`{name}` is false, which is not supported")));
+            }
+        }
+        let three = |given: Option<PerChannel>, published: [f64; 3]| match given {
+            None => published,
+            Some(PerChannel::One(value)) => [value; 3],
+            Some(PerChannel::Three(values)) => values,
+        };
+        let normalization = Normalization {
+            rescale: self.rescale_factor.unwrap_or(published.rescale),
+            mean: three(self.image_mean, published.mean),
+            deviation: three(self.image_std, published.deviation),
+        };
+        let ordinary = |value: &f64| value.is_finite() && value.abs() < 1e6;
+        let positive = |value: &f64| ordinary(value) && *value > 1e-6;
+        let Normalization { rescale, mean, deviation } = &normalization;
+        if !positive(rescale) || !mean.iter().all(ordinary) || !deviation.iter().all(positive) {
+            let reason = "`image_mean`, `image_std` or `rescale_factor` is out of bounds";
+            return Err(self.refused(reason.to_owned()));
+        }
+        Ok(normalization)
+    }
+
+    /// The filter; bicubic where the file names none.
+    pub(crate) fn interpolation(&self) -> Result<Interpolation, Error> {
+        if self.do_resize == Some(false) {
+            return Err(self.refused("`do_resize` is false, which is not supported".to_owned()));
+        }
+        match self.resample {
+            None | Some(3) => Ok(Interpolation::Bicubic),
+            Some(0) => Ok(Interpolation::Nearest),
+            Some(other) => {
+                Err(self.refused(format!("`resample` is {other}; 0 and 3 are supported")))
+            }
+        }
+    }
+
+    pub(crate) fn min_pixels(&self) -> Option<u64> {
+        let of_size = |size: Size| size.min_pixels.or(size.shortest_edge);
+        self.min_pixels.or_else(|| self.size.and_then(of_size))
+    }
+
+    pub(crate) fn max_pixels(&self) -> Option<u64> {
+        let of_size = |size: Size| size.max_pixels.or(size.longest_edge);
+        self.max_pixels.or_else(|| self.size.and_then(of_size))
+    }
+
+    /// Height and width of the tower's input.
+    pub(crate) fn sides(&self) -> Option<(u32, u32)> {
+        self.size.and_then(|size| size.height.zip(size.width))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::{MultiCropProcessor, Qwen2VlProcessor};
+
+    /// Qwen2-VL-7B-Instruct's file, as published.
+    const QWEN2_VL: &str = r#"{
+        "min_pixels": 3136, "max_pixels": 12845056, "patch_size": 14, "temporal_patch_size": 2,
+        "merge_size": 2, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor"
+    }"#;
+
+    /// siglip-so400m-patch14-384's file, as published.
+    const SIGLIP: &str = r#"{
+        "do_normalize": true, "do_rescale": true, "do_resize": true,
+        "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "SiglipImageProcessor",
+        "image_std": [0.5, 0.5, 0.5], "processor_class": "SiglipProcessor", "resample": 3,
+        "rescale_factor": 0.00392156862745098, "size": {"height": 384, "width": 384}
+    }"#;
+
+    fn qwen2_vl(json: &str) -> Result<Qwen2VlProcessor, Error> {
+        Qwen2VlProcessor::from_config(&PreprocessorConfig::from_bytes(json.as_bytes())?)
+    }
+
+    #[test]
+    fn published_files_give_the_default_processors() {
+        assert_eq!(qwen2_vl(QWEN2_VL).expect("published"), Qwen2VlProcessor::default());
+        let siglip = PreprocessorConfig::from_bytes(SIGLIP.as_bytes()).expect("published");
+        let processor = MultiCropProcessor::from_config(&siglip).expect("published");
+        assert_eq!(processor, MultiCropProcessor::default());
+    }
+
+    #[test]
+    fn newer_files_call_the_bounds_edges() {
+        let newer = qwen2_vl(r#"{"size": {"shortest_edge": 784, "longest_edge": 1568}}"#);
+        let ours = Qwen2VlProcessor::default().with_pixels(784, 1568).expect("in bounds");
+        assert_eq!(newer.expect("in bounds"), ours);
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_or_switched_off_is_an_error() {
+        for json in [
+            "[]",
+            r#"{"patch_size": -1}"#,
+            r#"{"patch_size": 0}"#,
+            r#"{"merge_size": 4000000000}"#,
+            r#"{"min_pixels": 0}"#,
+            r#"{"min_pixels": 99999999999999}"#,
+            r#"{"image_std": [0.5, 0, 0.5]}"#,
+            r#"{"image_mean": [1e300, 0, 0]}"#,
+            r#"{"do_resize": false}"#,
+            r#"{"do_normalize": false}"#,
+            r#"{"resample": 1}"#,
+        ] {
+            assert!(matches!(qwen2_vl(json), Err(Error::ProcessorConfig { .. })), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let json = r#"{"resample": 7}"#;
+        std::fs::write(folder.path().join(FILE), json).expect("the folder is writable");
+        let error = Qwen2VlProcessor::read(folder.path()).expect_err("7 is no filter");
+        assert!(error.to_string().contains("preprocessor_config.json"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_processor_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(config) = PreprocessorConfig::from_bytes(&bytes) {
+                let _ = Qwen2VlProcessor::from_config(&config);
+                let _ = MultiCropProcessor::from_config(&config);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Pictures as vision towers read them, byte for byte as upstream's processors make them.
+//!
+//! [`Qwen2VlProcessor`] makes rows of patches of any number of pictures, [`MultiCropProcessor`]
+//! the crops of MC-LLaVA; both read a model's `preprocessor_config.json`. What happens to a picture
+//! that is too small for them is an [`Enlargement`], which every call states.
+
+mod config;
+mod crops;
+mod enlargement;
+mod normalization;
+mod patches;
+mod resample;
+mod smart_resize;
+
+pub use config::{PerChannel, PreprocessorConfig, Size};
+pub use crops::{Crop, Crops, MultiCropProcessor};
+pub use enlargement::Enlargement;
+pub use normalization::Normalization;
+pub use patches::{Grid, Patches, Qwen2VlProcessor};
+pub use resample::{Interpolation, resized};
+pub use smart_resize::smart_resize;

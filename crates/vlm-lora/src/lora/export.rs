@@ -1,0 +1,324 @@
+//! A model folder with an adapter merged into its weights, made file by file without loading the model.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+
+use super::target::{Role, Selection};
+use super::{
+    Adapter, AdapterError, AdapterLimits, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE,
+};
+
+/// Endings of what stands beside the weights in a model folder and is copied.
+const COPIED: &[&str] = &["json", "txt", "model", "jinja", "md", "tiktoken"];
+
+/// The weights of one model when they are in one file.
+const SINGLE: &str = "model.safetensors";
+/// Which file holds which weight when they are in several.
+const INDEX: &str = "model.safetensors.index.json";
+/// Bytes of an index, at most.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Weight files.
+    pub n_files: usize,
+    /// Weights that the adapter changed.
+    pub n_changed: usize,
+    /// Bytes of the weight files.
+    pub bytes: u64,
+}
+
+/// Writes the model in the folder `base` with `adapter` merged into it as a new folder `out`, with
+/// tokenizer and configuration; files, names and precision are the base's. One weight at a time is in
+/// memory; sums are computed in f32 on `device`.
+///
+/// The folder appears whole or not at all.
+///
+/// # Errors
+/// [`AdapterError::Base`] where `out` exists and is not empty, where a weight that the adapter changes
+/// is missing, of another shape or quantized, or where a sum leaves the range of the precision;
+/// [`AdapterError::File`].
+pub fn export_merged(
+    base: &Path,
+    adapter: &Adapter,
+    out: &Path,
+    device: &Device,
+) -> Result<Exported, AdapterError> {
+    let unfit = |path: &Path, reason: &str| AdapterError::Base {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if out.exists() && entries(out)?.next().is_some() {
+        return Err(unfit(out, "it exists and is not empty; choose another folder"));
+    }
+    let [shards, others] = files(base)?;
+    if shards.is_empty() {
+        return Err(unfit(base, "it holds no safetensors file"));
+    }
+    let maps = shards.iter().map(|path| map(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut parsed = Vec::new();
+    for (path, map) in shards.iter().zip(&maps) {
+        let broken = |source| cifake::Error::NotSafetensors { path: path.to_path_buf(), source };
+        parsed.push(SafeTensors::deserialize(map).map_err(broken)?);
+    }
+    let changes = changes(adapter, base, &parsed)?;
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let failed = |source| cifake::Error::Write { path: out.to_owned(), source };
+    fs::create_dir_all(parent).map_err(failed)?;
+    let folder = tempfile::Builder::new().prefix(".merge").tempdir_in(parent).map_err(failed)?;
+    for (path, (file, map)) in shards.iter().zip(parsed.iter().zip(&maps)) {
+        let target = folder.path().join(path.file_name().unwrap_or_default());
+        write(file, map, &changes, &target, device).map_err(|reason| unfit(path, &reason))?;
+    }
+    for path in others {
+        let target = folder.path().join(path.file_name().unwrap_or_default());
+        fs::copy(path, target).map_err(failed)?;
+    }
+    #[cfg(unix)]
+    {
+        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        fs::set_permissions(folder.path(), mode).map_err(failed)?;
+    }
+    fs::rename(folder.keep(), out).map_err(failed)?;
+    let bytes = maps.iter().map(|map| map.len() as u64).sum();
+    Ok(Exported { n_files: shards.len(), n_changed: changes.len(), bytes })
+}
+
+/// How a weight is changed.
+#[derive(Debug, Clone, Copy)]
+struct Change<'a> {
+    weights: &'a LayerWeights,
+    scale: f64,
+}
+
+/// Every weight that `adapter` changes, by its name in the files.
+fn changes<'a>(
+    adapter: &'a Adapter,
+    base: &Path,
+    files: &[SafeTensors<'_>],
+) -> Result<BTreeMap<String, Change<'a>>, AdapterError> {
+    let names: BTreeSet<&str> = files.iter().flat_map(SafeTensors::names).collect();
+    let fits = |naming: &Naming| {
+        adapter.layers.keys().all(|path| {
+            let path = naming.to_checkpoint(path);
+            path.is_some_and(|path| names.contains(format!("{path}.weight").as_str()))
+        })
+    };
+    let Some(naming) = Naming::ALL.into_iter().find(fits) else {
+        let reason = "it lacks layers that the adapter changes; it is another model, its weights \
+                      are tied, or they are not stored by layers"
+            .to_owned();
+        return Err(AdapterError::Base { path: base.to_owned(), reason });
+    };
+    let selection = Selection::new(&adapter.config, &AdapterLimits::default())?;
+    let mut changes = BTreeMap::new();
+    for (path, weights) in &adapter.layers {
+        let scale = match (selection.role(path)?, weights) {
+            (Role::LowRank { scale, .. }, LayerWeights::LowRank { .. }) => scale,
+            (Role::Whole, LayerWeights::Whole { .. }) => 1.0,
+            _ => return Err(AdapterError::Unused { paths: vec![path.clone()] }),
+        };
+        let path = naming.to_checkpoint(path).expect("the naming fits every path");
+        if let LayerWeights::Whole { bias: Some(_), .. } = weights {
+            changes.insert(format!("{path}.bias"), Change { weights, scale });
+        }
+        changes.insert(format!("{path}.weight"), Change { weights, scale });
+    }
+    Ok(changes)
+}
+
+/// One file with its changes.
+fn write(
+    file: &SafeTensors<'_>,
+    bytes: &[u8],
+    changes: &BTreeMap<String, Change<'_>>,
+    target: &Path,
+    device: &Device,
+) -> Result<(), String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let overflow = Cell::new(false);
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter() {
+        let change = changes.get(name).copied();
+        if let Some(change) = change {
+            check(name, &view, change)?;
+        }
+        let is_bias = name.ends_with(".bias");
+        tensors.push((name, Merged { view, change, is_bias, device, overflow: &overflow }));
+    }
+    safetensors::serialize_to_file(tensors, header.metadata().clone(), target)
+        .map_err(|error| error.to_string())?;
+    match overflow.get() {
+        true => Err("a merged weight is too large for its precision".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a weight can take its change.
+fn check(name: &str, view: &TensorView<'_>, change: Change<'_>) -> Result<(), String> {
+    if !matches!(view.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+        return Err(format!(
+            "`{name}` is stored as {:?}, not in full or half precision",
+            view.dtype()
+        ));
+    }
+    let expected = match change.weights {
+        LayerWeights::LowRank { a, b } => vec![b.shape()[0], a.shape()[1]],
+        LayerWeights::Whole { bias: Some(bias), .. } if name.ends_with(".bias") => {
+            bias.shape().to_vec()
+        }
+        LayerWeights::Whole { weight, .. } => weight.shape().to_vec(),
+    };
+    match view.shape() == expected {
+        true => Ok(()),
+        false => Err(format!("`{name}` is {:?}, and the adapter's {expected:?}", view.shape())),
+    }
+}
+
+/// A weight that is computed when it is written.
+struct Merged<'a> {
+    view: TensorView<'a>,
+    change: Option<Change<'a>>,
+    is_bias: bool,
+    device: &'a Device,
+    overflow: &'a Cell<bool>,
+}
+
+impl View for Merged<'_> {
+    fn dtype(&self) -> Dtype {
+        self.view.dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.view.shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let Some(Change { weights, scale }) = self.change else {
+            return Cow::Borrowed(self.view.data());
+        };
+        let values: Vec<f32> = match weights {
+            LayerWeights::LowRank { a, b } => {
+                let own = floats(self.view.data(), self.view.dtype());
+                let matrix = |data: &burn::tensor::TensorData| {
+                    Tensor::<2>::from_data(data.clone(), self.device)
+                };
+                let product = matrix(b).matmul(matrix(a)) * scale;
+                own.zip(product.into_data().iter::<f32>()).map(|(own, more)| own + more).collect()
+            }
+            LayerWeights::Whole { bias: Some(bias), .. } if self.is_bias => bias.iter().collect(),
+            LayerWeights::Whole { weight, .. } => weight.iter().collect(),
+        };
+        let (bytes, is_finite) = rounded(&values, self.view.dtype());
+        self.overflow.set(self.overflow.get() || !is_finite);
+        Cow::Owned(bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.view.data().len()
+    }
+}
+
+fn floats(bytes: &[u8], dtype: Dtype) -> Box<dyn Iterator<Item = f32> + '_> {
+    let halves = bytes.as_chunks::<2>().0.iter();
+    match dtype {
+        Dtype::F16 => Box::new(halves.map(|bytes| f16::from_le_bytes(*bytes).to_f32())),
+        Dtype::BF16 => Box::new(halves.map(|bytes| bf16::from_le_bytes(*bytes).to_f32())),
+        _ => Box::new(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))),
+    }
+}
+
+/// The values in `dtype`, and whether all of them are finite there.
+fn rounded(values: &[f32], dtype: Dtype) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::with_capacity(4 * values.len());
+    let mut is_finite = true;
+    for &value in values {
+        match dtype {
+            Dtype::F16 => {
+                let value = f16::from_f32(value);
+                is_finite &= value.is_finite();
+                bytes.extend(value.to_le_bytes());
+            }
+            Dtype::BF16 => {
+                let value = bf16::from_f32(value);
+                is_finite &= value.is_finite();
+                bytes.extend(value.to_le_bytes());
+            }
+            _ => {
+                is_finite &= value.is_finite();
+                bytes.extend(value.to_le_bytes());
+            }
+        }
+    }
+    (bytes, is_finite)
+}
+
+/// The weights and what is copied of a model folder, sorted.
+///
+/// Weights are those that the index names, `model.safetensors`, or where there is neither, every
+/// safetensors file.
+fn files(folder: &Path) -> Result<[Vec<PathBuf>; 2], AdapterError> {
+    let index = folder.join(INDEX);
+    let named: Option<BTreeSet<String>> = if index.is_file() {
+        let json = cifake::file::read_limited(&index, MAX_INDEX_BYTES)?;
+        let broken = |source| AdapterError::NotIndex { path: index.clone(), source };
+        let index: Index = serde_json::from_slice(&json).map_err(broken)?;
+        Some(index.weight_map.into_values().collect())
+    } else if folder.join(SINGLE).is_file() {
+        Some([SINGLE.to_owned()].into())
+    } else {
+        None
+    };
+    let mut files: Vec<PathBuf> = entries(folder)?.filter(|path| path.is_file()).collect();
+    files.sort();
+    let is_weights = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        has_ending(path, &["safetensors"])
+            && name != WEIGHTS_FILE
+            && named.as_ref().is_none_or(|named| named.contains(name))
+    };
+    let weights: Vec<PathBuf> = files.iter().filter(|path| is_weights(path)).cloned().collect();
+    files.retain(|path| has_ending(path, COPIED) && !path.ends_with(CONFIG_FILE));
+    match named.is_some_and(|named| named.len() != weights.len()) {
+        true => {
+            let reason = "its index names files that are not there".to_owned();
+            Err(AdapterError::Base { path: folder.to_owned(), reason })
+        }
+        false => Ok([weights, files]),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn entries(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, AdapterError> {
+    let failed = |source| cifake::Error::Read { path: folder.to_owned(), source };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())))
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known))
+}
+
+fn map(path: &Path) -> Result<Mmap, AdapterError> {
+    let failed = |source| cifake::Error::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // SAFETY: the map is read-only and is dropped when the folder is written; that another process
+    // changes or cuts the file meanwhile is the one case no reader of maps can exclude.
+    Ok(unsafe { Mmap::map(&file) }.map_err(failed)?)
+}

@@ -1,0 +1,70 @@
+//! What a model reads: text and pictures as one row of vectors.
+
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use serde_json::Value;
+
+use crate::text::Decoder;
+use crate::{Error, Positions};
+
+/// The most bytes of a `config.json`.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
+/// A prompt as the decoder reads it.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// Each token, in which a picture has as many placeholders as vectors.
+    pub tokens: Vec<u32>,
+    /// Their vectors, `[tokens, d_model]`, those of pictures in the placeholders' places.
+    pub embeddings: Tensor<2>,
+    /// Where they stand.
+    pub positions: Positions,
+}
+
+impl Prompt {
+    /// Scores behind each token, `[tokens, vocab_size]`, without a cache.
+    pub(super) fn logits(&self, decoder: &Decoder) -> Tensor<2> {
+        let hidden = decoder.forward(self.embeddings.clone().unsqueeze(), &self.positions, None);
+        decoder.logits(hidden.squeeze_dim::<2>(0))
+    }
+}
+
+/// The `config.json` of a model's folder.
+pub(super) fn read_config(folder: &Path) -> Result<Value, Error> {
+    let path = folder.join("config.json");
+    let bytes = cifake::file::read_limited(&path, MAX_CONFIG_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path, source })
+}
+
+/// The vectors of `tokens`, `[tokens, d_model]`: those of `pictures` in turn where `is_picture`,
+/// the embedding's elsewhere.
+///
+/// # Panics
+/// If `pictures` have not as many rows as there are such tokens.
+pub(super) fn merged(
+    decoder: &Decoder,
+    tokens: &[u32],
+    is_picture: impl Fn(u32) -> bool,
+    pictures: Option<Tensor<2>>,
+) -> Result<Tensor<2>, Error> {
+    let limit = decoder.config().vocab_size;
+    if let Some(token) = tokens.iter().find(|token| **token as usize >= limit) {
+        let reason = format!("{token} is outside the vocabulary of {limit}");
+        return Err(Error::Tokens { reason });
+    }
+    let text = decoder.embed(tokens);
+    let Some(pictures) = pictures else { return Ok(text) };
+    let (mut at, mut used, mut parts) = (0, 0, Vec::new());
+    for run in tokens.chunk_by(|a, b| is_picture(*a) == is_picture(*b)) {
+        if is_picture(run[0]) {
+            parts.push(pictures.clone().narrow(0, used, run.len()));
+            used += run.len();
+        } else {
+            parts.push(text.clone().narrow(0, at, run.len()));
+        }
+        at += run.len();
+    }
+    assert_eq!(used, pictures.dims()[0], "one vector a token of a picture");
+    Ok(Tensor::cat(parts, 0))
+}

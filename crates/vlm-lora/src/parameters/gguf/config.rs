@@ -1,0 +1,57 @@
+//! The decoder that a file describes.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::header::{Header, Value};
+use crate::{Error, TextConfig};
+
+/// Fields of transformers and the keys, behind the architecture, that hold them.
+const KEYS: &[(&str, &str)] = &[
+    ("hidden_size", "embedding_length"),
+    ("intermediate_size", "feed_forward_length"),
+    ("num_hidden_layers", "block_count"),
+    ("num_attention_heads", "attention.head_count"),
+    ("num_key_value_heads", "attention.head_count_kv"),
+    ("head_dim", "attention.key_length"),
+    ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+    ("rope_theta", "rope.freq_base"),
+    ("max_position_embeddings", "context_length"),
+];
+
+/// The configuration of `header`, read by the same rules as a `config.json`.
+pub(super) fn read(header: &Header) -> Result<TextConfig, Error> {
+    let architecture = header.metadata.get("general.architecture").and_then(Value::as_str);
+    let architecture = architecture.unwrap_or("absent");
+    if !["llama", "qwen2"].contains(&architecture) {
+        return Err(Error::Config {
+            field: "general.architecture".to_owned(),
+            found: architecture.to_owned(),
+            expected: "llama or qwen2".to_owned(),
+        });
+    }
+    let mut config = Map::new();
+    config.insert("model_type".to_owned(), architecture.into());
+    for (field, key) in KEYS {
+        if let Some(value) = header.metadata.get(&format!("{architecture}.{key}")) {
+            config.insert((*field).to_owned(), number(value));
+        }
+    }
+    let n_rows = header.tensors.get("token_embd.weight").and_then(|info| info.shape.first());
+    config.insert("vocab_size".to_owned(), json!(n_rows));
+    let tied = !header.tensors.contains_key("output.weight");
+    config.insert("tie_word_embeddings".to_owned(), tied.into());
+    if let Some(factor) = header.metadata.get(&format!("{architecture}.rope.scaling.factor")) {
+        let scaling = json!({"type": "linear", "factor": number(factor)});
+        config.insert("rope_scaling".to_owned(), scaling);
+    }
+    TextConfig::from_hugging_face(&config.into())
+}
+
+fn number(value: &Value) -> Json {
+    match (value.as_size(), value.as_f64()) {
+        (Some(size), _) => json!(size),
+        // Single precision: 1e-5 is written 9.999999747378752e-6.
+        (None, Some(number)) => json!(number),
+        (None, None) => Json::String(format!("{value:?}")),
+    }
+}

@@ -1,0 +1,240 @@
+//! Everything in front of the tensors' bytes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::block::{self, Kind};
+use crate::{Error, Limits};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"GGUF");
+/// Dimensions of a tensor, at most.
+const MAX_RANK: usize = 4;
+/// Entries of metadata, at most.
+const MAX_ENTRIES: u64 = 100_000;
+/// Bytes between which tensors begin, unless the file says otherwise.
+const ALIGNMENT: u64 = 32;
+
+/// A value of the metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Any whole number.
+    Integer(i128),
+    /// A number.
+    Float(f64),
+    /// True or false.
+    Flag(bool),
+    /// Text; what is no UTF-8 in it is replaced.
+    Text(String),
+    /// Several values.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The whole number, if it is one that counts something.
+    #[must_use]
+    pub fn as_size(&self) -> Option<usize> {
+        if let Self::Integer(n) = self { usize::try_from(*n).ok() } else { None }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Integer(n) => Some(*n as f64),
+            Self::Float(n) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// The values of a list; none of anything else.
+    #[must_use]
+    pub fn as_list(&self) -> &[Self] {
+        if let Self::List(values) = self { values } else { &[] }
+    }
+}
+
+/// One tensor of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Info {
+    pub(super) kind: Kind,
+    /// Outputs first.
+    pub(super) shape: Vec<usize>,
+    /// Where it starts in the file, in bytes.
+    pub(super) start: u64,
+    /// Its length in bytes.
+    pub(super) len: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) metadata: BTreeMap<String, Value>,
+    pub(super) tensors: BTreeMap<String, Info>,
+}
+
+/// What is wrong with a header.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Rule(String),
+    Limit(Error),
+}
+
+impl Broken {
+    pub(super) fn into_error(self, path: &Path) -> Error {
+        match self {
+            Self::Rule(reason) => Error::Weights { path: path.to_owned(), reason },
+            Self::Limit(error) => error,
+        }
+    }
+}
+
+impl From<&str> for Broken {
+    fn from(reason: &str) -> Self {
+        Self::Rule(reason.to_owned())
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Limit(error)
+    }
+}
+
+/// The header in `bytes`, the first ones of a file of `file_len`.
+pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Header, Broken> {
+    let mut reader = Reader { bytes, at: 0 };
+    if reader.u32()? != MAGIC {
+        return Err("it does not begin with GGUF".into());
+    }
+    let version = reader.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(Broken::Rule(format!(
+            "version {version} of the format is not read, 2 and 3 are"
+        )));
+    }
+    let (n_tensors, n_entries) = (reader.u64()?, reader.u64()?);
+    Limits::check("the number of tensors", n_tensors, limits.max_tensors)?;
+    Limits::check("the number of metadata entries", n_entries, MAX_ENTRIES)?;
+    let mut metadata = BTreeMap::new();
+    for _ in 0..n_entries {
+        let key = reader.text()?;
+        let kind = reader.u32()?;
+        let value = reader.value(kind, true)?;
+        metadata.insert(key, value);
+    }
+    let mut tensors = Vec::new();
+    for _ in 0..n_tensors {
+        tensors.push(reader.tensor()?);
+    }
+    let alignment = metadata.get("general.alignment").and_then(Value::as_size);
+    let alignment = alignment.map_or(ALIGNMENT, |n| n as u64);
+    if alignment == 0 || alignment > 1 << 20 {
+        return Err("its alignment is no such number".into());
+    }
+    let data = (reader.at as u64).next_multiple_of(alignment);
+    let mut by_name = BTreeMap::new();
+    for (name, mut info) in tensors {
+        let start = info.start.checked_add(data);
+        let end = start.and_then(|start| start.checked_add(info.len));
+        let (Some(start), true) = (start, end.is_some_and(|end| end <= file_len)) else {
+            let reason = "lies outside of the file, which may have been cut short";
+            return Err(Broken::Rule(format!("`{name}` {reason}")));
+        };
+        info.start = start;
+        if by_name.insert(name.clone(), info).is_some() {
+            return Err(Broken::Rule(format!("`{name}` comes twice")));
+        }
+    }
+    Ok(Header { metadata, tensors: by_name })
+}
+
+/// Reads from the front, never beyond the end.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Broken> {
+        let end = self.at.checked_add(n);
+        let part = end.and_then(|end| self.bytes.get(self.at..end));
+        let part = part.ok_or("its header is cut short, or longer than the limit")?;
+        self.at += n;
+        Ok(part)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
+        self.take(N)?.try_into().map_err(|_| "its header is cut short".into())
+    }
+
+    fn u32(&mut self) -> Result<u32, Broken> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, Broken> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn size(&mut self) -> Result<usize, Broken> {
+        usize::try_from(self.u64()?).map_err(|_| "a length in it is larger than memory".into())
+    }
+
+    fn text(&mut self) -> Result<String, Broken> {
+        let len = self.size()?;
+        Ok(String::from_utf8_lossy(self.take(len)?).into_owned())
+    }
+
+    /// A value of the type numbered `kind`; lists hold no lists.
+    fn value(&mut self, kind: u32, may_be_list: bool) -> Result<Value, Broken> {
+        Ok(match kind {
+            0 => Value::Integer(self.array::<1>()?[0].into()),
+            1 => Value::Integer(i8::from_le_bytes(self.array()?).into()),
+            2 => Value::Integer(u16::from_le_bytes(self.array()?).into()),
+            3 => Value::Integer(i16::from_le_bytes(self.array()?).into()),
+            4 => Value::Integer(self.u32()?.into()),
+            5 => Value::Integer(i32::from_le_bytes(self.array()?).into()),
+            6 => Value::Float(f32::from_le_bytes(self.array()?).into()),
+            7 => Value::Flag(self.array::<1>()?[0] != 0),
+            8 => Value::Text(self.text()?),
+            9 if may_be_list => {
+                let kind = self.u32()?;
+                let len = self.size()?;
+                // Each takes a byte at least: no room is made for what cannot be there.
+                let mut values = Vec::with_capacity(len.min(self.bytes.len() - self.at));
+                for _ in 0..len {
+                    values.push(self.value(kind, false)?);
+                }
+                Value::List(values)
+            }
+            10 => Value::Integer(self.u64()?.into()),
+            11 => Value::Integer(i64::from_le_bytes(self.array()?).into()),
+            12 => Value::Float(f64::from_le_bytes(self.array()?)),
+            _ => return Err(Broken::Rule(format!("a value in it is of the unknown type {kind}"))),
+        })
+    }
+
+    /// Name and place of a tensor, the place relative to the data.
+    fn tensor(&mut self) -> Result<(String, Info), Broken> {
+        let name = self.text()?;
+        let rank = self.u32()? as usize;
+        if rank > MAX_RANK {
+            return Err(Broken::Rule(format!("`{name}` has {rank} dimensions")));
+        }
+        let mut shape = Vec::new();
+        for _ in 0..rank {
+            shape.push(self.size()?);
+        }
+        shape.reverse();
+        let kind = Kind::from_number(self.u32()?);
+        let start = self.u64()?;
+        let len = block::bytes(kind, &shape);
+        let len =
+            len.ok_or_else(|| Broken::Rule(format!("`{name}` is no whole number of blocks")))?;
+        Ok((name, Info { kind, shape, start, len }))
+    }
+}

@@ -1,0 +1,174 @@
+//! The decoder: tokens or embeddings in, logits out.
+
+use burn::tensor::{Device, Tensor};
+
+use super::cache::Cache;
+use super::config::{BlockKind, TextConfig};
+use super::layer::{DecoderLayer, Window};
+use super::position::Positions;
+use crate::{Embedding, Error, Linear, Linears, Norm, Parameters};
+
+/// Where a checkpoint keeps the parts of a decoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecoderNames {
+    /// Path of embedding, layers and last norm.
+    pub model: String,
+    /// Path of the head.
+    pub head: String,
+}
+
+impl Default for DecoderNames {
+    /// `model` and `lm_head`, as in every causal model of transformers.
+    fn default() -> Self {
+        Self { model: "model".to_owned(), head: "lm_head".to_owned() }
+    }
+}
+
+/// A decoder with its embedding and head.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    config: TextConfig,
+    embedding: Embedding,
+    layers: Vec<DecoderLayer>,
+    norm: Norm,
+    /// None where the embedding is the head.
+    lm_head: Option<Linear>,
+    device: Device,
+}
+
+impl Decoder {
+    /// The decoder of `config` with the weights that `parameters` has under `names`.
+    ///
+    /// # Errors
+    /// Those of `parameters`.
+    pub fn new(
+        parameters: &mut dyn Parameters,
+        config: &TextConfig,
+        names: &DecoderNames,
+    ) -> Result<Self, Error> {
+        let DecoderNames { model, head } = names;
+        let TextConfig { vocab_size, d_model, .. } = *config;
+        let path = format!("{model}.embed_tokens");
+        let embedding = Embedding::new(parameters, &path, vocab_size, d_model)?;
+        let layer = |i| DecoderLayer::new(parameters, &format!("{model}.layers.{i}"), config);
+        let layers = (0..config.n_layers).map(layer).collect::<Result<_, _>>()?;
+        let norm = match config.block {
+            BlockKind::Sequential => "norm",
+            BlockKind::Parallel => "final_layernorm",
+        };
+        let norm = format!("{model}.{norm}");
+        let norm = Norm::new(parameters, &norm, d_model, config.norm, config.norm_epsilon)?;
+        let shape = [d_model, vocab_size];
+        let lm_head = (!config.tied)
+            .then(|| Linear::new(parameters, head, shape, config.head_bias))
+            .transpose()?;
+        let device = parameters.device().clone();
+        Ok(Self { config: config.clone(), embedding, layers, norm, lm_head, device })
+    }
+
+    /// What the decoder looks like.
+    #[must_use]
+    pub fn config(&self) -> &TextConfig {
+        &self.config
+    }
+
+    /// Where its weights are.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The vectors of `tokens`, `[tokens, d_model]`.
+    ///
+    /// # Panics
+    /// If a token is not below the vocabulary's size.
+    #[must_use]
+    pub fn embed(&self, tokens: &[u32]) -> Tensor<2> {
+        self.embedding.forward(tokens)
+    }
+
+    /// An empty cache for `capacity` tokens of `n_pads.len()` sequences, of which the first
+    /// `n_pads[i]` tokens do not count.
+    #[must_use]
+    pub fn cache(&self, n_pads: Vec<usize>, capacity: usize) -> Cache {
+        Cache::new(&self.config, n_pads, capacity, &self.device)
+    }
+
+    /// The last hidden states, `[batch, tokens, d_model]`, of `embeddings` of the same shape, which
+    /// stand at `positions` behind the tokens of `cache`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit each other, or the cache is full.
+    #[must_use]
+    pub fn forward(
+        &self,
+        embeddings: Tensor<3>,
+        positions: &Positions,
+        mut cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        let window = self.window(&embeddings, positions, cache.as_deref());
+        let mut x = embeddings;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let cache = cache.as_deref_mut().map(|cache| cache.layer(index));
+            x = layer.forward_cached(x, &window, cache);
+        }
+        if let Some(cache) = cache {
+            cache.grow(positions.shape()[2]);
+        }
+        self.norm.forward(x)
+    }
+
+    /// The layers, for a caller that runs them one by one, as gradient checkpointing does:
+    /// [`window`](Self::window), each layer's `forward`, [`normalize`](Self::normalize).
+    #[must_use]
+    pub fn layers(&self) -> &[DecoderLayer] {
+        &self.layers
+    }
+
+    /// What all layers share for these tokens.
+    ///
+    /// # Panics
+    /// If the shapes do not fit each other, or the cache is full.
+    #[must_use]
+    pub fn window(
+        &self,
+        embeddings: &Tensor<3>,
+        positions: &Positions,
+        cache: Option<&Cache>,
+    ) -> Window {
+        let [batch, n_tokens, _] = embeddings.dims();
+        let [_, p_batch, p_tokens] = positions.shape();
+        assert_eq!([batch, n_tokens], [p_batch, p_tokens], "one position a token");
+        if let Some(cache) = cache {
+            assert!(cache.len() + n_tokens <= cache.capacity(), "the cache is full");
+        }
+        Window::new(&self.config.rotary, positions, cache, &embeddings.device())
+    }
+
+    /// The last norm, after the last layer.
+    #[must_use]
+    pub fn normalize(&self, x: Tensor<3>) -> Tensor<3> {
+        self.norm.forward(x)
+    }
+
+    /// The scores of every token of the vocabulary, `[..., vocab_size]`, of the hidden states that
+    /// [`forward`](Self::forward) returned.
+    #[must_use]
+    pub fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => self.embedding.weight().product(hidden),
+        }
+    }
+}
+
+impl Linears for Decoder {
+    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
+        for layer in &mut self.layers {
+            layer.visit_linears(visit);
+        }
+        if let Some(head) = &mut self.lm_head {
+            visit(head);
+        }
+    }
+}

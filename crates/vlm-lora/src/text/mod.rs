@@ -1,0 +1,21 @@
+//! Text decoders: one implementation that a configuration makes Llama, Qwen2 or Phi.
+
+mod attention;
+mod cache;
+mod config;
+mod decoder;
+mod fields;
+mod hugging_face;
+mod layer;
+mod mlp;
+mod position;
+mod rotary;
+
+pub use cache::Cache;
+pub use config::{BlockKind, MlpKind, RotaryConfig, RotaryScaling, TextConfig};
+pub use decoder::{Decoder, DecoderNames};
+pub use layer::{DecoderLayer, Window};
+pub use position::Positions;
+pub use rotary::Rotation;
+
+pub(crate) use fields::{Fields, wrong};

@@ -1,0 +1,226 @@
+//! Text to tokens and back.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use tokenizers::Tokenizer as Inner;
+
+use crate::Error;
+use crate::generate::Vocabulary;
+
+/// Bytes of a tokenizer file, at most.
+const MAX_BYTES: u64 = 128 << 20;
+/// Bytes of a text, at most.
+const MAX_TEXT_BYTES: usize = 16 << 20;
+/// What a decoder leaves where a character is not complete.
+const INCOMPLETE: char = '\u{fffd}';
+
+/// A tokenizer as `tokenizer.json` describes it.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: Inner,
+}
+
+impl Tokenizer {
+    /// The tokenizer of `tokenizer.json` in the folder at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Cifake`] where it cannot be read, [`Error::Tokenizer`].
+    pub fn from_folder(path: &Path) -> Result<Self, Error> {
+        let path = path.join("tokenizer.json");
+        let bytes = cifake::file::read_limited(&path, MAX_BYTES)?;
+        Self::from_bytes(&bytes, &path)
+    }
+
+    /// The tokenizer of a JSON text; errors call it `path`.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        let mut inner = Inner::from_bytes(bytes).map_err(|error| Error::Tokenizer {
+            path: PathBuf::from(path),
+            reason: error.to_string(),
+        })?;
+        // What a file may ask for, and a prompt must not be changed by.
+        inner.with_padding(None);
+        let cut = inner.with_truncation(None).map(|_| ());
+        cut.map_err(|error| Error::Tokens { reason: error.to_string() })?;
+        Ok(Self { inner })
+    }
+
+    /// The tokens of `text`; special tokens are those that the text itself spells.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for a text of more than 16 MB, [`Error::Tokens`].
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        crate::Limits::check("the length of the text", text.len() as u64, MAX_TEXT_BYTES as u64)?;
+        let encoding = self.inner.encode_fast(text, false);
+        let encoding = encoding.map_err(|error| Error::Tokens { reason: error.to_string() })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of `tokens`, special ones left out.
+    ///
+    /// # Errors
+    /// [`Error::Tokens`].
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        let text = self.inner.decode(tokens, true);
+        text.map_err(|error| Error::Tokens { reason: error.to_string() })
+    }
+
+    /// The token that is written `text`, such as `<|im_end|>`.
+    #[must_use]
+    pub fn token(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text)
+    }
+
+    /// Number of tokens.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Whether there is no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes that each of the first `n_tokens` tokens stands for; special tokens stand for none.
+    #[must_use]
+    pub fn vocabulary(&self, n_tokens: usize) -> Vocabulary {
+        let decoder =
+            self.inner.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok());
+        let is_byte_level = decoder.is_some_and(|json| json.contains("\"ByteLevel\""));
+        let letters = byte_letters();
+        let added = self.inner.get_added_tokens_decoder();
+        Vocabulary::new((0..n_tokens as u32).map(|token| {
+            if added.contains_key(&token) {
+                return None;
+            }
+            let text = self.inner.id_to_token(token)?;
+            if is_byte_level { spelled(&text, &letters) } else { Some(pieced(&text)) }
+        }))
+    }
+
+    /// A reader of tokens as they come.
+    #[must_use]
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream { tokenizer: self, tokens: Vec::new(), shown: 0, read: 0 }
+    }
+}
+
+/// Text of tokens that come one after the other.
+#[derive(Debug, Clone)]
+pub struct TextStream<'a> {
+    tokenizer: &'a Tokenizer,
+    tokens: Vec<u32>,
+    /// Tokens before which text does not change any more.
+    shown: usize,
+    /// Tokens whose text was returned.
+    read: usize,
+}
+
+impl TextStream<'_> {
+    /// The text that `token` completes; empty while a character is not complete.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::decode`].
+    pub fn push(&mut self, token: u32) -> Result<String, Error> {
+        self.tokens.push(token);
+        // Decoders treat a first token in their own ways, so that the old text is decoded with the new.
+        let old = self.tokenizer.decode(&self.tokens[self.shown..self.read])?;
+        let all = self.tokenizer.decode(&self.tokens[self.shown..])?;
+        if all.ends_with(INCOMPLETE) || all.len() <= old.len() {
+            return Ok(String::new());
+        }
+        let new = all.get(old.len()..).unwrap_or_default().to_owned();
+        (self.shown, self.read) = (self.read, self.tokens.len());
+        Ok(new)
+    }
+}
+
+/// GPT-2's letters for bytes: printable ones stand for themselves, the others for what follows 255.
+fn byte_letters() -> HashMap<char, u8> {
+    let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    let same = (0..=255).filter(printable).map(|byte| (char::from(byte), byte));
+    let others = (0..=255).filter(|byte| !printable(byte));
+    let moved = others.zip(256u32..).filter_map(|(byte, code)| Some((char::from_u32(code)?, byte)));
+    same.chain(moved).collect()
+}
+
+fn spelled(text: &str, letters: &HashMap<char, u8>) -> Option<Vec<u8>> {
+    text.chars().map(|letter| letters.get(&letter).copied()).collect()
+}
+
+/// A piece of SentencePiece: `▁` is a space and `<0x0A>` a byte.
+fn pieced(text: &str) -> Vec<u8> {
+    let hex = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+        Some(byte) => vec![byte],
+        None => text.replace('▁', " ").into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A byte-level tokenizer without merges, and one special token.
+    fn bytes() -> Tokenizer {
+        let mut letters: Vec<(char, u8)> = byte_letters().into_iter().collect();
+        letters.sort_unstable_by_key(|(_, byte)| *byte);
+        let vocab: serde_json::Map<String, serde_json::Value> =
+            letters.iter().map(|(letter, byte)| (letter.to_string(), (*byte).into())).collect();
+        let json = serde_json::json!({
+            "version": "1.0",
+            "added_tokens": [{"id": 256, "content": "<end>", "special": true, "single_word": false,
+                "lstrip": false, "rstrip": false, "normalized": false}],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+            "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+            "model": {"type": "BPE", "vocab": vocab, "merges": []},
+        });
+        Tokenizer::from_bytes(json.to_string().as_bytes(), Path::new("tokenizer.json"))
+            .expect("the tokenizer is whole")
+    }
+
+    #[test]
+    fn text_comes_back() {
+        let tokenizer = bytes();
+        let tokens = tokenizer.encode("Größe 1<end>").expect("it can be tokenized");
+        assert_eq!(tokens.last(), Some(&256));
+        assert_eq!(tokenizer.decode(&tokens).expect("it is text"), "Größe 1");
+        assert_eq!(tokenizer.token("<end>"), Some(256));
+    }
+
+    #[test]
+    fn every_byte_is_a_token_of_the_vocabulary() {
+        let vocabulary = bytes().vocabulary(257);
+        assert!((0..=255).all(|byte| vocabulary.has_byte(byte)));
+        assert_eq!((vocabulary.bytes(32), vocabulary.bytes(256)), (&b" "[..], &[][..]));
+    }
+
+    #[test]
+    fn a_stream_waits_for_whole_characters() {
+        let tokenizer = bytes();
+        let mut stream = tokenizer.stream();
+        let tokens = tokenizer.encode("aß€b").expect("it can be tokenized");
+        let parts: Vec<String> =
+            tokens.iter().map(|token| stream.push(*token).expect("it is text")).collect();
+        assert_eq!(parts, ["a", "", "ß", "", "", "€", "b"]);
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error() {
+        for bytes in [&b""[..], b"{}", b"[1]", b"\xff"] {
+            let found = Tokenizer::from_bytes(bytes, Path::new("tokenizer.json"));
+            assert!(matches!(found, Err(Error::Tokenizer { .. })));
+        }
+    }
+
+    #[test]
+    fn pieces_are_spaces_and_bytes() {
+        assert_eq!(pieced("▁the"), b" the");
+        assert_eq!(pieced("<0x0A>"), b"\n");
+    }
+}

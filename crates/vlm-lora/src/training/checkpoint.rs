@@ -1,0 +1,110 @@
+//! The whole state of a run in one safetensors file, from which it goes on bit by bit.
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
+
+use super::TrainingError;
+use super::config::TuningConfig;
+use super::history::Row;
+use super::optimizer::Moments;
+
+/// Name of the progress among the file's tensors: JSON as bytes, since a header has limits.
+const PROGRESS: &str = "progress";
+
+/// Everything of a run that is not a long vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The recipe; a checkpoint of another is refused.
+    pub(crate) config: TuningConfig,
+    /// Fingerprint of the base model; a checkpoint of another is refused.
+    pub(crate) model: String,
+    /// Fingerprint of the examples and of the adapter's first weights; likewise.
+    pub(crate) data: String,
+    /// The steps that are done.
+    pub(crate) history: Vec<Row>,
+}
+
+/// A run as it stands after a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Checkpoint {
+    pub(crate) progress: Progress,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) moments: Moments,
+}
+
+impl Checkpoint {
+    /// Writes the file, whole or not at all.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), TrainingError> {
+        let Moments { first, second, .. } = &self.moments;
+        let vectors = [("weights", &self.weights), ("moment_1", first), ("moment_2", second)];
+        let vectors = vectors.map(|(name, values)| (name, bytes_of(values)));
+        let progress = serde_json::to_vec(&self.progress).expect("plain data has a JSON form");
+        let floats = vectors.iter().map(|(name, bytes)| (*name, Dtype::F32, 4, bytes));
+        let all = floats.chain([(PROGRESS, Dtype::U8, 1, &progress)]);
+        let views = all.map(|(name, dtype, size, bytes)| {
+            let view = TensorView::new(dtype, vec![bytes.len() / size], bytes);
+            (name, view.expect("a vector has as many values as bytes of them"))
+        });
+        let bytes = serialize(views, None).expect("four vectors have a safetensors form");
+        Ok(cifake::file::write_atomic(path, &bytes)?)
+    }
+
+    /// Reads a checkpoint of exactly this run, whose vectors have `len` values each.
+    pub(crate) fn load(
+        path: &Path,
+        expected: &Progress,
+        len: usize,
+    ) -> Result<Self, TrainingError> {
+        let broken = |reason: String| TrainingError::Checkpoint { path: path.to_owned(), reason };
+        // Three vectors and a history, which takes some hundred bytes a step.
+        let limit = 12 * len as u64 + (1 << 30);
+        let bytes = cifake::file::read_limited(path, limit)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
+        let json = file.tensor(PROGRESS).map_err(|error| broken(error.to_string()))?;
+        let progress: Progress =
+            serde_json::from_slice(json.data()).map_err(|error| broken(error.to_string()))?;
+        progress.must_belong_to(expected, path)?;
+        let vector = |name: &str| vector(&file, name, len).map_err(broken);
+        let moments = Moments {
+            first: vector("moment_1")?,
+            second: vector("moment_2")?,
+            step: progress.history.len(),
+        };
+        Ok(Self { weights: vector("weights")?, moments, progress })
+    }
+}
+
+impl Progress {
+    fn must_belong_to(&self, expected: &Self, path: &Path) -> Result<(), TrainingError> {
+        let differs = if self.model != expected.model {
+            "base model"
+        } else if self.config != expected.config {
+            "recipe"
+        } else if self.data != expected.data {
+            "set of examples, or another adapter to begin with"
+        } else {
+            return Ok(());
+        };
+        Err(TrainingError::OtherRun { path: path.to_owned(), differs })
+    }
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn vector(file: &SafeTensors, name: &str, len: usize) -> Result<Vec<f32>, String> {
+    let view = file.tensor(name).map_err(|error| error.to_string())?;
+    if view.dtype() != Dtype::F32 || view.shape() != [len] {
+        return Err(format!("{name} is no vector of {len} f32 values"));
+    }
+    let values: Vec<f32> =
+        view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    match values.iter().all(|x| x.is_finite()) {
+        true => Ok(values),
+        false => Err(format!("{name} holds values that are not finite")),
+    }
+}

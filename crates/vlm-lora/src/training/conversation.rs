@@ -1,0 +1,289 @@
+//! Conversations with pictures, one JSON object a line: the form of LLaVA and that of ShareGPT.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::TrainingError;
+
+/// What stands in a text where a picture belongs.
+pub const IMAGE: &str = "<image>";
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaker {
+    /// Instructions before the conversation.
+    System,
+    /// Who asks.
+    User,
+    /// Who answers: what is learned.
+    Assistant,
+}
+
+impl Speaker {
+    /// The name in chat templates.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "system" => Some(Self::System),
+            "user" | "human" => Some(Self::User),
+            "assistant" | "gpt" => Some(Self::Assistant),
+            _ => None,
+        }
+    }
+}
+
+/// What one speaker says at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Turn {
+    /// Who.
+    pub speaker: Speaker,
+    /// What, with [`IMAGE`] where a picture belongs.
+    pub text: String,
+}
+
+/// One example: perhaps a system's turn, then questions and answers, an answer last.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Conversation {
+    /// The example's own name.
+    pub id: Option<String>,
+    /// Who said what.
+    pub turns: Vec<Turn>,
+    /// Names of the pictures, in the order of their places; relative, and never out of their folder.
+    pub images: Vec<String>,
+}
+
+/// How much a file of conversations may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConversationLimits {
+    /// Conversations; a million.
+    pub max_conversations: usize,
+    /// Bytes of a line; 1 MiB.
+    pub max_line_bytes: usize,
+    /// Turns of a conversation; 64.
+    pub max_turns: usize,
+    /// Pictures of a conversation; 16.
+    pub max_images: usize,
+}
+
+impl Default for ConversationLimits {
+    fn default() -> Self {
+        Self {
+            max_conversations: 1_000_000,
+            max_line_bytes: 1 << 20,
+            max_turns: 64,
+            max_images: 16,
+        }
+    }
+}
+
+/// The conversations in the JSONL file at `path`; empty lines are passed over.
+///
+/// A line is `{"id", "image", "conversations": [{"from": "human", "value"}, …]}` as LLaVA has it, or
+/// `{"messages": [{"role", "content"}, …], "images": […]}` as ShareGPT and LLaMA-Factory do; either
+/// may use the other's names.
+///
+/// # Errors
+/// [`TrainingError::File`], [`TrainingError::TooMuch`], [`TrainingError::Conversation`] with the line.
+pub fn conversations(
+    path: &Path,
+    limits: &ConversationLimits,
+) -> Result<Vec<Conversation>, TrainingError> {
+    let failed = |source| cifake::Error::Read { path: path.to_owned(), source };
+    let too_much = |what, limit: usize| {
+        let (path, limit) = (path.to_owned(), limit as u64);
+        TrainingError::TooMuch { path, what, limit }
+    };
+    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let mut found = Vec::new();
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let limit = limits.max_line_bytes as u64 + 1;
+        let len = reader.by_ref().take(limit).read_until(b'\n', &mut bytes).map_err(failed)?;
+        if len == 0 {
+            break;
+        }
+        if bytes.len() > limits.max_line_bytes && !bytes.ends_with(b"\n") {
+            return Err(too_much("bytes in a line", limits.max_line_bytes));
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        if found.len() == limits.max_conversations {
+            return Err(too_much("conversations", limits.max_conversations));
+        }
+        let refused = |reason| {
+            let path = path.to_owned();
+            TrainingError::Conversation { path, line, reason }
+        };
+        found.push(parse(&bytes, limits).map_err(refused)?);
+    }
+    Ok(found)
+}
+
+#[derive(Deserialize)]
+struct Line {
+    id: Option<serde_json::Value>,
+    #[serde(alias = "conversations")]
+    messages: Vec<Said>,
+    #[serde(alias = "image")]
+    images: Option<Names>,
+    system: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(alias = "from")]
+    role: String,
+    #[serde(alias = "value")]
+    content: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// One line as a conversation, or what is wrong with it.
+fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Conversation, String> {
+    let line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let images = match line.images {
+        None => Vec::new(),
+        Some(Names::One(image)) => vec![image],
+        Some(Names::Many(images)) => images,
+    };
+    let system = line.system.filter(|text| !text.is_empty());
+    let system = system.map(|text| Ok(Turn { speaker: Speaker::System, text }));
+    let turns = line.messages.into_iter().map(|said| {
+        let speaker = Speaker::from_name(&said.role);
+        let speaker = speaker.ok_or_else(|| "a role is none of user and assistant".to_owned())?;
+        Ok(Turn { speaker, text: said.content })
+    });
+    let turns: Vec<Turn> = system.into_iter().chain(turns).collect::<Result<_, String>>()?;
+    let id = line.id.map(|id| match id {
+        serde_json::Value::String(id) => id,
+        other => other.to_string(),
+    });
+    let conversation = Conversation { id, turns, images };
+    check(&conversation, limits)?;
+    Ok(conversation)
+}
+
+fn check(conversation: &Conversation, limits: &ConversationLimits) -> Result<(), String> {
+    let Conversation { turns, images, .. } = conversation;
+    if turns.len() > limits.max_turns {
+        return Err(format!("it has more than {} turns", limits.max_turns));
+    }
+    if images.len() > limits.max_images {
+        return Err(format!("it has more than {} pictures", limits.max_images));
+    }
+    let after_system = match turns.first().map(|turn| turn.speaker) {
+        Some(Speaker::System) => &turns[1..],
+        _ => &turns[..],
+    };
+    let in_turn = [Speaker::User, Speaker::Assistant].into_iter().cycle();
+    let ordered = after_system.iter().zip(in_turn).all(|(turn, speaker)| turn.speaker == speaker);
+    if after_system.is_empty() || !ordered || !after_system.len().is_multiple_of(2) {
+        return Err("user and assistant do not take turns, the assistant last".to_owned());
+    }
+    let places = |speaker: Speaker| {
+        let said = turns.iter().filter(|turn| turn.speaker == speaker);
+        said.map(|turn| turn.text.matches(IMAGE).count()).sum::<usize>()
+    };
+    if places(Speaker::System) + places(Speaker::Assistant) > 0 {
+        return Err(format!("only the user shows pictures, and {IMAGE} is said by another"));
+    }
+    let n_places = places(Speaker::User);
+    if n_places != images.len() {
+        return Err(format!("it has {} pictures and {n_places} times {IMAGE}", images.len()));
+    }
+    let inside = |name: &String| {
+        let mut components = Path::new(name).components().peekable();
+        components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
+    };
+    match images.iter().find(|name| !inside(name)) {
+        Some(_) => Err("the name of a picture leads out of its folder".to_owned()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Conversation, String> {
+        parse(line.as_bytes(), &ConversationLimits::default())
+    }
+
+    #[test]
+    fn both_forms_are_the_same_conversation() {
+        let llava = read(
+            r#"{"id": 7, "image": "a/b.png", "conversations": [
+                {"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "That."}]}"#,
+        );
+        let sharegpt = read(
+            r#"{"id": "7", "images": ["a/b.png"], "messages": [
+                {"role": "user", "content": "<image>\nWhat?"}, {"role": "assistant", "content": "That."}]}"#,
+        );
+        let conversation = llava.expect("it is LLaVA's form");
+        assert_eq!(conversation.turns[0].text, "<image>\nWhat?");
+        assert_eq!(conversation, sharegpt.expect("it is ShareGPT's form"));
+    }
+
+    #[test]
+    fn what_cannot_be_learned_from_is_refused() {
+        let said = |turns: &str| read(&format!(r#"{{"messages": [{turns}]}}"#));
+        let user = r#"{"role": "user", "content": "a"}"#;
+        let assistant = r#"{"role": "assistant", "content": "b"}"#;
+        assert!(said(&format!("{user},{assistant}")).is_ok());
+        for turns in ["", user, assistant, &format!("{assistant},{user}")] {
+            assert!(said(turns).is_err(), "{turns}");
+        }
+        assert!(said(&format!("{user},{assistant},{user}")).is_err());
+        let image = r#"{"role": "user", "content": "<image>"}"#;
+        assert!(said(&format!("{image},{assistant}")).is_err());
+        for name in ["/etc/passwd", "../a.png", ""] {
+            let line = format!(r#"{{"image": "{name}", "messages": [{image},{assistant}]}}"#);
+            assert!(read(&line).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_within_its_limits() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.jsonl");
+        let line = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
+        std::fs::write(&path, format!("{line}\n\n{line}")).expect("the folder is writable");
+        let limits = ConversationLimits::default();
+        assert_eq!(conversations(&path, &limits).expect("two lines").len(), 2);
+        let one = ConversationLimits { max_conversations: 1, ..limits };
+        assert!(matches!(conversations(&path, &one), Err(TrainingError::TooMuch { .. })));
+        let short = ConversationLimits { max_line_bytes: 10, ..limits };
+        assert!(matches!(conversations(&path, &short), Err(TrainingError::TooMuch { .. })));
+        std::fs::write(&path, format!("{line}\nnonsense")).expect("the folder is writable");
+        let refused = conversations(&path, &limits);
+        assert!(matches!(refused, Err(TrainingError::Conversation { line: 2, .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_answered(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, &ConversationLimits::default());
+        }
+    }
+}

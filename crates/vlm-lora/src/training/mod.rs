@@ -1,0 +1,48 @@
+//! Fine-tuning: conversations with pictures as examples, adapters as what is trained, runs that go on
+//! where they were broken off and end with the same bytes.
+//!
+//! ```no_run
+//! # use std::ops::ControlFlow;
+//! # use burn::tensor::Device;
+//! # use vlm_lora::training::{Encoded, Tuner, TuningConfig};
+//! # fn run(mut model: vlm_lora::Decoder, examples: Vec<Encoded>) -> Result<(), vlm_lora::Error> {
+//! let config = TuningConfig::llama_factory();
+//! let (folder, device) = (std::path::Path::new("run"), Device::flex());
+//! let sets = [examples, Vec::new()];
+//! let mut tuner = Tuner::new(&mut model, config, None, sets, folder, &device)?;
+//! tuner.run(&mut |_| ControlFlow::Continue(()))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod chat;
+mod checkpoint;
+mod config;
+mod conversation;
+mod encode;
+mod error;
+mod examples;
+mod gradient;
+mod history;
+mod layout;
+mod learner;
+mod loss;
+mod memory;
+mod optimizer;
+mod pictured;
+mod schedule;
+mod tuner;
+
+pub use chat::{Chat, PicturePlace};
+pub use config::{PartRate, TuningConfig};
+pub use conversation::{Conversation, ConversationLimits, IMAGE, Speaker, Turn, conversations};
+pub use encode::{Dialogue, Encoded, encode};
+pub use error::TrainingError;
+pub use examples::illustrated;
+pub use history::{Row, to_jsonl};
+pub use learner::{Learner, Prepared};
+pub use loss::cross_entropy_sum;
+pub use memory::MemoryEstimate;
+pub use pictured::{Illustrated, Image, Pictured, Pupil};
+pub use schedule::Schedule;
+pub use tuner::{Event, TRAINED, Tuner};

@@ -1,0 +1,71 @@
+//! Activations of vision towers.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::Error;
+use crate::text::wrong;
+
+/// What stands between two linear layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// `x Φ(x)`, exact: `gelu`.
+    Gelu,
+    /// Its tanh approximation: `gelu_pytorch_tanh`.
+    GeluTanh,
+    /// `x σ(1.702 x)`: `quick_gelu`.
+    QuickGelu,
+}
+
+impl Activation {
+    /// The activation that upstream calls `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for one that is not built.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        match name {
+            "gelu" => Ok(Self::Gelu),
+            "gelu_pytorch_tanh" | "gelu_new" => Ok(Self::GeluTanh),
+            "quick_gelu" => Ok(Self::QuickGelu),
+            other => {
+                let known = "gelu, gelu_pytorch_tanh, gelu_new or quick_gelu".to_owned();
+                Err(wrong("hidden_act", other.to_owned(), known))
+            }
+        }
+    }
+
+    /// Applies it to every element.
+    #[must_use]
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Gelu => cifake_kernels::gelu(x),
+            Self::GeluTanh => {
+                let cubic = x.clone() * (x.clone().square() * 0.044_715 + 1.0);
+                let cumulative = (cubic * (2.0 / std::f64::consts::PI).sqrt()).tanh() + 1.0;
+                x * cumulative * 0.5
+            }
+            Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn values_are_pytorchs() {
+        let x = Tensor::<1>::from_floats([-2.0, -0.5, 0.0, 1.0, 3.0], &Device::flex());
+        for (name, theirs) in [
+            ("gelu", [-0.045_500_3, -0.154_268_8, 0.0, 0.841_344_7, 2.995_949_7]),
+            ("gelu_pytorch_tanh", [-0.045_402_3, -0.154_286, 0.0, 0.841_192, 2.996_362_7]),
+            ("quick_gelu", [-0.064_341_4, -0.149_611_6, 0.0, 0.845_795_8, 2.981_928_8]),
+        ] {
+            let y = Activation::from_name(name).expect("it is built").forward(x.clone());
+            testkit::assert_close(&y, &Tensor::from_floats(theirs, &Device::flex()), 1e-5, name);
+        }
+        assert!(Activation::from_name("relu").is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! SigLIP's vision tower: squares of one size to features of patches.
+//!
+//! transformers' `SiglipVisionTransformer` (`modeling_siglip.py`, 4.57) as far as the last layer:
+//! the post-norm and the pooling head, which MC-LLaVA does not use, are not built.
+
+use burn::tensor::Tensor;
+
+use super::Activation;
+use super::attention::attend;
+use super::config::SiglipVisionConfig;
+use crate::{Error, Linear, Linears, Matrix, Norm, NormKind, Parameters, parameters};
+
+/// The vision tower.
+#[derive(Debug, Clone)]
+pub struct SiglipVision {
+    config: SiglipVisionConfig,
+    patch_embedding: Matrix,
+    patch_bias: Tensor<1>,
+    /// `[patches, hidden_size]`.
+    position_embedding: Tensor<2>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    layer_norm1: Norm,
+    /// Query, key, value and output.
+    attention: [Linear; 4],
+    layer_norm2: Norm,
+    fc1: Linear,
+    fc2: Linear,
+    activation: Activation,
+    n_heads: usize,
+}
+
+impl SiglipVision {
+    /// The tower at `path` of `parameters`, which ends in `vision_model` as published.
+    ///
+    /// # Errors
+    /// Those of `parameters`.
+    pub fn new(
+        config: SiglipVisionConfig,
+        parameters: &mut dyn Parameters,
+        path: &str,
+    ) -> Result<Self, Error> {
+        let (dim, side) = (config.hidden_size, config.patch_size);
+        let embeddings = format!("{path}.embeddings");
+        let name = format!("{embeddings}.patch_embedding");
+        let kernel =
+            parameters::tensor(parameters, &format!("{name}.weight"), [dim, 3, side, side])?;
+        let patch_embedding = Matrix::F32(kernel.reshape([dim, config.patch_len()]));
+        let patch_bias = parameters::tensor(parameters, &format!("{name}.bias"), [dim])?;
+        let name = format!("{embeddings}.position_embedding.weight");
+        let position_embedding = parameters::tensor(parameters, &name, [config.n_patches(), dim])?;
+        let layer = |i| Layer::new(&config, parameters, &format!("{path}.encoder.layers.{i}"));
+        let layers = (0..config.num_hidden_layers).map(layer).collect::<Result<_, _>>()?;
+        Ok(Self { config, patch_embedding, patch_bias, position_embedding, layers })
+    }
+
+    /// Whether `name`, relative to the tower, is a weight that a checkpoint has and this tower does
+    /// not use.
+    #[must_use]
+    pub fn is_unused(name: &str) -> bool {
+        name.starts_with("post_layernorm.") || name.starts_with("head.")
+    }
+
+    /// What the tower looks like.
+    #[must_use]
+    pub fn config(&self) -> &SiglipVisionConfig {
+        &self.config
+    }
+
+    /// The last layer's features of `images`, `[batch, 3, image_size, image_size]`, normalized:
+    /// `[batch, patches, hidden_size]`, before the post-norm.
+    ///
+    /// # Panics
+    /// If the images are of another size than the tower's.
+    #[must_use]
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<3> {
+        self.forward_each(images, &mut |_, _| ())
+    }
+
+    /// [`forward`](Self::forward) that shows `seen` each stage by its upstream name: `embeddings`,
+    /// `encoder.layers.0` and so on.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_each(
+        &self,
+        images: Tensor<4>,
+        seen: &mut dyn FnMut(&str, &Tensor<3>),
+    ) -> Tensor<3> {
+        let side = self.config.image_size;
+        assert_eq!(images.dims()[1..], [3, side, side], "images of the tower's size");
+        let bias = self.patch_bias.clone().unsqueeze();
+        let positions = self.position_embedding.clone().unsqueeze();
+        let mut x = self.patch_embedding.product(self.patches(images)) + bias + positions;
+        seen("embeddings", &x);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x);
+            seen(&format!("encoder.layers.{i}"), &x);
+        }
+        x
+    }
+
+    /// `[batch, patches, patch_len]`, row by row.
+    fn patches(&self, images: Tensor<4>) -> Tensor<3> {
+        let patch = self.config.patch_size;
+        let (batch, n) = (images.dims()[0], self.config.image_size / patch);
+        let seen = images.narrow(2, 0, n * patch).narrow(3, 0, n * patch);
+        let blocks: Tensor<6> = seen.reshape([batch, 3, n, patch, n, patch]);
+        blocks.permute([0, 2, 4, 1, 3, 5]).reshape([batch, n * n, self.config.patch_len()])
+    }
+}
+
+impl Layer {
+    fn new(
+        config: &SiglipVisionConfig,
+        parameters: &mut dyn Parameters,
+        path: &str,
+    ) -> Result<Self, Error> {
+        let (dim, d_mlp) = (config.hidden_size, config.intermediate_size);
+        let epsilon = config.layer_norm_eps;
+        let mut norm = |name: &str| {
+            Norm::new(parameters, &format!("{path}.{name}"), dim, NormKind::Layer, epsilon)
+        };
+        let (layer_norm1, layer_norm2) = (norm("layer_norm1")?, norm("layer_norm2")?);
+        let mut linear =
+            |name: &str, sizes| Linear::new(parameters, &format!("{path}.{name}"), sizes, true);
+        Ok(Self {
+            layer_norm1,
+            attention: [
+                linear("self_attn.q_proj", [dim, dim])?,
+                linear("self_attn.k_proj", [dim, dim])?,
+                linear("self_attn.v_proj", [dim, dim])?,
+                linear("self_attn.out_proj", [dim, dim])?,
+            ],
+            layer_norm2,
+            fc1: linear("mlp.fc1", [dim, d_mlp])?,
+            fc2: linear("mlp.fc2", [d_mlp, dim])?,
+            activation: config.hidden_act,
+            n_heads: config.num_attention_heads,
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = x.clone() + self.attend(self.layer_norm1.forward(x));
+        let inner = self.activation.forward(self.fc1.forward(self.layer_norm2.forward(x.clone())));
+        x + self.fc2.forward(inner)
+    }
+
+    fn attend(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, n_patches, dim] = x.dims();
+        let [query, key, value, output] = &self.attention;
+        let heads = |linear: &Linear| {
+            let shape = [batch, n_patches, self.n_heads, dim / self.n_heads];
+            linear.forward(x.clone()).reshape(shape).swap_dims(1, 2)
+        };
+        let y = attend(heads(query), heads(key), heads(value));
+        output.forward(y.swap_dims(1, 2).reshape([batch, n_patches, dim]))
+    }
+}
+
+impl Linears for SiglipVision {
+    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
+        for layer in &mut self.layers {
+            layer.attention.iter_mut().for_each(&mut *visit);
+            visit(&mut layer.fc1);
+            visit(&mut layer.fc2);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Qwen2-VL and MC-LLaVA learn from pictures, in their towers too.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use burn::tensor::{Device, TensorData};
+use cifake::Picture;
+use testkit::Fixture;
+use vlm_lora::generate::Prompt;
+use vlm_lora::image::{Enlargement, MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
+use vlm_lora::lora::{Adapter, CONFIG_FILE, LayerWeights, WEIGHTS_FILE};
+use vlm_lora::models::{McLlava, Qwen2Vl};
+use vlm_lora::training::{Encoded, Illustrated, Image, Pictured, Pupil, Tuner, TuningConfig};
+use vlm_lora::{Decoder, Error, Linear, Linears, Storage};
+
+use super::model::{all_linear, fixture, limits};
+
+/// `<image>` and `<|image_pad|>` of the small models.
+const IMAGE_TOKEN: u32 = 57;
+
+/// A small model of either kind.
+enum Small {
+    Qwen2Vl(Box<Qwen2Vl>),
+    McLlava(Box<McLlava>, MultiCropProcessor),
+}
+
+impl Small {
+    fn qwen2_vl(device: &Device) -> Self {
+        let folder = fixture("vision/qwen2_vl_a");
+        let model = Qwen2Vl::load(&folder, Storage::F32, device).expect("it is committed");
+        Self::Qwen2Vl(Box::new(model))
+    }
+
+    fn mc_llava(device: &Device) -> Self {
+        let folder = fixture("vision/mc_llava_a");
+        let model = McLlava::load(&folder, Storage::F32, device).expect("it is committed");
+        let settings = PreprocessorConfig::from_bytes(br#"{"size": {"height": 42, "width": 42}}"#);
+        let settings = settings.expect("it is a setting");
+        let processor = MultiCropProcessor::from_config(&settings).expect("a size");
+        Self::McLlava(Box::new(model), processor)
+    }
+}
+
+impl Linears for Small {
+    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
+        match self {
+            Self::Qwen2Vl(model) => model.visit_linears(visit),
+            Self::McLlava(model, _) => model.visit_linears(visit),
+        }
+    }
+}
+
+impl Pictured for Small {
+    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        let prompt = match self {
+            Self::Qwen2Vl(model) => {
+                let processor = Qwen2VlProcessor::default();
+                model.prompt(tokens, &processor.process(pictures, Enlargement::Off)?)?
+            }
+            Self::McLlava(model, processor) => {
+                let crops = pictures.iter().map(|p| processor.process(p, Enlargement::Off));
+                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
+            }
+        };
+        Ok(Prompt::new(prompt.embeddings, prompt.positions, prompt.tokens))
+    }
+
+    fn decoder(&self) -> &Decoder {
+        match self {
+            Self::Qwen2Vl(model) => model.decoder(),
+            Self::McLlava(model, _) => model.decoder(),
+        }
+    }
+}
+
+/// Two questions of different lengths, about a dark and a bright picture.
+fn examples() -> Vec<Illustrated> {
+    let example = |(shade, width, answer): (u8, u32, u32)| {
+        let level = |at: u32| shade.saturating_add((at * at % 31) as u8);
+        let pixels = (0..3 * 30 * width).map(level).collect();
+        let picture = Picture::new(pixels, width, 30).expect("it is of this size");
+        let mut encoded = Encoded::default();
+        encoded.extend(&[1, IMAGE_TOKEN, 3][..], false);
+        encoded.extend(&vec![4; width as usize / 20], false);
+        encoded.extend(&[answer, 2], true);
+        Illustrated { encoded, images: vec![Image::Pixels(Arc::new(picture))] }
+    };
+    [(20, 30, 10), (220, 60, 20)].into_iter().map(example).collect()
+}
+
+fn config(gradient_checkpointing: bool) -> TuningConfig {
+    TuningConfig {
+        epochs: 6,
+        batch_size: 2,
+        accumulation: 1,
+        gradient_checkpointing,
+        ..TuningConfig::new(all_linear(2), 1e-2)
+    }
+}
+
+fn trained(model: Small, config: TuningConfig) -> (Adapter, Vec<f64>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut model = Pupil::new(model);
+    let sets = [examples(), Vec::new()];
+    let tuner = Tuner::new(&mut model, config, None, sets, folder.path(), &Device::flex());
+    let mut tuner = tuner.expect("it can run");
+    tuner.run(&mut |_| ControlFlow::Continue(())).expect("the folder is writable");
+    let losses = tuner.history().iter().map(|row| row.loss).collect();
+    (tuner.adapter(), losses)
+}
+
+#[test]
+fn towers_projectors_and_decoders_learn() {
+    let device = Device::flex();
+    type Load = fn(&Device) -> Small;
+    let models: [(&str, Load); 2] =
+        [("visual.", Small::qwen2_vl), ("vision_model.", Small::mc_llava)];
+    for (name, model) in models {
+        let (adapter, losses) = trained(model(&device), config(false));
+        assert!(losses[5] < 0.7 * losses[0], "{losses:?}");
+        let (_, twice) = trained(model(&device), config(true));
+        for (ours, theirs) in twice.iter().zip(&losses) {
+            assert!((ours - theirs).abs() < 1e-3, "{twice:?} {losses:?}");
+        }
+        let mut n_moved = 0;
+        for (path, weights) in adapter.layers() {
+            let LayerWeights::LowRank { b, .. } = weights else { panic!("{path} is not whole") };
+            let moved = b.iter::<f32>().any(|value| value != 0.0);
+            n_moved += usize::from(moved && path.contains(name));
+        }
+        assert!(n_moved >= 8, "{n_moved} layers of the tower moved");
+    }
+}
+
+#[test]
+fn adapters_under_the_nested_names_of_newer_transformers_fit() {
+    let device = Device::flex();
+    let mut model = Small::qwen2_vl(&device);
+    let plain = super::model::trained(all_linear(2), &mut model, 1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    plain.save(folder.path()).expect("the folder is writable");
+    let file = Fixture::load(folder.path().join(WEIGHTS_FILE));
+    let mut nested = Fixture::default();
+    for key in file.names() {
+        let path = key.strip_prefix("base_model.model.").expect("PEFT's prefix");
+        let path = match path.strip_prefix("model.") {
+            Some(rest) => format!("model.language_model.{rest}"),
+            None => format!("model.{path}"),
+        };
+        let values: Vec<f32> = file.get(key).expect("it was named").iter().collect();
+        let shape = file.get(key).expect("it was named").shape().to_vec();
+        nested.insert(&format!("base_model.model.{path}"), TensorData::new(values, shape));
+    }
+    let json = std::fs::read(folder.path().join(CONFIG_FILE)).expect("it was written");
+    let nested = Adapter::from_bytes(&json, &nested.to_safetensors(), &limits()).expect("whole");
+    let logits = |adapter: &Adapter| {
+        let mut model = Small::qwen2_vl(&device);
+        adapter.attach(&mut model, "a", &device, &limits()).expect("it is this model's");
+        assert_eq!(Adapter::of(&mut model, "a").expect("it is attached"), *adapter);
+        let tokens = [1, IMAGE_TOKEN, 3];
+        let picture = Picture::new(vec![99; 3 * 30 * 30], 30, 30).expect("it is of this size");
+        let prompt = model.prompt(&tokens, &[picture]).expect("one place and one picture");
+        let x = prompt.embeddings().clone().unsqueeze();
+        let hidden = model.decoder().forward(x, prompt.positions(), None);
+        model.decoder().logits(hidden).into_data()
+    };
+    assert_eq!(logits(&plain), logits(&nested));
+}

@@ -1,0 +1,118 @@
+//! Says in words what gives a picture away: a detector's map, measurements and language models.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use explain::{Inquiry, Provenance, Report, html_page};
+use gradcam::{Cam, Method};
+use language::{VoiceArgs, exit_code, tiny};
+use tinyvit::Detector;
+
+/// As in the other programs that compute much.
+#[global_allocator]
+static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+    cifake_kernels::RecyclingAllocator::new(1 << 28);
+
+/// Prints the verdict on pictures and one list of named artifacts, on which measurements and
+/// vision-language models agreed or which one of them named: each model sees the picture and the map of
+/// where the detector looked, and can say nothing but listed names with a remark.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  explain_vlm --model Qwen2-VL-2B-Instruct --enlarge upscale:224 photo.png
+  explain_vlm --model MC-LLaVA-3b --enlarge canvas:700 --model Qwen2-VL-7B-Instruct --adapter none \\
+    --adapter runs/finetune/adapter --enlarge upscale:224 --storage int8 --html report.html photo.png
+
+Models see little of a 32x32 picture unless it is enlarged: Qwen2-VL 4 tokens, MC-LLaVA no crops.
+
+Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+struct Args {
+    /// Pictures.
+    #[arg(required_unless_present = "smoke")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    voices: VoiceArgs,
+    /// Ask the detector that was trained against attacks.
+    #[arg(long)]
+    robust: bool,
+    /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
+    #[arg(long)]
+    class: Option<String>,
+    /// Write one self-contained page about all pictures here.
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Let a tiny random model explain a committed sample.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()))
+}
+
+/// Returns how many pictures could not be explained.
+fn run(mut args: Args) -> Result<usize> {
+    let folder = tempfile::tempdir()?;
+    if args.smoke {
+        let model = folder.path().join("tiny");
+        std::fs::create_dir(&model)?;
+        tiny::write_vision_model(&model)?;
+        args.voices.models = vec![model];
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
+        args.paths = vec![samples.join("fake-cat-1.jpg")];
+    }
+    let device = cifake::device::parse(&args.device)?;
+    let explainer = args.voices.explainer(&device)?;
+    let detector = if args.robust { Detector::embedded_robust() } else { Detector::embedded() };
+    let detector = detector?.on(&device);
+    let cam = Cam::new(Method::default());
+    let inquiry =
+        Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };
+    let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
+    for path in &args.paths {
+        match report(&detector, &inquiry, path, args.class.as_deref()) {
+            Ok(report) => {
+                let text = if args.json { report.json() } else { report.to_string() };
+                writeln!(out, "{text}")?;
+                reports.push(report);
+            }
+            Err(error) => {
+                n_failed += 1;
+                eprintln!("{path:?}: {error:#}");
+            }
+        }
+    }
+    if let Some(file) = args.html.as_ref().filter(|_| !reports.is_empty()) {
+        let page = html_page(&reports);
+        cifake::file::write_atomic(file, page.as_bytes()).context("the page is not written")?;
+    }
+    Ok(n_failed)
+}
+
+fn report(
+    detector: &Detector,
+    inquiry: &Inquiry<'_>,
+    path: &Path,
+    class: Option<&str>,
+) -> Result<Report> {
+    let (width, height) = detector.input_size();
+    let fitted = detector.decoder().read_fitted(path, width, height)?;
+    let verdict = detector.detect(fitted.picture.clone())?;
+    let provenance = Provenance {
+        path: path.display().to_string(),
+        width: fitted.original_width,
+        height: fitted.original_height,
+        model: verdict.model,
+        threshold: verdict.threshold,
+        method: Method::default(),
+    };
+    Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
+}

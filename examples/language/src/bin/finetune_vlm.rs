@@ -1,0 +1,36 @@
+//! Fine-tunes a language model, with or without pictures, by LoRA.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use language::exit_code;
+use language::tuning::{TuneArgs, tune};
+
+/// Activations of a batch are large; without it the system would hand out fresh pages each step.
+#[global_allocator]
+static ALLOCATOR: cifake_kernels::RecyclingAllocator =
+    cifake_kernels::RecyclingAllocator::new(8 << 30);
+
+/// Trains a LoRA adapter on conversations and writes adapter/ (as PEFT reads it), best/ (the lowest
+/// held-out loss), metrics.jsonl and checkpoint.safetensors into a folder. Started again with the same
+/// folder it goes on, and ends with the same bytes as if it had never been broken off.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  finetune_vlm --model Qwen2-VL-2B-Instruct --data train.jsonl --images pictures/ --recipe axolotl
+  finetune_vlm --model SmolLM2-135M-Instruct --data chat.jsonl --out runs/chat --held-out 0.1
+  finetune_vlm --model DIR --data train.jsonl --recipe my.json --storage int8 --estimate
+  finetune_vlm --smoke
+
+A line of the data is {\"image\": \"a.png\", \"conversations\": [{\"from\": \"human\", \"value\":
+\"<image>\\nWhat?\"}, {\"from\": \"gpt\", \"value\": \"That.\"}]} or {\"messages\": [{\"role\": \"user\",
+\"content\": ...}, ...], \"images\": [...]}.
+
+Exit code 0: trained to the end; 2: it could not be.")]
+struct Args {
+    #[command(flatten)]
+    run: TuneArgs,
+}
+
+fn main() -> ExitCode {
+    exit_code(tune(Args::parse().run))
+}

@@ -1,0 +1,76 @@
+//! Merges a LoRA adapter into the weights of a model folder.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use language::exit_code;
+use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
+
+/// Writes a model with an adapter merged into it as a new folder: the base's files, names and
+/// precision, its tokenizer and configuration. One weight at a time is in memory.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  merge_adapter --model Qwen2-VL-2B-Instruct --adapter runs/finetune/adapter --out merged
+  merge_adapter --model DIR --adapter DIR --out DIR --json
+  merge_adapter --smoke
+
+Exit code 0: merged; 2: it could not be, and nothing was written.")]
+struct Args {
+    /// Folder of the model as Hugging Face publishes it.
+    #[arg(long, required_unless_present = "smoke")]
+    model: Option<PathBuf>,
+    /// Folder with adapter_config.json and adapter_model.safetensors.
+    #[arg(long, required_unless_present = "smoke")]
+    adapter: Option<PathBuf>,
+    /// Folder that is written; it must not exist, or be empty.
+    #[arg(long, required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Merges a tiny adapter into a tiny model, in a temporary folder.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()).map(|()| 0))
+}
+
+fn run(mut args: Args) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    if args.smoke {
+        let fixtures = "../../crates/vlm-lora/tests/fixtures/lora_qwen2";
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixtures);
+        args.adapter = Some(model.join("adapter"));
+        args.model = Some(model);
+        args.out = Some(folder.path().join("merged"));
+    }
+    let model = args.model.as_deref().context("--model is required")?;
+    let adapter = args.adapter.as_deref().context("--adapter is required")?;
+    let out = args.out.as_deref().context("--out is required")?;
+    let device = cifake::device::parse(&args.device)?;
+    let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
+    let exported = export_merged(model, &adapter, out, &device)?;
+    let said = match args.json {
+        true => serde_json::json!({
+            "out": out, "files": exported.n_files, "bytes": exported.bytes,
+            "changed_weights": exported.n_changed,
+        })
+        .to_string(),
+        false => format!(
+            "{}: {} weights changed, {} files of {:.1} MB",
+            out.display(),
+            exported.n_changed,
+            exported.n_files,
+            exported.bytes as f64 / 1e6
+        ),
+    };
+    Ok(writeln!(io::stdout(), "{said}")?)
+}

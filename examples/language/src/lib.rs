@@ -1,0 +1,13 @@
+//! What the programs about language models share.
+
+mod answer;
+mod exit;
+mod sampling;
+pub mod tiny;
+pub mod tuning;
+mod voices;
+
+pub use answer::{Answer, peak_rss_mb};
+pub use exit::exit_code;
+pub use sampling::{SamplingArgs, artifact_list, storage_named};
+pub use voices::VoiceArgs;

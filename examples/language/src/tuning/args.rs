@@ -1,0 +1,68 @@
+//! The arguments of a fine-tuning run.
+
+use std::path::PathBuf;
+
+use vlm_lora::Storage;
+
+use crate::storage_named;
+
+/// What a fine-tuning run takes.
+#[derive(Debug, clap::Args)]
+pub struct TuneArgs {
+    /// Folder of the model as Hugging Face publishes it, or a llama.cpp file.
+    #[arg(long, required_unless_present = "smoke")]
+    pub(super) model: Option<PathBuf>,
+    /// JSONL file of conversations.
+    #[arg(long, required_unless_present = "smoke")]
+    pub(super) data: Option<PathBuf>,
+    /// Folder of the pictures [default: that of the data].
+    #[arg(long)]
+    pub(super) images: Option<PathBuf>,
+    /// Folder of the run.
+    #[arg(long, default_value = "runs/finetune")]
+    pub(super) out: PathBuf,
+    /// llama-factory, axolotl, qwen2-vl-finetune, or a JSON file.
+    #[arg(long, default_value = "llama-factory")]
+    pub(super) recipe: String,
+    /// Adapter to begin with instead of a new one; its configuration takes the place of the recipe's.
+    #[arg(long)]
+    pub(super) adapter: Option<PathBuf>,
+    /// Share of the conversations, the last ones, that are held out.
+    #[arg(long, default_value_t = 0.0)]
+    pub(super) held_out: f64,
+    /// How the frozen weights are kept: f32, f16, bf16, int8 or int4 [default: f32, or as the llama.cpp
+    /// file has them].
+    #[arg(long, value_parser = storage_named)]
+    pub(super) storage: Option<Storage>,
+    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
+    /// that is trained whole.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub(super) tower: Option<PathBuf>,
+    /// With --tower: the token that stands for a picture.
+    #[arg(long, value_name = "TOKEN", default_value = "<filename>")]
+    pub(super) image_token: String,
+    /// Enlarges pictures whose shorter side is smaller to this many pixels.
+    #[arg(long, value_name = "PIXELS")]
+    pub(super) upscale: Option<u32>,
+    /// Epochs instead of the recipe's.
+    #[arg(long)]
+    pub(super) epochs: Option<usize>,
+    /// Seed instead of the recipe's.
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Prints what the run would need, and ends.
+    #[arg(long)]
+    pub(super) estimate: bool,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    pub(super) device: String,
+    /// Threads; the adapter does not depend on it.
+    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
+    pub(super) threads: usize,
+    /// Prints the result as JSON, without a bar.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Trains a tiny model for a few steps into a temporary folder.
+    #[arg(long)]
+    pub(super) smoke: bool,
+}

@@ -1,0 +1,96 @@
+//! A fine-tuning run, from its arguments to its end.
+
+mod args;
+mod choice;
+mod smoke;
+mod tower;
+mod watch;
+
+use std::io::{self, Write};
+
+use anyhow::{Context, ensure};
+use burn::tensor::Device;
+use cifake::device;
+use vlm_lora::Assistant;
+use vlm_lora::image::{Enlargement, Interpolation};
+use vlm_lora::lora::{Adapter, AdapterLimits};
+use vlm_lora::models::Prefix;
+use vlm_lora::training::{
+    Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pictured, Pupil, Tuner,
+    conversations, illustrated,
+};
+
+pub use args::TuneArgs;
+
+use choice::recipe;
+use tower::with_tower;
+use watch::watch;
+
+/// Trains as `args` say.
+///
+/// # Errors
+/// A model, recipe or data that cannot be read, and those of [`Tuner`].
+pub fn tune(args: TuneArgs) -> anyhow::Result<usize> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    let folder = tempfile::tempdir()?;
+    let args = if args.smoke { smoke::args(args, folder.path())? } else { args };
+    pool.install(|| run(&args)).map(|()| 0)
+}
+
+fn run(args: &TuneArgs) -> anyhow::Result<()> {
+    let model = args.model.as_deref().context("--model is required")?;
+    let device = device::parse(&args.device)?;
+    let mut assistant = Assistant::open(model, args.storage, &device)?;
+    if let Some(tower) = &args.tower {
+        let (model, chat) = with_tower(&assistant, tower, &args.image_token, &device)?;
+        return train(args, model, &chat, &device);
+    }
+    if let Some(shorter_side) = args.upscale {
+        let interpolation = Interpolation::Bicubic;
+        let upscaled = Enlargement::Upscaled { shorter_side, interpolation };
+        assistant = assistant.with_enlargement(upscaled);
+    }
+    let chat = Chat::of(&assistant)?;
+    train(args, assistant, &chat, &device)
+}
+
+fn train<M: Pictured>(
+    args: &TuneArgs,
+    model: M,
+    chat: &Chat,
+    device: &Device,
+) -> anyhow::Result<()> {
+    let data = args.data.as_deref().context("--data is required")?;
+    ensure!((0.0..1.0).contains(&args.held_out), "--held-out is a share, at least 0 and below 1");
+    let mut config = recipe(&args.recipe)?;
+    config.epochs = args.epochs.unwrap_or(config.epochs);
+    config.seed = args.seed.unwrap_or(config.seed);
+    if args.tower.is_some() {
+        config.lora.modules_to_save = Some(vec![Prefix::PROJECTOR.to_owned()]);
+    }
+    let start = args.adapter.as_deref().map(|path| Adapter::open(path, &AdapterLimits::default()));
+    let start = start.transpose()?;
+    if let Some(adapter) = &start {
+        config.lora = adapter.config().clone();
+    }
+    let said = conversations(data, &ConversationLimits::default())?;
+    let images = args.images.as_deref().or(data.parent()).context("--images is required")?;
+    let mut train: Vec<Illustrated> = illustrated(&said, chat, images, &config)?;
+    let held_out = train.split_off(((1.0 - args.held_out) * said.len() as f64).ceil() as usize);
+    let text = model.decoder().config().clone();
+    let mut model = Pupil::new(model);
+    let base = MemoryEstimate::frozen(&mut model, &text);
+    let longest = train.iter().max_by_key(|example| example.encoded.tokens.len());
+    let longest = longest.context("the data hold no conversation")?;
+    let n_tokens = model.prepare(&[longest])?.embeddings.dims()[1];
+    let lens = [n_tokens, longest.encoded.n_targets()];
+    let memory = MemoryEstimate::new(&config, &mut model, base, &text, lens)?;
+    if args.estimate {
+        return Ok(writeln!(io::stdout(), "{memory}")?);
+    }
+    eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
+    let mut tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
+    let outcome = watch(&mut tuner, args.json)?;
+    let said = if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() };
+    Ok(writeln!(io::stdout(), "{said}")?)
+}
