@@ -143,7 +143,7 @@ pub enum Error {
         /// Name of the explainer.
         explainer: String,
         /// Why.
-        source: vlm_lora::Error,
+        source: Box<vlm_lora::Error>,
     },
     /// A model behind an address that did not answer.
     #[cfg(feature = "remote")]

@@ -81,7 +81,10 @@ impl Explainer for VlmExplainer {
             return Ok(Explanation::default());
         }
         let rules = Rules::for_class(subject.class).with_least(self.least);
-        let failed = |source| Error::Vlm { explainer: self.name.clone(), source };
+        let failed = |source: vlm_lora::Error| Error::Vlm {
+            explainer: self.name.clone(),
+            source: Box::new(source),
+        };
         let answer = self.answer(subject, &rules).map_err(failed)?;
         let mut explanation = parse(&answer, &rules).map_err(|source| Error::Refused {
             explainer: self.name.clone(),

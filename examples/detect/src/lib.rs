@@ -10,23 +10,6 @@ use tinyvit::Detector;
 
 pub use explainer::ExplainerArgs;
 
-/// The detector of `weights`: `clean` and `robust` are the two sets that are built in, `static-robust`
-/// is a file of this repository, anything else is a weight file; nothing means `clean`.
-///
-/// # Errors
-///
-/// If the file is no weight file of a detector.
-pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
-    let static_robust =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../lab/weights/static_robust.safetensors");
-    match weights.map(|weights| (weights, weights.to_str())) {
-        None | Some((_, Some("clean"))) => Detector::embedded(),
-        Some((_, Some("robust"))) => Detector::embedded_robust(),
-        Some((_, Some("static-robust"))) => Detector::from_file(static_robust),
-        Some((file, _)) => Detector::from_file(file),
-    }
-}
-
 /// The report of `inquiry`, whose maps are drawn by `method`, on the picture in the file at `path`.
 ///
 /// # Errors

@@ -90,9 +90,10 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 #[test]
-fn the_three_models_are_known_by_name() {
+fn models_are_known_by_name_and_by_file() {
     let real = sample("real-cat-1.jpg");
-    let models = ["clean", "robust", "static-robust"].map(|name| {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../lab/weights/static_robust.safetensors");
+    let models = ["clean", "robust", file].map(|name| {
         let output = explain(&["--json", "--weights", name, real.to_str().expect("plain")]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("one object");
         report["model"].as_str().expect("a name").to_owned()

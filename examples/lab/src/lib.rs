@@ -34,11 +34,9 @@ pub use exit::exit_code;
 /// If the file is no weight file of a detector.
 pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
     let static_robust = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/static_robust.safetensors");
-    match weights.map(|weights| (weights, weights.to_str())) {
-        None | Some((_, Some("clean"))) => Detector::embedded(),
-        Some((_, Some("robust"))) => Detector::embedded_robust(),
-        Some((_, Some("static-robust"))) => Detector::from_file(Path::new(static_robust)),
-        Some((file, _)) => Detector::from_file(file),
+    match weights.unwrap_or(Path::new("clean")) {
+        name if name == "static-robust" => Detector::from_file(static_robust),
+        which => Detector::named(which),
     }
 }
 

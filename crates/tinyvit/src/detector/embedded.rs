@@ -1,5 +1,7 @@
 //! The weights that are part of this crate.
 
+use std::path::Path;
+
 use cifake::weights::Source;
 
 use super::Detector;
@@ -10,6 +12,20 @@ const CLEAN: &[u8] = include_bytes!("../../weights/native.safetensors");
 const ROBUST: &[u8] = include_bytes!("../../weights/adversarial.safetensors");
 
 impl Detector {
+    /// The detector that `which` names: `clean` or `robust`, whose weights are part of this crate, or a
+    /// weight file. What a program takes as an argument.
+    ///
+    /// # Errors
+    ///
+    /// As [`embedded`](Self::embedded) and [`from_file`](Self::from_file).
+    pub fn named(which: &Path) -> Result<Self, Error> {
+        match which.to_str() {
+            Some("clean") => Self::embedded(),
+            Some("robust") => Self::embedded_robust(),
+            _ => Self::from_file(which),
+        }
+    }
+
     /// The detector whose weights are part of this crate.
     ///
     /// # Errors

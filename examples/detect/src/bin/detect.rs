@@ -41,9 +41,9 @@ struct Args {
     /// Threads to decode and compute in; 0 takes all cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// clean, static-robust or robust (trained against attacks), or a weight file [default: clean].
-    #[arg(long, value_name = "NAME|FILE")]
-    weights: Option<PathBuf>,
+    /// clean or robust (trained against attacks), or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// Judge the committed samples and nothing else.
     #[arg(long)]
     smoke: bool,
@@ -96,7 +96,7 @@ fn run(args: &Args) -> Result<Summary> {
 }
 
 fn detector(args: &Args) -> Result<Detector> {
-    let detector = detect::detector(args.weights.as_deref())?.with_threads(args.threads)?;
+    let detector = Detector::named(&args.weights)?.with_threads(args.threads)?;
     let detector = detector.on(&cifake::device::parse(&args.device)?);
     Ok(match args.threshold {
         Some(threshold) => detector.with_threshold(threshold)?,

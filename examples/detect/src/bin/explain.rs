@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Parser;
-use detect::{ExplainerArgs, detector, report};
+use detect::{ExplainerArgs, report};
 use explain::{Inquiry, html_page};
 use gradcam::{Cam, Method};
+use tinyvit::Detector;
 
 /// Side of the overlay in a file of its own, in pixels.
 const SIDE: u32 = 512;
@@ -41,9 +42,9 @@ struct Args {
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
     #[arg(long, value_parser = CLASSES)]
     class: Option<String>,
-    /// clean, static-robust or robust (trained against attacks), or a weight file [default: clean].
-    #[arg(long, value_name = "NAME|FILE")]
-    weights: Option<PathBuf>,
+    /// clean or robust (trained against attacks), or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// One JSON object a line instead of text.
     #[arg(long)]
     json: bool,
@@ -78,7 +79,7 @@ fn run(mut args: Args) -> Result<usize> {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
         args.paths = vec![samples.join("fake-cat-1.jpg"), samples.join("real-cat-1.jpg")];
     }
-    let detector = detector(args.weights.as_deref())?;
+    let detector = Detector::named(&args.weights)?;
     let explainer = args.explainer.explainer()?;
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     let (method, cam) = (Method::default(), Cam::new(Method::default()));

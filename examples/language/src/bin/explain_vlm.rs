@@ -34,9 +34,9 @@ struct Args {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     voices: VoiceArgs,
-    /// Ask the detector that was trained against attacks.
-    #[arg(long)]
-    robust: bool,
+    /// Detector: clean or robust (trained against attacks), or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
     #[arg(long)]
     class: Option<String>,
@@ -71,8 +71,7 @@ fn run(mut args: Args) -> Result<usize> {
     }
     let device = cifake::device::parse(&args.device)?;
     let explainer = args.voices.explainer(&device)?;
-    let detector = if args.robust { Detector::embedded_robust() } else { Detector::embedded() };
-    let detector = detector?.on(&device);
+    let detector = Detector::named(&args.weights)?.on(&device);
     let cam = Cam::new(Method::default());
     let inquiry =
         Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };

@@ -21,11 +21,7 @@ pub(super) fn with_tower(
     image_token: &str,
     device: &Device,
 ) -> Result<(Seeing<CutTower<TinyVitClassifier>>, Chat)> {
-    let detector = match weights.to_str() {
-        Some("clean") => Detector::embedded()?,
-        Some("robust") => Detector::embedded_robust()?,
-        _ => Detector::from_file(weights)?,
-    };
+    let detector = Detector::named(weights)?;
     let (width, height) = detector.input_size();
     let classifier = detector.classifier().clone();
     let layer = classifier.layers().last().context("a network has layers")?.clone();
