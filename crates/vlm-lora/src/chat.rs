@@ -12,6 +12,8 @@ use crate::Error;
 const FUEL: u64 = 2_000_000;
 /// Bytes of a file with a template, and of a template.
 const MAX_BYTES: u64 = 8 << 20;
+/// Spaces that JSON is indented by.
+const MAX_INDENT: usize = 16;
 /// Bytes of a rendered conversation.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -66,7 +68,8 @@ impl Message {
 /// A Jinja template, as tokenizers of Hugging Face carry it.
 ///
 /// A template is a program from a file that nobody vouches for: it sees the conversation and nothing
-/// else, and its steps and its output are limited.
+/// else, and its steps and its output are limited. What is not limited is the memory of a string that
+/// it doubles again and again: take templates from whom you take weights.
 ///
 /// ```
 /// use vlm_lora::{ChatTemplate, Message};
@@ -192,10 +195,40 @@ fn environment() -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(64);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    // These reserve as much memory as a number in the template says.
+    for filter in ["batch", "slice", "indent"] {
+        environment.remove_filter(filter);
+    }
+    environment.add_filter("tojson", to_json);
     environment.add_function("raise_exception", |reason: String| {
         Err::<String, _>(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason))
     });
     environment
+}
+
+/// JSON as Python writes it: on one line, or indented by at most 16.
+fn to_json(
+    value: minijinja::Value,
+    arguments: minijinja::value::Kwargs,
+) -> Result<String, minijinja::Error> {
+    let refused =
+        |reason: String| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason);
+    let indent: Option<usize> = arguments.get("indent")?;
+    let text = match indent {
+        None => serde_json::to_string(&value),
+        Some(n @ 0..=MAX_INDENT) => {
+            let indentation = " ".repeat(n);
+            let form = serde_json::ser::PrettyFormatter::with_indent(indentation.as_bytes());
+            let mut bytes = Vec::new();
+            let mut writer = serde_json::Serializer::with_formatter(&mut bytes, form);
+            let written = serde::Serialize::serialize(&value, &mut writer);
+            written.map(|()| String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Some(n) => {
+            return Err(refused(format!("indented by {n}, at most {MAX_INDENT} is possible")));
+        }
+    };
+    text.map_err(|error| refused(error.to_string()))
 }
 
 /// Output up to a limit.
@@ -259,12 +292,27 @@ mod tests {
             "{{ raise_exception('no') }}",
             "{% if %}",
             "{% include 'other' %}",
+            "{{ 'x' * 100000000000 }}",
+            "{{ [1]|batch(9999999999999999) }}",
+            "{{ [1]|slice(9999999999999999) }}",
+            "{{ 'a'|indent(9999999999999999) }}",
+            "{{ messages|tojson(indent=9999999999999999) }}",
         ] {
             let long = Message::text("user", &"x".repeat(10_000));
             let found = ChatTemplate::new(source).render(&[long], true);
             let typed = matches!(found, Err(Error::ChatTemplate { .. } | Error::Limit { .. }));
             assert!(typed, "{source}");
         }
+    }
+
+    #[test]
+    fn parts_can_be_written_as_json() {
+        let messages = [Message::text("user", "Hi")];
+        let json = |source: &str| ChatTemplate::new(source).render(&messages, true).ok();
+        let line = json("{{ messages[0]|tojson }}");
+        assert_eq!(line.as_deref(), Some(r#"{"content":"Hi","role":"user"}"#));
+        let lines = json("{{ messages[0]|tojson(indent=2) }}");
+        assert_eq!(lines.as_deref(), Some("{\n  \"content\": \"Hi\",\n  \"role\": \"user\"\n}"));
     }
 
     #[test]
