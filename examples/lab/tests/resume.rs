@@ -71,7 +71,8 @@ fn n_entries(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// The files in `folder` with their bytes, by name.
+/// The files in `folder` with their bytes, by name; without what a kill in the middle of an atomic write
+/// leaves beside them.
 fn files(folder: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(folder).expect("it was built");
     let paths = entries.map(|entry| entry.expect("it can be read").path());
@@ -79,7 +80,8 @@ fn files(folder: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
         let bytes = std::fs::read(&path).expect("it is a file");
         (path.file_name().expect("it has a name").to_owned(), bytes)
     };
-    let mut files: Vec<_> = paths.filter(|path| path.is_file()).map(read).collect();
+    let is_whole = |path: &PathBuf| path.is_file() && path.extension() != Some("tmp".as_ref());
+    let mut files: Vec<_> = paths.filter(is_whole).map(read).collect();
     files.sort();
     files
 }
