@@ -186,7 +186,10 @@ fn finding(artifact: Artifact, item: &Item, remarks: &mut Remarks) -> Finding {
     let [before, after] = [&item.text, &explanation].map(|text| text.split_whitespace().count());
     if before > MAX_WORDS || explanation.ends_with('…') && !item.text.trim_end().ends_with('…')
     {
-        remarks.push(format!("the {before} words on `{artifact}` were cut to {after}"));
+        remarks.push(match before > after {
+            true => format!("the {before} words on `{artifact}` were cut to {after}"),
+            false => format!("a word of the text on `{artifact}` was too long and was cut"),
+        });
     }
     let region = region_of(&explanation).or_else(|| region_of(&item.place));
     Finding {

@@ -77,6 +77,9 @@ fn long_explanations_are_cut() {
     let explanation = parse(&answer, &any_number()).expect("one");
     assert_eq!(explanation.findings[0].explanation.split_whitespace().count(), MAX_WORDS);
     assert!(has_remark(&explanation, "the 200 words on `Artificial smoothness` were cut to 50"));
+    let answer = format!("Artificial smoothness: {}", "o".repeat(2000));
+    let explanation = parse(&answer, &any_number()).expect("one");
+    assert!(has_remark(&explanation, "a word of the text on `Artificial smoothness` was too long"));
 }
 
 #[test]
