@@ -24,7 +24,7 @@ pub use batch::{Batch, Batches, load_pixels};
 pub use dataset::ZipDataset;
 pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_dataset};
 #[cfg(feature = "parquet")]
-pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile};
+pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
 pub use image::{

@@ -1,10 +1,15 @@
 //! What is said of a picture, and what stands behind it.
 
 use cifake::{Label, Picture};
-use gradcam::HeatMap;
+use gradcam::{Colours, HeatMap, overlay};
 use serde::{Deserialize, Serialize};
 
 use crate::{Artifact, Error};
+
+/// How strongly a map covers its picture where it is strongest.
+pub(crate) const OPACITY: f32 = 0.7;
+/// Pixels of the longer side of the map that a language model on this machine is shown, at least.
+const SHOWN_SIDE: u32 = 256;
 
 /// A picture with its verdict: what there is to explain.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +24,18 @@ pub struct Subject<'a> {
     pub p_fake: f32,
     /// What it shows, if known: one of CIFAR-10's ten classes.
     pub class: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// What a language model on this machine is shown and trained on: the picture, and the map over it
+    /// enlarged to 256 pixels.
+    #[must_use]
+    pub fn shown(&self) -> [Picture; 2] {
+        let covered = overlay(self.picture, self.map, Colours::Viridis, OPACITY, SHOWN_SIDE);
+        let (width, height) = covered.dimensions();
+        let covered = Picture::new(covered.into_raw(), width, height);
+        [self.picture.clone(), covered.expect("an image has all of its pixels")]
+    }
 }
 
 /// A measurement out of the ordinary.

@@ -16,7 +16,7 @@ const PICTURES: &str = "images";
 /// Longest file of records that is read back.
 const MAX_BYTES: u64 = 4 << 30;
 /// What stands in a conversation for the two pictures: the picture and the map over it.
-const PLACEHOLDERS: &str = "<image>\n<image>\n";
+pub(crate) const PLACEHOLDERS: &str = "<image>\n<image>\n";
 
 /// Who speaks in a set; a set has one origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,9 +119,7 @@ impl ExplanationSet {
             .map_err(|source| Error::Write { path: pictures, source })?;
         let path = folder.join(ORIGIN);
         if path.exists() {
-            let bytes = file::read_limited(&path, 1 << 20)?;
-            let theirs: Origin = serde_json::from_slice(&bytes)
-                .map_err(|source| Error::Record { path: path.clone(), line: 1, source })?;
+            let theirs = read_origin(&path)?;
             if theirs != origin {
                 let (theirs, ours) = (Box::new(theirs), Box::new(origin));
                 return Err(Error::OtherOrigin { folder: folder.to_owned(), theirs, ours });
@@ -141,6 +139,22 @@ impl ExplanationSet {
             .open(&path)
             .map_err(|source| Error::Write { path, source })?;
         Ok(Self { folder: folder.to_owned(), origin, held, records })
+    }
+
+    /// Opens the set that `folder` holds, whatever its origin.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds none; those of [`open`](Self::open).
+    pub fn existing(folder: &Path) -> Result<Self, Error> {
+        let origin = read_origin(&folder.join(ORIGIN))?;
+        Self::open(folder, origin)
+    }
+
+    /// Where its explanations come from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Pictures in the set.
@@ -170,8 +184,8 @@ impl ExplanationSet {
         read(&self.folder.join(RECORDS))
     }
 
-    /// Adds what was said of `subject`, the sample `id`, whose map lies over it in `overlay`. A
-    /// picture that the set holds is not added again.
+    /// Adds what was said of `subject`, the sample `id`, as it is [shown](Subject::shown). A picture
+    /// that the set holds is not added again.
     ///
     /// # Errors
     ///
@@ -180,7 +194,6 @@ impl ExplanationSet {
         &mut self,
         id: &str,
         subject: &Subject<'_>,
-        overlay: &Picture,
         explanation: &Explanation,
     ) -> Result<(), Error> {
         let sha256 = weights::sha256_hex(subject.picture.pixels());
@@ -188,7 +201,7 @@ impl ExplanationSet {
             return Ok(());
         }
         let image = files(&sha256);
-        for (name, picture) in image.iter().zip([subject.picture, overlay]) {
+        for (name, picture) in image.iter().zip(subject.shown()) {
             file::write_atomic(&self.folder.join(name), &picture.to_png())?;
         }
         let record = Record {
@@ -213,6 +226,12 @@ impl ExplanationSet {
         self.held.insert(sha256);
         Ok(())
     }
+}
+
+fn read_origin(path: &Path) -> Result<Origin, Error> {
+    let bytes = file::read_limited(path, 1 << 20)?;
+    let refused = |source| Error::Record { path: path.to_owned(), line: 1, source };
+    serde_json::from_slice(&bytes).map_err(refused)
 }
 
 /// The question about the picture and the answer, a line a finding.
@@ -294,7 +313,7 @@ mod tests {
         let map = HeatMap::scaled(vec![0.0, 1.0, 0.0, 0.0], 2, 2);
         let subject =
             Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.75, class: None };
-        set.add(&format!("test/{level}"), &subject, &picture, &explanation()).expect("it is added");
+        set.add(&format!("test/{level}"), &subject, &explanation()).expect("it is added");
     }
 
     #[test]
@@ -336,6 +355,9 @@ mod tests {
         drop(ExplanationSet::open(folder.path(), origin("a")).expect("a new set"));
         let error = ExplanationSet::open(folder.path(), origin("b")).expect_err("another voice");
         assert!(matches!(error, Error::OtherOrigin { .. }), "{error}");
+        let set = ExplanationSet::existing(folder.path()).expect("whatever its voice");
+        assert_eq!(set.origin(), &origin("a"));
+        assert!(ExplanationSet::existing(&folder.path().join("nothing")).is_err());
         std::fs::write(folder.path().join(RECORDS), "{}\n").expect("it is writable");
         let error = ExplanationSet::open(folder.path(), origin("a")).expect_err("no record");
         assert!(matches!(error, Error::Record { line: 1, .. }), "{error}");

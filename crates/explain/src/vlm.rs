@@ -3,17 +3,15 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use cifake::{Label, Picture};
-use gradcam::{Colours, overlay};
-use vlm_lora::Assistant;
+use cifake::Label;
 use vlm_lora::generate::{Generation, ListConstraint, Vocabulary};
+use vlm_lora::{Assistant, Message};
 
+use crate::set::PLACEHOLDERS;
 use crate::{
     Error, Explainer, Explanation, MAX_FINDINGS, MAX_WORDS, Rules, Subject, parse, prompt,
 };
 
-/// How strongly the map covers the picture where it is strongest.
-const OPACITY: f32 = 0.7;
 /// Tokens of an answer: seven lines of a name and 50 words have fewer.
 const MAX_TOKENS: usize = 1024;
 
@@ -24,6 +22,9 @@ const MAX_TOKENS: usize = 1024;
 /// fills the form with whatever it holds likely. What its answers are worth is to be measured against
 /// the [controls](crate::quality).
 ///
+/// It is asked in the form in which an [`ExplanationSet`](crate::ExplanationSet) asks, so that a model
+/// that was fine-tuned on one is asked what it was trained to answer.
+///
 /// How a small picture is enlarged is the [`Assistant`]'s to decide
 /// ([`with_enlargement`](Assistant::with_enlargement)), for the picture and its map alike. Several
 /// models that see it differently, the measurements among them, become one list in
@@ -31,6 +32,7 @@ const MAX_TOKENS: usize = 1024;
 pub struct VlmExplainer {
     name: String,
     assistant: Assistant,
+    question: Option<String>,
     vocabulary: Arc<Vocabulary>,
     generation: Generation,
     least: usize,
@@ -44,7 +46,15 @@ impl VlmExplainer {
         let n_tokens = assistant.decoder().config().vocab_size;
         let vocabulary = Arc::new(assistant.tokenizer().vocabulary(n_tokens));
         let generation = Generation::greedy(MAX_TOKENS, assistant.stop().to_vec());
-        Self { name: name.into(), assistant, vocabulary, generation, least: 1 }
+        let question = None;
+        Self { name: name.into(), assistant, question, vocabulary, generation, least: 1 }
+    }
+
+    /// Asks this instead of the [`prompt`] with its rules and names: for a model that was trained on a
+    /// set with this question.
+    #[must_use]
+    pub fn with_question(self, question: impl Into<String>) -> Self {
+        Self { question: Some(question.into()), ..self }
     }
 
     /// Chooses tokens in another way, or fewer of them.
@@ -62,7 +72,9 @@ impl VlmExplainer {
 
     /// The model's answer about the pictures of `subject`.
     fn answer(&self, subject: &Subject<'_>, rules: &Rules) -> Result<String, vlm_lora::Error> {
-        let prompt = self.assistant.ask(&prompt(rules), &pictures(subject))?;
+        let question = self.question.clone().unwrap_or_else(|| prompt(rules));
+        let message = Message::illustrated("user", &format!("{PLACEHOLDERS}{question}"));
+        let prompt = self.assistant.converse(&[message], &subject.shown())?;
         let list = self.list(rules)?;
         let decoder = self.assistant.decoder();
         let mut go_on = |_: usize, _: u32| ControlFlow::Continue(());
@@ -96,14 +108,4 @@ impl Explainer for VlmExplainer {
         }
         Ok(explanation)
     }
-}
-
-/// The picture, and the map over it, of one size.
-fn pictures(subject: &Subject<'_>) -> [Picture; 2] {
-    let picture = subject.picture;
-    let side = picture.width().max(picture.height());
-    let covered = overlay(picture, subject.map, Colours::Viridis, OPACITY, side);
-    let (width, height) = covered.dimensions();
-    let covered = Picture::new(covered.into_raw(), width, height);
-    [picture.clone(), covered.expect("an image has all of its pixels")]
 }

@@ -1,6 +1,7 @@
 //! A whole model with what it needs to answer: weights, tokenizer, chat template, picture processor.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use cifake::Picture;
@@ -8,10 +9,11 @@ use serde_json::Value;
 
 use crate::generate::Prompt;
 use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
-use crate::models::{McLlava, Qwen2Vl};
+use crate::models::{McLlava, Prefix, Qwen2Vl, Seeing, VisionTower};
+use crate::training::Pictured;
 use crate::{
-    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, Linear, Linears, Message, Storage,
-    TextConfig, Tokenizer,
+    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, Linear, Linears, Message, Parameters,
+    Storage, TextConfig, Tokenizer,
 };
 
 /// Bytes of a configuration file.
@@ -48,6 +50,8 @@ enum Model {
     Causal(Box<Decoder>),
     Qwen2Vl(Box<Qwen2Vl>, Qwen2VlProcessor),
     McLlava(Box<McLlava>, MultiCropProcessor),
+    /// A model of text behind a tower, and the text of the token that stands for a picture.
+    Seeing(Box<Seeing>, String),
 }
 
 impl Assistant {
@@ -89,6 +93,7 @@ impl Assistant {
                 ChatTemplate::chat_ml_with_pictures("<|vision_start|><|image_pad|><|vision_end|>")
             }
             Model::McLlava(..) => ChatTemplate::chat_ml_with_pictures("<image>\n"),
+            Model::Seeing(..) => unreachable!("no folder holds a tower"),
         });
         let stop = stop_tokens(path, &config, &tokenizer)?;
         Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
@@ -139,6 +144,50 @@ impl Assistant {
         Ok(self)
     }
 
+    /// Gives a model of text the eyes of `tower`, behind a projector whose weights are
+    /// [`Prefix::PROJECTOR`]'s of `parameters`: those of an adapter that saved it, or
+    /// [random](crate::Random) ones, which are worth nothing before their training or before an adapter
+    /// with others is attached. `image_token`, one of the tokenizer's, stands for a picture; pictures are
+    /// resized to what the tower sees.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a model that has eyes, or a token that the tokenizer does not have; those
+    /// of `parameters`.
+    pub fn with_tower(
+        mut self,
+        tower: Arc<dyn VisionTower>,
+        parameters: &mut dyn Parameters,
+        image_token: &str,
+    ) -> Result<Self, Error> {
+        let Model::Causal(decoder) = self.model else {
+            return Err(unfit("tower", "another".to_owned(), "text alone"));
+        };
+        let token = self.tokenizer.token(image_token).ok_or_else(|| Error::Setting {
+            setting: "image_token",
+            found: image_token.to_owned(),
+            expected: "a token of the tokenizer".to_owned(),
+        })?;
+        let prefix = Prefix::new(parameters, tower.n_channels(), *decoder, token)?;
+        self.model = Model::Seeing(Box::new(Seeing { tower, prefix }), image_token.to_owned());
+        Ok(self)
+    }
+
+    /// Whether it reads pictures.
+    #[must_use]
+    pub fn sees_pictures(&self) -> bool {
+        !matches!(self.model, Model::Causal(_))
+    }
+
+    /// The text of the token that stands for a picture, of a model with a
+    /// [tower](Self::with_tower).
+    #[must_use]
+    pub fn image_token(&self) -> Option<&str> {
+        match &self.model {
+            Model::Seeing(_, token) => Some(token),
+            _ => None,
+        }
+    }
+
     /// The decoder.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
@@ -146,6 +195,7 @@ impl Assistant {
             Model::Causal(decoder) => decoder,
             Model::Qwen2Vl(model, _) => model.decoder(),
             Model::McLlava(model, _) => model.decoder(),
+            Model::Seeing(model, _) => model.prefix.decoder(),
         }
     }
 
@@ -182,13 +232,21 @@ impl Assistant {
     /// the messages show another number, [`Error::ChatTemplate`], [`Error::Tokens`], and those of the
     /// picture processor.
     pub fn converse(&self, messages: &[Message], pictures: &[Picture]) -> Result<Prompt, Error> {
-        if matches!(self.model, Model::Causal(_)) && !pictures.is_empty() {
+        if !self.sees_pictures() && !pictures.is_empty() {
             return Err(Error::Setting {
                 setting: "pictures",
                 found: pictures.len().to_string(),
                 expected: "none for a model of text".to_owned(),
             });
         }
+        let spelled: Vec<Message>;
+        let messages = match self.image_token() {
+            Some(token) => {
+                spelled = messages.iter().map(|message| message.spelled(token)).collect();
+                &spelled
+            }
+            None => messages,
+        };
         let text = self.template.render(messages, true)?;
         self.prompt(&self.tokenizer.encode(&text)?, pictures)
     }
@@ -203,19 +261,18 @@ impl Assistant {
             let reason = format!("no token, or one outside the vocabulary of {n_tokens}");
             return Err(Error::Tokens { reason });
         }
-        let prompt = match &self.model {
-            Model::Causal(decoder) => return Ok(Prompt::text(decoder, tokens)),
+        match &self.model {
+            Model::Causal(decoder) => Ok(Prompt::text(decoder, tokens)),
             Model::Qwen2Vl(model, processor) => {
-                let patches = processor.process(pictures, self.enlargement)?;
-                model.prompt(tokens, &patches)?
+                model.prompt(tokens, &processor.process(pictures, self.enlargement)?)
             }
             Model::McLlava(model, processor) => {
                 let crops =
                     pictures.iter().map(|picture| processor.process(picture, self.enlargement));
-                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
+                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)
             }
-        };
-        Ok(Prompt::new(prompt.embeddings, prompt.positions, prompt.tokens))
+            Model::Seeing(model, _) => model.prompt(tokens, pictures),
+        }
     }
 }
 
@@ -225,6 +282,7 @@ impl Linears for Assistant {
             Model::Causal(decoder) => decoder.visit_linears(visit),
             Model::Qwen2Vl(model, _) => model.visit_linears(visit),
             Model::McLlava(model, _) => model.visit_linears(visit),
+            Model::Seeing(model, _) => model.visit_linears(visit),
         }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::Error;
 
+/// What stands in a text where a picture belongs.
+pub const IMAGE: &str = "<image>";
 /// Steps of a template, at most: one of 100 messages takes a few thousand.
 const FUEL: u64 = 2_000_000;
 /// Bytes of a file with a template, and of a template.
@@ -53,6 +55,43 @@ impl Message {
         let mut message = Self::text(role, text);
         message.parts.splice(0..0, std::iter::repeat_n(Part::Image, n_images));
         message
+    }
+
+    /// A message of `text`, in which [`IMAGE`] stands where it shows a picture.
+    ///
+    /// ```
+    /// use vlm_lora::{Message, Part};
+    ///
+    /// let message = Message::illustrated("user", "<image>What is this?");
+    /// assert_eq!(message, Message::with_images("user", 1, "What is this?"));
+    /// assert_eq!(message.spelled("[picture]"), Message::text("user", "[picture]What is this?"));
+    /// ```
+    #[must_use]
+    pub fn illustrated(role: &str, text: &str) -> Self {
+        if !text.contains(IMAGE) {
+            return Self::text(role, text);
+        }
+        let mut parts = Vec::new();
+        for (index, text) in text.split(IMAGE).enumerate() {
+            if index > 0 {
+                parts.push(Part::Image);
+            }
+            if !text.is_empty() {
+                parts.push(Part::Text { text: text.to_owned() });
+            }
+        }
+        Self { role: role.to_owned(), parts }
+    }
+
+    /// The same message as text alone, with `picture` where it shows one: for templates that know
+    /// nothing of pictures.
+    #[must_use]
+    pub fn spelled(&self, picture: &str) -> Self {
+        let part = |part: &Part| match part {
+            Part::Image => picture.to_owned(),
+            Part::Text { text } => text.clone(),
+        };
+        Self::text(&self.role, &self.parts.iter().map(part).collect::<String>())
     }
 
     /// As a template sees it: text alone is a string, anything else a list of parts.

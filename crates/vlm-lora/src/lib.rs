@@ -48,7 +48,7 @@ pub mod training;
 pub mod vision;
 
 pub use assistant::Assistant;
-pub use chat::{ChatTemplate, Message, Part};
+pub use chat::{ChatTemplate, IMAGE, Message, Part};
 pub use embedding::Embedding;
 pub use error::Error;
 pub use linear::{Linear, Linears};

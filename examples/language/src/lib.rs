@@ -4,10 +4,12 @@ mod answer;
 mod exit;
 mod sampling;
 pub mod tiny;
+mod tower;
 pub mod tuning;
 mod voices;
 
 pub use answer::{Answer, peak_rss_mb};
 pub use exit::exit_code;
 pub use sampling::{SamplingArgs, artifact_list, storage_named};
+pub use tower::TowerArgs;
 pub use voices::VoiceArgs;

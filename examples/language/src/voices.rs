@@ -1,25 +1,29 @@
-//! Who says what gives a picture away: measurements and vision-language models.
+//! Vision-language models that name artifacts.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use explain::{Combined, EvidenceExplainer, Explainer, VlmExplainer};
+use explain::{Explainer, VlmExplainer};
 use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::{Assistant, Storage};
 
-use crate::storage_named;
+use crate::{TowerArgs, storage_named};
 
 /// Colour of a canvas: neither dark nor light.
 const GROUND: [u8; 3] = [128; 3];
 
-/// The voices that are asked.
+/// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
 pub struct VoiceArgs {
-    /// Folder of a vision-language model; of several, earlier ones are preferred where they differ.
+    /// Folder of a vision-language model, or a model of text with --tower; of several, earlier ones are
+    /// preferred where they differ.
     #[arg(long = "model", value_name = "DIR", required_unless_present = "smoke")]
     pub models: Vec<PathBuf>,
+    #[command(flatten)]
+    tower: TowerArgs,
     /// LoRA adapter of each model, in their order, or `none`.
     #[arg(long = "adapter", value_name = "DIR")]
     adapters: Vec<PathBuf>,
@@ -27,12 +31,12 @@ pub struct VoiceArgs {
     /// off, upscale:PIXELS (of the shorter side, bicubic) or canvas:PIXELS (as it is, amid grey).
     #[arg(long = "enlarge", value_name = "HOW", value_parser = enlargement_named)]
     enlargements: Vec<Enlargement>,
+    /// What models are asked [default: all rules and all names].
+    #[arg(long, value_name = "TEXT")]
+    question: Option<String>,
     /// How weights are kept: f32, f16, bf16, int8 or int4.
     #[arg(long, value_parser = storage_named)]
     storage: Option<Storage>,
-    /// Leave the measurements out.
-    #[arg(long)]
-    no_evidence: bool,
 }
 
 fn enlargement_named(name: &str) -> Result<Enlargement, String> {
@@ -52,31 +56,57 @@ fn enlargement_named(name: &str) -> Result<Enlargement, String> {
     }
 }
 
+/// The models with their adapters.
+impl fmt::Display for VoiceArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, model) in self.models.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", model.display())?;
+            if let Some(adapter) = self.adapters.get(place) {
+                write!(f, " with {}", adapter.display())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl VoiceArgs {
-    /// All of them as one: measurements first, then the models.
+    /// What models are asked, if it is said.
+    #[must_use]
+    pub fn question(&self) -> Option<&str> {
+        self.question.as_deref()
+    }
+
+    /// The models in their order; of those without a `question` of its own, each is asked `default`, and
+    /// without that all rules and all names.
     ///
     /// # Errors
     ///
     /// If a model or an adapter cannot be read, or there are more adapters or enlargements than models.
-    pub fn explainer(&self, device: &Device) -> Result<Combined> {
+    pub fn voices(
+        &self,
+        default: Option<&str>,
+        device: &Device,
+    ) -> Result<Vec<Box<dyn Explainer>>> {
         let most = self.adapters.len().max(self.enlargements.len());
         ensure!(most <= self.models.len(), "more --adapter or --enlarge than --model");
-        let mut voices: Vec<Box<dyn Explainer>> = Vec::new();
-        if !self.no_evidence {
-            voices.push(Box::new(EvidenceExplainer::embedded()));
-        }
-        for (place, folder) in self.models.iter().enumerate() {
+        let voice = |(place, folder): (usize, &PathBuf)| {
             let assistant = self
                 .assistant(place, folder, device)
                 .with_context(|| format!("cannot ask {}", folder.display()))?;
             let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
-            voices.push(Box::new(VlmExplainer::new(name, assistant)));
-        }
-        Ok(Combined::new(voices))
+            let mut explainer = VlmExplainer::new(name, assistant);
+            if let Some(question) = self.question().or(default) {
+                explainer = explainer.with_question(question);
+            }
+            Ok(Box::new(explainer) as Box<dyn Explainer>)
+        };
+        self.models.iter().enumerate().map(voice).collect()
     }
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
-        let mut assistant = Assistant::open(folder, self.storage, device)?;
+        let assistant = Assistant::open(folder, self.storage, device)?;
+        let mut assistant = self.tower.before(assistant, device)?;
         let adapter = self.adapters.get(place).filter(|path| path.as_os_str() != "none");
         if let Some(adapter) = adapter {
             let limits = AdapterLimits::default();

@@ -6,6 +6,8 @@ mod folder;
 mod parquet;
 #[cfg(feature = "parquet")]
 mod parquet_file;
+#[cfg(feature = "parquet")]
+mod parquet_rows;
 #[cfg(feature = "zip")]
 mod zip;
 
@@ -23,6 +25,8 @@ pub use folder::{ImageFolder, image_files};
 pub use parquet::{LabelOrder, ParquetDataset};
 #[cfg(feature = "parquet")]
 pub use parquet_file::{ParquetColumn, ParquetFile};
+#[cfg(feature = "parquet")]
+pub use parquet_rows::ParquetRows;
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
 

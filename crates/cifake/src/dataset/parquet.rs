@@ -1,19 +1,13 @@
 //! Pictures in parquet files, as Hugging Face stores them.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use parquet::basic::Repetition;
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
-use parquet::schema::types::Type;
 
+use super::parquet_rows::ParquetRows;
 use super::{Class, Dataset, Sample, Split, require_samples};
 use crate::{Error, Label};
 
@@ -33,8 +27,6 @@ pub enum LabelOrder {
 
 /// Pictures in parquet files with a column `image` of `bytes` (and perhaps `path`) and an integer
 /// column `label`; the encoded pictures are kept in memory, at most 2 GiB.
-///
-/// Pages may be plain or packed by snappy or gzip.
 #[derive(Debug)]
 pub struct ParquetDataset {
     samples: Vec<Sample>,
@@ -58,12 +50,7 @@ impl ParquetDataset {
             if of.is_some() && split.is_some() && of != split {
                 continue;
             }
-            let read =
-                AssertUnwindSafe(|| found.add_file(path, &name, of.or(split), order, &mut n_bytes));
-            // A broken file may panic in its reader; what was added before is thrown away.
-            catch_unwind(read).unwrap_or_else(|_| {
-                Err(broken(path, ParquetError::General("its reader panicked".to_owned())))
-            })?;
+            found.add_file(path, &name, of.or(split), order, &mut n_bytes)?;
         }
         let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
         require_samples(first, split, &found.samples)?;
@@ -78,19 +65,13 @@ impl ParquetDataset {
         order: LabelOrder,
         n_bytes: &mut u64,
     ) -> Result<(), Error> {
-        let file =
-            File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let reader = SerializedFileReader::new(file).map_err(|source| broken(path, source))?;
-        let metadata = reader.metadata();
+        let rows = ParquetRows::open(path)?;
         let labels = match order {
             LabelOrder::Given(labels) => labels,
-            LabelOrder::Named => label_names(metadata.file_metadata())
+            LabelOrder::Named => label_names(rows.metadata())
                 .ok_or_else(|| Error::LabelOrder { path: path.to_owned() })?,
         };
-        let claimed = metadata.row_groups().iter().map(|group| group.total_byte_size());
-        *n_bytes += claimed
-            .map(|size| u64::try_from(size).unwrap_or(u64::MAX))
-            .fold(0, u64::saturating_add);
+        *n_bytes = n_bytes.saturating_add(rows.claimed_bytes());
         if *n_bytes > MAX_BYTES {
             return Err(Error::FileTooLarge {
                 path: path.to_owned(),
@@ -98,11 +79,10 @@ impl ParquetDataset {
                 limit: MAX_BYTES,
             });
         }
-        let projection = projection(metadata.file_metadata())
-            .ok_or_else(|| Error::ParquetColumns { path: path.to_owned() })?;
-        let rows = reader.get_row_iter(Some(projection)).map_err(|source| broken(path, source))?;
-        for (number, row) in rows.enumerate() {
-            let row = row.map_err(|source| broken(path, source))?;
+        if !has_columns(rows.metadata()) {
+            return Err(Error::ParquetColumns { path: path.to_owned() });
+        }
+        rows.for_each(&["image", "label", "source"], &mut |number, row| {
             let refuse = || Error::ParquetRow { path: path.to_owned(), row: number };
             let row = Columns::of(row).ok_or_else(refuse)?;
             let label = usize::try_from(row.label).ok().and_then(|label| labels.get(label));
@@ -114,8 +94,8 @@ impl ParquetDataset {
                 source: row.source,
             });
             self.pictures.push(row.picture);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -129,33 +109,12 @@ impl Dataset for ParquetDataset {
     }
 }
 
-fn broken(path: &Path, source: ParquetError) -> Error {
-    Error::Parquet { path: path.to_owned(), source }
-}
-
-/// The schema of what is read: the columns `image` and `label`, and `source` where it is there;
-/// `None` without the first two.
-fn projection(metadata: &FileMetaData) -> Option<Type> {
+/// Whether there are a column of pictures and one of labels.
+fn has_columns(metadata: &FileMetaData) -> bool {
     let root = metadata.schema();
     let column = |name: &str| root.get_fields().iter().find(|field| field.name() == name);
-    let (image, label) = (column("image")?, column("label")?);
-    if !image.is_group() || label.is_group() {
-        return None;
-    }
-    let wanted = |field: &&Arc<Type>| matches!(field.name(), "bytes" | "path");
-    let fields: Vec<_> = image.get_fields().iter().filter(wanted).cloned().collect();
-    let group = |name: &str, fields: Vec<Arc<Type>>, repetition: Option<Repetition>| {
-        let mut builder = Type::group_type_builder(name).with_fields(fields);
-        if let Some(repetition) = repetition {
-            builder = builder.with_repetition(repetition);
-        }
-        builder.build().ok()
-    };
-    let repetition = image.get_basic_info().repetition();
-    let image = group("image", fields, Some(repetition))?;
-    let source = column("source").filter(|field| !field.is_group());
-    let columns = [Some(Arc::new(image)), Some(label.clone()), source.cloned()];
-    group(root.name(), columns.into_iter().flatten().collect(), None)
+    column("image").is_some_and(|image| image.is_group())
+        && column("label").is_some_and(|label| !label.is_group())
 }
 
 /// What a row says.

@@ -26,6 +26,8 @@ pub enum ParquetColumn {
     Whole(Vec<i64>),
     /// Real numbers.
     Real(Vec<f64>),
+    /// More encoded pictures, without file names.
+    Pictures(Vec<Vec<u8>>),
 }
 
 impl ParquetColumn {
@@ -34,6 +36,7 @@ impl ParquetColumn {
             Self::Text(values) => values.len(),
             Self::Whole(values) => values.len(),
             Self::Real(values) => values.len(),
+            Self::Pictures(values) => values.len(),
         }
     }
 }
@@ -78,8 +81,7 @@ impl ParquetFile {
         let schema = Arc::new(self.schema()?);
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
         let mut group = writer.next_row_group()?;
-        let pictures = self.pictures.iter().map(|bytes| ByteArray::from(bytes.clone()));
-        fill::<ByteArrayType>(&mut group, &pictures.collect::<Vec<_>>(), 2)?;
+        fill::<ByteArrayType>(&mut group, &encoded(&self.pictures), 2)?;
         fill::<ByteArrayType>(&mut group, &texts(&self.names), 2)?;
         let labels: Vec<i64> = self.labels.iter().map(|label| label.index() as i64).collect();
         fill::<Int64Type>(&mut group, &labels, 1)?;
@@ -90,6 +92,9 @@ impl ParquetFile {
                 }
                 ParquetColumn::Whole(values) => fill::<Int64Type>(&mut group, values, 1)?,
                 ParquetColumn::Real(values) => fill::<DoubleType>(&mut group, values, 1)?,
+                ParquetColumn::Pictures(values) => {
+                    fill::<ByteArrayType>(&mut group, &encoded(values), 2)?;
+                }
             }
         }
         group.close()?;
@@ -99,20 +104,23 @@ impl ParquetFile {
     /// All optional, though nothing is missing: Hugging Face's `datasets` takes pictures and label
     /// names from the file only then.
     fn schema(&self) -> Result<Type, ParquetError> {
-        let image = Type::group_type_builder("image")
-            .with_repetition(Repetition::OPTIONAL)
-            .with_fields(vec![bytes("bytes", false)?, bytes("path", true)?])
-            .build()?;
-        let mut fields = vec![Arc::new(image), number("label", Physical::INT64)?];
+        let image = struct_of("image", vec![bytes("bytes", false)?, bytes("path", true)?])?;
+        let mut fields = vec![image, number("label", Physical::INT64)?];
         for (name, column) in &self.columns {
             fields.push(match column {
                 ParquetColumn::Text(_) => bytes(name, true)?,
                 ParquetColumn::Whole(_) => number(name, Physical::INT64)?,
                 ParquetColumn::Real(_) => number(name, Physical::DOUBLE)?,
+                ParquetColumn::Pictures(_) => struct_of(name, vec![bytes("bytes", false)?])?,
             });
         }
         Type::group_type_builder("schema").with_fields(fields).build()
     }
+}
+
+fn struct_of(name: &str, fields: Vec<TypePtr>) -> Result<TypePtr, ParquetError> {
+    let group = Type::group_type_builder(name).with_repetition(Repetition::OPTIONAL);
+    Ok(Arc::new(group.with_fields(fields).build()?))
 }
 
 fn bytes(name: &str, is_text: bool) -> Result<TypePtr, ParquetError> {
@@ -124,6 +132,10 @@ fn bytes(name: &str, is_text: bool) -> Result<TypePtr, ParquetError> {
 fn number(name: &str, physical: Physical) -> Result<TypePtr, ParquetError> {
     let column = Type::primitive_type_builder(name, physical);
     Ok(Arc::new(column.with_repetition(Repetition::OPTIONAL).build()?))
+}
+
+fn encoded(pictures: &[Vec<u8>]) -> Vec<ByteArray> {
+    pictures.iter().map(|bytes| ByteArray::from(bytes.clone())).collect()
 }
 
 fn texts(values: &[String]) -> Vec<ByteArray> {

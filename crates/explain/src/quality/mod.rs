@@ -14,7 +14,7 @@
 //!
 //! A text that scores as well on another picture explains nothing: [`Control`] compares the scores
 //! of matched pairs with those of [wrong](wrong_pictures) or blank pictures, and [`Agreement`] does so
-//! for what two voices name.
+//! for what two voices name. [`Trial`] is all of it for many pictures.
 //!
 //! ```
 //! use cifake::metrics::Bootstrap;
@@ -38,6 +38,7 @@ mod position;
 mod report;
 mod rouge;
 mod set;
+mod trial;
 
 pub use agreement::Agreement;
 pub use control::{Control, wrong_pictures};
@@ -48,6 +49,7 @@ pub use position::{PositionAgreement, position_control};
 pub use report::QualityReport;
 pub use rouge::{RougeL, rouge_l};
 pub use set::SetAgreement;
+pub use trial::{Exhibit, Trial, TrialControl};
 
 use gradcam::Region;
 use serde::{Deserialize, Serialize};

@@ -9,12 +9,11 @@ use serde_json::Value;
 use super::transport::Client;
 use super::{RemoteConfig, RemoteError, Usage};
 use crate::Refusal;
+use crate::explanation::OPACITY;
 use crate::plain::shortened;
 use crate::png::png_base64;
 use crate::{Error, Explanation, MAX_FINDINGS, Rules, Subject, parse, prompt, prompt_again};
 
-/// How strongly the map covers the picture where it is strongest.
-const OPACITY: f32 = 0.7;
 /// Characters of a refused answer that are kept: more than seven findings of 50 words have.
 const MAX_KEPT_CHARS: usize = 4000;
 

@@ -21,10 +21,9 @@ use image::RgbImage;
 pub use contest::{contest_explanations, contest_predictions};
 pub use html::html_page;
 
+use crate::explanation::OPACITY;
 use crate::{Explanation, Subject};
 
-/// How far the strongest place of the map covers the picture.
-const OPACITY: f32 = 0.7;
 /// Regions that are named in text.
 const N_NAMED: usize = 3;
 /// Share of the map below which a region is not named.

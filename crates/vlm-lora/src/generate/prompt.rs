@@ -37,6 +37,12 @@ impl Prompt {
         Self::new(decoder.embed(tokens), positions, tokens.to_vec())
     }
 
+    /// Scores of the next token behind each token, `[tokens, vocab_size]`, without a cache.
+    pub(crate) fn logits(&self, decoder: &Decoder) -> Tensor<2> {
+        let hidden = decoder.forward(self.embeddings.clone().unsqueeze(), &self.positions, None);
+        decoder.logits(hidden.squeeze_dim::<2>(0))
+    }
+
     /// Number of tokens, those that stand for pictures included.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,7 +8,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use serde_json::{Value, json};
 
-use super::{Prompt, merged, read_config};
+use super::{merged, read_config};
+use crate::generate::Prompt;
 use crate::image::Crops;
 use crate::text::{Decoder, DecoderNames, Fields};
 use crate::vision::{MultiCropEncoder, SiglipVision, SiglipVisionConfig};
@@ -185,7 +186,7 @@ impl McLlava {
         let is_picture = |token| token == self.config.image_token;
         let embeddings = merged(&self.decoder, &tokens, is_picture, features)?;
         let positions = Positions::text(&[0], tokens.len());
-        Ok(Prompt { tokens, embeddings, positions })
+        Ok(Prompt::new(embeddings, positions, tokens))
     }
 
     /// Scores of the next token behind each token of `prompt`, `[tokens, vocab_size]`, without a

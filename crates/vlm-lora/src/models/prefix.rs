@@ -4,6 +4,9 @@
 //! those of the text, its features through two linear layers with a GELU between them. The tower
 //! stays frozen; the projector is trained whole, as `modules_to_save` of an adapter, and kept with it.
 
+use std::fmt;
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use cifake::{FeatureClassifier, Layer, Picture, tensor_from_rgb8};
 
@@ -14,9 +17,12 @@ use crate::training::Pictured;
 use crate::{Error, Linear, Linears, Parameters, Positions};
 
 /// What sees: a network of which only the features are asked for.
-pub trait VisionTower {
+pub trait VisionTower: fmt::Debug + Send + Sync {
     /// Features of `images`, `[batch, 3, height, width]`, RGB in `[0, 1]`: `[batch, tokens, channels]`.
     fn features(&self, images: Tensor<4>) -> Tensor<3>;
+
+    /// Channels of the features.
+    fn n_channels(&self) -> usize;
 
     /// Height and width of the pictures that it sees.
     fn image_size(&self) -> [usize; 2];
@@ -33,11 +39,15 @@ pub struct CutTower<C> {
     pub image_size: [usize; 2],
 }
 
-impl<C: FeatureClassifier> VisionTower for CutTower<C> {
+impl<C: FeatureClassifier + fmt::Debug + Send + Sync> VisionTower for CutTower<C> {
     fn features(&self, images: Tensor<4>) -> Tensor<3> {
         let map = self.classifier.features(images, &self.layer);
         let [batch, channels, height, width] = map.dims();
         map.reshape([batch, channels, height * width]).swap_dims(1, 2)
+    }
+
+    fn n_channels(&self) -> usize {
+        self.layer.channels
     }
 
     fn image_size(&self) -> [usize; 2] {
@@ -121,9 +131,6 @@ impl Prefix {
             std::iter::repeat_n(*token, if is_picture(*token) { n_tokens } else { 1 })
         };
         let tokens: Vec<u32> = tokens.iter().flat_map(repeated).collect();
-        if tokens.is_empty() {
-            return Err(Error::Tokens { reason: "there is none".to_owned() });
-        }
         let pictures = features.map(|features| {
             let d_model = self.decoder.config().d_model;
             self.project(features).reshape([n_pictures * n_tokens, d_model])
@@ -145,20 +152,20 @@ impl Linears for Prefix {
 
 /// [`Prefix`] with the tower before it: a whole model.
 #[derive(Debug, Clone)]
-pub struct Seeing<T> {
+pub struct Seeing {
     /// What sees.
-    pub tower: T,
+    pub tower: Arc<dyn VisionTower>,
     /// What reads.
     pub prefix: Prefix,
 }
 
-impl<T> Linears for Seeing<T> {
+impl Linears for Seeing {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.prefix.visit_linears(visit);
     }
 }
 
-impl<T: VisionTower> Pictured for Seeing<T> {
+impl Pictured for Seeing {
     /// Pictures are resized to the tower's size; features carry no gradients.
     fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
         let [height, width] = self.tower.image_size().map(|side| side as u32);

@@ -1,34 +1,15 @@
-//! What a model reads: text and pictures as one row of vectors.
+//! What whole models share: their configuration's file, text and pictures as one row of vectors.
 
 use std::path::Path;
 
 use burn::tensor::Tensor;
 use serde_json::Value;
 
+use crate::Error;
 use crate::text::Decoder;
-use crate::{Error, Positions};
 
 /// The most bytes of a `config.json`.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
-
-/// A prompt as the decoder reads it.
-#[derive(Debug, Clone)]
-pub struct Prompt {
-    /// Each token, in which a picture has as many placeholders as vectors.
-    pub tokens: Vec<u32>,
-    /// Their vectors, `[tokens, d_model]`, those of pictures in the placeholders' places.
-    pub embeddings: Tensor<2>,
-    /// Where they stand.
-    pub positions: Positions,
-}
-
-impl Prompt {
-    /// Scores behind each token, `[tokens, vocab_size]`, without a cache.
-    pub(super) fn logits(&self, decoder: &Decoder) -> Tensor<2> {
-        let hidden = decoder.forward(self.embeddings.clone().unsqueeze(), &self.positions, None);
-        decoder.logits(hidden.squeeze_dim::<2>(0))
-    }
-}
 
 /// The `config.json` of a model's folder.
 pub(super) fn read_config(folder: &Path) -> Result<Value, Error> {
@@ -40,6 +21,9 @@ pub(super) fn read_config(folder: &Path) -> Result<Value, Error> {
 /// The vectors of `tokens`, `[tokens, d_model]`: those of `pictures` in turn where `is_picture`,
 /// the embedding's elsewhere.
 ///
+/// # Errors
+/// [`Error::Tokens`] for no token, or one outside the vocabulary.
+///
 /// # Panics
 /// If `pictures` have not as many rows as there are such tokens.
 pub(super) fn merged(
@@ -49,6 +33,9 @@ pub(super) fn merged(
     pictures: Option<Tensor<2>>,
 ) -> Result<Tensor<2>, Error> {
     let limit = decoder.config().vocab_size;
+    if tokens.is_empty() {
+        return Err(Error::Tokens { reason: "there is none".to_owned() });
+    }
     if let Some(token) = tokens.iter().find(|token| **token as usize >= limit) {
         let reason = format!("{token} is outside the vocabulary of {limit}");
         return Err(Error::Tokens { reason });

@@ -1,8 +1,8 @@
 //! A chat template and a tokenizer as what encodes conversations.
 
-use super::conversation::{IMAGE, Speaker, Turn};
+use super::conversation::{Speaker, Turn};
 use super::encode::Dialogue;
-use crate::{Assistant, ChatTemplate, Error, Message, Part, Tokenizer};
+use crate::{Assistant, ChatTemplate, Error, IMAGE, Message, Tokenizer};
 
 /// How a picture stands in the text that a template makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +25,21 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The chat of `assistant`: pictures are parts of messages if its template mentions them, and
-    /// `<image>` otherwise.
+    /// The chat of `assistant`: pictures are its token for them if it has a
+    /// [tower](Assistant::with_tower), parts of messages if its template mentions them, and `<image>`
+    /// otherwise.
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] for a template that cannot write a question.
     pub fn of(assistant: &Assistant) -> Result<Self, Error> {
-        Self::new(assistant.template().clone(), assistant.tokenizer().clone())
+        let (template, tokenizer) = (assistant.template().clone(), assistant.tokenizer().clone());
+        match assistant.image_token() {
+            Some(token) => {
+                let picture = PicturePlace::Text(token.to_owned());
+                Ok(Self { template, tokenizer, picture })
+            }
+            None => Self::new(template, tokenizer),
+        }
     }
 
     fn new(template: ChatTemplate, tokenizer: Tokenizer) -> Result<Self, Error> {
@@ -47,22 +55,10 @@ impl Chat {
     }
 
     fn message(&self, turn: &Turn) -> Message {
-        let role = turn.speaker.name();
+        let message = Message::illustrated(turn.speaker.name(), &turn.text);
         match &self.picture {
-            PicturePlace::Text(text) => Message::text(role, &turn.text.replace(IMAGE, text)),
-            PicturePlace::Part if turn.text.contains(IMAGE) => {
-                let mut parts = Vec::new();
-                for (index, text) in turn.text.split(IMAGE).enumerate() {
-                    if index > 0 {
-                        parts.push(Part::Image);
-                    }
-                    if !text.is_empty() {
-                        parts.push(Part::Text { text: text.to_owned() });
-                    }
-                }
-                Message { role: role.to_owned(), parts }
-            }
-            PicturePlace::Part => Message::text(role, &turn.text),
+            PicturePlace::Text(text) => message.spelled(text),
+            PicturePlace::Part => message,
         }
     }
 }

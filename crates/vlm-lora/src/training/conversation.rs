@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::TrainingError;
-
-/// What stands in a text where a picture belongs.
-pub const IMAGE: &str = "<image>";
+use crate::IMAGE;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +51,15 @@ pub struct Turn {
     pub text: String,
 }
 
+/// Where a picture of a conversation is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ImageSource {
+    /// In a file of this name, relative to a folder and never out of it.
+    Named(String),
+    /// Here, as the bytes of a file.
+    Encoded(Arc<[u8]>),
+}
+
 /// One example: perhaps a system's turn, then questions and answers, an answer last.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conversation {
@@ -59,8 +67,8 @@ pub struct Conversation {
     pub id: Option<String>,
     /// Who said what.
     pub turns: Vec<Turn>,
-    /// Names of the pictures, in the order of their places; relative, and never out of their folder.
-    pub images: Vec<String>,
+    /// The pictures, in the order of their places.
+    pub images: Vec<ImageSource>,
 }
 
 /// How much a file of conversations may hold.
@@ -87,11 +95,13 @@ impl Default for ConversationLimits {
     }
 }
 
-/// The conversations in the JSONL file at `path`; empty lines are passed over.
+/// The conversations in the file at `path`: JSONL, whose empty lines are passed over, or, with the
+/// feature `parquet`, a table with that ending.
 ///
 /// A line is `{"id", "image", "conversations": [{"from": "human", "value"}, …]}` as LLaVA has it, or
 /// `{"messages": [{"role", "content"}, …], "images": […]}` as ShareGPT and LLaMA-Factory do; either
-/// may use the other's names.
+/// may use the other's names. A row of a table has the same fields as columns, or `question` and
+/// `answer`; its pictures are encoded in `image`, in a list `images`, and in `map`.
 ///
 /// # Errors
 /// [`TrainingError::File`], [`TrainingError::TooMuch`], [`TrainingError::Conversation`] with the line.
@@ -99,6 +109,10 @@ pub fn conversations(
     path: &Path,
     limits: &ConversationLimits,
 ) -> Result<Vec<Conversation>, TrainingError> {
+    #[cfg(feature = "parquet")]
+    if path.extension().is_some_and(|extension| extension == "parquet") {
+        return super::table::conversations(path, limits);
+    }
     let failed = |source| cifake::Error::Read { path: path.to_owned(), source };
     let too_much = |what, limit: usize| {
         let (path, limit) = (path.to_owned(), limit as u64);
@@ -132,14 +146,19 @@ pub fn conversations(
     Ok(found)
 }
 
+/// What a line of JSON says, pictures apart.
 #[derive(Deserialize)]
-struct Line {
+pub(super) struct Line {
     id: Option<serde_json::Value>,
     #[serde(alias = "conversations")]
     messages: Vec<Said>,
+    system: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Pictures {
     #[serde(alias = "image")]
     images: Option<Names>,
-    system: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,12 +178,23 @@ enum Names {
 
 /// One line as a conversation, or what is wrong with it.
 fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Conversation, String> {
-    let line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let images = match line.images {
+    let unreadable = |error: serde_json::Error| error.to_string();
+    let line: Line = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let pictures: Pictures = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let images = match pictures.images {
         None => Vec::new(),
         Some(Names::One(image)) => vec![image],
         Some(Names::Many(images)) => images,
     };
+    assemble(line, images.into_iter().map(ImageSource::Named).collect(), limits)
+}
+
+/// What `line` and `images` make, or what is wrong with it.
+pub(super) fn assemble(
+    line: Line,
+    images: Vec<ImageSource>,
+    limits: &ConversationLimits,
+) -> Result<Conversation, String> {
     let system = line.system.filter(|text| !text.is_empty());
     let system = system.map(|text| Ok(Turn { speaker: Speaker::System, text }));
     let turns = line.messages.into_iter().map(|said| {
@@ -210,11 +240,12 @@ fn check(conversation: &Conversation, limits: &ConversationLimits) -> Result<(),
     if n_places != images.len() {
         return Err(format!("it has {} pictures and {n_places} times {IMAGE}", images.len()));
     }
-    let inside = |name: &String| {
+    let inside = |source: &ImageSource| {
+        let ImageSource::Named(name) = source else { return true };
         let mut components = Path::new(name).components().peekable();
         components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
     };
-    match images.iter().find(|name| !inside(name)) {
+    match images.iter().find(|source| !inside(source)) {
         Some(_) => Err("the name of a picture leads out of its folder".to_owned()),
         None => Ok(()),
     }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::chat::Chat;
-use super::conversation::Conversation;
+use super::conversation::{Conversation, ImageSource};
 use super::encode::encode;
 use super::pictured::{Illustrated, Image};
 use super::{TrainingError, TuningConfig};
 use crate::Error;
 
 /// `conversations` as examples: their tokens by `chat`, cut to the recipe's length, in which a
-/// picture counts as the tokens of its placeholder; pictures are files below `images`, which must
-/// exist.
+/// picture counts as the tokens of its placeholder; pictures that are named are files below
+/// `images`, which must exist.
 ///
 /// # Errors
 /// Those of [`encode`]; [`TrainingError::NoAnswer`] where the cut leaves no answer;
@@ -29,7 +29,11 @@ pub fn illustrated(
         if encoded.n_targets() == 0 {
             return Err(TrainingError::NoAnswer { example, max_tokens }.into());
         }
-        let image = |name: &String| {
+        let image = |source: &ImageSource| {
+            let name = match source {
+                ImageSource::Named(name) => name,
+                ImageSource::Encoded(bytes) => return Ok(Image::Encoded(bytes.clone())),
+            };
             let path = images.join(name);
             match std::fs::metadata(&path) {
                 Ok(_) => Ok(Image::File(path)),

@@ -31,11 +31,15 @@ mod memory;
 mod optimizer;
 mod pictured;
 mod schedule;
+#[cfg(feature = "parquet")]
+mod table;
 mod tuner;
 
 pub use chat::{Chat, PicturePlace};
 pub use config::{PartRate, TuningConfig};
-pub use conversation::{Conversation, ConversationLimits, IMAGE, Speaker, Turn, conversations};
+pub use conversation::{
+    Conversation, ConversationLimits, ImageSource, Speaker, Turn, conversations,
+};
 pub use encode::{Dialogue, Encoded, encode};
 pub use error::TrainingError;
 pub use examples::illustrated;

@@ -16,6 +16,8 @@ use crate::{Assistant, Error, Linear, Linears};
 pub enum Image {
     /// A file, read when the example's turn comes.
     File(PathBuf),
+    /// The bytes of a file, decoded when the example's turn comes.
+    Encoded(Arc<[u8]>),
     /// Pixels.
     Pixels(Arc<Picture>),
 }
@@ -71,6 +73,7 @@ impl<M> Pupil<M> {
     fn pictures(&self, images: &[Image]) -> Result<Vec<Picture>, Error> {
         let read = |image: &Image| match image {
             Image::File(path) => Ok(self.reader.read(path)?),
+            Image::Encoded(bytes) => Ok(self.reader.decode(bytes)?),
             Image::Pixels(picture) => Ok(Picture::clone(picture)),
         };
         images.iter().map(read).collect()
@@ -95,6 +98,7 @@ impl<M: Pictured> Learner for Pupil<M> {
         for image in &example.images {
             match image {
                 Image::File(path) => update(path.as_os_str().as_encoded_bytes()),
+                Image::Encoded(bytes) => update(bytes),
                 Image::Pixels(picture) => update(picture.pixels()),
             }
             update(&[0]);

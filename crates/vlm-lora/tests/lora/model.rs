@@ -27,10 +27,15 @@ pub(crate) fn load(name: &str, device: &Device) -> Decoder {
 
 /// A decoder of two layers with random weights.
 pub(crate) fn random(storage: Storage, device: &Device) -> Decoder {
+    let mut weights = Random::new(5, storage, device);
+    Decoder::new(&mut weights, &shape(), &DecoderNames::default()).expect("it has every weight")
+}
+
+/// That of [`random`]'s decoder.
+pub(crate) fn shape() -> TextConfig {
     let mut config = TextConfig::llama(40, [32, 64], 2, [4, 2]);
     config.qkv_bias = true;
-    let mut weights = Random::new(5, storage, device);
-    Decoder::new(&mut weights, &config, &DecoderNames::default()).expect("it has every weight")
+    config
 }
 
 /// The scores of every next token, `[batch, tokens, vocab]`, for sequences of one length.

@@ -52,17 +52,16 @@ impl Linears for Small {
 
 impl Pictured for Small {
     fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        let prompt = match self {
+        match self {
             Self::Qwen2Vl(model) => {
                 let processor = Qwen2VlProcessor::default();
-                model.prompt(tokens, &processor.process(pictures, Enlargement::Off)?)?
+                model.prompt(tokens, &processor.process(pictures, Enlargement::Off)?)
             }
             Self::McLlava(model, processor) => {
                 let crops = pictures.iter().map(|p| processor.process(p, Enlargement::Off));
-                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
+                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)
             }
-        };
-        Ok(Prompt::new(prompt.embeddings, prompt.positions, prompt.tokens))
+        }
     }
 
     fn decoder(&self) -> &Decoder {

@@ -19,6 +19,7 @@ use super::model::{limits, random};
 const IMAGE_TOKEN: u32 = 39;
 
 /// Sees the mean colour of each quarter.
+#[derive(Debug)]
 struct Quarters;
 
 impl VisionTower for Quarters {
@@ -29,16 +30,20 @@ impl VisionTower for Quarters {
         means.swap_dims(1, 2)
     }
 
+    fn n_channels(&self) -> usize {
+        3
+    }
+
     fn image_size(&self) -> [usize; 2] {
         [4, 6]
     }
 }
 
-fn model(device: &Device) -> Pupil<Seeing<Quarters>> {
+fn model(device: &Device) -> Pupil<Seeing> {
     let mut parameters = Random::new(3, Storage::F32, device);
     let decoder = random(Storage::F32, device);
     let prefix = Prefix::new(&mut parameters, 3, decoder, IMAGE_TOKEN).expect("it is drawn");
-    Pupil::new(Seeing { tower: Quarters, prefix })
+    Pupil::new(Seeing { tower: Arc::new(Quarters), prefix })
 }
 
 fn picture(shade: u8) -> Arc<Picture> {
@@ -54,7 +59,7 @@ fn example(shade: u8, answer: u32) -> Illustrated {
     Illustrated { encoded, images: vec![Image::Pixels(picture(shade))] }
 }
 
-fn answer(model: &Pupil<Seeing<Quarters>>, shade: u8) -> u32 {
+fn answer(model: &Pupil<Seeing>, shade: u8) -> u32 {
     let model = &model.model;
     let prompt = model.prompt(&[5, IMAGE_TOKEN, 6, 7], &[picture(shade).as_ref().clone()]);
     let prompt = prompt.expect("one place and one picture");

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use testkit::{Fixture, assert_close};
 use vlm_lora::lora::{Adapter, LoraConfig, Modules, WEIGHTS_FILE, activate};
 use vlm_lora::training::{Encoded, Event, TRAINED, TrainingError, Tuner, TuningConfig};
-use vlm_lora::{Decoder, Error, Storage};
+use vlm_lora::{Decoder, DecoderNames, Error, Matrix, Parameters, Random, Storage};
 
-use super::model::{all_linear, fixture, limits, load, logits, random, weights};
+use super::model::{all_linear, fixture, limits, load, logits, random, shape, weights};
 
 /// Both sides round to f32 on the way to a gradient and back.
 const LIMIT: f32 = 1e-4;
@@ -136,13 +136,74 @@ fn one_step_is_that_of_pytorch_on_ndarray() {
     assert_step_of_pytorch(&Device::ndarray());
 }
 
+/// One step of an adapter: on flex and ndarray in every test run, on wgpu or cuda with the feature of
+/// that name.
 #[cfg(feature = "ndarray")]
 #[test]
-#[allow(deprecated)] // burn keeps the backend; it is the second opinion here
-fn one_step_on_flex_is_one_step_on_ndarray() {
+fn same_numbers_on_every_device() {
     let config = TuningConfig { epochs: 1, batch_size: 6, warmup: 0.0, ..config() };
-    let [flex, ndarray] = [Device::flex(), Device::ndarray()].map(|device| run(&config, &device).0);
-    assert_equal(&flex, &ndarray, LIMIT, "flex and ndarray");
+    let (flex, losses) = run(&config, &Device::flex());
+    let others: Vec<_> =
+        cifake::device::compiled().into_iter().filter(|&name| name != "flex").collect();
+    assert!(others.contains(&"ndarray"), "tests are built with a second backend");
+    for name in others {
+        let device = cifake::device::parse(name).expect("it is compiled in");
+        let (ours, found) = run(&config, &device);
+        assert_equal(&ours, &flex, LIMIT, name);
+        assert!((found[0] - losses[0]).abs() < 1e-5, "{name}: loss {found:?}, not {losses:?}");
+    }
+}
+
+/// Random weights in a storage, unpacked again.
+struct Unpacked(Random);
+
+impl Parameters for Unpacked {
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix, Error> {
+        Ok(Matrix::F32(self.0.matrix(name, shape)?.to_tensor()))
+    }
+
+    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Tensor<1>, Error> {
+        self.0.values(name, shape)
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    fn device(&self) -> &Device {
+        self.0.device()
+    }
+}
+
+/// QLoRA: gradients through reduced weights are those through the numbers that they stand for.
+#[test]
+fn a_step_on_reduced_weights_is_a_step_on_their_numbers() {
+    let device = Device::flex();
+    // So large an epsilon makes AdamW's first step proportional to the gradient.
+    let config = TuningConfig {
+        lora: all_linear(2),
+        epochs: 1,
+        batch_size: 6,
+        warmup: 0.0,
+        weight_decay: 0.0,
+        epsilon: 1.0,
+        ..config()
+    };
+    let step = |model: &mut Decoder| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        tune(model, &config, folder.path(), &device, None);
+        Fixture::load(folder.path().join("adapter").join(WEIGHTS_FILE))
+    };
+    for (storage, limit) in
+        [(Storage::F16, 2e-3), (Storage::Bf16, 2e-2), (Storage::Int8, 0.05), (Storage::Int4, 0.05)]
+    {
+        let mut unpacked = Unpacked(Random::new(5, storage, &device));
+        let names = DecoderNames::default();
+        let theirs = Decoder::new(&mut unpacked, &shape(), &names).expect("it has every weight");
+        let (ours, theirs) = (step(&mut random(storage, &device)), step(&mut theirs.clone()));
+        // The kernels of reduced weights round their input.
+        assert_equal(&ours, &theirs, limit, &format!("{storage:?}"));
+    }
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde_json::json;
 use vlm_lora::generate::Generation;
 use vlm_lora::image::{Enlargement, Interpolation};
-use vlm_lora::{Assistant, Error};
+use vlm_lora::models::VisionTower;
+use vlm_lora::training::{Chat, PicturePlace};
+use vlm_lora::{Assistant, Error, Message, Random, Storage};
 
 use crate::fixture::{path, picture};
 
@@ -90,4 +93,54 @@ fn mc_llava_sees_crops_of_pictures_above_576_alone() {
     let other = self::folder("mc_llava_a", "<image>", "{}");
     let refused = open(other.path()).ask("w1", &[picture(32, 32)]);
     assert!(matches!(refused, Err(Error::PictureFormat { found: 384, expected: 42, .. })));
+}
+
+/// Sees the mean colour of each half.
+#[derive(Debug)]
+struct Halves;
+
+impl VisionTower for Halves {
+    fn features(&self, images: Tensor<4>) -> Tensor<3> {
+        let [batch, channels, height, width] = images.dims();
+        let halves = images.reshape([batch, channels, 2, height / 2 * width]);
+        halves.mean_dim(3).reshape([batch, channels, 2]).swap_dims(1, 2)
+    }
+
+    fn n_channels(&self) -> usize {
+        3
+    }
+
+    fn image_size(&self) -> [usize; 2] {
+        [8, 8]
+    }
+}
+
+#[test]
+fn a_model_of_text_sees_through_a_tower() {
+    let folder = folder("../text/llama_a", "<picture>", "{}");
+    let device = Device::flex();
+    let seeing = |token| {
+        let mut projector = Random::new(1, Storage::F32, &device);
+        open(folder.path()).with_tower(Arc::new(Halves), &mut projector, token)
+    };
+    let blind = open(folder.path());
+    let refused = blind.ask("w1 w2", &[picture(32, 32)]);
+    assert!(matches!(refused, Err(Error::Setting { setting: "pictures", .. })));
+    let assistant = seeing("<picture>").expect("it is a token");
+    assert_eq!((blind.sees_pictures(), assistant.sees_pictures()), (false, true));
+    let (text, _) = answer(&assistant, "w1 w2", 0);
+    assert_eq!(answer(&blind, "w1 w2", 0).0, text);
+    assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
+    assert_eq!(answer(&assistant, "w1 w2", 3), (text + 6, 4));
+    // What was trained and what is asked is one text.
+    let chat = Chat::of(&assistant).expect("it has a template");
+    assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
+    let asked = Message::illustrated("user", "<image>w1 <image>w2");
+    let prompt = assistant.converse(&[asked], &[picture(32, 32), picture(8, 8)]);
+    assert_eq!(prompt.expect("two places").len(), text + 4);
+    let refused = seeing("<another>");
+    assert!(matches!(refused, Err(Error::Setting { setting: "image_token", .. })));
+    let mut projector = Random::new(1, Storage::F32, &device);
+    let twice = assistant.with_tower(Arc::new(Halves), &mut projector, "<picture>");
+    assert!(matches!(twice, Err(Error::Setting { setting: "tower", .. })));
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use testkit::{Fixture, assert_close};
 use vlm_lora::Positions;
 use vlm_lora::generate::Generation;
-use vlm_lora::models::Prompt;
 use vlm_lora::text::Decoder;
 
 /// Both sides round to f32 after sums of up to 1,176 products; a wrong formula leaves 1e-2 and more.
@@ -70,11 +69,9 @@ pub(crate) fn assert_layers(
 
 /// The `n` tokens that greedy generation adds to `prompt`.
 pub(crate) fn greedy(decoder: &Decoder, prompt: &Prompt, n: usize) -> Vec<u32> {
-    let Prompt { tokens, embeddings, positions } = prompt.clone();
-    let prompt = vlm_lora::generate::Prompt::new(embeddings, positions, tokens);
     let go_on = &mut |_, _| ControlFlow::Continue(());
     let mut answers = Generation::greedy(n, vec![])
-        .run(decoder, &[prompt], None, go_on)
+        .run(decoder, std::slice::from_ref(prompt), None, go_on)
         .expect("the settings are in bounds");
     answers.remove(0).tokens
 }

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use serde_json::Value;
 use testkit::{assert_close, relative_difference};
+use vlm_lora::generate::Prompt;
 use vlm_lora::image::{Enlargement, Patches, PreprocessorConfig, Qwen2VlProcessor};
 use vlm_lora::lora::{Adapter, AdapterLimits, LoraConfig, Modules, adapters};
 use vlm_lora::models::Qwen2Vl;
@@ -38,9 +39,9 @@ fn assert_stages(device: &Device) {
         });
         assert_eq!(seen, model.config().vision.depth + 2);
         let prompt = model.prompt(&numbers(&case["prompt"]), &patches).expect("a place each");
-        assert_eq!(prompt.tokens, numbers(&case["tokens"]), "{name}");
-        assert_eq!(prompt.positions.values(), numbers(&case["positions"]), "{name}");
-        assert_layers(model.decoder(), &prompt.embeddings, &prompt.positions, &golden, name);
+        assert_eq!(prompt.tokens(), numbers(&case["tokens"]), "{name}");
+        assert_eq!(prompt.positions().values(), numbers(&case["positions"]), "{name}");
+        assert_layers(model.decoder(), prompt.embeddings(), prompt.positions(), &golden, name);
     }
 }
 
@@ -95,8 +96,9 @@ fn gradients_reach_the_pictures_part_of_the_prompt() {
     });
     assert_eq!(n_linears, 4 * model.config().vision.depth + 2);
     let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
-    let embeddings = prompt.embeddings.clone().detach().require_grad();
-    let tracked = vlm_lora::models::Prompt { embeddings: embeddings.clone(), ..prompt };
+    let embeddings = prompt.embeddings().clone().detach().require_grad();
+    let (positions, tokens) = (prompt.positions().clone(), prompt.tokens().to_vec());
+    let tracked = Prompt::new(embeddings.clone(), positions, tokens);
     let grads = model.logits(&tracked).sum().backward();
     assert!(embeddings.grad(&grads).expect("tracked").abs().sum().into_scalar::<f32>() > 0.0);
 }

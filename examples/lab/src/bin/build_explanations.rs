@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Class, tensor_from_rgb8};
+use cifake::{Class, Label, tensor_from_rgb8};
 use clap::Parser;
 use explain::{ExplanationSet, Origin, Rules, Subject, prompt};
 use gradcam::Method;
 use lab::draw::DrawArgs;
-use lab::explained::{shown, write_table};
+use lab::explained::write_table;
 use lab::explainer::ExplainerArgs;
 use lab::maps::{CamArgs, method_named};
 use lab::{detector, exit_code, progress_bar};
@@ -23,6 +23,8 @@ use lab::{detector, exit_code, progress_bar};
 #[derive(Parser)]
 #[command(after_help = "Examples:
   build_explanations --data ../shared/datasets/cifake --split train --limit 2000 --out explained
+  build_explanations --data ../shared/datasets/cifake --split train --limit 8000 --named-only \
+    --question 'What gives this picture away?' --out short
   build_explanations --data my/folder --out explained --parquet explained.parquet --json
   GEMINI_API_KEY=... build_explanations --explainer gemini --data my/folder --out gemini
 
@@ -43,6 +45,12 @@ struct Args {
     /// clean, static-robust or robust, or a weight file.
     #[arg(long, default_value = "clean")]
     model: PathBuf,
+    /// The question of every conversation [default: all rules and all names].
+    #[arg(long, value_name = "TEXT")]
+    question: Option<String>,
+    /// Leave out pictures of which no artifact is named, REAL ones among them.
+    #[arg(long)]
+    named_only: bool,
     /// Write the whole set here as one table, too.
     #[arg(long, value_name = "FILE.parquet")]
     parquet: Option<PathBuf>,
@@ -65,7 +73,7 @@ fn run(args: &Args) -> Result<usize> {
         explainer: explainer.name().to_owned(),
         detector: detector.model_name().to_owned(),
         method: args.method.as_str().to_owned(),
-        prompt: prompt(&Rules::default()),
+        prompt: args.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
     };
     let mut set = ExplanationSet::open(folder, origin)?;
     let (cam, n_before) = (args.cam.cam(args.method), set.len());
@@ -74,7 +82,7 @@ fn run(args: &Args) -> Result<usize> {
     bar.set_length(drawn.pictures.len() as u64);
     for (picture, sample) in drawn.pictures.iter().zip(&drawn.samples) {
         bar.inc(1);
-        if set.holds(picture) {
+        if set.holds(picture) || (args.named_only && sample.label == Label::Real) {
             continue;
         }
         let verdict = detector.detect(picture.clone())?;
@@ -88,7 +96,8 @@ fn run(args: &Args) -> Result<usize> {
         let class = class.map(Class::as_str);
         let subject = Subject { picture, map: &map, label, p_fake, class };
         match explainer.explain(&subject) {
-            Ok(found) => set.add(&sample.id, &subject, &shown(picture, &map)?, &found)?,
+            Ok(found) if args.named_only && found.findings.is_empty() => {}
+            Ok(found) => set.add(&sample.id, &subject, &found)?,
             Err(error) => {
                 n_failed += 1;
                 bar.suspend(|| eprintln!("{}: {:#}", sample.id, anyhow::Error::from(error)));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use language::{Answer, SamplingArgs, artifact_list, exit_code, storage_named, tiny};
+use language::{Answer, SamplingArgs, TowerArgs, artifact_list, exit_code, storage_named, tiny};
 use vlm_lora::generate::Constraint;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::{Assistant, Storage};
@@ -23,6 +23,8 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
   describe --model Qwen2-VL-2B-Instruct --image photo.png --image heatmap.png --constrained \\
     --storage int8 --prompt 'What gives this picture away as generated?'
   describe --model SmolLM2-135M-Instruct.Q4_1.gguf --greedy --prompt 'What is the capital of France?'
+  describe --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean --adapter runs/finetune/best \
+    --image fake.png --image heatmap.png --constrained --prompt 'What gives this picture away?'
 
 DIR is a folder as Hugging Face publishes it (config.json, safetensors with or without an index,
 tokenizer.json, preprocessor_config.json) of Qwen2-VL, MC-LLaVA, Llama, Qwen2 or Phi, or a llama.cpp file.
@@ -41,6 +43,8 @@ struct Args {
     /// The question.
     #[arg(long, value_name = "TEXT", required_unless_present = "smoke")]
     prompt: Option<String>,
+    #[command(flatten)]
+    tower: TowerArgs,
     /// Folder of a LoRA adapter as PEFT saves it.
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
@@ -88,7 +92,8 @@ fn run(mut args: Args) -> Result<usize> {
     let model = args.model.as_deref().context("--model is required")?;
     let prompt = args.prompt.as_deref().context("--prompt is required")?;
     let device = cifake::device::parse(&args.device)?;
-    let mut assistant = Assistant::open(model, args.storage, &device)?;
+    let assistant = Assistant::open(model, args.storage, &device)?;
+    let mut assistant = args.tower.before(assistant, &device)?;
     if let Some(adapter) = &args.adapter {
         let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
         adapter.attach(&mut assistant, "adapter", &device, &AdapterLimits::default())?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use explain::{Inquiry, Provenance, Report, html_page};
+use explain::{Combined, EvidenceExplainer, Explainer, Inquiry, Provenance, Report, html_page};
 use gradcam::{Cam, Method};
 use language::{VoiceArgs, exit_code, tiny};
 use tinyvit::Detector;
@@ -34,6 +34,9 @@ struct Args {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     voices: VoiceArgs,
+    /// Leave the measurements out.
+    #[arg(long)]
+    no_evidence: bool,
     /// Detector: clean or robust (trained against attacks), or a weight file.
     #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
     weights: PathBuf,
@@ -70,7 +73,12 @@ fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples.join("fake-cat-1.jpg")];
     }
     let device = cifake::device::parse(&args.device)?;
-    let explainer = args.voices.explainer(&device)?;
+    let mut voices: Vec<Box<dyn Explainer>> = Vec::new();
+    if !args.no_evidence {
+        voices.push(Box::new(EvidenceExplainer::embedded()));
+    }
+    voices.extend(args.voices.voices(None, &device)?);
+    let explainer = Combined::new(voices);
     let detector = Detector::named(&args.weights)?.on(&device);
     let cam = Cam::new(Method::default());
     let inquiry =

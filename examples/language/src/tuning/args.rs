@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vlm_lora::Storage;
 
-use crate::storage_named;
+use crate::{TowerArgs, storage_named};
 
 /// What a fine-tuning run takes.
 #[derive(Debug, clap::Args)]
@@ -12,11 +12,11 @@ pub struct TuneArgs {
     /// Folder of the model as Hugging Face publishes it, or a llama.cpp file.
     #[arg(long, required_unless_present = "smoke")]
     pub(super) model: Option<PathBuf>,
-    /// JSONL file of conversations.
-    #[arg(long, required_unless_present = "smoke")]
-    pub(super) data: Option<PathBuf>,
-    /// Folder of the pictures [default: that of the data].
-    #[arg(long)]
+    /// JSONL or parquet file of conversations; may be given several times.
+    #[arg(long, value_name = "FILE", required_unless_present = "smoke")]
+    pub(super) data: Vec<PathBuf>,
+    /// Folder of the pictures [default: that of each file].
+    #[arg(long, value_name = "DIR")]
     pub(super) images: Option<PathBuf>,
     /// Folder of the run.
     #[arg(long, default_value = "runs/finetune")]
@@ -27,20 +27,18 @@ pub struct TuneArgs {
     /// Adapter to begin with instead of a new one; its configuration takes the place of the recipe's.
     #[arg(long)]
     pub(super) adapter: Option<PathBuf>,
-    /// Share of the conversations, the last ones, that are held out.
+    /// Share of the conversations, the last ones of each file, that are held out.
     #[arg(long, default_value_t = 0.0)]
     pub(super) held_out: f64,
     /// How the frozen weights are kept: f32, f16, bf16, int8 or int4 [default: f32, or as the llama.cpp
     /// file has them].
     #[arg(long, value_parser = storage_named)]
     pub(super) storage: Option<Storage>,
-    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
-    /// that is trained whole.
-    #[arg(long, value_name = "WEIGHTS")]
-    pub(super) tower: Option<PathBuf>,
-    /// With --tower: the token that stands for a picture.
-    #[arg(long, value_name = "TOKEN", default_value = "<filename>")]
-    pub(super) image_token: String,
+    #[command(flatten)]
+    pub(super) tower: TowerArgs,
+    /// Draw the loss over the steps here, and the held-out loss.
+    #[arg(long, value_name = "FILE.png")]
+    pub(super) curve: Option<PathBuf>,
     /// Enlarges pictures whose shorter side is smaller to this many pixels.
     #[arg(long, value_name = "PIXELS")]
     pub(super) upscale: Option<u32>,

@@ -2,8 +2,8 @@
 
 mod args;
 mod choice;
+mod curve;
 mod smoke;
-mod tower;
 mod watch;
 
 use std::io::{self, Write};
@@ -16,14 +16,14 @@ use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Prefix;
 use vlm_lora::training::{
-    Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pictured, Pupil, Tuner,
+    Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pupil, Tuner, TuningConfig,
     conversations, illustrated,
 };
 
 pub use args::TuneArgs;
 
 use choice::recipe;
-use tower::with_tower;
+use curve::draw_losses;
 use watch::watch;
 
 /// Trains as `args` say.
@@ -40,32 +40,40 @@ pub fn tune(args: TuneArgs) -> anyhow::Result<usize> {
 fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let model = args.model.as_deref().context("--model is required")?;
     let device = device::parse(&args.device)?;
-    let mut assistant = Assistant::open(model, args.storage, &device)?;
-    if let Some(tower) = &args.tower {
-        let (model, chat) = with_tower(&assistant, tower, &args.image_token, &device)?;
-        return train(args, model, &chat, &device);
-    }
+    let assistant = Assistant::open(model, args.storage, &device)?;
+    let mut assistant = args.tower.before(assistant, &device)?;
     if let Some(shorter_side) = args.upscale {
         let interpolation = Interpolation::Bicubic;
         let upscaled = Enlargement::Upscaled { shorter_side, interpolation };
         assistant = assistant.with_enlargement(upscaled);
     }
-    let chat = Chat::of(&assistant)?;
-    train(args, assistant, &chat, &device)
+    train(args, assistant, &device)
 }
 
-fn train<M: Pictured>(
+/// The conversations of `args` to train on and those to hold out.
+fn examples(
     args: &TuneArgs,
-    model: M,
     chat: &Chat,
-    device: &Device,
-) -> anyhow::Result<()> {
-    let data = args.data.as_deref().context("--data is required")?;
+    config: &TuningConfig,
+) -> anyhow::Result<[Vec<Illustrated>; 2]> {
+    let mut sets = [Vec::new(), Vec::new()];
+    for data in &args.data {
+        let said = conversations(data, &ConversationLimits::default())?;
+        let images = args.images.as_deref().or(data.parent()).context("--images is required")?;
+        let mut examples = illustrated(&said, chat, images, config)?;
+        let n_train = ((1.0 - args.held_out) * said.len() as f64).ceil() as usize;
+        sets[1].extend(examples.split_off(n_train));
+        sets[0].extend(examples);
+    }
+    Ok(sets)
+}
+
+fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<()> {
     ensure!((0.0..1.0).contains(&args.held_out), "--held-out is a share, at least 0 and below 1");
     let mut config = recipe(&args.recipe)?;
     config.epochs = args.epochs.unwrap_or(config.epochs);
     config.seed = args.seed.unwrap_or(config.seed);
-    if args.tower.is_some() {
+    if args.tower.is_given() {
         config.lora.modules_to_save = Some(vec![Prefix::PROJECTOR.to_owned()]);
     }
     let start = args.adapter.as_deref().map(|path| Adapter::open(path, &AdapterLimits::default()));
@@ -73,10 +81,7 @@ fn train<M: Pictured>(
     if let Some(adapter) = &start {
         config.lora = adapter.config().clone();
     }
-    let said = conversations(data, &ConversationLimits::default())?;
-    let images = args.images.as_deref().or(data.parent()).context("--images is required")?;
-    let mut train: Vec<Illustrated> = illustrated(&said, chat, images, &config)?;
-    let held_out = train.split_off(((1.0 - args.held_out) * said.len() as f64).ceil() as usize);
+    let [train, held_out] = examples(args, &Chat::of(&model)?, &config)?;
     let text = model.decoder().config().clone();
     let mut model = Pupil::new(model);
     let base = MemoryEstimate::frozen(&mut model, &text);
@@ -91,6 +96,9 @@ fn train<M: Pictured>(
     eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
     let mut tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
     let outcome = watch(&mut tuner, args.json)?;
+    if let Some(file) = &args.curve {
+        draw_losses(tuner.history(), file)?;
+    }
     let said = if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() };
     Ok(writeln!(io::stdout(), "{said}")?)
 }

@@ -21,7 +21,7 @@ pub(super) fn args(args: TuneArgs, folder: &Path) -> anyhow::Result<TuneArgs> {
     crate::tiny::write_model(folder)?;
     Ok(TuneArgs {
         model: Some(folder.to_owned()),
-        data: Some(data),
+        data: vec![data],
         out,
         recipe: recipe.to_string_lossy().into_owned(),
         held_out: 0.34,

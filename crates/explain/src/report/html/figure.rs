@@ -7,7 +7,8 @@ use gradcam::REGIONS;
 use super::data_url::DataUrl;
 use super::escape::Escaped;
 use super::length;
-use crate::report::{OPACITY, Report};
+use crate::explanation::OPACITY;
+use crate::report::Report;
 
 /// Steps in which the legend shows the colours of the map.
 const N_STEPS: usize = 8;

@@ -12,7 +12,8 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::Qwen2VlConfig;
 
-use super::{Prompt, merged, read_config};
+use super::{merged, read_config};
+use crate::generate::Prompt;
 use crate::image::Patches;
 use crate::text::{Decoder, DecoderNames};
 use crate::vision::Qwen2VlVision;
@@ -88,11 +89,11 @@ impl Qwen2Vl {
         let grids = &patches.grids;
         self.check(patches)?;
         let tokens = self.config.expanded(tokens, grids)?;
-        let positions = self.config.positions(&tokens, grids)?;
         let pictures = (!grids.is_empty()).then(|| self.visual.forward(patches));
         let is_picture = |token| token == self.config.image_token;
         let embeddings = merged(&self.decoder, &tokens, is_picture, pictures)?;
-        Ok(Prompt { tokens, embeddings, positions })
+        let positions = self.config.positions(&tokens, grids)?;
+        Ok(Prompt::new(embeddings, positions, tokens))
     }
 
     /// Fails where the processor had other sizes of patches or blocks than the tower.

@@ -1,0 +1,176 @@
+//! Conversations with pictures in a parquet file, as Hugging Face stores them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cifake::ParquetRows;
+use parquet::record::{Field, Row};
+use serde_json::{Map, Value, json};
+
+use super::conversation::{Conversation, ConversationLimits, ImageSource, Line, assemble};
+use super::error::TrainingError;
+
+/// The most that the columns of a file may hold: its pictures are kept in memory.
+const MAX_BYTES: u64 = 2 << 30;
+/// Columns that are read.
+const COLUMNS: [&str; 9] =
+    ["id", "conversations", "messages", "system", "question", "answer", "images", "image", "map"];
+
+/// The conversations in the rows of the file at `path`: columns as the fields of a line of JSON, or
+/// `question` and `answer`; pictures are encoded in `image`, alone or in a list `images`, and in `map`.
+pub(super) fn conversations(
+    path: &Path,
+    limits: &ConversationLimits,
+) -> Result<Vec<Conversation>, TrainingError> {
+    let too_much = |what, limit: u64| {
+        let path = path.to_owned();
+        TrainingError::TooMuch { path, what, limit }
+    };
+    let rows = ParquetRows::open(path)?;
+    if rows.claimed_bytes() > MAX_BYTES {
+        return Err(too_much("bytes", MAX_BYTES));
+    }
+    let (mut found, mut refused, mut is_full) = (Vec::new(), None, false);
+    rows.for_each(&COLUMNS, &mut |number, row| {
+        if refused.is_some() || is_full {
+            return Ok(());
+        }
+        is_full = found.len() == limits.max_conversations;
+        match conversation(row, limits) {
+            Ok(conversation) => found.push(conversation),
+            Err(reason) => refused = Some((number + 1, reason)),
+        }
+        Ok(())
+    })?;
+    match refused {
+        Some((line, reason)) => {
+            Err(TrainingError::Conversation { path: path.to_owned(), line, reason })
+        }
+        None if is_full => Err(too_much("conversations", limits.max_conversations as u64)),
+        None => Ok(found),
+    }
+}
+
+fn conversation(row: Row, limits: &ConversationLimits) -> Result<Conversation, String> {
+    let (mut fields, mut images) = (Map::new(), [Vec::new(), Vec::new()]);
+    for (name, field) in row.into_columns() {
+        match name.as_str() {
+            "images" | "image" => sources(field, &mut images[0]),
+            "map" => sources(field, &mut images[1]),
+            _ => _ = fields.insert(name, value(field)),
+        }
+    }
+    if let (Some(question), Some(answer)) = (fields.remove("question"), fields.remove("answer")) {
+        let turn = |role, content: Value| json!({"role": role, "content": content});
+        let turns = json!([turn("user", question), turn("assistant", answer)]);
+        fields.insert("messages".to_owned(), turns);
+    }
+    fields.retain(|_, value| !value.is_null());
+    let line: Line =
+        serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
+    assemble(line, images.concat(), limits)
+}
+
+/// The pictures in `field`, in order.
+fn sources(field: Field, found: &mut Vec<ImageSource>) {
+    match field {
+        Field::Str(name) => found.push(ImageSource::Named(name)),
+        Field::Bytes(bytes) => found.push(ImageSource::Encoded(Arc::from(bytes.data()))),
+        Field::ListInternal(list) => {
+            list.elements().iter().for_each(|field| sources(field.clone(), found));
+        }
+        Field::Group(row) => {
+            let fields: Vec<(String, Field)> = row.into_columns();
+            let of =
+                |wanted| fields.iter().find(|(name, _)| name == wanted).map(|(_, f)| f.clone());
+            match (of("bytes"), of("path")) {
+                (Some(bytes @ Field::Bytes(_)), _) => sources(bytes, found),
+                (_, Some(path @ Field::Str(_))) => sources(path, found),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `field` as JSON; bytes and numbers that JSON has no form for are null.
+fn value(field: Field) -> Value {
+    match field {
+        Field::Str(text) => text.into(),
+        Field::Bool(truth) => truth.into(),
+        Field::Int(number) => number.into(),
+        Field::Long(number) => number.into(),
+        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
+        Field::Group(row) => {
+            row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
+        }
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cifake::{Label, ParquetColumn, ParquetFile};
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+    use crate::training::conversations;
+
+    #[test]
+    fn question_and_answer_become_two_turns_with_both_pictures() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.parquet");
+        let text = |text: &str| ParquetColumn::Text(vec![text.to_owned()]);
+        let table = ParquetFile {
+            pictures: vec![vec![1, 2]],
+            names: vec!["a.png".to_owned()],
+            labels: vec![Label::Fake],
+            columns: vec![
+                ("question".to_owned(), text("<image>\n<image>\nWhat?")),
+                ("answer".to_owned(), text("That.")),
+                ("map".to_owned(), ParquetColumn::Pictures(vec![vec![3]])),
+            ],
+        };
+        table.write(&path).expect("the folder is writable");
+        let read = conversations(&path, &ConversationLimits::default()).expect("one row");
+        let texts: Vec<&str> = read[0].turns.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!(texts, ["<image>\n<image>\nWhat?", "That."]);
+        let encoded = |bytes: &[u8]| ImageSource::Encoded(Arc::from(bytes));
+        assert_eq!(read[0].images, [encoded(&[1, 2]), encoded(&[3])]);
+        let none = ConversationLimits { max_conversations: 0, ..ConversationLimits::default() };
+        let refused = conversations(&path, &none);
+        assert!(matches!(refused, Err(TrainingError::TooMuch { .. })), "{refused:?}");
+        std::fs::write(&path, b"PAR1nonsensePAR1").expect("the folder is writable");
+        let refused = conversations(&path, &ConversationLimits::default());
+        assert!(matches!(refused, Err(TrainingError::File(cifake::Error::Parquet { .. }))));
+    }
+
+    /// As LLaVA's data stand on the hub: a list of turns a row.
+    #[test]
+    fn lists_of_turns_are_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.parquet");
+        let schema = "message schema { required group conversations (LIST) { repeated group list {
+            required group element { required binary from (UTF8); required binary value (UTF8); } } } }";
+        let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), schema, properties).expect("in memory");
+        let mut group = writer.next_row_group().expect("in memory");
+        for texts in [["human", "gpt"], ["What?", "That."]] {
+            let texts = texts.map(ByteArray::from);
+            let mut column = group.next_column().expect("in memory").expect("two columns");
+            let batch = column.typed::<ByteArrayType>();
+            batch.write_batch(&texts, Some(&[1, 1]), Some(&[0, 1])).expect("in memory");
+            column.close().expect("in memory");
+        }
+        group.close().expect("in memory");
+        std::fs::write(&path, writer.into_inner().expect("in memory")).expect("it is writable");
+        let read = conversations(&path, &ConversationLimits::default()).expect("one row");
+        let texts: Vec<&str> = read[0].turns.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!((texts, read[0].images.len()), (vec!["What?", "That."], 0));
+    }
+}

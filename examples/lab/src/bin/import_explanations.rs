@@ -1,0 +1,144 @@
+//! Makes a set of explained pictures from answers that somebody else gave.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use cifake::{Label, tensor_from_rgb8};
+use clap::Parser;
+use explain::{ContestAnswers, ExplanationSet, MAX_FINDINGS, Origin, Rules, Subject, prompt};
+use gradcam::Method;
+use lab::maps::{CamArgs, method_named};
+use lab::{detector, exit_code, progress_bar};
+
+/// Longest file of answers that is read.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Writes answers about pictures as question and answer, in the form of LLaVA and ShareGPT, with each
+/// picture and our map over it, as build_explanations does: to train language models on. Listed
+/// artifacts are kept, the first 7 of a picture; pictures without any are left out. An import that was
+/// broken off goes on.
+#[derive(Parser)]
+#[command(
+    after_help = "The pictures are named by their index, such as 17.png; the answers have the form
+  [{\"index\": 17, \"explanation\": {\"Artifact name\": \"text\"}}, ...]
+
+Example:
+  import_explanations --images contest/images --out explained/team contest/explanations/team.json
+
+Exit status: 0 if every picture was found, 1 if some were not, 2 if nothing could be done."
+)]
+struct Args {
+    /// The answers.
+    #[arg(required_unless_present = "smoke")]
+    answers: Option<PathBuf>,
+    /// Folder of the pictures.
+    #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
+    images: Option<PathBuf>,
+    /// Folder of the set.
+    #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    /// The question of every conversation [default: all rules and all names].
+    #[arg(long, value_name = "TEXT")]
+    question: Option<String>,
+    /// Method of the maps.
+    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    method: Method,
+    #[command(flatten)]
+    cam: CamArgs,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean")]
+    model: PathBuf,
+    /// A JSON summary instead of a sentence.
+    #[arg(long)]
+    json: bool,
+    /// Import an answer about a committed sample.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()))
+}
+
+/// Returns how many pictures were not found.
+fn run(mut args: Args) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    if args.smoke {
+        smoke(&mut args, temporary.path())?;
+    }
+    let file = args.answers.as_deref().context("the answers are required")?;
+    let images = args.images.as_deref().context("--images is required")?;
+    let folder = args.out.as_deref().context("--out is required")?;
+    let answers = ContestAnswers::from_json(&cifake::file::read_limited(file, MAX_BYTES)?);
+    let answers = answers.with_context(|| format!("cannot use {}", file.display()))?;
+    let detector = detector(Some(&args.model))?;
+    let origin = Origin {
+        explainer: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        detector: detector.model_name().to_owned(),
+        method: args.method.as_str().to_owned(),
+        prompt: args.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
+    };
+    let mut set = ExplanationSet::open(folder, origin)?;
+    let (cam, (width, height)) = (args.cam.cam(args.method), detector.input_size());
+    let n_before = set.len();
+    let mut n_missing = 0;
+    let bar = progress_bar()?;
+    bar.set_length(answers.explanations.len() as u64);
+    for (index, mut found) in answers.explanations {
+        bar.inc(1);
+        found.findings.truncate(MAX_FINDINGS);
+        if found.findings.is_empty() {
+            continue;
+        }
+        let name = format!("{index}.png");
+        let path = images.join(&name);
+        if !path.is_file() {
+            n_missing += 1;
+            bar.suspend(|| eprintln!("there is no {}", path.display()));
+            continue;
+        }
+        let picture = detector.decoder().read_fitted(&path, width, height)?.picture;
+        if set.holds(&picture) {
+            continue;
+        }
+        let p_fake = detector.detect(picture.clone())?.p_fake;
+        let pixels = tensor_from_rgb8(std::slice::from_ref(&picture), &Device::flex())?;
+        let map = cam.maps(detector.classifier(), &pixels, &[Label::Fake])?.remove(0);
+        let subject =
+            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake, class: None };
+        set.add(&name, &subject, &found)?;
+    }
+    bar.finish_and_clear();
+    let (n, n_new, n_unlisted) =
+        (set.len(), set.len() - n_before, answers.unlisted.values().sum::<usize>());
+    let mut out = io::stdout().lock();
+    if args.json {
+        let summary = serde_json::json!({
+            "folder": folder, "n": n, "n_new": n_new, "n_names": answers.n_names,
+            "n_unlisted": n_unlisted, "n_missing": n_missing,
+        });
+        writeln!(out, "{summary}")?;
+    } else {
+        let names = format!("{} names, {n_unlisted} of them not in the list", answers.n_names);
+        writeln!(out, "{}: {n} pictures, {n_new} of them new; {names}", folder.display())?;
+    }
+    Ok(n_missing)
+}
+
+/// An answer about the one picture of a folder.
+fn smoke(args: &mut Args, folder: &Path) -> Result<()> {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample/fake-cat-1.jpg");
+    let picture = cifake::Decoder::default().read(&sample)?;
+    cifake::file::write_atomic(&folder.join("17.png"), &picture.to_png())?;
+    let answers = folder.join("team.json");
+    let text =
+        r#"[{"index": 17, "explanation": {"Artificial smoothness": "The fur has no grain."}}]"#;
+    cifake::file::write_atomic(&answers, text.as_bytes())?;
+    args.images = Some(folder.to_owned());
+    args.answers = Some(answers);
+    args.out = Some(folder.join("set"));
+    Ok(())
+}

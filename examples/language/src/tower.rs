@@ -1,0 +1,54 @@
+//! A detector's network as the eyes of a model of text.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use cifake::FeatureClassifier;
+use tinyvit::Detector;
+use vlm_lora::models::CutTower;
+use vlm_lora::{Assistant, Random, Storage};
+
+/// Seed of the projector before its training.
+const SEED: u64 = 1;
+
+/// Whose eyes a model of text gets.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TowerArgs {
+    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
+    /// that is trained whole and kept with the adapter.
+    #[arg(long, value_name = "WEIGHTS")]
+    tower: Option<PathBuf>,
+    /// With --tower: the token that stands for a picture.
+    #[arg(long, value_name = "TOKEN", default_value = "<filename>")]
+    image_token: String,
+}
+
+impl TowerArgs {
+    /// Whether there are any.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.tower.is_some()
+    }
+
+    /// `assistant`, if it cannot see and the arguments name a detector, with its network cut at the last
+    /// layer before it.
+    ///
+    /// # Errors
+    ///
+    /// If the detector cannot be read, or the tokenizer lacks the token.
+    pub fn before(&self, assistant: Assistant, device: &Device) -> Result<Assistant> {
+        let Some(weights) = self.tower.as_deref().filter(|_| !assistant.sees_pictures()) else {
+            return Ok(assistant);
+        };
+        let detector = Detector::named(weights)?.on(device);
+        let (width, height) = detector.input_size();
+        let classifier = detector.classifier().clone();
+        let layer = classifier.layers().last().context("a network has layers")?.clone();
+        let image_size = [height as usize, width as usize];
+        let tower = Arc::new(CutTower { classifier, layer, image_size });
+        let mut projector = Random::new(SEED, Storage::F32, device);
+        Ok(assistant.with_tower(tower, &mut projector, &self.image_token)?)
+    }
+}
