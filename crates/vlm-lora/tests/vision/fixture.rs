@@ -8,7 +8,7 @@ use cifake::Picture;
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
 use vlm_lora::Positions;
-use vlm_lora::generate::Generation;
+use vlm_lora::generate::{Generation, Prompt};
 use vlm_lora::text::Decoder;
 
 /// Both sides round to f32 after sums of up to 1,176 products; a wrong formula leaves 1e-2 and more.
