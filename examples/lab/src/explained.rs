@@ -1,10 +1,74 @@
-//! A set of explained pictures as one table.
+//! Sets of explained pictures: how they are opened, and as one table.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cifake::{ParquetColumn, ParquetFile};
-use explain::{ExplanationSet, Record};
+use burn::tensor::Device;
+use cifake::{Label, ParquetColumn, ParquetFile, Picture, tensor_from_rgb8};
+use explain::{ExplanationSet, Origin, Record, Rules, prompt};
+use gradcam::{Cam, HeatMap, Method};
+use tinyvit::Detector;
+
+use crate::maps::{CamArgs, method_named};
+
+/// Which set is written, with which detector and maps.
+#[derive(clap::Args)]
+pub struct SetArgs {
+    /// Folder of the set.
+    #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
+    pub out: Option<PathBuf>,
+    /// The question of every conversation [default: all rules and all names].
+    #[arg(long, value_name = "TEXT")]
+    question: Option<String>,
+    /// Method of the maps.
+    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    method: Method,
+    #[command(flatten)]
+    cam: CamArgs,
+    /// clean, static-robust or robust, or a weight file.
+    #[arg(long, default_value = "clean")]
+    model: PathBuf,
+}
+
+/// A set that grows, and what its pictures are judged by.
+pub struct Explaining {
+    /// The set.
+    pub set: ExplanationSet,
+    /// What judges.
+    pub detector: Detector,
+    cam: Cam,
+}
+
+impl SetArgs {
+    /// Opens the set in `folder`, for what `explainer` says.
+    ///
+    /// # Errors
+    ///
+    /// If there are no such weights, or the folder holds a set of another origin.
+    pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
+        let detector = crate::detector(Some(&self.model))?;
+        let origin = Origin {
+            explainer: explainer.to_owned(),
+            detector: detector.model_name().to_owned(),
+            method: self.method.as_str().to_owned(),
+            prompt: self.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
+        };
+        let set = ExplanationSet::open(folder, origin)?;
+        Ok(Explaining { set, detector, cam: self.cam.cam(self.method) })
+    }
+}
+
+impl Explaining {
+    /// Where the detector looks in `picture` for `label`.
+    ///
+    /// # Errors
+    ///
+    /// If the picture has another size than the detector's.
+    pub fn map(&self, picture: &Picture, label: Label) -> Result<HeatMap> {
+        let images = tensor_from_rgb8(std::slice::from_ref(picture), &Device::flex())?;
+        Ok(self.cam.maps(self.detector.classifier(), &images, &[label])?.remove(0))
+    }
+}
 
 /// Writes the records of `set`, in `folder`, as one parquet file.
 ///
@@ -23,6 +87,7 @@ pub fn write_table(set: &ExplanationSet, folder: &Path, path: &Path) -> Result<(
     let text =
         |of: &dyn Fn(&Record) -> String| ParquetColumn::Text(records.iter().map(of).collect());
     let explanation = |record: &Record| serde_json::json!(record.explanation).to_string();
+    let p_fake = records.iter().map(|record| record.p_fake.into()).collect();
     let table = ParquetFile {
         pictures: pictures(0)?,
         names: records.iter().map(|record| record.id.clone()).collect(),
@@ -33,10 +98,7 @@ pub fn write_table(set: &ExplanationSet, folder: &Path, path: &Path) -> Result<(
             ("answer".to_owned(), text(&|record| record.conversations[1].value.clone())),
             ("explanation".to_owned(), text(&explanation)),
             ("sha256".to_owned(), text(&|record| record.sha256.clone())),
-            (
-                "p_fake".to_owned(),
-                ParquetColumn::Real(records.iter().map(|record| record.p_fake.into()).collect()),
-            ),
+            ("p_fake".to_owned(), ParquetColumn::Real(p_fake)),
         ],
     };
     Ok(table.write(path)?)

@@ -1,8 +1,10 @@
 //! What the programs about language models share.
 
 mod answer;
+mod enlargement;
 mod exit;
 mod sampling;
+pub mod scoring;
 pub mod tiny;
 mod tower;
 pub mod tuning;

@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use explain::{Explainer, VlmExplainer};
-use vlm_lora::image::{Enlargement, Interpolation};
+use vlm_lora::image::Enlargement;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::{Assistant, Storage};
 
+use crate::enlargement::enlargement_named;
 use crate::{TowerArgs, storage_named};
-
-/// Colour of a canvas: neither dark nor light.
-const GROUND: [u8; 3] = [128; 3];
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,23 +35,6 @@ pub struct VoiceArgs {
     /// How weights are kept: f32, f16, bf16, int8 or int4.
     #[arg(long, value_parser = storage_named)]
     storage: Option<Storage>,
-}
-
-fn enlargement_named(name: &str) -> Result<Enlargement, String> {
-    let wrong = || "off, upscale:PIXELS or canvas:PIXELS, such as upscale:224".to_owned();
-    if name == "off" {
-        return Ok(Enlargement::Off);
-    }
-    let (kind, pixels) = name.split_once(':').ok_or_else(wrong)?;
-    let pixels = pixels.parse().map_err(|_| wrong())?;
-    match kind {
-        "upscale" => Ok(Enlargement::Upscaled {
-            shorter_side: pixels,
-            interpolation: Interpolation::Bicubic,
-        }),
-        "canvas" => Ok(Enlargement::Canvas { side: pixels, ground: GROUND }),
-        _ => Err(wrong()),
-    }
 }
 
 /// The models with their adapters.
@@ -114,22 +95,5 @@ impl VoiceArgs {
         }
         let enlargement = self.enlargements.get(place).or(self.enlargements.last());
         Ok(assistant.with_enlargement(enlargement.copied().unwrap_or(Enlargement::Off)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn enlargements_have_names_and_sizes() {
-        assert_eq!(enlargement_named("off"), Ok(Enlargement::Off));
-        assert_eq!(
-            enlargement_named("canvas:600"),
-            Ok(Enlargement::Canvas { side: 600, ground: GROUND })
-        );
-        for wrong in ["", "upscale", "upscale:", "upscale:-1", "zoom:2"] {
-            assert!(enlargement_named(wrong).is_err(), "{wrong}");
-        }
     }
 }

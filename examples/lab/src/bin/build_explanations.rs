@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
-use cifake::{Class, Label, tensor_from_rgb8};
+use cifake::{Class, Label};
 use clap::Parser;
-use explain::{ExplanationSet, Origin, Rules, Subject, prompt};
-use gradcam::Method;
+use explain::Subject;
 use lab::draw::DrawArgs;
-use lab::explained::write_table;
+use lab::explained::{SetArgs, write_table};
 use lab::explainer::ExplainerArgs;
-use lab::maps::{CamArgs, method_named};
-use lab::{detector, exit_code, progress_bar};
+use lab::{exit_code, progress_bar};
 
 /// Explains pictures and writes question and answer for each, in the form of LLaVA and ShareGPT, into
 /// explanations.jsonl, with the picture and the map over it. Pictures that the detector judges wrongly
@@ -32,22 +29,10 @@ Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing 
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
-    /// Folder of the set.
-    #[arg(long, required_unless_present = "smoke")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    set: SetArgs,
     #[command(flatten)]
     explainer: ExplainerArgs,
-    /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
-    method: Method,
-    #[command(flatten)]
-    cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
-    /// The question of every conversation [default: all rules and all names].
-    #[arg(long, value_name = "TEXT")]
-    question: Option<String>,
     /// Leave out pictures of which no artifact is named, REAL ones among them.
     #[arg(long)]
     named_only: bool,
@@ -66,38 +51,31 @@ fn main() -> ExitCode {
 /// Returns how many pictures could not be explained.
 fn run(args: &Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
-    let folder = args.out.as_deref().unwrap_or(temporary.path());
-    let (detector, explainer) = (detector(Some(&args.model))?, args.explainer.explainer()?);
-    let drawn = args.draw.draw(detector.input_size())?;
-    let origin = Origin {
-        explainer: explainer.name().to_owned(),
-        detector: detector.model_name().to_owned(),
-        method: args.method.as_str().to_owned(),
-        prompt: args.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
-    };
-    let mut set = ExplanationSet::open(folder, origin)?;
-    let (cam, n_before) = (args.cam.cam(args.method), set.len());
+    let folder = args.set.out.as_deref().unwrap_or(temporary.path());
+    let explainer = args.explainer.explainer()?;
+    let mut explaining = args.set.open(folder, explainer.name())?;
+    let drawn = args.draw.draw(explaining.detector.input_size())?;
+    let n_before = explaining.set.len();
     let (mut n_wrong, mut n_failed) = (0, 0);
     let bar = progress_bar()?;
     bar.set_length(drawn.pictures.len() as u64);
     for (picture, sample) in drawn.pictures.iter().zip(&drawn.samples) {
         bar.inc(1);
-        if set.holds(picture) || (args.named_only && sample.label == Label::Real) {
+        if explaining.set.holds(picture) || (args.named_only && sample.label == Label::Real) {
             continue;
         }
-        let verdict = detector.detect(picture.clone())?;
+        let verdict = explaining.detector.detect(picture.clone())?;
         if verdict.label != sample.label {
             n_wrong += 1;
             continue;
         }
-        let images = tensor_from_rgb8(std::slice::from_ref(picture), &Device::flex())?;
-        let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
+        let map = explaining.map(picture, verdict.label)?;
         let (label, p_fake, class) = (verdict.label, verdict.p_fake, sample.class);
         let class = class.map(Class::as_str);
         let subject = Subject { picture, map: &map, label, p_fake, class };
         match explainer.explain(&subject) {
             Ok(found) if args.named_only && found.findings.is_empty() => {}
-            Ok(found) => set.add(&sample.id, &subject, &found)?,
+            Ok(found) => explaining.set.add(&sample.id, &subject, &found)?,
             Err(error) => {
                 n_failed += 1;
                 bar.suspend(|| eprintln!("{}: {:#}", sample.id, anyhow::Error::from(error)));
@@ -106,12 +84,12 @@ fn run(args: &Args) -> Result<usize> {
     }
     bar.finish_and_clear();
     if let Some(file) = &args.parquet {
-        write_table(&set, folder, file).context("the set as a table")?;
+        write_table(&explaining.set, folder, file).context("the set as a table")?;
     }
-    let (n, n_new) = (set.len(), set.len() - n_before);
+    let (n, n_new) = (explaining.set.len(), explaining.set.len() - n_before);
     let mut out = io::stdout().lock();
     if args.json {
-        let (explainer, model) = (explainer.name(), detector.model_name());
+        let (explainer, model) = (explainer.name(), explaining.detector.model_name());
         let summary = serde_json::json!({
             "folder": folder, "n": n, "n_new": n_new, "n_judged_wrongly": n_wrong,
             "n_failed": n_failed, "explainer": explainer, "model": model,

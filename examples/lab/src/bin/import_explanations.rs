@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
-use cifake::{Label, tensor_from_rgb8};
+use cifake::Label;
 use clap::Parser;
-use explain::{ContestAnswers, ExplanationSet, MAX_FINDINGS, Origin, Rules, Subject, prompt};
-use gradcam::Method;
-use lab::maps::{CamArgs, method_named};
-use lab::{detector, exit_code, progress_bar};
+use explain::{ContestAnswers, MAX_FINDINGS, Subject};
+use lab::explained::SetArgs;
+use lab::{exit_code, progress_bar};
 
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -37,20 +35,8 @@ struct Args {
     /// Folder of the pictures.
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
     images: Option<PathBuf>,
-    /// Folder of the set.
-    #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
-    out: Option<PathBuf>,
-    /// The question of every conversation [default: all rules and all names].
-    #[arg(long, value_name = "TEXT")]
-    question: Option<String>,
-    /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
-    method: Method,
     #[command(flatten)]
-    cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    set: SetArgs,
     /// A JSON summary instead of a sentence.
     #[arg(long)]
     json: bool,
@@ -71,19 +57,12 @@ fn run(mut args: Args) -> Result<usize> {
     }
     let file = args.answers.as_deref().context("the answers are required")?;
     let images = args.images.as_deref().context("--images is required")?;
-    let folder = args.out.as_deref().context("--out is required")?;
+    let folder = args.set.out.as_deref().context("--out is required")?;
     let answers = ContestAnswers::from_json(&cifake::file::read_limited(file, MAX_BYTES)?);
     let answers = answers.with_context(|| format!("cannot use {}", file.display()))?;
-    let detector = detector(Some(&args.model))?;
-    let origin = Origin {
-        explainer: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        detector: detector.model_name().to_owned(),
-        method: args.method.as_str().to_owned(),
-        prompt: args.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
-    };
-    let mut set = ExplanationSet::open(folder, origin)?;
-    let (cam, (width, height)) = (args.cam.cam(args.method), detector.input_size());
-    let n_before = set.len();
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let mut explaining = args.set.open(folder, &name)?;
+    let ((width, height), n_before) = (explaining.detector.input_size(), explaining.set.len());
     let mut n_missing = 0;
     let bar = progress_bar()?;
     bar.set_length(answers.explanations.len() as u64);
@@ -100,20 +79,17 @@ fn run(mut args: Args) -> Result<usize> {
             bar.suspend(|| eprintln!("there is no {}", path.display()));
             continue;
         }
+        let detector = &explaining.detector;
         let picture = detector.decoder().read_fitted(&path, width, height)?.picture;
-        if set.holds(&picture) {
-            continue;
-        }
         let p_fake = detector.detect(picture.clone())?.p_fake;
-        let pixels = tensor_from_rgb8(std::slice::from_ref(&picture), &Device::flex())?;
-        let map = cam.maps(detector.classifier(), &pixels, &[Label::Fake])?.remove(0);
-        let subject =
-            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake, class: None };
-        set.add(&name, &subject, &found)?;
+        let map = explaining.map(&picture, Label::Fake)?;
+        let (picture, map, label) = (&picture, &map, Label::Fake);
+        let subject = Subject { picture, map, label, p_fake, class: None };
+        explaining.set.add(&name, &subject, &found)?;
     }
     bar.finish_and_clear();
-    let (n, n_new, n_unlisted) =
-        (set.len(), set.len() - n_before, answers.unlisted.values().sum::<usize>());
+    let n = explaining.set.len();
+    let (n_new, n_unlisted) = (n - n_before, answers.unlisted.values().sum::<usize>());
     let mut out = io::stdout().lock();
     if args.json {
         let summary = serde_json::json!({
@@ -139,6 +115,6 @@ fn smoke(args: &mut Args, folder: &Path) -> Result<()> {
     cifake::file::write_atomic(&answers, text.as_bytes())?;
     args.images = Some(folder.to_owned());
     args.answers = Some(answers);
-    args.out = Some(folder.join("set"));
+    args.set.out = Some(folder.join("set"));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use explain::{Combined, EvidenceExplainer, Explainer, Inquiry, Provenance, Report, html_page};
+use explain::{Combined, EvidenceExplainer, Inquiry, Provenance, Report, html_page};
 use gradcam::{Cam, Method};
 use language::{VoiceArgs, exit_code, tiny};
 use tinyvit::Detector;
@@ -73,11 +73,10 @@ fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples.join("fake-cat-1.jpg")];
     }
     let device = cifake::device::parse(&args.device)?;
-    let mut voices: Vec<Box<dyn Explainer>> = Vec::new();
+    let mut voices = args.voices.voices(None, &device)?;
     if !args.no_evidence {
-        voices.push(Box::new(EvidenceExplainer::embedded()));
+        voices.insert(0, Box::new(EvidenceExplainer::embedded()));
     }
-    voices.extend(args.voices.voices(None, &device)?);
     let explainer = Combined::new(voices);
     let detector = Detector::named(&args.weights)?.on(&device);
     let cam = Cam::new(Method::default());
@@ -87,8 +86,7 @@ fn run(mut args: Args) -> Result<usize> {
     for path in &args.paths {
         match report(&detector, &inquiry, path, args.class.as_deref()) {
             Ok(report) => {
-                let text = if args.json { report.json() } else { report.to_string() };
-                writeln!(out, "{text}")?;
+                writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
                 reports.push(report);
             }
             Err(error) => {
@@ -98,8 +96,8 @@ fn run(mut args: Args) -> Result<usize> {
         }
     }
     if let Some(file) = args.html.as_ref().filter(|_| !reports.is_empty()) {
-        let page = html_page(&reports);
-        cifake::file::write_atomic(file, page.as_bytes()).context("the page is not written")?;
+        let page = html_page(&reports).into_bytes();
+        cifake::file::write_atomic(file, &page).context("the page is not written")?;
     }
     Ok(n_failed)
 }
@@ -113,13 +111,9 @@ fn report(
     let (width, height) = detector.input_size();
     let fitted = detector.decoder().read_fitted(path, width, height)?;
     let verdict = detector.detect(fitted.picture.clone())?;
-    let provenance = Provenance {
-        path: path.display().to_string(),
-        width: fitted.original_width,
-        height: fitted.original_height,
-        model: verdict.model,
-        threshold: verdict.threshold,
-        method: Method::default(),
-    };
+    let (path, method) = (path.display().to_string(), Method::default());
+    let (width, height) = (fitted.original_width, fitted.original_height);
+    let (model, threshold) = (verdict.model, verdict.threshold);
+    let provenance = Provenance { path, width, height, model, threshold, method };
     Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
 }

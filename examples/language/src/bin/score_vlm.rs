@@ -1,20 +1,17 @@
 //! Grades what vision-language models say of pictures beside a set of explanations.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
-use burn::tensor::Device;
+use anyhow::{Context, Result};
+use cifake::Label;
 use cifake::metrics::Bootstrap;
-use cifake::{Label, Picture, tensor_from_rgb8};
 use clap::Parser;
-use explain::quality::{Exhibit, Grader, Trial};
-use explain::{Combined, EvidenceExplainer, Explainer, ExplanationSet, Origin, Record, Subject};
-use gradcam::{Cam, HeatMap, Method, regions};
-use indicatif::{ProgressBar, ProgressStyle};
+use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
+use gradcam::Method;
+use language::scoring::{Seen, explain_all, small_reference, trial};
 use language::{VoiceArgs, exit_code, tiny};
-use rayon::prelude::*;
 use tinyvit::Detector;
 
 /// As in the other programs that compute much.
@@ -76,7 +73,13 @@ fn run(mut args: Args) -> Result<usize> {
     let device = cifake::device::parse(&args.device)?;
     let detector = Detector::named(&args.weights)?.on(&device);
     if args.smoke {
-        smoke(&mut args, folder.path(), &detector, &device)?;
+        let model = folder.path().join("tiny");
+        std::fs::create_dir(&model)?;
+        tiny::write_vision_model(&model)?;
+        args.voices.models = vec![model];
+        args.reference = Some(small_reference(folder.path(), &detector, &device)?);
+        args.out = folder.path().join("said");
+        args.limit = 2;
     }
     let reference = args.reference.as_deref().context("--reference is required")?;
     let set = ExplanationSet::existing(reference)?;
@@ -85,135 +88,33 @@ fn run(mut args: Args) -> Result<usize> {
     let records = set.records()?.into_iter().filter(named).take(args.limit);
     let records: Vec<Record> = records.collect();
     let read = |record: &Record| {
-        let [file, _] = record.files();
-        Seen::read(&reference.join(file), record.p_fake, &detector, &device)
+        Seen::read(&reference.join(&record.files()[0]), record.p_fake, &detector, &device)
     };
     let seen = records.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let question = set.origin().prompt.clone();
-    let explainer = Combined::new(args.voices.voices(Some(&question), &device)?);
+    let question = &set.origin().prompt;
+    let explainer = Combined::new(args.voices.voices(Some(question), &device)?);
     let origin = Origin {
         explainer: args.voices.to_string(),
         detector: detector.model_name().to_owned(),
         method: Method::default().as_str().to_owned(),
-        prompt: args.voices.question().unwrap_or(&question).to_owned(),
+        prompt: args.voices.question().unwrap_or(question).to_owned(),
     };
     let mut answers = ExplanationSet::open(&args.out, origin)?;
     let n_failed = explain_all(&explainer, &records, &seen, &mut answers)?;
-    let answers = answers.records()?;
-    let rows: Vec<_> = records
-        .iter()
-        .zip(&seen)
-        .filter_map(|(record, seen)| {
-            let answer = answers.iter().find(|answer| answer.sha256 == record.sha256)?;
-            Some((record, &answer.explanation, regions(&seen.map)))
-        })
-        .collect();
-    ensure!(rows.len() > 1, "{} pictures with named artifacts are too few", rows.len());
-    let exhibits: Vec<Exhibit<'_>> = rows
-        .iter()
-        .map(|(record, found, regions)| Exhibit { found, reference: &record.explanation, regions })
-        .collect();
     let blank = explainer.explain(&Seen::blank(detector.input_size())?.subject())?;
     let bootstrap = Bootstrap::new(args.seed);
-    let trial = Trial::new(&exhibits, &blank, &Grader::default(), &bootstrap)?;
+    let (n, trial) = trial(&records, &seen, &answers.records()?, &blank, &bootstrap)?;
     let of_blank: Vec<&str> = blank.findings.iter().map(|f| f.artifact.name()).collect();
     let mut out = io::stdout().lock();
     if args.json {
         let report = serde_json::json!({
-            "reference": set.origin(), "models": args.voices.to_string(), "n": rows.len(),
+            "reference": set.origin(), "models": args.voices.to_string(), "n": n,
             "n_failed": n_failed, "blank": of_blank, "trial": trial,
         });
         writeln!(out, "{report:#}")?;
     } else {
-        writeln!(out, "{}, {} pictures\n\n{trial}", args.voices, rows.len())?;
+        writeln!(out, "{}, {n} pictures\n\n{trial}", args.voices)?;
         writeln!(out, "\nof the blank picture: {}", of_blank.join(", "))?;
     }
     Ok(n_failed)
-}
-
-/// Explains what `answers` do not hold yet; returns how many pictures could not be.
-fn explain_all(
-    explainer: &dyn Explainer,
-    records: &[Record],
-    seen: &[Seen],
-    answers: &mut ExplanationSet,
-) -> Result<usize> {
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {eta} to go")?;
-    let bar = ProgressBar::new(records.len() as u64).with_style(style);
-    let mut n_failed = 0;
-    let both: Vec<_> = records.iter().zip(seen).collect();
-    for some in both.chunks(rayon::current_num_threads()) {
-        let new: Vec<_> = some.iter().filter(|(_, seen)| !answers.holds(&seen.picture)).collect();
-        let said: Vec<_> =
-            new.par_iter().map(|(_, seen)| explainer.explain(&seen.subject())).collect();
-        for ((record, seen), said) in new.into_iter().zip(said) {
-            match said {
-                Ok(found) => answers.add(&record.id, &seen.subject(), &found)?,
-                Err(error) => {
-                    n_failed += 1;
-                    let error = anyhow::Error::from(error);
-                    bar.suspend(|| eprintln!("{}: {error:#}", record.id));
-                }
-            }
-        }
-        bar.inc(some.len() as u64);
-    }
-    bar.finish_and_clear();
-    Ok(n_failed)
-}
-
-/// A picture and where the detector looked.
-struct Seen {
-    picture: Picture,
-    map: HeatMap,
-    p_fake: f32,
-}
-
-impl Seen {
-    /// The picture in `file`, whose probability is `p_fake`.
-    fn read(file: &Path, p_fake: f32, detector: &Detector, device: &Device) -> Result<Self> {
-        let (width, height) = detector.input_size();
-        let picture = detector.decoder().read_fitted(file, width, height)?.picture;
-        let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
-        let cam = Cam::new(Method::default());
-        let map = cam.maps(detector.classifier(), &images, &[Label::Fake])?.remove(0);
-        Ok(Self { picture, map, p_fake })
-    }
-
-    /// Grey, under no map.
-    fn blank((width, height): (u32, u32)) -> Result<Self> {
-        let picture = Picture::new(vec![128; (width * height * 3) as usize], width, height)?;
-        Ok(Self { picture, map: HeatMap::scaled(vec![0.0], 1, 1), p_fake: 1.0 })
-    }
-
-    fn subject(&self) -> Subject<'_> {
-        let (picture, map, p_fake) = (&self.picture, &self.map, self.p_fake);
-        Subject { picture, map, label: Label::Fake, p_fake, class: None }
-    }
-}
-
-/// Measurements of the committed samples as the reference of a tiny random model.
-fn smoke(args: &mut Args, folder: &Path, detector: &Detector, device: &Device) -> Result<()> {
-    let model = folder.join("tiny");
-    std::fs::create_dir(&model)?;
-    tiny::write_vision_model(&model)?;
-    args.voices.models = vec![model];
-    args.out = folder.join("said");
-    args.limit = 2;
-    let origin = Origin {
-        explainer: "evidence".to_owned(),
-        detector: detector.model_name().to_owned(),
-        method: Method::default().as_str().to_owned(),
-        prompt: "What?".to_owned(),
-    };
-    let reference = folder.join("reference");
-    let mut set = ExplanationSet::open(&reference, origin)?;
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini/test/FAKE");
-    for file in cifake::image_files(&samples)? {
-        let seen = Seen::read(&file, 1.0, detector, device)?;
-        let found = EvidenceExplainer::embedded().explain(&seen.subject())?;
-        set.add(&file.display().to_string(), &seen.subject(), &found)?;
-    }
-    args.reference = Some(reference);
-    Ok(())
 }
