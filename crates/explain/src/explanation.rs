@@ -27,8 +27,8 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// What a language model on this machine is shown and trained on: the picture, and the map over it
-    /// enlarged to 256 pixels.
+    /// What a language model on this machine is shown and trained on: the picture as it is, and under its map
+    /// enlarged by a whole factor to at least 256 pixels, since a map has no pixels of its own.
     #[must_use]
     pub fn shown(&self) -> [Picture; 2] {
         let covered = overlay(self.picture, self.map, Colours::Viridis, OPACITY, SHOWN_SIDE);

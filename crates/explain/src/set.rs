@@ -141,20 +141,17 @@ impl ExplanationSet {
         Ok(Self { folder: folder.to_owned(), origin, held, records })
     }
 
-    /// Opens the set that `folder` holds, whatever its origin.
+    /// The origin and the records of the set that `folder` holds, without opening it to write: another
+    /// process may be adding to it. A line without an end is passed over.
     ///
     /// # Errors
     ///
-    /// Where it holds none; those of [`open`](Self::open).
-    pub fn existing(folder: &Path) -> Result<Self, Error> {
+    /// Where there is none; [`Error::Record`] for a line that is no record.
+    pub fn read(folder: &Path) -> Result<(Origin, Vec<Record>), Error> {
         let origin = read_origin(&folder.join(ORIGIN))?;
-        Self::open(folder, origin)
-    }
-
-    /// Where its explanations come from.
-    #[must_use]
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+        let path = folder.join(RECORDS);
+        let bytes = file::read_limited(&path, MAX_BYTES)?;
+        Ok((origin, parse_records(&bytes[..whole_lines(&bytes)], &path)?))
     }
 
     /// Pictures in the set.
@@ -254,11 +251,21 @@ fn read(path: &Path) -> Result<Vec<Record>, Error> {
         return Ok(Vec::new());
     }
     let bytes = file::read_limited(path, MAX_BYTES)?;
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let whole = whole_lines(&bytes);
     if whole < bytes.len() {
         file::write_atomic(path, &bytes[..whole])?;
     }
-    let lines = bytes[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    parse_records(&bytes[..whole], path)
+}
+
+/// Length of `bytes` up to the end of the last line that has one.
+fn whole_lines(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)
+}
+
+/// The records in the lines of `bytes`, which stand in the file at `path`.
+fn parse_records(bytes: &[u8], path: &Path) -> Result<Vec<Record>, Error> {
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let record = |(number, line): (usize, &[u8])| {
         let refused = |source| Error::Record { path: path.to_owned(), line: number + 1, source };
         Record::from_json(line).map_err(refused)
@@ -331,6 +338,8 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() - 5]).expect("it is writable");
         let half = folder.path().join(PICTURES).join(".abc.tmp");
         std::fs::write(&half, "half a picture").expect("it is writable");
+        let (_, records) = ExplanationSet::read(folder.path()).expect("one line is whole");
+        assert!(records.len() == 1 && half.exists(), "who reads leaves all as it is");
         let mut set = ExplanationSet::open(folder.path(), origin("a")).expect("it goes on");
         let picture = |level| Picture::new(vec![level; 12], 2, 2).expect("2x2");
         assert!(set.holds(&picture(1)) && !set.holds(&picture(2)));
@@ -355,9 +364,9 @@ mod tests {
         drop(ExplanationSet::open(folder.path(), origin("a")).expect("a new set"));
         let error = ExplanationSet::open(folder.path(), origin("b")).expect_err("another voice");
         assert!(matches!(error, Error::OtherOrigin { .. }), "{error}");
-        let set = ExplanationSet::existing(folder.path()).expect("whatever its voice");
-        assert_eq!(set.origin(), &origin("a"));
-        assert!(ExplanationSet::existing(&folder.path().join("nothing")).is_err());
+        let (theirs, records) = ExplanationSet::read(folder.path()).expect("whatever its voice");
+        assert_eq!((theirs, records.len()), (origin("a"), 0));
+        assert!(ExplanationSet::read(&folder.path().join("nothing")).is_err());
         std::fs::write(folder.path().join(RECORDS), "{}\n").expect("it is writable");
         let error = ExplanationSet::open(folder.path(), origin("a")).expect_err("no record");
         assert!(matches!(error, Error::Record { line: 1, .. }), "{error}");

@@ -26,7 +26,7 @@ const MAX_TOKENS: usize = 1024;
 /// that was fine-tuned on one is asked what it was trained to answer.
 ///
 /// How a small picture is enlarged is the [`Assistant`]'s to decide
-/// ([`with_enlargement`](Assistant::with_enlargement)), for the picture and its map alike. Several
+/// ([`with_enlargement`](Assistant::with_enlargement)); its map is [shown](Subject::shown) large in any case. Several
 /// models that see it differently, the measurements among them, become one list in
 /// [`Combined`](crate::Combined).
 pub struct VlmExplainer {

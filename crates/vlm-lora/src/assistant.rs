@@ -112,7 +112,8 @@ impl Assistant {
         Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
     }
 
-    /// Enlarges pictures first in the way that `enlargement` says.
+    /// Enlarges pictures first in the way that `enlargement` says; a model with a
+    /// [tower](Self::with_tower) sees them at the tower's size in any case.
     #[must_use]
     pub fn with_enlargement(mut self, enlargement: Enlargement) -> Self {
         self.enlargement = enlargement;

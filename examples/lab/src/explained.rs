@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use cifake::{Label, ParquetColumn, ParquetFile, Picture, tensor_from_rgb8};
-use explain::{ExplanationSet, Origin, Record, Rules, prompt};
+use explain::{
+    Explanation, ExplanationSet, MAX_FINDINGS, MAX_WORDS, Origin, Record, Rules, prompt,
+};
 use gradcam::{Cam, HeatMap, Method};
 use tinyvit::Detector;
 
@@ -44,14 +46,16 @@ impl SetArgs {
     ///
     /// # Errors
     ///
-    /// If there are no such weights, or the folder holds a set of another origin.
+    /// If there are no such weights, the question shows pictures, or the folder holds a set of another origin.
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
+        let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
+        ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
         let detector = crate::detector(Some(&self.model))?;
         let origin = Origin {
             explainer: explainer.to_owned(),
             detector: detector.model_name().to_owned(),
             method: self.method.as_str().to_owned(),
-            prompt: self.question.clone().unwrap_or_else(|| prompt(&Rules::default())),
+            prompt: question,
         };
         let set = ExplanationSet::open(folder, origin)?;
         Ok(Explaining { set, detector, cam: self.cam.cam(self.method) })
@@ -68,6 +72,17 @@ impl Explaining {
         let images = tensor_from_rgb8(std::slice::from_ref(picture), &Device::flex())?;
         Ok(self.cam.maps(self.detector.classifier(), &images, &[label])?.remove(0))
     }
+}
+
+/// Brings what somebody said of a picture into the form of a set: at most seven findings, each with a text
+/// of one line and at most 50 words.
+pub fn shorten(said: &mut Explanation) {
+    for finding in &mut said.findings {
+        let words = finding.explanation.split_whitespace().take(MAX_WORDS);
+        finding.explanation = words.collect::<Vec<_>>().join(" ");
+    }
+    said.findings.retain(|finding| !finding.explanation.is_empty());
+    said.findings.truncate(MAX_FINDINGS);
 }
 
 /// Writes the records of `set`, in `folder`, as one parquet file.

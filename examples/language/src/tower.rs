@@ -17,7 +17,7 @@ const SEED: u64 = 1;
 #[derive(Debug, Clone, clap::Args)]
 pub struct TowerArgs {
     /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
-    /// that is trained whole and kept with the adapter.
+    /// that is trained whole and kept with the adapter; pictures are seen at the detector's size.
     #[arg(long, value_name = "WEIGHTS")]
     tower: Option<PathBuf>,
     /// With --tower: the token that stands for a picture.
@@ -26,20 +26,13 @@ pub struct TowerArgs {
 }
 
 impl TowerArgs {
-    /// Whether there are any.
-    #[must_use]
-    pub fn is_given(&self) -> bool {
-        self.tower.is_some()
-    }
-
-    /// `assistant`, if it cannot see and the arguments name a detector, with its network cut at the last
-    /// layer before it.
+    /// `assistant` with the network of the detector, if one is named, cut at its last layer, before it.
     ///
     /// # Errors
     ///
-    /// If the detector cannot be read, or the tokenizer lacks the token.
+    /// If the detector cannot be read, the tokenizer lacks the token, or `assistant` can see already.
     pub fn before(&self, assistant: Assistant, device: &Device) -> Result<Assistant> {
-        let Some(weights) = self.tower.as_deref().filter(|_| !assistant.sees_pictures()) else {
+        let Some(weights) = self.tower.as_deref() else {
             return Ok(assistant);
         };
         let detector = Detector::named(weights)?.on(device);

@@ -1,17 +1,20 @@
 //! Vision-language models that name artifacts.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
+use cifake::{file, weights};
 use explain::{Explainer, VlmExplainer};
 use vlm_lora::image::Enlargement;
-use vlm_lora::lora::{Adapter, AdapterLimits};
+use vlm_lora::lora::{Adapter, AdapterLimits, WEIGHTS_FILE};
 use vlm_lora::{Assistant, Storage};
 
 use crate::enlargement::enlargement_named;
 use crate::{TowerArgs, storage_named};
+
+/// Bytes of an adapter's weights that are read to know it again.
+const MAX_ADAPTER_BYTES: u64 = 8 << 30;
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,21 +40,33 @@ pub struct VoiceArgs {
     storage: Option<Storage>,
 }
 
-/// The models with their adapters.
-impl fmt::Display for VoiceArgs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl VoiceArgs {
+    /// All that answers depend on but the question: models, eyes, the bytes of adapters, and how pictures
+    /// and weights are kept.
+    ///
+    /// # Errors
+    ///
+    /// If an adapter cannot be read.
+    pub fn identity(&self) -> Result<String> {
+        let mut parts = Vec::new();
         for (place, model) in self.models.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", model.display())?;
-            if let Some(adapter) = self.adapters.get(place) {
-                write!(f, " with {}", adapter.display())?;
+            parts.push(model.display().to_string());
+            if let Some(adapter) = self.adapter(place) {
+                let weights = file::read_limited(&adapter.join(WEIGHTS_FILE), MAX_ADAPTER_BYTES)?;
+                parts.push(format!("adapter {}", weights::sha256_hex(&weights)));
             }
         }
-        Ok(())
+        let Self { tower, enlargements, storage, .. } = self;
+        parts.push(format!("{tower:?} {enlargements:?} {storage:?}"));
+        Ok(parts.join(", "))
     }
-}
 
-impl VoiceArgs {
+    /// The adapter of the model at `place`.
+    fn adapter(&self, place: usize) -> Option<&Path> {
+        let path = self.adapters.get(place).filter(|path| path.as_os_str() != "none");
+        path.map(PathBuf::as_path)
+    }
+
     /// What models are asked, if it is said.
     #[must_use]
     pub fn question(&self) -> Option<&str> {
@@ -86,10 +101,11 @@ impl VoiceArgs {
     }
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
-        let assistant = Assistant::open(folder, self.storage, device)?;
-        let mut assistant = self.tower.before(assistant, device)?;
-        let adapter = self.adapters.get(place).filter(|path| path.as_os_str() != "none");
-        if let Some(adapter) = adapter {
+        let mut assistant = Assistant::open(folder, self.storage, device)?;
+        if !assistant.sees_pictures() {
+            assistant = self.tower.before(assistant, device)?;
+        }
+        if let Some(adapter) = self.adapter(place) {
             let limits = AdapterLimits::default();
             Adapter::open(adapter, &limits)?.attach(&mut assistant, "adapter", device, &limits)?;
         }

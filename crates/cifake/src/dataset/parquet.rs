@@ -82,7 +82,7 @@ impl ParquetDataset {
         if !has_columns(rows.metadata()) {
             return Err(Error::ParquetColumns { path: path.to_owned() });
         }
-        rows.for_each(&["image", "label", "source"], &mut |number, row| {
+        rows.for_each(&["image", "label", "source"], |number, row| {
             let refuse = || Error::ParquetRow { path: path.to_owned(), row: number };
             let row = Columns::of(row).ok_or_else(refuse)?;
             let label = usize::try_from(row.label).ok().and_then(|label| labels.get(label));
@@ -144,7 +144,7 @@ impl Columns {
                     }
                 }
                 ("source", Field::Str(text)) => source = Some(text),
-                ("source", Field::Null) => {}
+                ("source", Field::Null | Field::Group(_)) => {}
                 ("source", _) => return None,
                 ("label", Field::Long(value)) => label = Some(value),
                 ("label", Field::Int(value)) => label = Some(value.into()),

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Row;
-use parquet::schema::types::Type;
+use parquet::schema::types::{Type, TypePtr};
 
 use crate::Error;
 
@@ -45,20 +45,25 @@ impl ParquetRows {
     }
 
     /// Hands every row to `each` with its number, counted from 0: those of `columns` that are there, each
-    /// with all that is below it. The first error ends it.
+    /// with all that is below it. The first error ends it, so that a file that claims more rows than it
+    /// has need not be read to its end.
     ///
     /// # Errors
     ///
-    /// [`Error::Parquet`], and those of `each`.
-    pub fn for_each(
+    /// [`Error::Parquet`], also for a file with none of the columns, and those of `each`.
+    pub fn for_each<E: From<Error>>(
         &self,
         columns: &[&str],
-        each: &mut dyn FnMut(usize, Row) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut each: impl FnMut(usize, Row) -> Result<(), E>,
+    ) -> Result<(), E> {
         let root = self.metadata().schema();
-        let wanted = root.get_fields().iter().filter(|field| columns.contains(&field.name()));
-        let projection =
-            Type::group_type_builder(root.name()).with_fields(wanted.cloned().collect());
+        let is_wanted = |field: &&TypePtr| columns.contains(&field.name());
+        let wanted: Vec<TypePtr> = root.get_fields().iter().filter(is_wanted).cloned().collect();
+        if wanted.is_empty() {
+            let reason = format!("it has no column named {}", columns.join(", "));
+            return Err(broken(&self.path)(ParquetError::General(reason)).into());
+        }
+        let projection = Type::group_type_builder(root.name()).with_fields(wanted);
         let path = &self.path;
         guarded(path, || {
             let projection = projection.build().map_err(broken(path))?;
@@ -73,9 +78,9 @@ impl ParquetRows {
 
 /// What `read` returns; a panic of the file's reader is an error. What it did before counts for nothing
 /// to the caller.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn guarded<T, E: From<Error>>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(broken(path)(ParquetError::General("its reader panicked".to_owned())))
+        Err(broken(path)(ParquetError::General("its reader panicked".to_owned())).into())
     })
 }
 

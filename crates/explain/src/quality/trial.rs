@@ -29,8 +29,9 @@ pub struct Exhibit<'a> {
 pub struct TrialControl {
     /// [`SetAgreement::iou`] with the reference.
     pub iou: Control,
-    /// F of [`rouge_l`] of all texts of the answer, one after another, with those of the reference.
-    pub rouge_l: Control,
+    /// F of [`rouge_l`] of all texts of the answer, one after another, with those of the reference; in
+    /// [`QualityReport`] it is of the artifacts that both name.
+    pub all_words: Control,
     /// [`PositionAgreement::in_strongest`] of the picture's map.
     pub in_strongest: Control,
 }
@@ -38,7 +39,8 @@ pub struct TrialControl {
 /// What explanations are worth, and whether they are about their pictures.
 ///
 /// A voice that says the same of every picture can score well beside references that are much alike:
-/// only what it scores above both controls is about the pictures.
+/// only what it scores above both controls is about the pictures. Of places this holds for the map alone,
+/// which a model may be shown: who reads the map off its picture passes without having looked beneath it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
     /// Beside the references.
@@ -79,7 +81,7 @@ impl Trial {
             };
             Ok::<_, Error>(TrialControl {
                 iou: measure(&iou)?,
-                rouge_l: measure(&words)?,
+                all_words: measure(&words)?,
                 in_strongest: measure(&|said, e| {
                     let found =
                         PositionAgreement::new(&said.findings, e.regions, grader.n_strongest);
@@ -123,7 +125,7 @@ impl fmt::Display for Trial {
             write!(f, "\n\nagainst the answer to {name}")?;
             for (measure, control) in [
                 ("IoU", control.iou),
-                ("ROUGE-L", control.rouge_l),
+                ("all words", control.all_words),
                 ("in strongest", control.in_strongest),
             ] {
                 write!(f, "\n{measure:<13} {control}")?;
@@ -167,7 +169,7 @@ mod tests {
         let trial = trial(&found, &said(0));
         assert_eq!(trial.n_different_sets, 18);
         for control in [trial.wrong_picture, trial.blank_picture] {
-            for measure in [control.iou, control.rouge_l, control.in_strongest] {
+            for measure in [control.iou, control.all_words, control.in_strongest] {
                 assert!(measure.is_passed() && measure.matched.value == 1.0, "{measure}");
             }
         }
@@ -179,7 +181,7 @@ mod tests {
         let trial = trial(&vec![said(4); 18], &said(4));
         assert_eq!(trial.n_different_sets, 1);
         for control in [trial.wrong_picture, trial.blank_picture] {
-            for measure in [control.iou, control.rouge_l, control.in_strongest] {
+            for measure in [control.iou, control.all_words, control.in_strongest] {
                 assert_eq!(measure.difference.value, 0.0);
                 assert!(!measure.is_passed());
             }

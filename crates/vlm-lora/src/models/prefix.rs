@@ -99,12 +99,6 @@ impl Prefix {
         &self.decoder
     }
 
-    /// What stands for a picture.
-    #[must_use]
-    pub fn image_token(&self) -> u32 {
-        self.image_token
-    }
-
     /// The decoder's vectors, `[batch, tokens, d_model]`, of `features`, `[batch, tokens, d_vision]`.
     #[must_use]
     pub fn project(&self, features: Tensor<3>) -> Tensor<3> {

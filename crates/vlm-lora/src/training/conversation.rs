@@ -76,7 +76,7 @@ pub struct Conversation {
 pub struct ConversationLimits {
     /// Conversations; a million.
     pub max_conversations: usize,
-    /// Bytes of a line; 1 MiB.
+    /// Bytes of a line, or of the texts of a row; 1 MiB.
     pub max_line_bytes: usize,
     /// Turns of a conversation; 64.
     pub max_turns: usize,

@@ -30,25 +30,44 @@ pub(super) fn conversations(
     if rows.claimed_bytes() > MAX_BYTES {
         return Err(too_much("bytes", MAX_BYTES));
     }
-    let (mut found, mut refused, mut is_full) = (Vec::new(), None, false);
-    rows.for_each(&COLUMNS, &mut |number, row| {
-        if refused.is_some() || is_full {
-            return Ok(());
+    let (mut found, mut n_bytes) = (Vec::new(), 0u64);
+    rows.for_each(&COLUMNS, |number, row| {
+        if found.len() == limits.max_conversations {
+            return Err(too_much("conversations", limits.max_conversations as u64));
         }
-        is_full = found.len() == limits.max_conversations;
-        match conversation(row, limits) {
-            Ok(conversation) => found.push(conversation),
-            Err(reason) => refused = Some((number + 1, reason)),
+        // What the file claims is not what its rows unpack to: a dictionary repeats.
+        let [text, encoded] = size(&row);
+        n_bytes = n_bytes.saturating_add(text).saturating_add(encoded);
+        if n_bytes > MAX_BYTES {
+            return Err(too_much("bytes", MAX_BYTES));
         }
+        if text > limits.max_line_bytes as u64 {
+            return Err(too_much("bytes of text in a row", limits.max_line_bytes as u64));
+        }
+        let refused = |reason| {
+            let path = path.to_owned();
+            TrainingError::Conversation { path, line: number + 1, reason }
+        };
+        found.push(conversation(row, limits).map_err(refused)?);
         Ok(())
     })?;
-    match refused {
-        Some((line, reason)) => {
-            Err(TrainingError::Conversation { path: path.to_owned(), line, reason })
+    Ok(found)
+}
+
+/// Bytes of the texts and of the pictures of `row`.
+fn size(row: &Row) -> [u64; 2] {
+    fn add(field: &Field, sums: &mut [u64; 2]) {
+        match field {
+            Field::Str(text) => sums[0] += text.len() as u64,
+            Field::Bytes(bytes) => sums[1] += bytes.len() as u64,
+            Field::ListInternal(list) => list.elements().iter().for_each(|f| add(f, sums)),
+            Field::Group(row) => row.get_column_iter().for_each(|(_, field)| add(field, sums)),
+            _ => {}
         }
-        None if is_full => Err(too_much("conversations", limits.max_conversations as u64)),
-        None => Ok(found),
     }
+    let mut sums = [0; 2];
+    row.get_column_iter().for_each(|(_, field)| add(field, &mut sums));
+    sums
 }
 
 fn conversation(row: Row, limits: &ConversationLimits) -> Result<Conversation, String> {
@@ -93,16 +112,19 @@ fn sources(field: Field, found: &mut Vec<ImageSource>) {
     }
 }
 
-/// `field` as JSON; bytes and numbers that JSON has no form for are null.
+/// `field` as JSON, without what is missing; anything but texts, whole numbers, lists and groups of them is
+/// null.
 fn value(field: Field) -> Value {
     match field {
         Field::Str(text) => text.into(),
-        Field::Bool(truth) => truth.into(),
         Field::Int(number) => number.into(),
         Field::Long(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => number.into(),
         Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
         Field::Group(row) => {
-            row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
+            let fields = row.into_columns().into_iter().map(|(name, field)| (name, value(field)));
+            fields.filter(|(_, value)| !value.is_null()).collect()
         }
         _ => Value::Null,
     }
@@ -143,6 +165,13 @@ mod tests {
         let none = ConversationLimits { max_conversations: 0, ..ConversationLimits::default() };
         let refused = conversations(&path, &none);
         assert!(matches!(refused, Err(TrainingError::TooMuch { .. })), "{refused:?}");
+        let short = ConversationLimits { max_line_bytes: 10, ..ConversationLimits::default() };
+        let refused = conversations(&path, &short);
+        assert!(matches!(refused, Err(TrainingError::TooMuch { .. })), "{refused:?}");
+        let table = ParquetFile { columns: vec![], ..table };
+        table.write(&path).expect("the folder is writable");
+        let refused = conversations(&path, &ConversationLimits::default());
+        assert!(matches!(refused, Err(TrainingError::Conversation { line: 1, .. })), "{refused:?}");
         std::fs::write(&path, b"PAR1nonsensePAR1").expect("the folder is writable");
         let refused = conversations(&path, &ConversationLimits::default());
         assert!(matches!(refused, Err(TrainingError::File(cifake::Error::Parquet { .. }))));
@@ -172,5 +201,35 @@ mod tests {
         let read = conversations(&path, &ConversationLimits::default()).expect("one row");
         let texts: Vec<&str> = read[0].turns.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!((texts, read[0].images.len()), (vec!["What?", "That."], 0));
+    }
+
+    #[test]
+    fn no_damage_to_a_table_makes_it_panic() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.parquet");
+        let text = |text: &str| ParquetColumn::Text(vec![text.to_owned(); 3]);
+        let table = ParquetFile {
+            pictures: vec![vec![1, 2]; 3],
+            names: vec!["a.png".to_owned(); 3],
+            labels: vec![Label::Fake; 3],
+            columns: vec![
+                ("question".to_owned(), text("<image>What?")),
+                ("answer".to_owned(), text("That.")),
+            ],
+        };
+        table.write(&path).expect("the folder is writable");
+        let whole = std::fs::read(&path).expect("it was written");
+        let limits = ConversationLimits { max_conversations: 10, ..ConversationLimits::default() };
+        assert_eq!(conversations(&path, &limits).expect("it is whole").len(), 3);
+        for at in (0..whole.len()).step_by(7) {
+            for broken in [0, 0x7f, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = broken;
+                std::fs::write(&path, &bytes).expect("the folder is writable");
+                let _ = conversations(&path, &limits);
+            }
+            std::fs::write(&path, &whole[..at]).expect("the folder is writable");
+            assert!(conversations(&path, &limits).is_err(), "cut at {at}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use lab::{exit_code, progress_bar};
 #[derive(Parser)]
 #[command(after_help = "Examples:
   build_explanations --data ../shared/datasets/cifake --split train --limit 2000 --out explained
-  build_explanations --data ../shared/datasets/cifake --split train --limit 8000 --named-only \
+  build_explanations --data ../shared/datasets/cifake --split train --limit 8000 --named-only \\
     --question 'What gives this picture away?' --out short
   build_explanations --data my/folder --out explained --parquet explained.parquet --json
   GEMINI_API_KEY=... build_explanations --explainer gemini --data my/folder --out gemini
@@ -33,7 +33,8 @@ struct Args {
     set: SetArgs,
     #[command(flatten)]
     explainer: ExplainerArgs,
-    /// Leave out pictures of which no artifact is named, REAL ones among them.
+    /// Leave out pictures of which no artifact is named, REAL ones among them; they are asked about again when
+    /// a build goes on.
     #[arg(long)]
     named_only: bool,
     /// Write the whole set here as one table, too.

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cifake::Label;
 use clap::Parser;
-use explain::{ContestAnswers, MAX_FINDINGS, Subject};
-use lab::explained::SetArgs;
+use explain::{ContestAnswers, Subject};
+use lab::explained::{SetArgs, shorten};
 use lab::{exit_code, progress_bar};
 
 /// Longest file of answers that is read.
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// Writes answers about pictures as question and answer, in the form of LLaVA and ShareGPT, with each
 /// picture and our map over it, as build_explanations does: to train language models on. Listed
-/// artifacts are kept, the first 7 of a picture; pictures without any are left out. An import that was
+/// artifacts are kept, the first 7 of a picture and the first 50 words of each; pictures without any are left out. An import that was
 /// broken off goes on.
 #[derive(Parser)]
 #[command(
@@ -58,8 +58,8 @@ fn run(mut args: Args) -> Result<usize> {
     let file = args.answers.as_deref().context("the answers are required")?;
     let images = args.images.as_deref().context("--images is required")?;
     let folder = args.set.out.as_deref().context("--out is required")?;
-    let answers = ContestAnswers::from_json(&cifake::file::read_limited(file, MAX_BYTES)?);
-    let answers = answers.with_context(|| format!("cannot use {}", file.display()))?;
+    let answers = ContestAnswers::from_json(&cifake::file::read_limited(file, MAX_BYTES)?)
+        .with_context(|| format!("cannot use {}", file.display()))?;
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let mut explaining = args.set.open(folder, &name)?;
     let ((width, height), n_before) = (explaining.detector.input_size(), explaining.set.len());
@@ -68,12 +68,11 @@ fn run(mut args: Args) -> Result<usize> {
     bar.set_length(answers.explanations.len() as u64);
     for (index, mut found) in answers.explanations {
         bar.inc(1);
-        found.findings.truncate(MAX_FINDINGS);
+        shorten(&mut found);
         if found.findings.is_empty() {
             continue;
         }
-        let name = format!("{index}.png");
-        let path = images.join(&name);
+        let path = images.join(format!("{index}.png"));
         if !path.is_file() {
             n_missing += 1;
             bar.suspend(|| eprintln!("there is no {}", path.display()));
@@ -81,16 +80,21 @@ fn run(mut args: Args) -> Result<usize> {
         }
         let detector = &explaining.detector;
         let picture = detector.decoder().read_fitted(&path, width, height)?.picture;
+        if explaining.set.holds(&picture) {
+            continue;
+        }
         let p_fake = detector.detect(picture.clone())?.p_fake;
         let map = explaining.map(&picture, Label::Fake)?;
         let (picture, map, label) = (&picture, &map, Label::Fake);
-        let subject = Subject { picture, map, label, p_fake, class: None };
-        explaining.set.add(&name, &subject, &found)?;
+        explaining.set.add(
+            &format!("{index}.png"),
+            &Subject { picture, map, label, p_fake, class: None },
+            &found,
+        )?;
     }
     bar.finish_and_clear();
-    let n = explaining.set.len();
-    let (n_new, n_unlisted) = (n - n_before, answers.unlisted.values().sum::<usize>());
-    let mut out = io::stdout().lock();
+    let (n, n_unlisted) = (explaining.set.len(), answers.unlisted.values().sum::<usize>());
+    let (n_new, mut out) = (n - n_before, io::stdout().lock());
     if args.json {
         let summary = serde_json::json!({
             "folder": folder, "n": n, "n_new": n_new, "n_names": answers.n_names,

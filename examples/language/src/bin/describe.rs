@@ -23,8 +23,6 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
   describe --model Qwen2-VL-2B-Instruct --image photo.png --image heatmap.png --constrained \\
     --storage int8 --prompt 'What gives this picture away as generated?'
   describe --model SmolLM2-135M-Instruct.Q4_1.gguf --greedy --prompt 'What is the capital of France?'
-  describe --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean --adapter runs/finetune/best \
-    --image fake.png --image heatmap.png --constrained --prompt 'What gives this picture away?'
 
 DIR is a folder as Hugging Face publishes it (config.json, safetensors with or without an index,
 tokenizer.json, preprocessor_config.json) of Qwen2-VL, MC-LLaVA, Llama, Qwen2 or Phi, or a llama.cpp file.

@@ -9,8 +9,7 @@ use cifake::Label;
 use cifake::metrics::Bootstrap;
 use clap::Parser;
 use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
-use gradcam::Method;
-use language::scoring::{Seen, explain_all, small_reference, trial};
+use language::scoring::{Seen, check, explain_all, small_reference, trial};
 use language::{VoiceArgs, exit_code, tiny};
 use tinyvit::Detector;
 
@@ -21,8 +20,8 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 
 /// Lets vision-language models explain the pictures of a set of explanations, in which artifacts are
 /// named, and grades their answers beside the set's: artifacts, words, form, and places beside the map;
-/// then the same of answers to other pictures of the set, and of the answer to a blank picture. What does
-/// not score above both is not about the pictures. 95 % bootstrap intervals.
+/// then artifacts, all words and places of answers to other pictures of the set, and of the answer to a blank
+/// picture. What does not score above both is not about the pictures. 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(after_help = "Example:
   build_explanations --data ../shared/datasets/cifake --split test --limit 400 --named-only \\
@@ -82,23 +81,19 @@ fn run(mut args: Args) -> Result<usize> {
         args.limit = 2;
     }
     let reference = args.reference.as_deref().context("--reference is required")?;
-    let set = ExplanationSet::existing(reference)?;
+    let (told, records) = ExplanationSet::read(reference)?;
+    check(&told, &detector)?;
     let named =
         |record: &Record| record.label == Label::Fake && !record.explanation.findings.is_empty();
-    let records = set.records()?.into_iter().filter(named).take(args.limit);
-    let records: Vec<Record> = records.collect();
+    let records: Vec<Record> = records.into_iter().filter(named).take(args.limit).collect();
     let read = |record: &Record| {
         Seen::read(&reference.join(&record.files()[0]), record.p_fake, &detector, &device)
     };
     let seen = records.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let question = &set.origin().prompt;
+    let question = &told.prompt;
     let explainer = Combined::new(args.voices.voices(Some(question), &device)?);
-    let origin = Origin {
-        explainer: args.voices.to_string(),
-        detector: detector.model_name().to_owned(),
-        method: Method::default().as_str().to_owned(),
-        prompt: args.voices.question().unwrap_or(question).to_owned(),
-    };
+    let prompt = args.voices.question().unwrap_or(question).to_owned();
+    let origin = Origin { explainer: args.voices.identity()?, prompt, ..told.clone() };
     let mut answers = ExplanationSet::open(&args.out, origin)?;
     let n_failed = explain_all(&explainer, &records, &seen, &mut answers)?;
     let blank = explainer.explain(&Seen::blank(detector.input_size())?.subject())?;
@@ -108,12 +103,12 @@ fn run(mut args: Args) -> Result<usize> {
     let mut out = io::stdout().lock();
     if args.json {
         let report = serde_json::json!({
-            "reference": set.origin(), "models": args.voices.to_string(), "n": n,
+            "reference": told, "models": args.voices.identity()?, "n": n,
             "n_failed": n_failed, "blank": of_blank, "trial": trial,
         });
         writeln!(out, "{report:#}")?;
     } else {
-        writeln!(out, "{}, {n} pictures\n\n{trial}", args.voices)?;
+        writeln!(out, "{n} pictures\n\n{trial}")?;
         writeln!(out, "\nof the blank picture: {}", of_blank.join(", "))?;
     }
     Ok(n_failed)

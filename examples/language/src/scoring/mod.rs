@@ -6,13 +6,26 @@ mod smoke;
 use anyhow::{Result, ensure};
 use cifake::metrics::Bootstrap;
 use explain::quality::{Exhibit, Grader, Trial};
-use explain::{Explainer, Explanation, ExplanationSet, Record};
-use gradcam::regions;
+use explain::{Explainer, Explanation, ExplanationSet, Origin, Record};
+use gradcam::{Method, regions};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
+use tinyvit::Detector;
 
 pub use seen::Seen;
 pub use smoke::small_reference;
+
+/// Whether the maps of a set whose origin is `told` are those that [`Seen`] makes with `detector`.
+///
+/// # Errors
+///
+/// If they are another's, or made in another way.
+pub fn check(told: &Origin, detector: &Detector) -> Result<()> {
+    let ours = (detector.model_name(), Method::default().as_str());
+    let theirs = (told.detector.as_str(), told.method.as_str());
+    ensure!(ours == theirs, "the reference's maps are {}'s by {}", theirs.0, theirs.1);
+    Ok(())
+}
 
 /// Explains what `answers` do not hold yet; returns how many pictures could not be.
 ///

@@ -60,7 +60,8 @@ fn examples(
     for data in &args.data {
         let said = conversations(data, &ConversationLimits::default())?;
         let images = args.images.as_deref().or(data.parent()).context("--images is required")?;
-        let mut examples = illustrated(&said, chat, images, config)?;
+        let examples = illustrated(&said, chat, images, config);
+        let mut examples = examples.with_context(|| data.display().to_string())?;
         let n_train = ((1.0 - args.held_out) * said.len() as f64).ceil() as usize;
         sets[1].extend(examples.split_off(n_train));
         sets[0].extend(examples);
@@ -73,7 +74,7 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     let mut config = recipe(&args.recipe)?;
     config.epochs = args.epochs.unwrap_or(config.epochs);
     config.seed = args.seed.unwrap_or(config.seed);
-    if args.tower.is_given() {
+    if model.image_token().is_some() {
         config.lora.modules_to_save = Some(vec![Prefix::PROJECTOR.to_owned()]);
     }
     let start = args.adapter.as_deref().map(|path| Adapter::open(path, &AdapterLimits::default()));
@@ -96,9 +97,10 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
     let mut tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
     let outcome = watch(&mut tuner, args.json)?;
-    if let Some(file) = &args.curve {
-        draw_losses(tuner.history(), file)?;
-    }
     let said = if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() };
-    Ok(writeln!(io::stdout(), "{said}")?)
+    writeln!(io::stdout(), "{said}")?;
+    match &args.curve {
+        Some(file) => draw_losses(tuner.history(), file).context("the curve is not drawn"),
+        None => Ok(()),
+    }
 }
