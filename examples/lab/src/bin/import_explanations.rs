@@ -66,13 +66,13 @@ fn run(mut args: Args) -> Result<usize> {
     let mut n_missing = 0;
     let bar = progress_bar()?;
     bar.set_length(answers.explanations.len() as u64);
-    for (index, mut found) in answers.explanations {
-        bar.inc(1);
+    for (index, mut found) in bar.wrap_iter(answers.explanations.into_iter()) {
         shorten(&mut found);
         if found.findings.is_empty() {
             continue;
         }
-        let path = images.join(format!("{index}.png"));
+        let name = format!("{index}.png");
+        let path = images.join(&name);
         if !path.is_file() {
             n_missing += 1;
             bar.suspend(|| eprintln!("there is no {}", path.display()));
@@ -86,11 +86,7 @@ fn run(mut args: Args) -> Result<usize> {
         let p_fake = detector.detect(picture.clone())?.p_fake;
         let map = explaining.map(&picture, Label::Fake)?;
         let (picture, map, label) = (&picture, &map, Label::Fake);
-        explaining.set.add(
-            &format!("{index}.png"),
-            &Subject { picture, map, label, p_fake, class: None },
-            &found,
-        )?;
+        explaining.set.add(&name, &Subject { picture, map, label, p_fake, class: None }, &found)?;
     }
     bar.finish_and_clear();
     let (n, n_unlisted) = (explaining.set.len(), answers.unlisted.values().sum::<usize>());
