@@ -13,9 +13,6 @@ use vlm_lora::{Assistant, Storage};
 use crate::enlargement::enlargement_named;
 use crate::{TowerArgs, storage_named};
 
-/// Bytes of an adapter's weights that are read to know it again.
-const MAX_ADAPTER_BYTES: u64 = 8 << 30;
-
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
 pub struct VoiceArgs {
@@ -48,11 +45,12 @@ impl VoiceArgs {
     ///
     /// If an adapter cannot be read.
     pub fn identity(&self) -> Result<String> {
+        let limit = AdapterLimits::default().max_bytes;
         let mut parts = Vec::new();
         for (place, model) in self.models.iter().enumerate() {
             parts.push(model.display().to_string());
             if let Some(adapter) = self.adapter(place) {
-                let weights = file::read_limited(&adapter.join(WEIGHTS_FILE), MAX_ADAPTER_BYTES)?;
+                let weights = file::read_limited(&adapter.join(WEIGHTS_FILE), limit)?;
                 parts.push(format!("adapter {}", weights::sha256_hex(&weights)));
             }
         }

@@ -67,13 +67,16 @@ pub fn position_control(
         return Err(Error::ControlScores { n_matched: n, n_control: n });
     }
     let others = wrong_pictures(n, bootstrap.seed);
-    let score = |i: usize, map: usize| {
-        let found = PositionAgreement::new(pictures[i].0, pictures[map].1, n_strongest);
-        found.map_or(0.0, |found| found.in_strongest)
-    };
+    let score = |i: usize, map: usize| in_strongest(pictures[i].0, pictures[map].1, n_strongest);
     let own: Vec<f64> = (0..n).map(|i| score(i, i)).collect();
     let wrong: Vec<f64> = (0..n).map(|i| score(i, others[i])).collect();
     Control::new(&own, &wrong, bootstrap)
+}
+
+/// [`PositionAgreement::in_strongest`]; 0 of what states no region, or beside an even map.
+pub(super) fn in_strongest(findings: &[Finding], regions: &[Region], n_strongest: usize) -> f64 {
+    let found = PositionAgreement::new(findings, regions, n_strongest);
+    found.map_or(0.0, |found| found.in_strongest)
 }
 
 #[cfg(test)]

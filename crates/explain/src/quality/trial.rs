@@ -7,10 +7,8 @@ use cifake::metrics::Bootstrap;
 use gradcam::Region;
 use serde::Serialize;
 
-use super::{
-    Control, Grader, PositionAgreement, QualityReport, SetAgreement, artifacts, rouge_l,
-    wrong_pictures,
-};
+use super::position::in_strongest;
+use super::{Control, Grader, QualityReport, SetAgreement, artifacts, rouge_l, wrong_pictures};
 use crate::{Error, Explanation};
 
 /// One picture of a [`Trial`].
@@ -32,7 +30,7 @@ pub struct TrialControl {
     /// F of [`rouge_l`] of all texts of the answer, one after another, with those of the reference; in
     /// [`QualityReport`] it is of the artifacts that both name.
     pub all_words: Control,
-    /// [`PositionAgreement::in_strongest`] of the picture's map.
+    /// [`PositionAgreement::in_strongest`](super::PositionAgreement::in_strongest) of the picture's map.
     pub in_strongest: Control,
 }
 
@@ -83,9 +81,7 @@ impl Trial {
                 iou: measure(&iou)?,
                 all_words: measure(&words)?,
                 in_strongest: measure(&|said, e| {
-                    let found =
-                        PositionAgreement::new(&said.findings, e.regions, grader.n_strongest);
-                    found.map_or(0.0, |found| found.in_strongest)
+                    in_strongest(&said.findings, e.regions, grader.n_strongest)
                 })?,
             })
         };

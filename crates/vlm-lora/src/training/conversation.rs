@@ -146,19 +146,15 @@ pub fn conversations(
     Ok(found)
 }
 
-/// What a line of JSON says, pictures apart.
+/// What a line of JSON says, or a row of a table but for its pictures.
 #[derive(Deserialize)]
 pub(super) struct Line {
     id: Option<serde_json::Value>,
     #[serde(alias = "conversations")]
     messages: Vec<Said>,
-    system: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Pictures {
     #[serde(alias = "image")]
     images: Option<Names>,
+    system: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -178,10 +174,8 @@ enum Names {
 
 /// One line as a conversation, or what is wrong with it.
 fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Conversation, String> {
-    let unreadable = |error: serde_json::Error| error.to_string();
-    let line: Line = serde_json::from_slice(bytes).map_err(unreadable)?;
-    let pictures: Pictures = serde_json::from_slice(bytes).map_err(unreadable)?;
-    let images = match pictures.images {
+    let mut line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let images = match line.images.take() {
         None => Vec::new(),
         Some(Names::One(image)) => vec![image],
         Some(Names::Many(images)) => images,

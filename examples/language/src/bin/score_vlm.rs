@@ -93,7 +93,8 @@ fn run(mut args: Args) -> Result<usize> {
     let question = &told.prompt;
     let explainer = Combined::new(args.voices.voices(Some(question), &device)?);
     let prompt = args.voices.question().unwrap_or(question).to_owned();
-    let origin = Origin { explainer: args.voices.identity()?, prompt, ..told.clone() };
+    let models = args.voices.identity()?;
+    let origin = Origin { explainer: models.clone(), prompt, ..told.clone() };
     let mut answers = ExplanationSet::open(&args.out, origin)?;
     let n_failed = explain_all(&explainer, &records, &seen, &mut answers)?;
     let blank = explainer.explain(&Seen::blank(detector.input_size())?.subject())?;
@@ -103,7 +104,7 @@ fn run(mut args: Args) -> Result<usize> {
     let mut out = io::stdout().lock();
     if args.json {
         let report = serde_json::json!({
-            "reference": told, "models": args.voices.identity()?, "n": n,
+            "reference": told, "models": models, "n": n,
             "n_failed": n_failed, "blank": of_blank, "trial": trial,
         });
         writeln!(out, "{report:#}")?;
