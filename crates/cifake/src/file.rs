@@ -26,13 +26,25 @@ pub fn write_atomic_with(
     replace(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
+/// The file at `path`, to be read.
+///
+/// # Errors
+/// [`Error::Read`], also for what is no regular file: opening a pipe would wait for somebody to write.
+pub fn open(path: &Path) -> Result<File, Error> {
+    let opened = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is no regular file")),
+    });
+    opened.map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
 /// The bytes of the file at `path`, at most `limit` of them.
 ///
 /// # Errors
-/// [`Error::Read`]; [`Error::FileTooLarge`], found out before the content is read.
+/// Those of [`open`]; [`Error::FileTooLarge`], found out before the content is read.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = open(path)?;
     let claimed = file.metadata().map_err(failed)?.len();
     let too_large = |bytes| Error::FileTooLarge { path: path.to_owned(), bytes, limit };
     if claimed > limit {
@@ -103,6 +115,19 @@ mod tests {
         assert!(matches!(failed, Err(Error::Write { .. })));
         assert_eq!(std::fs::read(&path).expect("it was written"), b"old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    /// A pipe, or a file without end, would keep a reader forever.
+    #[test]
+    fn what_is_no_regular_file_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(matches!(open(folder.path()), Err(Error::Read { .. })));
+        #[cfg(unix)]
+        assert!(matches!(read_limited(Path::new("/dev/zero"), 10), Err(Error::Read { .. })));
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, b"12345").expect("the folder is writable");
+        assert_eq!(read_limited(&path, 5).expect("it is a file"), b"12345");
+        assert!(matches!(read_limited(&path, 4), Err(Error::FileTooLarge { .. })));
     }
 
     #[cfg(unix)]

@@ -66,8 +66,8 @@ impl VlmExplainer {
     /// What the model may say of a picture under `rules`.
     fn list(&self, rules: &Rules) -> Result<ListConstraint, vlm_lora::Error> {
         let names: Vec<&str> = rules.allowed.iter().map(|artifact| artifact.name()).collect();
-        let end = self.assistant.stop().first().copied().unwrap_or(u32::MAX);
-        ListConstraint::new(&names, self.vocabulary.clone(), end, MAX_FINDINGS, MAX_WORDS)
+        let ends = self.assistant.stop();
+        ListConstraint::new(&names, self.vocabulary.clone(), ends, MAX_FINDINGS, MAX_WORDS)
     }
 
     /// The model's answer about the pictures of `subject`.

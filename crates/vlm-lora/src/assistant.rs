@@ -9,17 +9,20 @@ use serde_json::Value;
 
 use crate::generate::Prompt;
 use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
+use crate::lora::Naming;
 use crate::models::{McLlava, Prefix, Qwen2Vl, Seeing, VisionTower};
 use crate::training::Pictured;
 use crate::{
-    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, Linear, Linears, Message, Parameters,
-    Storage, TextConfig, Tokenizer,
+    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, IMAGE, Linear, Linears, Message,
+    Parameters, PicturePlace, Storage, TextConfig, Tokenizer,
 };
 
 /// Bytes of a configuration file.
 const MAX_BYTES: u64 = 8 << 20;
 /// What ends a turn in the most common form of conversations.
 const END_OF_TURN: &str = "<|im_end|>";
+/// What stands for a picture in the text that Qwen2-VL reads.
+const QWEN_PICTURE: &str = "<|vision_start|><|image_pad|><|vision_end|>";
 
 /// A model of any architecture of this crate, ready to be asked.
 ///
@@ -40,6 +43,7 @@ pub struct Assistant {
     model: Model,
     tokenizer: Tokenizer,
     template: ChatTemplate,
+    picture: PicturePlace,
     stop: Vec<u32>,
     enlargement: Enlargement,
 }
@@ -50,8 +54,8 @@ enum Model {
     Causal(Box<Decoder>),
     Qwen2Vl(Box<Qwen2Vl>, Qwen2VlProcessor),
     McLlava(Box<McLlava>, MultiCropProcessor),
-    /// A model of text behind a tower, and the text of the token that stands for a picture.
-    Seeing(Box<Seeing>, String),
+    /// A model of text behind a tower.
+    Seeing(Box<Seeing>),
 }
 
 impl Assistant {
@@ -88,15 +92,15 @@ impl Assistant {
         };
         let tokenizer = Tokenizer::from_folder(path)?;
         let template = ChatTemplate::from_folder(path)?.unwrap_or_else(|| match &model {
-            Model::Causal(_) => ChatTemplate::chat_ml(),
-            Model::Qwen2Vl(..) => {
-                ChatTemplate::chat_ml_with_pictures("<|vision_start|><|image_pad|><|vision_end|>")
-            }
+            Model::Causal(_) | Model::Seeing(_) => ChatTemplate::chat_ml(),
+            Model::Qwen2Vl(..) => ChatTemplate::chat_ml_with_pictures(QWEN_PICTURE),
             Model::McLlava(..) => ChatTemplate::chat_ml_with_pictures("<image>\n"),
-            Model::Seeing(..) => unreachable!("no folder holds a tower"),
         });
+        let spelled = if matches!(model, Model::Qwen2Vl(..)) { QWEN_PICTURE } else { IMAGE };
+        let picture = PicturePlace::of(&template, spelled);
         let stop = stop_tokens(path, &config, &tokenizer)?;
-        Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
+        let enlargement = Enlargement::Off;
+        Ok(Self { model, tokenizer, template, picture, stop, enlargement })
     }
 
     fn from_gguf(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
@@ -109,7 +113,8 @@ impl Assistant {
         stop.extend(tokenizer.token(END_OF_TURN));
         weights.finish()?;
         let model = Model::Causal(Box::new(decoder));
-        Ok(Self { model, tokenizer, template, stop, enlargement: Enlargement::Off })
+        let (picture, enlargement) = (PicturePlace::of(&template, IMAGE), Enlargement::Off);
+        Ok(Self { model, tokenizer, template, picture, stop, enlargement })
     }
 
     /// Enlarges pictures first in the way that `enlargement` says; a model with a
@@ -169,7 +174,8 @@ impl Assistant {
             expected: "a token of the tokenizer".to_owned(),
         })?;
         let prefix = Prefix::new(parameters, tower.n_channels(), *decoder, token)?;
-        self.model = Model::Seeing(Box::new(Seeing { tower, prefix }), image_token.to_owned());
+        self.model = Model::Seeing(Box::new(Seeing { tower, prefix }));
+        self.picture = PicturePlace::Text(image_token.to_owned());
         Ok(self)
     }
 
@@ -179,14 +185,16 @@ impl Assistant {
         !matches!(self.model, Model::Causal(_))
     }
 
-    /// The text of the token that stands for a picture, of a model with a
-    /// [tower](Self::with_tower).
+    /// Whether it sees crops of a picture, as [`with_max_crops`](Self::with_max_crops) lets it.
     #[must_use]
-    pub fn image_token(&self) -> Option<&str> {
-        match &self.model {
-            Model::Seeing(_, token) => Some(token),
-            _ => None,
-        }
+    pub fn sees_crops(&self) -> bool {
+        matches!(self.model, Model::McLlava(..))
+    }
+
+    /// How pictures stand in what its template writes.
+    #[must_use]
+    pub fn picture_place(&self) -> &PicturePlace {
+        &self.picture
     }
 
     /// The decoder.
@@ -196,7 +204,7 @@ impl Assistant {
             Model::Causal(decoder) => decoder,
             Model::Qwen2Vl(model, _) => model.decoder(),
             Model::McLlava(model, _) => model.decoder(),
-            Model::Seeing(model, _) => model.prefix.decoder(),
+            Model::Seeing(model) => model.prefix.decoder(),
         }
     }
 
@@ -240,15 +248,9 @@ impl Assistant {
                 expected: "none for a model of text".to_owned(),
             });
         }
-        let spelled: Vec<Message>;
-        let messages = match self.image_token() {
-            Some(token) => {
-                spelled = messages.iter().map(|message| message.spelled(token)).collect();
-                &spelled
-            }
-            None => messages,
-        };
-        let text = self.template.render(messages, true)?;
+        let written = |message: &Message| self.picture.written(message.clone());
+        let messages: Vec<Message> = messages.iter().map(written).collect();
+        let text = self.template.render(&messages, true)?;
         self.prompt(&self.tokenizer.encode(&text)?, pictures)
     }
 
@@ -272,7 +274,27 @@ impl Assistant {
                     pictures.iter().map(|picture| processor.process(picture, self.enlargement));
                 model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)
             }
-            Model::Seeing(model, _) => model.prompt(tokens, pictures),
+            Model::Seeing(model) => model.prompt(tokens, pictures),
+        }
+    }
+}
+
+impl Pictured for Assistant {
+    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        Self::prompt(self, tokens, pictures)
+    }
+
+    fn decoder(&self) -> &Decoder {
+        Self::decoder(self)
+    }
+
+    fn sight(&self) -> String {
+        let enlargement = self.enlargement;
+        match &self.model {
+            Model::Causal(_) => String::new(),
+            Model::Qwen2Vl(_, processor) => format!("{enlargement:?} {processor:?}"),
+            Model::McLlava(_, processor) => format!("{enlargement:?} {processor:?}"),
+            Model::Seeing(model) => model.sight(),
         }
     }
 }
@@ -283,7 +305,23 @@ impl Linears for Assistant {
             Model::Causal(decoder) => decoder.visit_linears(visit),
             Model::Qwen2Vl(model, _) => model.visit_linears(visit),
             Model::McLlava(model, _) => model.visit_linears(visit),
-            Model::Seeing(model, _) => model.visit_linears(visit),
+            Model::Seeing(model) => model.visit_linears(visit),
+        }
+    }
+
+    fn naming(&self) -> Naming {
+        match &self.model {
+            Model::Causal(decoder) => decoder.naming(),
+            Model::Qwen2Vl(model, _) => model.naming(),
+            Model::McLlava(model, _) => model.naming(),
+            Model::Seeing(model) => model.naming(),
+        }
+    }
+
+    fn tower(&self) -> Option<&str> {
+        match &self.model {
+            Model::Seeing(model) => model.tower(),
+            _ => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::lora::Naming;
 use crate::lora::attached::Attachments;
 use crate::{Error, Matrix, Parameters, parameters};
 
@@ -96,6 +97,17 @@ impl Linear {
 pub trait Linears {
     /// Calls `visit` with every linear layer.
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear));
+
+    /// Under which names PEFT sees the layers: those of a new adapter.
+    fn naming(&self) -> Naming {
+        Naming::CHECKPOINT
+    }
+
+    /// The name of the network that sees for the model, where that is none of its own layers: an
+    /// adapter that was made behind one does not fit behind another.
+    fn tower(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Linears for Linear {

@@ -1,15 +1,20 @@
 //! Text to tokens and back.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::Tokenizer as Inner;
 
 use crate::Error;
 use crate::generate::Vocabulary;
 
-/// Bytes of a tokenizer file, at most.
-const MAX_BYTES: u64 = 128 << 20;
+/// Bytes of a tokenizer file, at most: three times those of the largest of the known models.
+const MAX_BYTES: u64 = 32 << 20;
+/// How many times longer a text may become by replacements: SentencePiece's make a space three bytes.
+const MAX_GROWTH: usize = 64;
 /// Bytes of a text, at most.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 /// What a decoder leaves where a character is not complete.
@@ -37,10 +42,15 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        let mut inner = Inner::from_bytes(bytes).map_err(|error| Error::Tokenizer {
-            path: PathBuf::from(path),
-            reason: error.to_string(),
-        })?;
+        let broken = |reason: String| Error::Tokenizer { path: PathBuf::from(path), reason };
+        let parts: Parts =
+            serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
+        for part in [&parts.normalizer, &parts.decoder] {
+            if growth(part).map_err(broken)? > MAX_GROWTH {
+                return Err(broken(format!("it makes a text more than {MAX_GROWTH} times longer")));
+            }
+        }
+        let mut inner = guarded(|| Inner::from_bytes(bytes)).map_err(broken)?;
         // What a file may ask for, and a prompt must not be changed by.
         inner.with_padding(None);
         let cut = inner.with_truncation(None).map(|_| ());
@@ -54,8 +64,8 @@ impl Tokenizer {
     /// [`Error::Limit`] for a text of more than 16 MB, [`Error::Tokens`].
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         crate::Limits::check("the length of the text", text.len() as u64, MAX_TEXT_BYTES as u64)?;
-        let encoding = self.inner.encode_fast(text, false);
-        let encoding = encoding.map_err(|error| Error::Tokens { reason: error.to_string() })?;
+        let encoding = guarded(|| self.inner.encode_fast(text, false));
+        let encoding = encoding.map_err(|reason| Error::Tokens { reason })?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -64,8 +74,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokens`].
     pub fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
-        let text = self.inner.decode(tokens, true);
-        text.map_err(|error| Error::Tokens { reason: error.to_string() })
+        guarded(|| self.inner.decode(tokens, true)).map_err(|reason| Error::Tokens { reason })
     }
 
     /// The token that is written `text`, such as `<|im_end|>`.
@@ -107,6 +116,44 @@ impl Tokenizer {
     #[must_use]
     pub fn stream(&self) -> TextStream<'_> {
         TextStream { tokenizer: self, tokens: Vec::new(), shown: 0, read: 0 }
+    }
+}
+
+/// What of a tokenizer's file is looked at before it is used.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    decoder: Value,
+}
+
+/// How many times longer a text may become by all replacements in `part`; why it is not used.
+fn growth(part: &Value) -> Result<usize, String> {
+    let own = match part.get("type").and_then(Value::as_str) {
+        Some("Precompiled") => {
+            return Err("its normalizer is precompiled, as no known model needs it".to_owned());
+        }
+        Some("Replace") => {
+            let content = part.get("content").and_then(Value::as_str).map_or(0, str::len);
+            let exact = part.get("pattern").and_then(|pattern| pattern.get("String"));
+            content.div_ceil(exact.and_then(Value::as_str).map_or(1, str::len).max(1)).max(1)
+        }
+        _ => 1,
+    };
+    let below: Box<dyn Iterator<Item = &Value>> = match part {
+        Value::Array(parts) => Box::new(parts.iter()),
+        Value::Object(parts) => Box::new(parts.values()),
+        _ => return Ok(own),
+    };
+    below.map(growth).try_fold(own, |product, next| Ok(product.saturating_mul(next?)))
+}
+
+/// What `run` returns; where the library panics over what a file made of it, that is an error.
+fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the tokenizer broke down over it".to_owned()),
     }
 }
 
@@ -216,6 +263,35 @@ mod tests {
             let found = Tokenizer::from_bytes(bytes, Path::new("tokenizer.json"));
             assert!(matches!(found, Err(Error::Tokenizer { .. })));
         }
+    }
+
+    #[test]
+    fn files_that_break_the_library_or_grow_texts_are_errors() {
+        let with = |part: &str| {
+            format!(r#"{{"model": {{"type": "BPE", "vocab": {{"a": 0}}, "merges": []}}, {part}}}"#)
+        };
+        let longer = r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaa"}"#;
+        let many = vec![longer; 20].join(",");
+        for json in [
+            r#"{"model": {"type": "BPE", "continuing_subword_prefix": "\u0023\u0023",
+                "vocab": {"a": 0, "b": 1}, "merges": [["a", "b"]]}}"#
+                .to_owned(),
+            with(r#""normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="}"#),
+            with(&format!(r#""normalizer": {{"type": "Sequence", "normalizers": [{many}]}}"#)),
+            with(&format!(r#""decoder": {{"type": "Sequence", "decoders": [{many}]}}"#)),
+        ] {
+            let found = Tokenizer::from_bytes(json.as_bytes(), Path::new("tokenizer.json"));
+            assert!(matches!(found, Err(Error::Tokenizer { .. })), "{json}");
+        }
+        let strip = with(r#""decoder": {"type": "Strip", "content": "a", "start": 0, "stop": 2}"#);
+        let tokenizer = Tokenizer::from_bytes(strip.as_bytes(), Path::new("tokenizer.json"));
+        let decoded = tokenizer.expect("its parts are known").decode(&[0]);
+        assert!(matches!(decoded, Err(Error::Tokens { .. })), "{decoded:?}");
+        let metaspace = with(
+            r#""normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"},
+                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}"#,
+        );
+        assert!(Tokenizer::from_bytes(metaspace.as_bytes(), Path::new("tokenizer.json")).is_ok());
     }
 
     #[test]

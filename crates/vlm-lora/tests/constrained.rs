@@ -39,7 +39,8 @@ fn a_thousand_answers_of_random_models_are_valid() {
         let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default());
         let decoder = decoder.expect("random weights fit");
         let (max_items, max_words) = if round % 2 == 0 { (7, 50) } else { (3, 4) };
-        let list = ListConstraint::new(&NAMES, Arc::clone(&vocabulary), end, max_items, max_words);
+        let list =
+            ListConstraint::new(&NAMES, Arc::clone(&vocabulary), &[end], max_items, max_words);
         let list = list.expect("the names can be spelled");
         let prompts: Vec<Prompt> =
             (0..BATCH).map(|i| Prompt::text(&decoder, &[i as u32, 7, 9][..1 + i % 3])).collect();

@@ -104,7 +104,8 @@ fn broken_shards_and_indices_are_errors() {
         let folder = copy("llama_c");
         break_it(folder.path());
         let found = load(folder.path());
-        let typed = matches!(found, Err(Error::Read { .. } | Error::Weights { .. }));
+        let typed =
+            matches!(found, Err(Error::Cifake(_) | Error::Read { .. } | Error::Weights { .. }));
         assert!(typed, "{what}: {:?}", found.err());
     }
 }

@@ -70,6 +70,5 @@ pub fn artifact_list(assistant: &Assistant) -> Result<ListConstraint, Error> {
     let names: Vec<&str> = Artifact::all().map(Artifact::name).collect();
     let n_tokens = assistant.decoder().config().vocab_size;
     let vocabulary = Arc::new(assistant.tokenizer().vocabulary(n_tokens));
-    let end = assistant.stop().first().copied().unwrap_or(u32::MAX);
-    ListConstraint::new(&names, vocabulary, end, MAX_ITEMS, MAX_WORDS)
+    ListConstraint::new(&names, vocabulary, assistant.stop(), MAX_ITEMS, MAX_WORDS)
 }

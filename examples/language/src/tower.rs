@@ -40,7 +40,8 @@ impl TowerArgs {
         let classifier = detector.classifier().clone();
         let layer = classifier.layers().last().context("a network has layers")?.clone();
         let image_size = [height as usize, width as usize];
-        let tower = Arc::new(CutTower { classifier, layer, image_size });
+        let name = format!("{} at {}", detector.model_name(), layer.name);
+        let tower = Arc::new(CutTower { name, classifier, layer, image_size });
         let mut projector = Random::new(SEED, Storage::F32, device);
         Ok(assistant.with_tower(tower, &mut projector, &self.image_token)?)
     }

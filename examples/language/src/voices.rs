@@ -29,6 +29,9 @@ pub struct VoiceArgs {
     /// off, upscale:PIXELS (of the shorter side, bicubic) or canvas:PIXELS (as it is, amid grey).
     #[arg(long = "enlarge", value_name = "HOW", value_parser = enlargement_named)]
     enlargements: Vec<Enlargement>,
+    /// Crops that MC-LLaVA sees beside a whole picture above 576x576, at most; other models see none.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    max_crops: usize,
     /// What models are asked [default: all rules and all names].
     #[arg(long, value_name = "TEXT")]
     question: Option<String>,
@@ -54,8 +57,8 @@ impl VoiceArgs {
                 parts.push(format!("adapter {}", weights::sha256_hex(&weights)));
             }
         }
-        let Self { tower, enlargements, storage, .. } = self;
-        parts.push(format!("{tower:?} {enlargements:?} {storage:?}"));
+        let Self { tower, enlargements, max_crops, storage, .. } = self;
+        parts.push(format!("{tower:?} {enlargements:?} {max_crops} {storage:?}"));
         Ok(parts.join(", "))
     }
 
@@ -106,6 +109,9 @@ impl VoiceArgs {
         if let Some(adapter) = self.adapter(place) {
             let limits = AdapterLimits::default();
             Adapter::open(adapter, &limits)?.attach(&mut assistant, "adapter", device, &limits)?;
+        }
+        if self.max_crops > 0 && assistant.sees_crops() {
+            assistant = assistant.with_max_crops(self.max_crops)?;
         }
         let enlargement = self.enlargements.get(place).or(self.enlargements.last());
         Ok(assistant.with_enlargement(enlargement.copied().unwrap_or(Enlargement::Off)))

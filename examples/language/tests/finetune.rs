@@ -91,6 +91,7 @@ fn kills_change_no_byte_and_the_adapter_merges() {
         Command::new(FINETUNE)
             .args(["--model", text(&model), "--data", text(&data), "--out", text(out)])
             .args(["--recipe", text(&recipe), "--threads", threads, "--held-out", "0.25"])
+            .args(["--workers", threads])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

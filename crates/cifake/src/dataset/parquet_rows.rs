@@ -12,6 +12,9 @@ use parquet::schema::types::{Type, TypePtr};
 
 use crate::Error;
 
+/// Values in one group of rows, missing ones included: a row can hold all of them, and is unpacked whole.
+const MAX_VALUES: u64 = 1 << 24;
+
 /// A parquet file that nobody vouches for, read row by row. Its pages may be plain or packed by snappy
 /// or gzip. A file so broken that its reader panics is an error like any other.
 pub struct ParquetRows {
@@ -26,8 +29,7 @@ impl ParquetRows {
     ///
     /// [`Error::Read`], [`Error::Parquet`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file =
-            File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let file = crate::file::open(path)?;
         let reader = guarded(path, || SerializedFileReader::new(file).map_err(broken(path)))?;
         Ok(Self { path: path.to_owned(), reader })
     }
@@ -50,7 +52,8 @@ impl ParquetRows {
     ///
     /// # Errors
     ///
-    /// [`Error::Parquet`], also for a file with none of the columns, and those of `each`.
+    /// [`Error::Parquet`], also for a file with none of the columns or with more than 16 million values of
+    /// them in a group of rows, and those of `each`.
     pub fn for_each<E: From<Error>>(
         &self,
         columns: &[&str],
@@ -66,6 +69,7 @@ impl ParquetRows {
         let projection = Type::group_type_builder(root.name()).with_fields(wanted);
         let path = &self.path;
         guarded(path, || {
+            self.check_values(columns, MAX_VALUES).map_err(broken(path))?;
             let projection = projection.build().map_err(broken(path))?;
             let rows = self.reader.get_row_iter(Some(projection)).map_err(broken(path))?;
             for (number, row) in rows.enumerate() {
@@ -73,6 +77,31 @@ impl ParquetRows {
             }
             Ok(())
         })
+    }
+
+    /// Refuses more than `limit` values of `columns` in a group of rows, by the headers of their pages: a
+    /// few bytes can stand for thousands of millions of missing values.
+    fn check_values(&self, columns: &[&str], limit: u64) -> Result<(), ParquetError> {
+        for index in 0..self.reader.num_row_groups() {
+            let (group, mut n_values) = (self.reader.get_row_group(index)?, 0u64);
+            for (place, column) in group.metadata().columns().iter().enumerate() {
+                let name = column.column_path().parts().first().map_or("", String::as_str);
+                if !columns.contains(&name) {
+                    continue;
+                }
+                let mut pages = group.get_column_page_reader(place)?;
+                while let Some(page) = pages.peek_next_page()? {
+                    let own = page.num_levels.or(page.num_rows).unwrap_or_default();
+                    n_values = n_values.saturating_add(own as u64);
+                    if n_values > limit {
+                        let reason = format!("a group of its rows has more than {limit} values");
+                        return Err(ParquetError::General(reason));
+                    }
+                    pages.skip_next_page()?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -87,4 +116,47 @@ fn guarded<T, E: From<Error>>(path: &Path, read: impl FnOnce() -> Result<T, E>) 
 fn broken(path: &Path) -> impl Fn(ParquetError) -> Error {
     let path = path.to_owned();
     move |source| Error::Parquet { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::data_type::Int32Type;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    #[test]
+    fn missing_values_count_before_they_are_unpacked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.parquet");
+        let schema = "message schema { required group numbers (LIST) { repeated group list {
+            optional int32 element; } } }";
+        let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), schema, properties).expect("in memory");
+        let mut group = writer.next_row_group().expect("in memory");
+        let mut column = group.next_column().expect("in memory").expect("one column");
+        // One row of a thousand numbers, none of which is there.
+        let below: Vec<i16> = (0..1000).map(|at| i16::from(at > 0)).collect();
+        let batch = column.typed::<Int32Type>();
+        batch.write_batch(&[], Some(&[1; 1000]), Some(&below)).expect("in memory");
+        column.close().expect("in memory");
+        group.close().expect("in memory");
+        std::fs::write(&path, writer.into_inner().expect("in memory")).expect("it is writable");
+        let rows = ParquetRows::open(&path).expect("it is whole");
+        assert!(rows.check_values(&["numbers"], 1000).is_ok());
+        assert!(rows.check_values(&["others"], 0).is_ok());
+        let refused = rows.check_values(&["numbers"], 999).expect_err("there are a thousand");
+        assert!(refused.to_string().contains("999"), "{refused}");
+        let read = rows.for_each(&["numbers"], |_, row| {
+            assert_eq!(row.len(), 1);
+            Ok::<(), Error>(())
+        });
+        read.expect("it has one row");
+    }
 }

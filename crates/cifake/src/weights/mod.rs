@@ -44,7 +44,7 @@ pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};
 pub use mapping::{Layout, Mapping};
-pub use save::{Precision, save, to_bytes};
+pub use save::{Precision, encode, save, to_bytes};
 
 use crate::Error;
 

@@ -1,5 +1,6 @@
 //! Writing weights as safetensors: the same module and texts give the same bytes.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -133,18 +134,28 @@ fn dtype_name(dtype: DType) -> Option<&'static str> {
     }
 }
 
-/// A safetensors file. The header is written here because the crate's own orders the texts by a
-/// hash that differs from run to run.
-fn encode(tensors: &[(String, TensorData)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+/// The bytes of a safetensors file of `tensors`, whose keys are distinct, in their order.
+///
+/// The header is written here because the crate's own orders the texts by a hash that differs from run
+/// to run.
+///
+/// # Panics
+/// For a tensor that is neither f32, f16 nor of whole numbers.
+#[must_use]
+pub fn encode<T: Borrow<TensorData>>(
+    tensors: &[(String, T)],
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
     let mut entries = BTreeMap::new();
     if !metadata.is_empty() {
         entries.insert("__metadata__", Entry::Texts(metadata));
     }
     let mut end = 0;
     for (key, data) in tensors {
+        let data = data.borrow();
         let start = end;
         end += data.as_bytes().len();
-        let dtype = dtype_name(data.dtype()).expect("`in_precision` let only known types pass");
+        let dtype = dtype_name(data.dtype()).expect("it is of a type that is written");
         let shape = data.shape().to_vec();
         entries.insert(key, Entry::Tensor { dtype, shape, data_offsets: [start, end] });
     }
@@ -155,7 +166,7 @@ fn encode(tensors: &[(String, TensorData)], metadata: &BTreeMap<String, String>)
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
     for (_, data) in tensors {
-        bytes.extend_from_slice(data.as_bytes());
+        bytes.extend_from_slice(data.borrow().as_bytes());
     }
     bytes
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use super::{GROUP, narrow, pack};
+use super::pack::{self, Data};
+use super::{GROUP, narrow};
 
 /// How the elements of a [`QuantizedMatrix`] are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,26 +26,6 @@ pub enum Format {
 pub struct QuantizedMatrix {
     shape: [usize; 2],
     data: Arc<Data>,
-}
-
-/// The elements.
-#[derive(Debug)]
-pub(super) enum Data {
-    F16(Vec<u16>),
-    Bf16(Vec<u16>),
-    /// One scale per `group` elements of a row.
-    Int8 {
-        codes: Vec<i8>,
-        scales: Vec<f32>,
-        group: usize,
-    },
-    /// Per 32 elements of a row 16 bytes, whose lower halves are the first 16 elements and whose
-    /// upper halves the others, and a scale and a minimum in half precision.
-    Int4 {
-        codes: Vec<u8>,
-        scales: Vec<u16>,
-        minima: Vec<u16>,
-    },
 }
 
 impl QuantizedMatrix {

@@ -1,26 +1,13 @@
 //! Loops over narrow elements: widening them, and products with one row.
 
 use super::GROUP;
-use super::words::{self, DotBytes, DotF32, DotHalves};
+use super::words::{self, DotBytes, DotF32, DotHalves, from_bf16, from_f16};
 use crate::simd::{multiversion, vectorize};
 
 /// Sums that are carried side by side.
 const LANES: usize = 16;
 /// Half of a group: what its lower or upper halves of bytes hold.
 const HALF: usize = GROUP / 2;
-
-/// A finite half-precision number, without a branch.
-#[inline(always)]
-pub(super) fn from_f16(bits: u16) -> f32 {
-    let bits = u32::from(bits);
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * words::HALF_SCALE;
-    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
-}
-
-#[inline(always)]
-pub(super) fn from_bf16(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
 
 multiversion! {
     pub(super) fn widen_f16(bits: &[u16], out: &mut [f32]) {

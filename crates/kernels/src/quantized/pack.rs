@@ -1,14 +1,33 @@
-//! From single precision to codes and scales.
+//! What is stored, and how it is made of single precision.
 
 use half::f16;
 
 use super::GROUP;
-use super::matrix::Data;
 
 /// Largest code of 8 bits; -128 is left out, so that both signs reach equally far.
 const MAX_INT8: f32 = 127.0;
 /// Largest code of 4 bits.
 const MAX_INT4: f32 = 15.0;
+
+/// The elements.
+#[derive(Debug)]
+pub(super) enum Data {
+    F16(Vec<u16>),
+    Bf16(Vec<u16>),
+    /// One scale per `group` elements of a row.
+    Int8 {
+        codes: Vec<i8>,
+        scales: Vec<f32>,
+        group: usize,
+    },
+    /// Per 32 elements of a row 16 bytes, whose lower halves are the first 16 elements and whose
+    /// upper halves the others, and a scale and a minimum in half precision.
+    Int4 {
+        codes: Vec<u8>,
+        scales: Vec<u16>,
+        minima: Vec<u16>,
+    },
+}
 
 /// One scale a row, the largest magnitude divided by 127.
 pub(super) fn int8(values: &[f32], columns: usize) -> Data {

@@ -11,8 +11,9 @@ use burn::tensor::{Tensor, TensorData, module};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::matrix::{Data, QuantizedMatrix};
+use super::matrix::QuantizedMatrix;
 use super::narrow::Prepared;
+use super::pack::Data;
 use super::words::HALF_SCALE;
 use super::{GROUP, narrow};
 use crate::backward::propagate;

@@ -6,12 +6,25 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::narrow::{from_bf16, from_f16};
 use crate::simd::mul_add;
 
 /// 2^112, which [`planes`] of half-precision products are multiplied with: the bits of a half, moved to
 /// where single precision has them, are so much too small.
 pub(super) const HALF_SCALE: f32 = f32::from_bits((127 + 112) << 23);
+
+/// A finite half-precision number, without a branch.
+#[inline(always)]
+pub(super) fn from_f16(bits: u16) -> f32 {
+    let bits = u32::from(bits);
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * HALF_SCALE;
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+}
+
+#[inline(always)]
+pub(super) fn from_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
 /// 2^23: the lowest bits of a single from here on count in ones.
 const ONES: u32 = 0x4b00_0000;
 /// Makes a code unsigned when it is added to it.

@@ -14,7 +14,7 @@ const MANY_TOKENS: usize = 3;
 /// Lines of the form `Name: some words`, one an item: every name is one of a list and comes once.
 ///
 /// A remark has at least one word and at most `max_words`; its words are parted by single spaces and
-/// hold no control or invisible characters. The answer ends with the end token after a remark, in time
+/// hold no control or invisible characters. The answer ends with an end token after a remark, in time
 /// for the number of tokens that is left.
 ///
 /// ```
@@ -22,7 +22,7 @@ const MANY_TOKENS: usize = 3;
 /// use vlm_lora::generate::{ListConstraint, Vocabulary};
 ///
 /// let bytes = Vocabulary::new((0..=255).map(|byte| Some(vec![byte])).chain([None]));
-/// let list = ListConstraint::new(&["Edge", "Colour"], Arc::new(bytes), 256, 7, 50)?;
+/// let list = ListConstraint::new(&["Edge", "Colour"], Arc::new(bytes), &[256], 7, 50)?;
 /// let items = list.parse("Edge: soft where the wing ends\nColour: too even");
 /// assert_eq!(items.expect("it is valid")[1].0, "Colour");
 /// assert!(list.parse("Edge: soft\nEdge: hard").is_none());
@@ -38,7 +38,7 @@ pub struct ListConstraint {
 struct Rule {
     grammar: Grammar,
     vocabulary: Arc<Vocabulary>,
-    end: u32,
+    ends: Vec<u32>,
     /// Masks inside a remark, by everything that they depend on.
     remarks: Mutex<HashMap<Key, Mask>>,
 }
@@ -48,16 +48,16 @@ type Key = (bool, usize, bool, usize);
 
 impl ListConstraint {
     /// Lists of at most `max_items` of `names` with remarks of at most `max_words` words, in tokens of
-    /// `vocabulary`, ended by the token `end`.
+    /// `vocabulary`, ended by any of the tokens `ends`: all of a model's, since it was trained with one.
     ///
     /// # Errors
     /// [`Error::Setting`] where there is no name, a name is empty, doubled, holds a line break or is
-    /// another name with a colon and more behind it, a limit is 0, or the vocabulary has no token for a
-    /// single byte of a name.
+    /// another name with a colon and more behind it, a limit is 0, no token of the vocabulary is an end,
+    /// or none is a single byte of a name.
     pub fn new(
         names: &[&str],
         vocabulary: Arc<Vocabulary>,
-        end: u32,
+        ends: &[u32],
         max_items: usize,
         max_words: usize,
     ) -> Result<Self, Error> {
@@ -83,6 +83,11 @@ impl ListConstraint {
             let found = format!("{} names, {max_items} items, {max_words} words", names.len());
             return Err(wrong(found, "one or more of each"));
         }
+        let n_tokens = vocabulary.n_tokens();
+        if !ends.iter().any(|end| (*end as usize) < n_tokens) {
+            let found = format!("the ends {ends:?}");
+            return Err(wrong(found, "a token of the vocabulary that ends an answer"));
+        }
         // What can be spelled byte by byte cannot run into a dead end.
         let bytes = names.iter().flat_map(|name| name.bytes()).chain(*b": .");
         if let Some(byte) = bytes.into_iter().find(|byte| !vocabulary.has_byte(*byte)) {
@@ -91,7 +96,7 @@ impl ListConstraint {
         }
         let grammar = Grammar::new(names, max_items, max_words);
         let state = grammar.start();
-        let rule = Rule { grammar, vocabulary, end, remarks: Mutex::default() };
+        let rule = Rule { grammar, vocabulary, ends: ends.to_vec(), remarks: Mutex::default() };
         Ok(Self { rule: Arc::new(rule), state })
     }
 
@@ -128,7 +133,7 @@ impl ListConstraint {
 
 impl Constraint for ListConstraint {
     fn mask(&mut self, left: usize) -> Mask {
-        let Rule { grammar, vocabulary, end, remarks } = &*self.rule;
+        let Rule { grammar, vocabulary, ends, remarks } = &*self.rule;
         let Place::Remark { n_words, after_space, .. } = *self.state.place() else {
             return self.walk(left);
         };
@@ -145,7 +150,7 @@ impl Constraint for ListConstraint {
             mask
         });
         if self.state.may_end() {
-            mask.allow(*end);
+            ends.iter().for_each(|end| mask.allow(*end));
         }
         mask
     }
@@ -184,7 +189,7 @@ mod tests {
         let long = long.map(|text| Some(text.as_bytes().to_vec()));
         let vocabulary = Vocabulary::new(single.chain(long).chain([None]));
         let end = vocabulary.n_tokens() as u32 - 1;
-        ListConstraint::new(&NAMES, Arc::new(vocabulary), end, max_items, max_words)
+        ListConstraint::new(&NAMES, Arc::new(vocabulary), &[end], max_items, max_words)
             .expect("the names are fine")
     }
 
@@ -193,16 +198,17 @@ mod tests {
         let (mut one, mut answer) = (list.fresh(), Vec::new());
         for left in (1..=max_tokens).rev() {
             let mask = one.mask(left);
-            let allowed: Vec<u32> = (0..list.rule.end + 1).filter(|t| mask.allows(*t)).collect();
+            let allowed: Vec<u32> =
+                (0..list.rule.ends[0] + 1).filter(|t| mask.allows(*t)).collect();
             assert!(!allowed.is_empty(), "{:?} is a dead end", String::from_utf8_lossy(&answer));
             // Line breaks and ends are rare among so many tokens.
-            let rare = [u32::from(b'\n'), list.rule.end].into_iter().find(|t| mask.allows(*t));
+            let rare = [u32::from(b'\n'), list.rule.ends[0]].into_iter().find(|t| mask.allows(*t));
             let token = match rare {
                 Some(token) if rng.random_range(0..8) == 0 => token,
                 _ => allowed[rng.random_range(0..allowed.len())],
             };
             one.advance(token);
-            if token == list.rule.end {
+            if token == list.rule.ends[0] {
                 return answer;
             }
             answer.extend(list.rule.vocabulary.bytes(token));
@@ -234,6 +240,20 @@ mod tests {
             }
         }
         assert_eq!(most, NAMES.len());
+    }
+
+    #[test]
+    fn any_end_ends_and_none_before_a_remark() {
+        let bytes = Vocabulary::new((0..=255).map(|byte| Some(vec![byte])).chain([None, None]));
+        let list = ListConstraint::new(&NAMES, Arc::new(bytes), &[256, 257], 7, 50);
+        let mut one = list.expect("the names are fine").fresh();
+        let may_end = |one: &mut Box<dyn Constraint>| {
+            let mask = one.mask(100);
+            [256, 257].map(|end| mask.allows(end))
+        };
+        assert_eq!(may_end(&mut one), [false, false]);
+        "Edge: a".bytes().for_each(|byte| one.advance(byte.into()));
+        assert_eq!(may_end(&mut one), [true, true]);
     }
 
     #[test]
@@ -271,9 +291,12 @@ mod tests {
     fn names_that_cannot_be_told_or_spelled_are_refused() {
         let bytes = |n: u8| Arc::new(Vocabulary::new((0..n).map(|byte| Some(vec![byte]))));
         for names in [&[][..], &[""], &["a", "a: b"], &["a\nb"], &["a", "a"], &["é"]] {
-            assert!(ListConstraint::new(names, bytes(128), 0, 7, 50).is_err(), "{names:?}");
+            assert!(ListConstraint::new(names, bytes(128), &[0], 7, 50).is_err(), "{names:?}");
         }
-        assert!(ListConstraint::new(&["a"], bytes(128), 0, 0, 50).is_err());
-        assert!(ListConstraint::new(&["a"], bytes(128), 0, 7, 50).is_ok());
+        assert!(ListConstraint::new(&["a"], bytes(128), &[0], 0, 50).is_err());
+        for ends in [&[][..], &[128]] {
+            assert!(ListConstraint::new(&["a"], bytes(128), ends, 7, 50).is_err(), "{ends:?}");
+        }
+        assert!(ListConstraint::new(&["a"], bytes(128), &[128, 0], 7, 50).is_ok());
     }
 }

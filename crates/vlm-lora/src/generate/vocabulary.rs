@@ -1,5 +1,8 @@
 //! The bytes that tokens stand for, in a trie.
 
+/// Bytes of a token, at most.
+const MAX_TOKEN_BYTES: usize = 256;
+
 /// The tokens of a tokenizer as byte strings.
 ///
 /// ```
@@ -27,12 +30,16 @@ struct Node {
 }
 
 impl Vocabulary {
-    /// The bytes of each token in its order; `None` and empty ones, such as special tokens, are no text.
+    /// The bytes of each token in its order; `None` and empty ones, such as special tokens, are no text, nor
+    /// are those of more than 256 bytes, which no vocabulary has.
     #[must_use]
     pub fn new(tokens: impl IntoIterator<Item = Option<Vec<u8>>>) -> Self {
         let mut nodes = vec![Node::default()];
-        let bytes: Vec<Box<[u8]>> =
-            tokens.into_iter().map(|bytes| bytes.unwrap_or_default().into_boxed_slice()).collect();
+        let text = |bytes: Option<Vec<u8>>| bytes.filter(|bytes| bytes.len() <= MAX_TOKEN_BYTES);
+        let bytes: Vec<Box<[u8]>> = tokens
+            .into_iter()
+            .map(|bytes| text(bytes).unwrap_or_default().into_boxed_slice())
+            .collect();
         for (token, bytes) in bytes.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
             let mut at = 0;
             for &byte in bytes {

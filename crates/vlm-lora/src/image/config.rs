@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Interpolation, Normalization};
 use crate::Error;
 
 /// Where a model's folder keeps the settings.
 const FILE: &str = "preprocessor_config.json";
+/// Where transformers 5 keeps them together with those of the tokenizer.
+const COMBINED: &str = "processor_config.json";
 /// The most bytes of a `preprocessor_config.json`; published ones have below 1,000.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -86,20 +89,21 @@ impl PreprocessorConfig {
             .map_err(|error| Error::ProcessorConfig { path: None, reason: error.to_string() })
     }
 
-    /// The settings in the `preprocessor_config.json` of a model's `folder`.
+    /// The settings in the `preprocessor_config.json` of a model's `folder`, or under `image_processor` in
+    /// the `processor_config.json` that transformers 5 writes instead.
     ///
     /// # Errors
     /// [`Error::Cifake`] if it cannot be read or has more than a MiB; as
     /// [`from_bytes`](Self::from_bytes), with the path.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
-        let bytes = cifake::file::read_limited(&path, MAX_BYTES)?;
-        match serde_json::from_slice::<Self>(&bytes) {
-            Ok(config) => Ok(Self { path: Some(path), ..config }),
-            Err(error) => {
-                Err(Error::ProcessorConfig { path: Some(path), reason: error.to_string() })
-            }
+        let combined = folder.join(COMBINED);
+        if !path.is_file() && combined.is_file() {
+            let Combined { image_processor } = json(&combined)?;
+            return Ok(Self { path: Some(combined), ..image_processor });
         }
+        let config: Self = json(&path)?;
+        Ok(Self { path: Some(path), ..config })
     }
 
     /// An error that names the file.
@@ -164,6 +168,21 @@ impl PreprocessorConfig {
     }
 }
 
+/// What of [`COMBINED`] is read.
+#[derive(Deserialize)]
+struct Combined {
+    image_processor: PreprocessorConfig,
+}
+
+/// The content of the file at `path`.
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::ProcessorConfig {
+        path: Some(path.to_owned()),
+        reason: error.to_string(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -215,6 +234,8 @@ mod tests {
             r#"{"merge_size": 4000000000}"#,
             r#"{"min_pixels": 0}"#,
             r#"{"min_pixels": 99999999999999}"#,
+            r#"{"min_pixels": 12845056, "max_pixels": 12845056}"#,
+            r#"{"patch_size": 1, "merge_size": 1, "max_pixels": 16777216}"#,
             r#"{"image_std": [0.5, 0, 0.5]}"#,
             r#"{"image_mean": [1e300, 0, 0]}"#,
             r#"{"do_resize": false}"#,
@@ -223,6 +244,20 @@ mod tests {
         ] {
             assert!(matches!(qwen2_vl(json), Err(Error::ProcessorConfig { .. })), "{json}");
         }
+    }
+
+    #[test]
+    fn the_file_of_transformers_5_is_read_where_there_is_no_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |file: &str, json: &str| {
+            std::fs::write(folder.path().join(file), json).expect("the folder is writable");
+        };
+        write(COMBINED, &format!(r#"{{"processor_class": "a", "image_processor": {QWEN2_VL}}}"#));
+        let read = || Qwen2VlProcessor::read(folder.path()).expect("published");
+        assert_eq!(read(), Qwen2VlProcessor::default());
+        write(FILE, r#"{"patch_size": 7}"#);
+        assert_eq!(read().form().patch_size, 7);
+        assert_eq!(read().n_tokens([32, 32]).expect("square"), 16);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub use config::{PerChannel, PreprocessorConfig, Size};
 pub use crops::{Crop, Crops, MultiCropProcessor};
 pub use enlargement::Enlargement;
 pub use normalization::Normalization;
-pub use patches::{Grid, Patches, Qwen2VlProcessor};
+pub use patches::{Grid, PatchForm, Patches, Qwen2VlProcessor};
 pub use resample::{Interpolation, resized};
+pub(crate) use smart_resize::check_aspect_ratio;
 pub use smart_resize::smart_resize;

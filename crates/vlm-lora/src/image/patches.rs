@@ -1,5 +1,6 @@
 //! Pictures as Qwen2-VL's vision tower reads them: rows of flattened patches.
 
+use std::fmt;
 use std::path::Path;
 
 use cifake::Picture;
@@ -8,8 +9,12 @@ use super::resample::{Interpolation, resized};
 use super::{Enlargement, Normalization, PreprocessorConfig, smart_resize};
 use crate::Error;
 
-/// The most pixels that a configuration may ask for; upstream's own `max_pixels` is 12,845,056.
-const MAX_PIXELS: u64 = 1 << 24;
+/// transformers' default of `max_pixels`.
+const DEFAULT_MAX_PIXELS: u64 = 28 * 28 * 1280;
+/// The most tokens that a picture may become: those of the published 12,845,056 pixels.
+const MAX_TOKENS: u64 = 1 << 14;
+/// The most tokens that a small picture may be enlarged to.
+const MAX_LEAST_TOKENS: u64 = 1 << 12;
 /// The most pictures of one prompt.
 pub(crate) const MAX_PICTURES: usize = 64;
 
@@ -38,14 +43,40 @@ impl Grid {
     }
 }
 
+/// How patches are made: what a processor and a tower must agree in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PatchForm {
+    /// Pixels of a side.
+    pub patch_size: usize,
+    /// Frames.
+    pub temporal_patch_size: usize,
+    /// Patches of a side of a block that becomes one token.
+    pub merge_size: usize,
+}
+
+impl PatchForm {
+    /// Values of a patch: three of each of its pixels in each of its frames.
+    #[must_use]
+    pub fn patch_len(self) -> usize {
+        3 * self.temporal_patch_size * self.patch_size * self.patch_size
+    }
+}
+
+impl fmt::Display for PatchForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { patch_size, temporal_patch_size, merge_size } = self;
+        write!(f, "{patch_size} pixels, {temporal_patch_size} frames, {merge_size} merged")
+    }
+}
+
 /// The patches of the pictures of one prompt, one after another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patches {
     /// `[patches, patch_len]`, normalized. A patch is `[channel, frame, row, column]`; patches run
     /// by merged blocks, row by row, and inside a block row by row again.
     pub values: Vec<f32>,
-    /// Values of a patch: 3 * `temporal_patch_size` * `patch_size`².
-    pub patch_len: usize,
+    /// How a patch is made.
+    pub form: PatchForm,
     /// One a picture.
     pub grids: Vec<Grid>,
 }
@@ -80,14 +111,14 @@ impl Default for Qwen2VlProcessor {
 }
 
 impl Qwen2VlProcessor {
-    /// The processor that a `preprocessor_config.json` describes; what it leaves out is as
-    /// published.
+    /// The processor that a `preprocessor_config.json` describes; what it leaves out is transformers'
+    /// default, which differs from what is published in the most pixels, 1,003,520.
     ///
     /// # Errors
     /// [`Error::ProcessorConfig`] for settings that are out of bounds or not supported.
     pub fn from_config(config: &PreprocessorConfig) -> Result<Self, Error> {
         let published = Self::default();
-        let (least, most) = published.pixels;
+        let (least, most) = (published.pixels.0, DEFAULT_MAX_PIXELS);
         let processor = Self {
             normalization: config.normalization(&published.normalization)?,
             interpolation: config.interpolation()?,
@@ -122,7 +153,8 @@ impl Qwen2VlProcessor {
     /// the language model.
     ///
     /// # Errors
-    /// [`Error::ProcessorConfig`] unless `0 < least <= most <= 2^24`.
+    /// [`Error::ProcessorConfig`] unless `0 < least <= most`, `least` at most 4,096 tokens and `most` at most
+    /// 16,384, which is what the published models have.
     pub fn with_pixels(mut self, least: u64, most: u64) -> Result<Self, Error> {
         self.pixels = (least, most);
         self.check_pixels().map_err(|reason| Error::ProcessorConfig { path: None, reason })?;
@@ -131,12 +163,15 @@ impl Qwen2VlProcessor {
 
     fn check_pixels(&self) -> Result<(), String> {
         let (least, most) = self.pixels;
-        if least == 0 || least > most || most > MAX_PIXELS {
-            return Err(format!(
-                "min_pixels {least} and max_pixels {most} do not hold 0 < min <= max <= {MAX_PIXELS}"
-            ));
+        let token = u64::from(self.patch_size * self.merge_size).pow(2);
+        let [highest_least, highest] = [MAX_LEAST_TOKENS, MAX_TOKENS].map(|n| n * token);
+        match least > 0 && least <= most && least <= highest_least && most <= highest {
+            true => Ok(()),
+            false => Err(format!(
+                "min_pixels {least} and max_pixels {most} do not hold 0 < min <= max, min <= \
+                 {highest_least} and max <= {highest}"
+            )),
         }
-        Ok(())
     }
 
     /// Patches of a side of a block that becomes one token.
@@ -145,10 +180,14 @@ impl Qwen2VlProcessor {
         self.merge_size as usize
     }
 
-    /// Values of a patch.
+    /// How its patches are made.
     #[must_use]
-    pub fn patch_len(&self) -> usize {
-        (3 * self.temporal_patch_size * self.patch_size * self.patch_size) as usize
+    pub fn form(&self) -> PatchForm {
+        PatchForm {
+            patch_size: self.patch_size as usize,
+            temporal_patch_size: self.temporal_patch_size as usize,
+            merge_size: self.merge_size as usize,
+        }
     }
 
     /// Height and width at which a picture of `sides` (height, width) is looked at.
@@ -189,8 +228,7 @@ impl Qwen2VlProcessor {
             return Err(Error::TooManyPictures { found: pictures.len(), limit: MAX_PICTURES });
         }
         let table = self.normalization.table();
-        let mut patches =
-            Patches { values: Vec::new(), patch_len: self.patch_len(), grids: Vec::new() };
+        let mut patches = Patches { values: Vec::new(), form: self.form(), grids: Vec::new() };
         for picture in pictures {
             let picture = enlargement.apply(picture)?;
             let sides = [picture.height(), picture.width()];

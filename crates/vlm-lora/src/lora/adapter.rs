@@ -1,6 +1,7 @@
 //! An adapter apart from its model: its configuration and its weights in host memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use rand::rngs::ChaCha8Rng;
@@ -18,6 +19,8 @@ use crate::{Linear, Linears};
 pub struct Adapter {
     pub(crate) config: LoraConfig,
     pub(crate) layers: BTreeMap<String, LayerWeights>,
+    /// Behind which tower it was made: see [`Linears::tower`].
+    pub(crate) tower: Option<String>,
 }
 
 /// What an adapter has for one layer.
@@ -54,7 +57,8 @@ impl LayerWeights {
 }
 
 impl Adapter {
-    /// An adapter for `model` before any training, which changes nothing: `A` is uniform in
+    /// An adapter for `model` before any training, which changes nothing, under the names that PEFT has
+    /// for its layers: `A` is uniform in
     /// `±1/√in` (Kaiming with `a = √5`, as in PEFT), drawn from `seed` and the layer's path, and `B`
     /// zero; layers to be trained whole are the model's.
     ///
@@ -68,10 +72,11 @@ impl Adapter {
         limits: &AdapterLimits,
     ) -> Result<Self, AdapterError> {
         let selection = Selection::new(&config, limits)?;
-        check_saved(&selection, model, str::to_owned)?;
+        let (naming, tower) = (model.naming(), model.tower().map(str::to_owned));
+        check_saved(&selection, model, |path| naming.to_peft(path))?;
         let mut layers = BTreeMap::new();
         try_visit(model, |linear| {
-            let path = linear.path().to_owned();
+            let path = naming.to_peft(linear.path());
             let weights = match selection.role(&path)? {
                 Role::Untouched => return Ok(()),
                 Role::LowRank { rank, .. } => low_rank(linear, rank, seed),
@@ -82,7 +87,7 @@ impl Adapter {
         })?;
         match layers.is_empty() {
             true => Err(AdapterError::NoTarget),
-            false => Ok(Self { config, layers }),
+            false => Ok(Self { config, layers, tower }),
         }
     }
 
@@ -91,12 +96,12 @@ impl Adapter {
     /// # Errors
     /// [`AdapterError::Unknown`].
     pub fn of(model: &mut dyn Linears, name: &str) -> Result<Self, AdapterError> {
-        let mut config = None;
+        let mut header = None;
         let mut layers = BTreeMap::new();
         model.visit_linears(&mut |linear| {
             let path = linear.path().to_owned();
             let Some(attached) = linear.adapters.get(name) else { return };
-            config = Some(attached.header.config.clone());
+            header = Some(Arc::clone(&attached.header));
             let weights = match &attached.change {
                 Change::LowRank { a, b, .. } => {
                     LayerWeights::LowRank { a: a.to_data(), b: b.to_data() }
@@ -108,8 +113,8 @@ impl Adapter {
             };
             layers.insert(attached.header.naming.to_peft(&path), weights);
         });
-        let config = config.ok_or_else(|| AdapterError::Unknown { name: name.to_owned() })?;
-        Ok(Self { config, layers })
+        let header = header.ok_or_else(|| AdapterError::Unknown { name: name.to_owned() })?;
+        Ok(Self { config: header.config.clone(), layers, tower: header.tower.clone() })
     }
 
     /// Its configuration.
@@ -122,6 +127,24 @@ impl Adapter {
     #[must_use]
     pub fn layers(&self) -> &BTreeMap<String, LayerWeights> {
         &self.layers
+    }
+
+    /// The network that saw for the model when the adapter was made, as [`Linears::tower`] has it.
+    #[must_use]
+    pub fn tower(&self) -> Option<&str> {
+        self.tower.as_deref()
+    }
+
+    /// What the product of the two matrices at `path` is multiplied by; `None` where there are none.
+    ///
+    /// # Errors
+    /// Those of the configuration's patterns.
+    pub fn scale(&self, path: &str) -> Result<Option<f64>, AdapterError> {
+        let Some(LayerWeights::LowRank { .. }) = self.layers.get(path) else { return Ok(None) };
+        match Selection::new(&self.config, &AdapterLimits::default())?.role(path)? {
+            Role::LowRank { scale, .. } => Ok(Some(scale)),
+            Role::Untouched | Role::Whole => Ok(None),
+        }
     }
 
     /// Number of weights.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attached::{Attached, Change, Header};
+use super::peft::shortened;
 use super::target::{Role, Selection};
 use super::visit::{check_saved, try_visit};
 use super::{Adapter, AdapterError, AdapterLimits, LayerWeights, Naming, unmerge};
@@ -33,7 +34,8 @@ impl Adapter {
     /// # Errors
     /// [`AdapterError::Taken`], [`AdapterError::Count`], [`AdapterError::Bytes`]; an adapter that
     /// does not fit: [`AdapterError::NoTarget`], [`AdapterError::Unused`],
-    /// [`AdapterError::Missing`], [`AdapterError::Shape`], [`AdapterError::ModuleToSave`], or what
+    /// [`AdapterError::Missing`], [`AdapterError::Shape`], [`AdapterError::ModuleToSave`],
+    /// [`AdapterError::Tower`], or what
     /// [`LoraConfig::check`](super::LoraConfig::check) refuses. The model is then unchanged.
     pub fn attach(
         &self,
@@ -44,10 +46,12 @@ impl Adapter {
     ) -> Result<(), AdapterError> {
         let others = adapters(model);
         self.check_room(&others, name, limits)?;
+        self.check_tower(model)?;
         let naming = self.naming(model);
         let roles = self.fit(model, naming, limits)?;
+        let tower = self.tower.clone().or_else(|| model.tower().map(str::to_owned));
         let (name, config) = (name.to_owned(), self.config.clone());
-        let header = Arc::new(Header { name, config, naming });
+        let header = Arc::new(Header { name, config, naming, tower });
         model.visit_linears(&mut |linear| {
             let Some(&role) = roles.get(linear.path()) else { return };
             let weights = &self.layers[&naming.to_peft(linear.path())];
@@ -59,6 +63,16 @@ impl Adapter {
             });
         });
         Ok(())
+    }
+
+    /// Refuses to see with other eyes than it was made behind, where that is known.
+    fn check_tower(&self, model: &dyn Linears) -> Result<(), AdapterError> {
+        match (&self.tower, model.tower()) {
+            (Some(made), found) if found != Some(made) => {
+                Err(AdapterError::Tower { made: shortened(made), found: found.map(str::to_owned) })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_room(

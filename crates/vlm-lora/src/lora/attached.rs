@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
-use cifake_kernels::linear_t;
+use cifake_kernels::{linear_t, text};
 
 use super::{LoraConfig, Naming};
 use crate::Matrix;
@@ -14,6 +14,7 @@ pub(crate) struct Header {
     pub(crate) name: String,
     pub(crate) config: LoraConfig,
     pub(crate) naming: Naming,
+    pub(crate) tower: Option<String>,
 }
 
 /// One adapter's part in one layer.
@@ -95,7 +96,15 @@ impl Attached {
             Some(seed) if share > 0.0 => dropout(x, share, seed),
             _ => x,
         };
-        Some(linear_t(linear_t(x, a.clone(), None), b.clone(), None) * *scale)
+        Some(product(product(x, a), b) * *scale)
+    }
+}
+
+/// `x Wᵀ`, where nothing is differentiated by the way that suits few rows.
+fn product<const D: usize>(x: Tensor<D>, weight: &Tensor<2>) -> Tensor<D> {
+    match text::is_plain(weight) {
+        true => Matrix::F32(weight.clone()).product(x),
+        false => linear_t(x, weight.clone(), None),
     }
 }
 

@@ -232,9 +232,15 @@ impl LoraConfig {
         for list in lists.chain([saved]) {
             limits.check_patterns(list.iter())?;
         }
-        limits.check_patterns(self.rank_pattern.keys())?;
-        limits.check_patterns(self.alpha_pattern.keys())?;
+        let tables = Self::tables(limits);
+        tables.check_patterns(self.rank_pattern.keys())?;
+        tables.check_patterns(self.alpha_pattern.keys())?;
         limits.check_patterns(self.layers_pattern.iter().flat_map(OneOrMany::as_slice))
+    }
+
+    /// The limits of tables, each key of which is compiled.
+    fn tables(limits: &AdapterLimits) -> AdapterLimits {
+        AdapterLimits { max_patterns: limits.max_expressions, ..*limits }
     }
 
     /// What the product of the two matrices is multiplied with.
@@ -317,6 +323,9 @@ mod tests {
         assert!(matches!(rank, Err(AdapterError::Rank { rank: 10000, limit: 256 })));
         let rank = read(&with(r#""rank_pattern": {"k": 257}"#));
         assert!(matches!(rank, Err(AdapterError::Rank { rank: 257, .. })));
+        let many: Vec<String> = (0..513).map(|n| format!(r#""layers.{n}": 2"#)).collect();
+        let many = read(&with(&format!(r#""rank_pattern": {{{}}}"#, many.join(","))));
+        assert!(matches!(many, Err(AdapterError::Pattern { .. })));
         let zero = read(&with(r#""rank_pattern": {"k": 0}"#));
         assert!(matches!(zero, Err(AdapterError::Range { field: "r", .. })));
         let dropout = read(&with(r#""lora_dropout": 1"#));

@@ -128,6 +128,17 @@ pub enum AdapterError {
         /// The entry.
         name: String,
     },
+    /// An adapter that was made behind another tower.
+    #[error(
+        "the adapter was made for a model that sees through {made}, and this one sees through {}; give it the same tower",
+        found.as_deref().unwrap_or("none")
+    )]
+    Tower {
+        /// Name of the tower that it was made behind.
+        made: String,
+        /// That of the model.
+        found: Option<String>,
+    },
     /// Two adapters of one name.
     #[error("an adapter `{name}` is attached already; detach it or choose another name")]
     Taken {

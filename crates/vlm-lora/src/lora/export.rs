@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -126,7 +126,11 @@ fn changes<'a>(
     let mut changes = BTreeMap::new();
     for (path, weights) in &adapter.layers {
         let scale = match (selection.role(path)?, weights) {
-            (Role::LowRank { scale, .. }, LayerWeights::LowRank { .. }) => scale,
+            (Role::LowRank { rank, scale }, LayerWeights::LowRank { a, b }) => {
+                check_rank(path, rank, ("lora_A", a.shape()[0]))?;
+                check_rank(path, rank, ("lora_B", b.shape()[1]))?;
+                scale
+            }
             (Role::Whole, LayerWeights::Whole { .. }) => 1.0,
             _ => return Err(AdapterError::Unused { paths: vec![path.clone()] }),
         };
@@ -136,7 +140,25 @@ fn changes<'a>(
         }
         changes.insert(format!("{path}.weight"), Change { weights, scale });
     }
-    Ok(changes)
+    match changes.keys().find(|name| !names.contains(name.as_str())) {
+        Some(name) => {
+            let reason = format!("it lacks `{name}`, which the adapter changes");
+            Err(AdapterError::Base { path: base.to_owned(), reason })
+        }
+        None => Ok(changes),
+    }
+}
+
+/// Whether a matrix of the layer at `path` has the rank that the configuration says.
+fn check_rank(path: &str, rank: usize, (name, found): (&str, usize)) -> Result<(), AdapterError> {
+    match found == rank {
+        true => Ok(()),
+        false => Err(AdapterError::Shape {
+            key: format!("{path}.{name}.weight"),
+            expected: vec![rank],
+            found: vec![found],
+        }),
+    }
 }
 
 /// One file with its changes.
@@ -317,7 +339,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 
 fn map(path: &Path) -> Result<Mmap, AdapterError> {
     let failed = |source| cifake::Error::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = cifake::file::open(path)?;
     // SAFETY: the map is read-only and is dropped when the folder is written; that another process
     // changes or cuts the file meanwhile is the one case no reader of maps can exclude.
     Ok(unsafe { Mmap::map(&file) }.map_err(failed)?)

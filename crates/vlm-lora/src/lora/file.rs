@@ -6,8 +6,6 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use cifake::weights::{Checkpoint, Limits, Source};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use super::peft::shortened;
 use super::{Adapter, AdapterError, AdapterLimits, LayerWeights, LoraConfig};
@@ -18,6 +16,8 @@ pub const CONFIG_FILE: &str = "adapter_config.json";
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What stands before each path in the weights: PEFT's two wrappers.
 const PREFIX: &str = "base_model.model.";
+/// Note in the weights: behind which tower the adapter was made. PEFT passes over it.
+const TOWER: &str = "tower";
 /// Tensors of one adapter: twelve times those of the largest model here.
 const MAX_TENSORS: usize = 1 << 14;
 /// Bytes of the header of the weights.
@@ -29,7 +29,8 @@ impl Adapter {
     /// # Errors
     /// [`AdapterError::File`] for what cannot be read, is too large, no safetensors file or holds
     /// NaN; those of [`LoraConfig::from_json`]; [`AdapterError::Key`],
-    /// [`AdapterError::Incomplete`], [`AdapterError::Rank`], [`AdapterError::Shape`].
+    /// [`AdapterError::Incomplete`], [`AdapterError::Rank`], [`AdapterError::Shape`],
+    /// [`AdapterError::Bytes`].
     pub fn open(folder: &Path, limits: &AdapterLimits) -> Result<Self, AdapterError> {
         let path = folder.join(CONFIG_FILE);
         let json = cifake::file::read_limited(&path, limits.max_config_bytes)?;
@@ -57,9 +58,18 @@ impl Adapter {
     ) -> Result<Self, AdapterError> {
         let within = Limits { max_bytes: limits.max_bytes, max_header_bytes: MAX_HEADER };
         let checkpoint = Checkpoint::open_within(source, within)?;
+        let tower = checkpoint.info().metadata.get(TOWER).cloned();
         let shapes = checkpoint.shapes();
         if let Some(key) = shapes.keys().nth(MAX_TENSORS) {
             return Err(AdapterError::Key { key: shortened(key) });
+        }
+        // In f32, in which they are kept, they may be twice as large as in the file.
+        let n_values = shapes
+            .values()
+            .flat_map(|shape| shape.iter().map(|&n| n as u64).reduce(u64::saturating_mul));
+        let bytes = n_values.fold(0, u64::saturating_add).saturating_mul(4);
+        if bytes > limits.max_bytes {
+            return Err(AdapterError::Bytes { bytes, limit: limits.max_bytes });
         }
         let mut parts: BTreeMap<String, BTreeMap<Part, TensorData>> = BTreeMap::new();
         for (key, shape) in &shapes {
@@ -81,7 +91,7 @@ impl Adapter {
         let layers = assembled.collect::<Result<BTreeMap<_, _>, AdapterError>>()?;
         match layers.is_empty() {
             true => Err(AdapterError::NoTarget),
-            false => Ok(Self { config, layers }),
+            false => Ok(Self { config, layers, tower }),
         }
     }
 
@@ -105,12 +115,9 @@ impl Adapter {
             let key = move |name| format!("{PREFIX}{path}.{name}");
             weights.named().into_iter().map(move |(name, data)| (key(name), data))
         });
-        let views = named.map(|(key, data)| {
-            let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
-            (key, view.expect("adapters are f32 and have the values that their shapes say"))
-        });
-        let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        safetensors::serialize(views, Some(metadata)).expect("the keys are distinct")
+        let tower = self.tower.iter().map(|tower| (TOWER.to_owned(), tower.clone()));
+        let notes = tower.chain([("format".to_owned(), "pt".to_owned())]).collect();
+        cifake::weights::encode(&named.collect::<Vec<_>>(), &notes)
     }
 }
 

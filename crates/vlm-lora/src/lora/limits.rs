@@ -15,8 +15,10 @@ pub struct AdapterLimits {
     pub max_config_bytes: u64,
     /// Length of a regular expression in bytes; 4096.
     pub max_pattern_bytes: usize,
-    /// Entries of each list and of each table of patterns; 4096.
+    /// Entries of each list of names; 4096.
     pub max_patterns: usize,
+    /// Entries of each table whose keys are regular expressions; 512.
+    pub max_expressions: usize,
 }
 
 impl Default for AdapterLimits {
@@ -28,6 +30,7 @@ impl Default for AdapterLimits {
             max_config_bytes: 1 << 20,
             max_pattern_bytes: 4096,
             max_patterns: 4096,
+            max_expressions: 512,
         }
     }
 }

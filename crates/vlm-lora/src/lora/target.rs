@@ -10,7 +10,7 @@ use super::{AdapterError, AdapterLimits};
 /// Steps that a search may take back: more than any sensible pattern needs on a path.
 const MAX_BACKTRACKING: usize = 100_000;
 /// Bytes of a compiled pattern.
-const MAX_COMPILED: usize = 1 << 20;
+const MAX_COMPILED: usize = 1 << 18;
 /// Longest path that is compared: those of models are below 100 bytes.
 const MAX_PATH: usize = 1024;
 

@@ -12,6 +12,7 @@ use cifake::{FeatureClassifier, Layer, Picture, tensor_from_rgb8};
 
 use super::merged;
 use crate::generate::Prompt;
+use crate::image::check_aspect_ratio;
 use crate::text::Decoder;
 use crate::training::Pictured;
 use crate::{Error, Linear, Linears, Parameters, Positions};
@@ -26,11 +27,16 @@ pub trait VisionTower: fmt::Debug + Send + Sync {
 
     /// Height and width of the pictures that it sees.
     fn image_size(&self) -> [usize; 2];
+
+    /// What tells it from other towers, its weights among it: adapters and runs remember it.
+    fn name(&self) -> &str;
 }
 
 /// Any network that can be cut at a layer, as a tower: each place of the layer's map is a token.
 #[derive(Debug, Clone)]
 pub struct CutTower<C> {
+    /// What tells the network from others.
+    pub name: String,
     /// The network.
     pub classifier: C,
     /// Where it is cut.
@@ -52,6 +58,10 @@ impl<C: FeatureClassifier + fmt::Debug + Send + Sync> VisionTower for CutTower<C
 
     fn image_size(&self) -> [usize; 2] {
         self.image_size
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -157,14 +167,22 @@ impl Linears for Seeing {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.prefix.visit_linears(visit);
     }
+
+    fn tower(&self) -> Option<&str> {
+        Some(self.tower.name())
+    }
 }
 
 impl Pictured for Seeing {
-    /// Pictures are resized to the tower's size; features carry no gradients.
+    /// Pictures are resized to the tower's size; one more than 200 times as long as wide is
+    /// [`Error::AspectRatio`]. Features carry no gradients.
     fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
         let [height, width] = self.tower.image_size().map(|side| side as u32);
-        let fitted: Vec<Picture> =
-            pictures.iter().map(|picture| picture.clone().fitted(width, height).0).collect();
+        let fit = |picture: &Picture| {
+            check_aspect_ratio([picture.height(), picture.width()])?;
+            Ok(picture.clone().fitted(width, height).0)
+        };
+        let fitted = pictures.iter().map(fit).collect::<Result<Vec<Picture>, Error>>()?;
         let device = self.prefix.decoder().device();
         let features = match fitted.is_empty() {
             true => None,

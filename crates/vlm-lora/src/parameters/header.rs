@@ -4,9 +4,11 @@
 //! tensor says its type, its shape and where its bytes lie (huggingface/safetensors, README).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::Limits;
 use crate::Error;
@@ -51,6 +53,43 @@ struct Raw {
     data_offsets: [u64; 2],
 }
 
+/// Reads the entries of a header without the texts beside them, and keeps no more than so many: what
+/// JSON takes in memory is many times what it takes in a file.
+struct Tensors(u64);
+
+impl<'de> DeserializeSeed<'de> for Tensors {
+    /// How many there are, and the first of them.
+    type Value = (u64, BTreeMap<String, Raw>);
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tensors {
+    type Value = (u64, BTreeMap<String, Raw>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut n_tensors, mut found) = (0, BTreeMap::new());
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            n_tensors += 1;
+            let raw = map.next_value()?;
+            if n_tensors <= self.0 {
+                found.insert(name, raw);
+            }
+        }
+        Ok((n_tensors, found))
+    }
+}
+
 /// The tensors of the file at `path` of `file_len` bytes with the header `json`.
 ///
 /// # Errors
@@ -62,18 +101,15 @@ pub(super) fn parse(
     limits: &Limits,
 ) -> Result<BTreeMap<String, Entry>, Error> {
     let broken = |reason: String| Error::Weights { path: path.to_owned(), reason };
-    let raw: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(json).map_err(|error| broken(format!("its header: {error}")))?;
-    Limits::check("the number of tensors", raw.len() as u64, limits.max_tensors)?;
+    let mut json_reader = serde_json::Deserializer::from_slice(json);
+    let read = Tensors(limits.max_tensors).deserialize(&mut json_reader);
+    let read = read.and_then(|read| json_reader.end().map(|()| read));
+    let (n_tensors, raw) = read.map_err(|error| broken(format!("its header: {error}")))?;
+    Limits::check("the number of tensors", n_tensors, limits.max_tensors)?;
     let data = PREFIX + json.len() as u64;
     let mut entries = BTreeMap::new();
     let mut ranges = Vec::new();
-    for (name, value) in raw {
-        if name == "__metadata__" {
-            continue;
-        }
-        let raw: Raw = serde_json::from_value(value)
-            .map_err(|error| broken(format!("the entry of `{name}`: {error}")))?;
+    for (name, raw) in raw {
         let entry =
             entry(raw, data, file_len).map_err(|what| broken(format!("`{name}` {what}")))?;
         ranges.push((entry.start, entry.len as u64));

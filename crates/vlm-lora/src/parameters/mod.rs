@@ -70,7 +70,7 @@ pub enum Storage {
 /// What a file may ask for before anything is allocated for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the header of one file; 100 MB, as in the safetensors library.
+    /// Bytes of the header of one file; 32 MB, of which large models use one and a vocabulary ten.
     pub max_header_bytes: u64,
     /// Tensors over all files.
     pub max_tensors: u64,
@@ -83,7 +83,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_header_bytes: 100_000_000,
+            max_header_bytes: 32_000_000,
             max_tensors: 100_000,
             max_shards: 1000,
             max_bytes: 1 << 40,

@@ -22,12 +22,12 @@ impl Shard {
     /// Opens the file at `path` and reads its header.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Weights`], [`Error::Limit`].
+    /// [`Error::Cifake`] and [`Error::Read`], [`Error::Weights`], [`Error::Limit`].
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
         let broken =
             |reason: &str| Error::Weights { path: path.to_owned(), reason: reason.to_owned() };
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = cifake::file::open(path)?;
         let len = file.metadata().map_err(failed)?.len();
         let mut prefix = [0; PREFIX as usize];
         if len < PREFIX {

@@ -5,7 +5,7 @@ use cifake_kernels::text;
 
 use super::cache::{LayerCache, append};
 use super::config::{BlockKind, TextConfig};
-use super::layer::Window;
+use super::window::Window;
 use crate::{Error, Linear, Linears, Parameters};
 
 /// What a weight becomes that may not be looked at; `-inf` would make a row without any others NaN.

@@ -4,8 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::cache::Cache;
 use super::config::{BlockKind, TextConfig};
-use super::layer::{DecoderLayer, Window};
+use super::layer::DecoderLayer;
 use super::position::Positions;
+use super::window::Window;
 use crate::{Embedding, Error, Linear, Linears, Norm, Parameters};
 
 /// Where a checkpoint keeps the parts of a decoder.
@@ -76,6 +77,12 @@ impl Decoder {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The vectors of all tokens.
+    #[must_use]
+    pub fn embedding(&self) -> &Embedding {
+        &self.embedding
     }
 
     /// The vectors of `tokens`, `[tokens, d_model]`.

@@ -68,6 +68,10 @@ impl TextConfig {
         let theta = if model_type.starts_with("qwen2_vl") { 1e6 } else { 10_000.0 };
         let part = if model_type == "phi" { 0.5 } else { 1.0 };
         config.rotary = rotary(text, config.d_head, theta, part)?;
+        if model_type.starts_with("qwen2_vl") && config.rotary.sections.is_none() {
+            let expected = "three numbers, since positions have three axes".to_owned();
+            return Err(wrong("rope_scaling.mrope_section", "absent".to_owned(), expected));
+        }
         Ok(config)
     }
 }

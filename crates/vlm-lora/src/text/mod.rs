@@ -10,12 +10,14 @@ mod layer;
 mod mlp;
 mod position;
 mod rotary;
+mod window;
 
 pub use cache::Cache;
 pub use config::{BlockKind, MlpKind, RotaryConfig, RotaryScaling, TextConfig};
 pub use decoder::{Decoder, DecoderNames};
-pub use layer::{DecoderLayer, Window};
+pub use layer::DecoderLayer;
 pub use position::Positions;
 pub use rotary::Rotation;
+pub use window::Window;
 
 pub(crate) use fields::{Fields, wrong};

@@ -19,9 +19,10 @@ const PROGRESS: &str = "progress";
 pub(crate) struct Progress {
     /// The recipe; a checkpoint of another is refused.
     pub(crate) config: TuningConfig,
-    /// Fingerprint of the base model; a checkpoint of another is refused.
+    /// Fingerprint of the base model and its tower; a checkpoint of another is refused.
     pub(crate) model: String,
-    /// Fingerprint of the examples and of the adapter's first weights; likewise.
+    /// Fingerprint of the examples, their pictures, how these are shown, and the adapter's first weights;
+    /// likewise.
     pub(crate) data: String,
     /// The steps that are done.
     pub(crate) history: Vec<Row>,
@@ -80,11 +81,11 @@ impl Checkpoint {
 impl Progress {
     fn must_belong_to(&self, expected: &Self, path: &Path) -> Result<(), TrainingError> {
         let differs = if self.model != expected.model {
-            "base model"
+            "base model or tower"
         } else if self.config != expected.config {
             "recipe"
         } else if self.data != expected.data {
-            "set of examples, or another adapter to begin with"
+            "set of examples or of pictures, another way to show them, or another adapter to begin with"
         } else {
             return Ok(());
         };

@@ -97,6 +97,9 @@ const LANGUAGE_LAYERS: &str =
 /// Vision tower and what joins it to the language.
 const VISION: &str =
     r"(?:.*\.)?(?:visual|vision_model|vision_tower|multi_modal_projector|projector)\..*";
+/// Linear layers of Qwen2-VL's vision tower and merger; none of the decoder's ends so.
+const QWEN2_VL_TOWER: &[&str] =
+    &["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "merger.mlp.0", "merger.mlp.2"];
 /// What joins the vision tower to the language, in Qwen2-VL.
 const MERGER: &str = r"(?:.*\.)?visual\.merger\..*";
 
@@ -144,11 +147,12 @@ impl TuningConfig {
     /// The recipe of 2U1's `Qwen2-VL-Finetune`: rank 64 and alpha 64 on the language layers at 1e-4,
     /// vision tower at 2e-6 and merger at 1e-5, both whole, cosine with a warm-up of 0.03.
     ///
-    /// Here "whole" is every linear layer of the two; their norms and the patch embedding stay frozen.
+    /// Here "whole" is every linear layer of the two, each by its name, so that PEFT saves and reads the
+    /// same; their norms and the patch embedding stay frozen.
     #[must_use]
     pub fn qwen2_vl_finetune() -> Self {
         let layers = Modules::Pattern(LANGUAGE_LAYERS.to_owned());
-        let lora = LoraConfig::new(64, 64.0, layers).with_modules_to_save(&["visual"]);
+        let lora = LoraConfig::new(64, 64.0, layers).with_modules_to_save(QWEN2_VL_TOWER);
         let rate = |pattern: &str, learning_rate| PartRate {
             modules: Modules::Pattern(pattern.to_owned()),
             learning_rate,
@@ -230,9 +234,12 @@ mod tests {
         for (preset, [rank, scale]) in presets.iter().zip([[8.0, 2.0], [32.0, 0.5], [64.0, 1.0]]) {
             let rank = rank as usize;
             assert_eq!(role(preset, language), Role::LowRank { rank, scale });
+            let nested = "model.language_model.layers.3.mlp.up_proj";
+            assert_eq!(role(preset, nested), Role::LowRank { rank, scale });
             assert_eq!(role(preset, "lm_head"), Role::Untouched);
         }
-        for path in vision {
+        for path in vision.into_iter().flat_map(|path| [path.to_owned(), format!("model.{path}")]) {
+            let path = path.as_str();
             assert_eq!(role(&presets[0], path), Role::Untouched);
             assert_eq!(role(&presets[1], path), Role::Untouched);
             assert_eq!(role(&presets[2], path), Role::Whole);

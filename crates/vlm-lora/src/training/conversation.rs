@@ -1,13 +1,10 @@
-//! Conversations with pictures, one JSON object a line: the form of LLaVA and that of ShareGPT.
+//! Conversations with pictures, and the forms that LLaVA and ShareGPT give them.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::TrainingError;
 use crate::IMAGE;
 
 /// Who speaks.
@@ -76,6 +73,8 @@ pub struct Conversation {
 pub struct ConversationLimits {
     /// Conversations; a million.
     pub max_conversations: usize,
+    /// Bytes of a file, all of which are kept in memory; 2 GiB.
+    pub max_bytes: u64,
     /// Bytes of a line, or of the texts of a row; 1 MiB.
     pub max_line_bytes: usize,
     /// Turns of a conversation; 64.
@@ -88,62 +87,12 @@ impl Default for ConversationLimits {
     fn default() -> Self {
         Self {
             max_conversations: 1_000_000,
+            max_bytes: 2 << 30,
             max_line_bytes: 1 << 20,
             max_turns: 64,
             max_images: 16,
         }
     }
-}
-
-/// The conversations in the file at `path`: JSONL, whose empty lines are passed over, or, with the
-/// feature `parquet`, a table with that ending.
-///
-/// A line is `{"id", "image", "conversations": [{"from": "human", "value"}, …]}` as LLaVA has it, or
-/// `{"messages": [{"role", "content"}, …], "images": […]}` as ShareGPT and LLaMA-Factory do; either
-/// may use the other's names. A row of a table has the same fields as columns, or `question` and
-/// `answer`; its pictures are encoded in `image`, in a list `images`, and in `map`.
-///
-/// # Errors
-/// [`TrainingError::File`], [`TrainingError::TooMuch`], [`TrainingError::Conversation`] with the line.
-pub fn conversations(
-    path: &Path,
-    limits: &ConversationLimits,
-) -> Result<Vec<Conversation>, TrainingError> {
-    #[cfg(feature = "parquet")]
-    if path.extension().is_some_and(|extension| extension == "parquet") {
-        return super::table::conversations(path, limits);
-    }
-    let failed = |source| cifake::Error::Read { path: path.to_owned(), source };
-    let too_much = |what, limit: usize| {
-        let (path, limit) = (path.to_owned(), limit as u64);
-        TrainingError::TooMuch { path, what, limit }
-    };
-    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let mut found = Vec::new();
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        let limit = limits.max_line_bytes as u64 + 1;
-        let len = reader.by_ref().take(limit).read_until(b'\n', &mut bytes).map_err(failed)?;
-        if len == 0 {
-            break;
-        }
-        if bytes.len() > limits.max_line_bytes && !bytes.ends_with(b"\n") {
-            return Err(too_much("bytes in a line", limits.max_line_bytes));
-        }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        if found.len() == limits.max_conversations {
-            return Err(too_much("conversations", limits.max_conversations));
-        }
-        let refused = |reason| {
-            let path = path.to_owned();
-            TrainingError::Conversation { path, line, reason }
-        };
-        found.push(parse(&bytes, limits).map_err(refused)?);
-    }
-    Ok(found)
 }
 
 /// What a line of JSON says, or a row of a table but for its pictures.
@@ -173,7 +122,7 @@ enum Names {
 }
 
 /// One line as a conversation, or what is wrong with it.
-fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Conversation, String> {
+pub(super) fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Conversation, String> {
     let mut line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let images = match line.images.take() {
         None => Vec::new(),
@@ -286,23 +235,6 @@ mod tests {
             let line = format!(r#"{{"image": "{name}", "messages": [{image},{assistant}]}}"#);
             assert!(read(&line).is_err(), "{name}");
         }
-    }
-
-    #[test]
-    fn a_file_is_read_within_its_limits() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.jsonl");
-        let line = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
-        std::fs::write(&path, format!("{line}\n\n{line}")).expect("the folder is writable");
-        let limits = ConversationLimits::default();
-        assert_eq!(conversations(&path, &limits).expect("two lines").len(), 2);
-        let one = ConversationLimits { max_conversations: 1, ..limits };
-        assert!(matches!(conversations(&path, &one), Err(TrainingError::TooMuch { .. })));
-        let short = ConversationLimits { max_line_bytes: 10, ..limits };
-        assert!(matches!(conversations(&path, &short), Err(TrainingError::TooMuch { .. })));
-        std::fs::write(&path, format!("{line}\nnonsense")).expect("the folder is writable");
-        let refused = conversations(&path, &limits);
-        assert!(matches!(refused, Err(TrainingError::Conversation { line: 2, .. })));
     }
 
     proptest! {

@@ -18,7 +18,7 @@ use crate::{Linear, Linears};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Layout {
     name: String,
-    /// Layer and place of its weights.
+    /// Layer, as PEFT calls it, and place of its weights.
     layers: Vec<(String, Range<usize>)>,
     /// Values in all.
     pub(crate) len: usize,
@@ -41,18 +41,19 @@ impl Layout {
         let mut values = Vec::new();
         model.visit_linears(&mut |linear| {
             let start = values.len();
-            match change(linear, name) {
-                Some(Change::LowRank { a, b, .. }) => {
+            let Some(attached) = linear.adapters.get(name) else { return };
+            match &attached.change {
+                Change::LowRank { a, b, .. } => {
                     values.extend(floats(a));
                     values.extend(floats(b));
                 }
-                Some(Change::Whole { weight, bias }) => {
+                Change::Whole { weight, bias } => {
                     values.extend(floats(weight));
                     values.extend(bias.iter().flat_map(floats));
                 }
-                None => return,
             }
-            layers.push((linear.path().to_owned(), start..values.len()));
+            let path = attached.header.naming.to_peft(linear.path());
+            layers.push((path, start..values.len()));
         });
         (Self { name: name.to_owned(), layers, len: values.len() }, values)
     }
@@ -124,9 +125,10 @@ impl Layout {
     }
 }
 
-/// What tells a model from others: its layers, their shapes, and the first row of each.
+/// What tells a model from others: its tower, its layers, their shapes, and the first row of each.
 pub(crate) fn fingerprint(model: &mut dyn Linears) -> String {
     let mut hash = Sha256::new();
+    hash.update(model.tower().unwrap_or_default().as_bytes());
     model.visit_linears(&mut |linear| {
         hash.update(linear.path().as_bytes());
         for size in linear.weight().shape() {

@@ -16,16 +16,19 @@ use crate::{Error, Linears};
 /// }
 /// # let _ = n_learned::<vlm_lora::Decoder>;
 /// ```
-pub trait Learner: Linears {
+pub trait Learner: Linears + Clone + Send + Sync {
     /// What is learned from.
-    type Example;
+    type Example: Sync;
 
     /// Tokens of `example` that carry loss.
     fn n_targets(&self, example: &Self::Example) -> usize;
 
     /// Calls `update` with bytes that tell `example` from any other: a checkpoint knows its data by
     /// them.
-    fn digest(&self, example: &Self::Example, update: &mut dyn FnMut(&[u8]));
+    ///
+    /// # Errors
+    /// What stands in the way, such as a picture that cannot be read.
+    fn digest(&self, example: &Self::Example, update: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// A batch for the decoder. Adapters of the model's other parts play their part here, so that
     /// gradients reach them through the embeddings.
@@ -126,8 +129,9 @@ impl Learner for Decoder {
         example.n_targets()
     }
 
-    fn digest(&self, example: &Encoded, update: &mut dyn FnMut(&[u8])) {
+    fn digest(&self, example: &Encoded, update: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         example.digest(update);
+        Ok(())
     }
 
     fn prepare(&self, examples: &[&Encoded]) -> Result<Prepared, Error> {

@@ -3,15 +3,16 @@
 use std::fmt;
 
 use super::config::TuningConfig;
+use super::learner::Learner;
 use crate::Linears;
 use crate::lora::target::{Role, Selection};
 use crate::lora::visit::try_visit;
-use crate::lora::{AdapterError, AdapterLimits};
+use crate::lora::{AdapterError, AdapterLimits, Naming};
 use crate::text::TextConfig;
 
 /// Bytes that a run needs at its largest, by what they are for.
 ///
-/// Weights, adapter and optimizer are exact; activations are an estimate, counted from what a layer
+/// Adapter and optimizer are exact; activations are an estimate, counted from what a layer
 /// keeps for the way back, without what a vision tower needs. For SmolLM2-135M and four examples of
 /// some 700 tokens at once it said 13.0 GB, and 11.8 GB were measured on a CPU; with layers computed
 /// twice 1.3 GB, and 1.5 GB were measured.
@@ -47,17 +48,12 @@ impl MemoryEstimate {
         [n_tokens, n_answers]: [usize; 2],
     ) -> Result<Self, AdapterError> {
         let selection = Selection::new(&config.lora, &AdapterLimits::default())?;
-        let mut n_trained = 0u64;
-        try_visit(model, |linear| {
-            let [d_output, d_input] = linear.weight().shape();
-            let n_values = match selection.role(linear.path())? {
-                Role::Untouched => 0,
-                Role::LowRank { rank, .. } => rank * (d_input + d_output),
-                Role::Whole => d_output * (d_input + usize::from(linear.bias().is_some())),
-            };
-            n_trained += n_values as u64;
-            Ok(())
-        })?;
+        // An older adapter to begin with may have the checkpoint's names.
+        let naming = model.naming();
+        let mut n_trained = n_trained(&selection, model, naming)?;
+        if n_trained == 0 {
+            n_trained = self::n_trained(&selection, model, Naming::CHECKPOINT)?;
+        }
         if n_trained == 0 {
             return Err(AdapterError::NoTarget);
         }
@@ -71,17 +67,33 @@ impl MemoryEstimate {
         })
     }
 
+    /// What it takes to compute `n_workers` batches side by side.
+    #[must_use]
+    pub fn with_workers(mut self, n_workers: usize) -> Self {
+        let (n, once) = (n_workers.max(1) as u64, 4 * self.n_trained);
+        self.activations *= n;
+        // Each has weights and gradients of its own, the gradients on the host as well.
+        self.adapter += (n - 1) * once;
+        self.gradients += (n - 1) * 2 * once;
+        self
+    }
+
     /// All of it.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.base + self.adapter + self.gradients + self.optimizer + self.activations
     }
 
-    /// Bytes of the frozen weights of `model` as it is: linear layers, and the embedding of `text`.
+    /// Bytes of the frozen weights of `model` as it is: the linear layers, which an adapter can change,
+    /// and the embedding. Left out are norms, the first layer of a tower and a tower that is none of the
+    /// model's own layers: some thousandths of a large model.
     #[must_use]
-    pub fn frozen(model: &mut dyn Linears, text: &TextConfig) -> u64 {
-        let mut bytes = 4 * (text.vocab_size * text.d_model) as u64;
-        model.visit_linears(&mut |linear| bytes += linear.weight().bytes() as u64);
+    pub fn frozen<M: Learner>(model: &mut M) -> u64 {
+        let mut bytes = model.decoder().embedding().weight().bytes() as u64;
+        model.visit_linears(&mut |linear| {
+            let bias = linear.bias().map_or(0, |bias| 4 * bias.shape().num_elements());
+            bytes += (linear.weight().bytes() + bias) as u64;
+        });
         bytes
     }
 }
@@ -102,6 +114,26 @@ impl fmt::Display for MemoryEstimate {
             mib(self.activations)
         )
     }
+}
+
+/// Weights that are trained if layers are called as `naming` says.
+fn n_trained(
+    selection: &Selection,
+    model: &mut dyn Linears,
+    naming: Naming,
+) -> Result<u64, AdapterError> {
+    let mut n_trained = 0u64;
+    try_visit(model, |linear| {
+        let [d_output, d_input] = linear.weight().shape();
+        let n_values = match selection.role(&naming.to_peft(linear.path()))? {
+            Role::Untouched => 0,
+            Role::LowRank { rank, .. } => rank * (d_input + d_output),
+            Role::Whole => d_output * (d_input + usize::from(linear.bias().is_some())),
+        };
+        n_trained += n_values as u64;
+        Ok(())
+    })?;
+    Ok(n_trained)
 }
 
 /// Bytes that the decoder keeps for the way back.
@@ -130,7 +162,24 @@ mod tests {
 
     use super::*;
     use crate::models::{Qwen2Vl, Qwen2VlConfig};
-    use crate::{Shapes, Storage};
+    use crate::{Decoder, DecoderNames, Random, Shapes, Storage};
+
+    #[test]
+    fn frozen_weights_are_counted_as_they_are_kept() {
+        for (storage, bytes_a_weight) in [(Storage::F32, 4), (Storage::F16, 2)] {
+            for tied in [true, false] {
+                let mut config = TextConfig::llama(40, [32, 64], 2, [4, 2]);
+                (config.tied, config.qkv_bias) = (tied, true);
+                let mut weights = Random::new(1, storage, &Device::flex());
+                let names = DecoderNames::default();
+                let mut model = Decoder::new(&mut weights, &config, &names).expect("it is drawn");
+                let layer = 32 * 32 * 2 + 2 * 16 * 32 + 3 * 64 * 32;
+                let n_weights = 40 * 32 * (2 - usize::from(tied)) + 2 * layer;
+                let expected = bytes_a_weight * n_weights + 4 * 2 * (32 + 16 + 16);
+                assert_eq!(MemoryEstimate::frozen(&mut model), expected as u64, "{storage:?}");
+            }
+        }
+    }
 
     #[test]
     fn seven_billion_weights_are_estimated_without_being_there() {

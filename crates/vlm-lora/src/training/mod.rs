@@ -19,6 +19,7 @@ mod chat;
 mod checkpoint;
 mod config;
 mod conversation;
+mod conversation_file;
 mod encode;
 mod error;
 mod examples;
@@ -34,12 +35,12 @@ mod schedule;
 #[cfg(feature = "parquet")]
 mod table;
 mod tuner;
+mod workers;
 
-pub use chat::{Chat, PicturePlace};
+pub use chat::Chat;
 pub use config::{PartRate, TuningConfig};
-pub use conversation::{
-    Conversation, ConversationLimits, ImageSource, Speaker, Turn, conversations,
-};
+pub use conversation::{Conversation, ConversationLimits, ImageSource, Speaker, Turn};
+pub use conversation_file::conversations;
 pub use encode::{Dialogue, Encoded, encode};
 pub use error::TrainingError;
 pub use examples::illustrated;

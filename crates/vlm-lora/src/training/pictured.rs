@@ -8,8 +8,9 @@ use cifake::Picture;
 use super::encode::Encoded;
 use super::learner::{Learner, Prepared};
 use crate::generate::Prompt;
+use crate::lora::Naming;
 use crate::text::Decoder;
-use crate::{Assistant, Error, Linear, Linears};
+use crate::{Error, Linear, Linears};
 
 /// A picture of an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct Illustrated {
 }
 
 /// A model that reads pictures among text.
-pub trait Pictured: Linears {
+pub trait Pictured: Linears + Clone + Send + Sync {
     /// The prompt of `tokens`, with one placeholder for each of `pictures`.
     ///
     /// # Errors
@@ -42,15 +43,11 @@ pub trait Pictured: Linears {
 
     /// The decoder that reads the prompt.
     fn decoder(&self) -> &Decoder;
-}
 
-impl Pictured for Assistant {
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        Self::prompt(self, tokens, pictures)
-    }
-
-    fn decoder(&self) -> &Decoder {
-        Self::decoder(self)
+    /// How pictures are brought into the model's form, where that is not fixed: a run that goes on must
+    /// agree in it with the one that was broken off.
+    fn sight(&self) -> String {
+        String::new()
     }
 }
 
@@ -84,6 +81,14 @@ impl<M: Linears> Linears for Pupil<M> {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.model.visit_linears(visit);
     }
+
+    fn naming(&self) -> Naming {
+        self.model.naming()
+    }
+
+    fn tower(&self) -> Option<&str> {
+        self.model.tower()
+    }
 }
 
 impl<M: Pictured> Learner for Pupil<M> {
@@ -93,16 +98,22 @@ impl<M: Pictured> Learner for Pupil<M> {
         example.encoded.n_targets()
     }
 
-    fn digest(&self, example: &Illustrated, update: &mut dyn FnMut(&[u8])) {
+    fn digest(&self, example: &Illustrated, update: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         example.encoded.digest(update);
         for image in &example.images {
+            update(self.model.sight().as_bytes());
             match image {
-                Image::File(path) => update(path.as_os_str().as_encoded_bytes()),
-                Image::Encoded(bytes) => update(bytes),
+                Image::File(path) => {
+                    let limit = self.reader.limits().max_file_bytes;
+                    let bytes = cifake::file::read_limited(path, limit)?;
+                    update(cifake::weights::sha256_hex(&bytes).as_bytes());
+                }
+                Image::Encoded(bytes) => update(cifake::weights::sha256_hex(bytes).as_bytes()),
                 Image::Pixels(picture) => update(picture.pixels()),
             }
             update(&[0]);
         }
+        Ok(())
     }
 
     fn prepare(&self, examples: &[&Illustrated]) -> Result<Prepared, Error> {

@@ -10,8 +10,6 @@ use serde_json::{Map, Value, json};
 use super::conversation::{Conversation, ConversationLimits, ImageSource, Line, assemble};
 use super::error::TrainingError;
 
-/// The most that the columns of a file may hold: its pictures are kept in memory.
-const MAX_BYTES: u64 = 2 << 30;
 /// Columns that are read.
 const COLUMNS: [&str; 9] =
     ["id", "conversations", "messages", "system", "question", "answer", "images", "image", "map"];
@@ -27,8 +25,8 @@ pub(super) fn conversations(
         TrainingError::TooMuch { path, what, limit }
     };
     let rows = ParquetRows::open(path)?;
-    if rows.claimed_bytes() > MAX_BYTES {
-        return Err(too_much("bytes", MAX_BYTES));
+    if rows.claimed_bytes() > limits.max_bytes {
+        return Err(too_much("bytes", limits.max_bytes));
     }
     let (mut found, mut n_bytes) = (Vec::new(), 0u64);
     rows.for_each(&COLUMNS, |number, row| {
@@ -38,8 +36,8 @@ pub(super) fn conversations(
         // What the file claims is not what its rows unpack to: a dictionary repeats.
         let [text, encoded] = size(&row);
         n_bytes = n_bytes.saturating_add(text).saturating_add(encoded);
-        if n_bytes > MAX_BYTES {
-            return Err(too_much("bytes", MAX_BYTES));
+        if n_bytes > limits.max_bytes {
+            return Err(too_much("bytes", limits.max_bytes));
         }
         if text > limits.max_line_bytes as u64 {
             return Err(too_much("bytes of text in a row", limits.max_line_bytes as u64));

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::{Device, Gradients};
+use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -13,12 +13,13 @@ use sha2::{Digest, Sha256};
 use super::TrainingError;
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::TuningConfig;
-use super::gradient::{LayerInputs, gradients, loss_sum};
+use super::gradient::loss_sum;
 use super::history::{Row, to_jsonl};
 use super::layout::{Layout, fingerprint};
 use super::learner::Learner;
 use super::optimizer::{Group, Moments};
 use super::schedule::Schedule;
+use super::workers::{Batch, Pass, Worker};
 use crate::Error;
 use crate::lora::attached::split_mix;
 use crate::lora::{Adapter, AdapterLimits};
@@ -60,6 +61,8 @@ pub struct Tuner<'a, M: Learner> {
     moments: Moments,
     progress: Progress,
     schedule: Schedule,
+    /// None computes on the model itself.
+    team: Vec<Worker<M>>,
 }
 
 impl<'a, M: Learner> Tuner<'a, M> {
@@ -70,8 +73,8 @@ impl<'a, M: Learner> Tuner<'a, M> {
     /// part. The trained one stays attached as [`TRAINED`].
     ///
     /// # Errors
-    /// A recipe that cannot be run, an example without an answer, an adapter that does not fit; a
-    /// checkpoint that is broken or of another run.
+    /// A recipe that cannot be run, an example without an answer or whose picture cannot be read, an
+    /// adapter that does not fit; a checkpoint that is broken or of another run.
     pub fn new(
         model: &'a mut M,
         config: TuningConfig,
@@ -97,7 +100,7 @@ impl<'a, M: Learner> Tuner<'a, M> {
         let mut hash = Sha256::new();
         hash.update(adapter.to_safetensors());
         for example in train.iter().chain(&held_out) {
-            model.digest(example, &mut |bytes| hash.update(bytes));
+            model.digest(example, &mut |bytes| hash.update(bytes))?;
         }
         let data = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let progress =
@@ -126,12 +129,23 @@ impl<'a, M: Learner> Tuner<'a, M> {
             groups,
             weights,
             progress,
+            team: Vec::new(),
         };
         if let Err(error) = tuner.resume() {
             crate::lora::detach(tuner.model, TRAINED)?;
             return Err(error.into());
         }
         Ok(tuner)
+    }
+
+    /// Computes `n_workers` batches side by side, each with its share of the current threads. What a
+    /// single batch does on one thread alone then keeps no core waiting; each takes a batch's memory. The
+    /// result is the same to the bit.
+    #[must_use]
+    pub fn with_workers(mut self, n_workers: usize) -> Self {
+        let n_batches = self.config.accumulation.min(n_workers);
+        self.team = if n_batches > 1 { Worker::team(self.model, n_batches) } else { Vec::new() };
+        self
     }
 
     /// Steps done so far: more than 0 where a checkpoint was found.
@@ -219,13 +233,28 @@ impl<'a, M: Learner> Tuner<'a, M> {
         let first = place * per_step;
         let chosen = &order[first..(first + per_step).min(order.len())];
         let n_targets = chosen.iter().map(|&i| self.model.n_targets(&self.train[i])).sum::<usize>();
-        let mut gradient = vec![0.0; self.layout.len];
-        let mut loss = 0.0;
-        for (part, batch) in chosen.chunks(self.config.batch_size).enumerate() {
-            let seed = self.config.seed ^ ((step as u64) << 20 | part as u64);
-            loss += self.add_gradients(batch, seed, n_targets as f64, &mut gradient)?;
+        let batch = |(part, places): (usize, &[usize])| Batch {
+            examples: places.iter().map(|&i| &self.train[i]).collect(),
+            seed: split_mix(&mut (self.config.seed ^ ((step as u64) << 20 | part as u64))),
+        };
+        let batches: Vec<_> =
+            chosen.chunks(self.config.batch_size).enumerate().map(batch).collect();
+        let pass = Pass {
+            layout: &self.layout,
+            weights: &self.weights,
+            device: &self.device,
+            gradient_checkpointing: self.config.gradient_checkpointing,
+            n_targets: n_targets as f64,
+        };
+        let (mut gradient, mut loss) = (vec![0.0; self.layout.len], 0.0);
+        if self.team.is_empty() {
+            for batch in &batches {
+                loss += pass.add(self.model, batch, &mut gradient)?;
+            }
+            self.layout.seed_dropout(self.model, None);
+        } else {
+            loss = Worker::add_all(&mut self.team, pass, &batches, &mut gradient)?;
         }
-        self.layout.seed_dropout(self.model, None);
         let diverged = |what: String| TrainingError::Diverged { what, step };
         if !loss.is_finite() {
             return Err(diverged("the loss".to_owned()).into());
@@ -245,32 +274,6 @@ impl<'a, M: Learner> Tuner<'a, M> {
             n_targets,
             held_out_loss: None,
         })
-    }
-
-    /// Adds the gradients of a batch to `sum`; returns its loss.
-    fn add_gradients(
-        &mut self,
-        batch: &[usize],
-        mut seed: u64,
-        n_targets: f64,
-        sum: &mut [f32],
-    ) -> Result<f64, Error> {
-        self.layout.seed_dropout(self.model, Some(split_mix(&mut seed)));
-        let examples: Vec<&M::Example> = batch.iter().map(|&i| &self.train[i]).collect();
-        let inputs = match self.config.gradient_checkpointing {
-            true => {
-                self.layout.write(self.model, &self.weights, &self.device);
-                Some(LayerInputs::new(&*self.model, &examples)?)
-            }
-            false => None,
-        };
-        let device = self.device.clone().autodiff();
-        let leaves = self.layout.write(self.model, &self.weights, &device);
-        let collect = &mut |found: &Gradients| leaves.add_gradients(found, sum);
-        match inputs {
-            Some(inputs) => inputs.gradients(&*self.model, &examples, n_targets, collect),
-            None => gradients(&*self.model, &examples, n_targets, collect),
-        }
     }
 
     /// Mean loss of the held-out examples; where it is the lowest so far, the adapter is kept.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Activation;
 use crate::Error;
+use crate::image::PatchForm;
 use crate::text::{Fields, wrong};
 
 const MAX_WIDTH: usize = 1 << 16;
@@ -11,6 +12,8 @@ const MAX_LAYERS: usize = 512;
 const MAX_HEADS: usize = 1024;
 /// The most values of a patch that a tower reads.
 const MAX_PATCH_LEN: usize = 1 << 17;
+/// Patches of a picture, at most: so400m has 729.
+const MAX_PATCHES: usize = 4096;
 
 /// Qwen2-VL's vision tower, `vision_config` of `config.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,10 +97,14 @@ impl Qwen2VlVisionConfig {
         Ok(config)
     }
 
-    /// Values of a patch.
+    /// How its patches are made.
     #[must_use]
-    pub fn patch_len(&self) -> usize {
-        3 * self.temporal_patch_size * self.patch_size * self.patch_size
+    pub fn form(&self) -> PatchForm {
+        PatchForm {
+            patch_size: self.patch_size,
+            temporal_patch_size: self.temporal_patch_size,
+            merge_size: self.spatial_merge_size,
+        }
     }
 }
 
@@ -165,6 +172,10 @@ impl SiglipVisionConfig {
         }
         if config.patch_len() > MAX_PATCH_LEN {
             let expected = format!("patches of at most {MAX_PATCH_LEN} values");
+            return Err(wrong("vision_config.patch_size", config.patch_size.to_string(), expected));
+        }
+        if config.n_patches() > MAX_PATCHES {
+            let expected = format!("at most {MAX_PATCHES} patches of a picture");
             return Err(wrong("vision_config.patch_size", config.patch_size.to_string(), expected));
         }
         Ok(config)
@@ -236,6 +247,7 @@ mod tests {
         for (field, value) in [
             ("image_size", json!(0)),
             ("patch_size", json!(225)),
+            ("patch_size", json!(3)),
             ("num_attention_heads", json!(5)),
             ("hidden_size", json!(1u64 << 40)),
             ("layer_norm_eps", json!(-1.0)),

@@ -51,7 +51,7 @@ impl Qwen2VlVision {
         let kernel = [dim, 3, config.temporal_patch_size, side, side];
         let kernel =
             parameters::tensor(parameters, &format!("{path}.patch_embed.proj.weight"), kernel)?;
-        let patch_embed = Matrix::F32(kernel.reshape([dim, config.patch_len()]));
+        let patch_embed = Matrix::F32(kernel.reshape([dim, config.form().patch_len()]));
         let block = |i| Block::new(&config, parameters, &format!("{path}.blocks.{i}"));
         let blocks = (0..config.depth).map(block).collect::<Result<_, _>>()?;
         let path = format!("{path}.merger");
@@ -75,7 +75,7 @@ impl Qwen2VlVision {
     /// Tokens of all pictures of `patches`, one after another, `[tokens, hidden_size]`.
     ///
     /// # Panics
-    /// If the patches are of another length than the tower's, or not as many as their grids say.
+    /// If the patches are of another form than the tower's, or not as many as their grids say.
     #[must_use]
     pub fn forward(&self, patches: &Patches) -> Tensor<2> {
         self.forward_each(patches, &mut |_, _| ())
@@ -91,12 +91,13 @@ impl Qwen2VlVision {
         patches: &Patches,
         seen: &mut dyn FnMut(&str, &Tensor<2>),
     ) -> Tensor<2> {
-        let Patches { values, patch_len, grids } = patches;
+        let Patches { values, form, grids } = patches;
+        let patch_len = form.patch_len();
         let n_patches: usize = grids.iter().map(|grid| grid.n_patches()).sum();
-        assert_eq!(*patch_len, self.config.patch_len(), "patches of the tower's length");
+        assert_eq!(*form, self.config.form(), "patches of the tower's form");
         assert_eq!(values.len(), n_patches * patch_len, "as many patches as the grids say");
         let device = self.patch_embed.to_tensor().device();
-        let data = TensorData::new(values.clone(), [n_patches, *patch_len]);
+        let data = TensorData::new(values.clone(), [n_patches, patch_len]);
         let mut x = self.patch_embed.product(Tensor::<2>::from_data(data, &device));
         seen("patch_embed", &x);
         let d_head = self.config.embed_dim / self.config.num_heads;

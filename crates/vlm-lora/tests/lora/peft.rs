@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
+use vlm_lora::Storage;
+use vlm_lora::image::{Grid, Patches, Qwen2VlProcessor};
 use vlm_lora::lora::{
     Adapter, AdapterError, CONFIG_FILE, LayerWeights, LoraConfig, Reduced, WEIGHTS_FILE, adapters,
     disable, merge,
 };
+use vlm_lora::models::Qwen2Vl;
+use vlm_lora::training::TuningConfig;
 
 use super::model::{fixture, limits, load, logits};
 
@@ -98,15 +102,13 @@ fn the_same_layers_are_chosen_as_by_peft() {
         let theirs: BTreeMap<String, (usize, f64)> =
             serde_json::from_value(case["layers"].clone()).expect("rank and scale a layer");
         let drawn = Adapter::draw(config, &mut model, 0, &limits()).expect("PEFT did as well");
-        let rank = |weights: &LayerWeights| match weights {
-            LayerWeights::LowRank { a, .. } => a.shape().to_vec()[0],
-            _ => 0,
+        let layer = |(path, weights): (&String, &LayerWeights)| {
+            let LayerWeights::LowRank { a, .. } = weights else { panic!("{path} is whole") };
+            let scale = drawn.scale(path).expect("the patterns are regular").expect("it has one");
+            (path.clone(), (a.shape().to_vec()[0], scale))
         };
-        let ours: BTreeMap<_, _> =
-            drawn.layers().iter().map(|(path, weights)| (path.clone(), rank(weights))).collect();
-        let ranks: BTreeMap<_, _> =
-            theirs.iter().map(|(path, (rank, _))| (path.clone(), *rank)).collect();
-        assert_eq!(ours, ranks, "{}", case["config"]);
+        let ours: BTreeMap<_, _> = drawn.layers().iter().map(layer).collect();
+        assert_eq!(ours, theirs, "{}", case["config"]);
     }
 }
 
@@ -122,8 +124,61 @@ fn an_adapter_of_another_model_leaves_the_model_as_it_was() {
     adapter.attach(&mut model, "fits", &Device::flex(), &limits()).expect("the shapes are equal");
 }
 
-/// Leaves an adapter of ours and its logits in `target/tmp/lora_ours`, where
-/// `../fixtures/lora.py --check` compares them with PEFT's.
+/// The small Qwen2-VL, and its scores for the picture of its fixture.
+fn seeing(device: &Device) -> (Qwen2Vl, Patches) {
+    let model = Qwen2Vl::load(&fixture("vision/qwen2_vl_a"), Storage::F32, device);
+    let golden = Fixture::load(fixture("vision/qwen2_vl_a.safetensors"));
+    let values = golden.get("patches").expect("it is there").iter::<f32>().collect();
+    let grids = vec![Grid { time: 1, height: 4, width: 4 }];
+    (
+        model.expect("it is committed"),
+        Patches { values, form: Qwen2VlProcessor::default().form(), grids },
+    )
+}
+
+/// `[1, tokens, vocab]`, of a prompt with one picture.
+fn shown(model: &Qwen2Vl, patches: &Patches) -> Tensor<3> {
+    let prompt = model.prompt(&[1, 2, 55, 57, 56, 7, 8, 9], patches).expect("one place");
+    model.logits(&prompt).unsqueeze()
+}
+
+#[test]
+fn an_adapter_of_peft_for_tower_and_decoder_gives_its_logits() {
+    let device = Device::flex();
+    let golden = Fixture::load(fixture("lora_qwen2_vl").join("expected.safetensors"));
+    let (mut model, patches) = seeing(&device);
+    let base = golden.tensor::<3>("logits.base", &device);
+    assert_close(&shown(&model, &patches), &base, LIMIT, "without");
+    let adapter = Adapter::open(&fixture("lora_qwen2_vl").join("adapter"), &limits());
+    let adapter = adapter.expect("PEFT wrote it");
+    adapter.attach(&mut model, "peft", &device, &limits()).expect("it is this model's");
+    let adapted = golden.tensor::<3>("logits.adapted", &device);
+    assert_close(&shown(&model, &patches), &adapted, LIMIT, "attached");
+    // A new adapter has the keys that PEFT gave this one.
+    let drawn = Adapter::draw(adapter.config().clone(), &mut model, 0, &limits());
+    let drawn = drawn.expect("PEFT did as well");
+    assert!(drawn.layers().keys().eq(adapter.layers().keys()));
+}
+
+/// Leaves adapters of ours and their logits in `target/tmp/lora_ours` and `lora_ours_qwen2_vl`, where
+/// `../fixtures/lora.py --check` compares them with PEFT's: of `qwen2_vl` the tower, too, as its preset
+/// trains it.
+#[test]
+fn an_adapter_of_ours_for_tower_and_decoder_is_left_for_peft() {
+    let device = Device::flex();
+    let (mut model, patches) = seeing(&device);
+    let config = TuningConfig::qwen2_vl_finetune().lora;
+    let adapter = super::model::trained(LoraConfig { r: 2, ..config }, &mut model, 1);
+    adapter.attach(&mut model, "ours", &device, &limits()).expect("it was drawn for the model");
+    let mut file = Fixture::default();
+    file.insert("logits", shown(&model, &patches).into_data());
+    file.insert("patches", TensorData::new(patches.values, [16, 1176]));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("lora_ours_qwen2_vl");
+    adapter.save(&folder).expect("the folder is writable");
+    std::fs::write(folder.join("logits.safetensors"), file.to_safetensors()).expect("writable");
+    assert_eq!(Adapter::open(&folder, &limits()).expect("it is whole"), adapter);
+}
+
 #[test]
 fn an_adapter_of_ours_is_left_for_peft() {
     let device = Device::flex();
@@ -140,7 +195,7 @@ fn an_adapter_of_ours_is_left_for_peft() {
     let mut file = Fixture::default();
     file.insert("logits", logits(&model, &[&tokens]).into_data());
     let tokens: Vec<f32> = tokens.iter().map(|&token| token as f32).collect();
-    file.insert("tokens", burn::tensor::TensorData::new(tokens, [1, 12]));
+    file.insert("tokens", TensorData::new(tokens, [1, 12]));
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("lora_ours");
     adapter.save(&folder).expect("the folder is writable");
     std::fs::write(folder.join("logits.safetensors"), file.to_safetensors()).expect("writable");

@@ -8,9 +8,11 @@ use cifake::Picture;
 use testkit::Fixture;
 use vlm_lora::generate::Prompt;
 use vlm_lora::image::{Enlargement, MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
-use vlm_lora::lora::{Adapter, CONFIG_FILE, LayerWeights, WEIGHTS_FILE};
+use vlm_lora::lora::{Adapter, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE};
 use vlm_lora::models::{McLlava, Qwen2Vl};
-use vlm_lora::training::{Encoded, Illustrated, Image, Pictured, Pupil, Tuner, TuningConfig};
+use vlm_lora::training::{
+    Encoded, Event, Illustrated, Image, Pictured, Pupil, TrainingError, Tuner, TuningConfig,
+};
 use vlm_lora::{Decoder, Error, Linear, Linears, Storage};
 
 use super::model::{all_linear, fixture, limits};
@@ -19,6 +21,7 @@ use super::model::{all_linear, fixture, limits};
 const IMAGE_TOKEN: u32 = 57;
 
 /// A small model of either kind.
+#[derive(Clone)]
 enum Small {
     Qwen2Vl(Box<Qwen2Vl>),
     McLlava(Box<McLlava>, MultiCropProcessor),
@@ -46,6 +49,13 @@ impl Linears for Small {
         match self {
             Self::Qwen2Vl(model) => model.visit_linears(visit),
             Self::McLlava(model, _) => model.visit_linears(visit),
+        }
+    }
+
+    fn naming(&self) -> Naming {
+        match self {
+            Self::Qwen2Vl(model) => model.naming(),
+            Self::McLlava(model, _) => model.naming(),
         }
     }
 }
@@ -132,26 +142,26 @@ fn towers_projectors_and_decoders_learn() {
 }
 
 #[test]
-fn adapters_under_the_nested_names_of_newer_transformers_fit() {
+fn adapters_have_the_names_of_newer_transformers_and_those_of_the_checkpoint_fit() {
     let device = Device::flex();
     let mut model = Small::qwen2_vl(&device);
-    let plain = super::model::trained(all_linear(2), &mut model, 1);
+    let nested = super::model::trained(all_linear(2), &mut model, 1);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    plain.save(folder.path()).expect("the folder is writable");
+    nested.save(folder.path()).expect("the folder is writable");
     let file = Fixture::load(folder.path().join(WEIGHTS_FILE));
-    let mut nested = Fixture::default();
+    let mut plain = Fixture::default();
     for key in file.names() {
-        let path = key.strip_prefix("base_model.model.").expect("PEFT's prefix");
-        let path = match path.strip_prefix("model.") {
-            Some(rest) => format!("model.language_model.{rest}"),
-            None => format!("model.{path}"),
+        let path = key.strip_prefix("base_model.model.model.").expect("PEFT's prefix");
+        let path = match path.strip_prefix("language_model.") {
+            Some(rest) => format!("model.{rest}"),
+            None => path.to_owned(),
         };
         let values: Vec<f32> = file.get(key).expect("it was named").iter().collect();
         let shape = file.get(key).expect("it was named").shape().to_vec();
-        nested.insert(&format!("base_model.model.{path}"), TensorData::new(values, shape));
+        plain.insert(&format!("base_model.model.{path}"), TensorData::new(values, shape));
     }
     let json = std::fs::read(folder.path().join(CONFIG_FILE)).expect("it was written");
-    let nested = Adapter::from_bytes(&json, &nested.to_safetensors(), &limits()).expect("whole");
+    let plain = Adapter::from_bytes(&json, &plain.to_safetensors(), &limits()).expect("whole");
     let logits = |adapter: &Adapter| {
         let mut model = Small::qwen2_vl(&device);
         adapter.attach(&mut model, "a", &device, &limits()).expect("it is this model's");
@@ -164,4 +174,40 @@ fn adapters_under_the_nested_names_of_newer_transformers_fit() {
         model.decoder().logits(hidden).into_data()
     };
     assert_eq!(logits(&plain), logits(&nested));
+}
+
+/// What a run with pictures may not lose or take for something else.
+#[test]
+fn a_run_with_pictures_goes_on_and_knows_them_by_their_bytes() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut examples = examples();
+    let files: Vec<_> =
+        (0..examples.len()).map(|i| folder.path().join(format!("{i}.png"))).collect();
+    for (example, file) in examples.iter_mut().zip(&files) {
+        let Image::Pixels(picture) = &example.images[0] else { panic!("they are pixels") };
+        std::fs::write(file, picture.to_png()).expect("the folder is writable");
+        example.images = vec![Image::File(file.clone())];
+    }
+    let run = |name: &str, n_steps: usize| {
+        let mut model = Pupil::new(Small::qwen2_vl(&device));
+        let (out, sets) = (folder.path().join(name), [examples.clone(), Vec::new()]);
+        let mut tuner = Tuner::new(&mut model, config(false), None, sets, &out, &device)?;
+        tuner.run(&mut |event| match event {
+            Event::Step { row, .. } if row.step == n_steps => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })?;
+        Ok::<_, Error>(std::fs::read(out.join("adapter").join(WEIGHTS_FILE)).expect("written"))
+    };
+    let whole = run("whole", 6).expect("it can run");
+    let half = run("halves", 3).expect("it can run");
+    assert_ne!(half, whole);
+    assert!(run("halves", 6).expect("it goes on") == whole, "the bytes differ");
+    // The same name, another picture.
+    std::fs::copy(&files[0], &files[1]).expect("the folder is writable");
+    let refused = run("halves", 6);
+    let other = matches!(refused, Err(Error::Training(TrainingError::OtherRun { .. })));
+    assert!(other, "{:?}", refused.err());
+    std::fs::remove_file(&files[1]).expect("it is there");
+    assert!(matches!(run("new", 1), Err(Error::Cifake(cifake::Error::Read { .. }))));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use cifake::Picture;
-use vlm_lora::lora::{Adapter, LoraConfig, Modules, disable};
+use vlm_lora::lora::{Adapter, AdapterError, LoraConfig, Modules, disable};
 use vlm_lora::models::{Prefix, Seeing, VisionTower};
 use vlm_lora::training::{
     Encoded, Illustrated, Image, Pictured, Pupil, TRAINED, Tuner, TuningConfig,
@@ -20,7 +20,7 @@ const IMAGE_TOKEN: u32 = 39;
 
 /// Sees the mean colour of each quarter.
 #[derive(Debug)]
-struct Quarters;
+struct Quarters(&'static str);
 
 impl VisionTower for Quarters {
     fn features(&self, images: Tensor<4>) -> Tensor<3> {
@@ -37,13 +37,21 @@ impl VisionTower for Quarters {
     fn image_size(&self) -> [usize; 2] {
         [4, 6]
     }
+
+    fn name(&self) -> &str {
+        self.0
+    }
 }
 
 fn model(device: &Device) -> Pupil<Seeing> {
+    behind("quarters", device)
+}
+
+fn behind(tower: &'static str, device: &Device) -> Pupil<Seeing> {
     let mut parameters = Random::new(3, Storage::F32, device);
     let decoder = random(Storage::F32, device);
     let prefix = Prefix::new(&mut parameters, 3, decoder, IMAGE_TOKEN).expect("it is drawn");
-    Pupil::new(Seeing { tower: Arc::new(Quarters), prefix })
+    Pupil::new(Seeing { tower: Arc::new(Quarters(tower)), prefix })
 }
 
 fn picture(shade: u8) -> Arc<Picture> {
@@ -105,6 +113,24 @@ fn two_pictures_are_told_apart() {
     let mut other = self::model(&device);
     saved.attach(&mut other, TRAINED, &device, &limits()).expect("it is this model's");
     assert_eq!(unseen.map(|shade| answer(&other, shade)), [10, 10, 20, 20]);
+
+    assert_eq!(saved.tower(), Some("quarters"));
+    assert_eq!(Adapter::of(&mut other, TRAINED).expect("it is attached"), saved);
+    let refused = saved.attach(&mut behind("halves", &device), TRAINED, &device, &limits());
+    assert!(matches!(refused, Err(AdapterError::Tower { .. })), "{refused:?}");
+    let mut blind = random(Storage::F32, &device);
+    let refused = saved.attach(&mut blind, TRAINED, &device, &limits());
+    assert!(matches!(refused, Err(AdapterError::Tower { found: None, .. })), "{refused:?}");
+}
+
+#[test]
+fn a_strip_is_not_squeezed_into_a_square() {
+    let model = model(&Device::flex()).model;
+    for (width, height) in [(1, 20_000), (20_000, 1)] {
+        let strip = Picture::new(vec![0; 60_000], width, height).expect("it is of this size");
+        let refused = model.prompt(&[1, IMAGE_TOKEN], &[strip]);
+        assert!(matches!(refused, Err(Error::AspectRatio { .. })), "{refused:?}");
+    }
 }
 
 #[test]

@@ -223,6 +223,28 @@ fn accumulated_batches_are_one_large_batch() {
 }
 
 #[test]
+fn batches_side_by_side_give_the_same_bytes() {
+    let device = Device::flex();
+    for gradient_checkpointing in [false, true] {
+        let mut config = TuningConfig { batch_size: 1, accumulation: 4, ..config() };
+        config.gradient_checkpointing = gradient_checkpointing;
+        config.lora.lora_dropout = 0.3;
+        let bytes = |n_workers| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let (mut model, sets) = (random(Storage::F32, &device), [examples(), Vec::new()]);
+            let tuner = Tuner::new(&mut model, config.clone(), None, sets, folder.path(), &device);
+            let mut tuner = tuner.expect("it can run").with_workers(n_workers);
+            tuner.run(&mut |_| ControlFlow::Continue(())).expect("the folder is writable");
+            std::fs::read(folder.path().join("adapter").join(WEIGHTS_FILE)).expect("it was written")
+        };
+        let one = bytes(1);
+        for n_workers in [2, 3, 9] {
+            assert!(bytes(n_workers) == one, "{n_workers} {gradient_checkpointing}");
+        }
+    }
+}
+
+#[test]
 fn layers_computed_twice_give_the_same_steps() {
     let device = Device::flex();
     let lora = all_linear(2).with_dropout(0.3);

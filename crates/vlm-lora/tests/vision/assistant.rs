@@ -9,8 +9,8 @@ use serde_json::json;
 use vlm_lora::generate::Generation;
 use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::models::VisionTower;
-use vlm_lora::training::{Chat, PicturePlace};
-use vlm_lora::{Assistant, Error, Message, Random, Storage};
+use vlm_lora::training::Chat;
+use vlm_lora::{Assistant, Error, Message, PicturePlace, Random, Storage};
 
 use crate::fixture::{path, picture};
 
@@ -95,6 +95,24 @@ fn mc_llava_sees_crops_of_pictures_above_576_alone() {
     assert!(matches!(refused, Err(Error::PictureFormat { found: 384, expected: 42, .. })));
 }
 
+/// What a template for text alone trains on can be asked as well.
+#[test]
+fn a_template_without_pictures_has_them_spelled() {
+    for (name, placeholder, spelled, n_tokens) in [
+        ("mc_llava_a", "<image>", "<image>", 8),
+        ("qwen2_vl_a", "<|image_pad|>", "<|vision_start|><|image_pad|><|vision_end|>", 6),
+    ] {
+        let size = r#"{"size": {"height": 42, "width": 42}}"#;
+        let folder = folder(name, placeholder, if name.starts_with("mc") { size } else { "{}" });
+        let template = "{% for m in messages %} w3 {{ m.content }} {% endfor %}";
+        std::fs::write(folder.path().join("chat_template.jinja"), template).expect("writable");
+        let assistant = open(folder.path());
+        assert_eq!(*assistant.picture_place(), PicturePlace::Text(spelled.to_owned()));
+        let (text, _) = answer(&assistant, " w1 w2", 0);
+        assert_eq!(answer(&assistant, " w1 w2", 1).0, text + n_tokens, "{name}");
+    }
+}
+
 /// Sees the mean colour of each half.
 #[derive(Debug)]
 struct Halves;
@@ -112,6 +130,10 @@ impl VisionTower for Halves {
 
     fn image_size(&self) -> [usize; 2] {
         [8, 8]
+    }
+
+    fn name(&self) -> &str {
+        "halves"
     }
 }
 
@@ -133,7 +155,7 @@ fn a_model_of_text_sees_through_a_tower() {
     assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
     assert_eq!(answer(&assistant, "w1 w2", 3), (text + 6, 4));
     // What was trained and what is asked is one text.
-    let chat = Chat::of(&assistant).expect("it has a template");
+    let chat = Chat::of(&assistant);
     assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
     let asked = Message::illustrated("user", "<image>w1 <image>w2");
     let prompt = assistant.converse(&[asked], &[picture(32, 32), picture(8, 8)]);

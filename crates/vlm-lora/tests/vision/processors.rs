@@ -35,7 +35,7 @@ fn patches_are_transformers_to_the_bit() {
         let ours =
             processor.process(&[picture(height, width)], Enlargement::Off).expect("a picture");
         let theirs = golden(&name).get("patches").expect("it is there").clone();
-        assert_eq!(theirs.shape().to_vec()[1], ours.patch_len);
+        assert_eq!(theirs.shape().to_vec()[1], ours.form.patch_len());
         let theirs: Vec<f32> = theirs.try_to_vec().expect("f32");
         let first = ours.values.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs);
         assert_eq!(first, None, "{name} differs there first");

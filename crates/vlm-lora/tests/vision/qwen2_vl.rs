@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 use testkit::{assert_close, relative_difference};
 use vlm_lora::generate::Prompt;
-use vlm_lora::image::{Enlargement, Patches, PreprocessorConfig, Qwen2VlProcessor};
+use vlm_lora::image::{Enlargement, PatchForm, Patches, PreprocessorConfig, Qwen2VlProcessor};
 use vlm_lora::lora::{Adapter, AdapterLimits, LoraConfig, Modules, adapters};
 use vlm_lora::models::Qwen2Vl;
 use vlm_lora::{Error, Linears, Storage};
@@ -77,9 +77,9 @@ fn pictures_do_not_see_each_other() {
     let merged = model.visual().forward(&both);
     let n = both.grids[0].n_patches();
     let alone = Patches {
-        values: both.values[..n * both.patch_len].to_vec(),
+        values: both.values[..n * both.form.patch_len()].to_vec(),
         grids: both.grids[..1].to_vec(),
-        patch_len: both.patch_len,
+        form: both.form,
     };
     let first = model.visual().forward(&alone);
     let n_tokens = first.dims()[0];
@@ -146,13 +146,17 @@ fn patches_of_other_sizes_are_refused() {
     let published = Qwen2VlProcessor::default();
     let other = published.process(&[picture(32, 32)], Enlargement::Off).expect("a picture");
     let refused = model.prompt(&prompt, &other).expect_err("patches of 14 and not of 4");
-    assert!(matches!(refused, Error::PictureFormat { found: 1176, .. }), "{refused}");
+    assert!(matches!(refused, Error::PictureFormat { found: 14, .. }), "{refused}");
     let config = PreprocessorConfig::from_bytes(
         br#"{"patch_size": 4, "merge_size": 1, "min_pixels": 16, "max_pixels": 9999}"#,
     );
     let unmerged = Qwen2VlProcessor::from_config(&config.expect("JSON")).expect("in bounds");
     let odd = unmerged.process(&[picture(12, 12)], Enlargement::Off).expect("a picture");
-    let refused = model.prompt(&prompt, &odd).expect_err("three patches are not merged by two");
+    let refused = model.prompt(&prompt, &odd).expect_err("one patch is a token, not four");
+    assert!(matches!(refused, Error::PictureFormat { what: "blocks", found: 1, .. }), "{refused}");
+    let form = PatchForm { merge_size: 2, ..odd.form };
+    let refused = model.prompt(&prompt, &Patches { form, ..odd });
+    let refused = refused.expect_err("three patches are not merged by two");
     assert!(matches!(refused, Error::PictureFormat { found: 3, .. }), "{refused}");
 }
 

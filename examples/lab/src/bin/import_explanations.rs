@@ -26,7 +26,7 @@ const MAX_BYTES: u64 = 64 << 20;
 Example:
   import_explanations --images contest/images --out explained/team contest/explanations/team.json
 
-Exit status: 0 if every picture was found, 1 if some were not, 2 if nothing could be done."
+Exit status: 0 if every picture was read, 1 if some were not, 2 if nothing could be done."
 )]
 struct Args {
     /// The answers.
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     exit_code(run(Args::parse()))
 }
 
-/// Returns how many pictures were not found.
+/// Returns how many pictures were not found or could not be read.
 fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
@@ -63,23 +63,22 @@ fn run(mut args: Args) -> Result<usize> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let mut explaining = args.set.open(folder, &name)?;
     let ((width, height), n_before) = (explaining.detector.input_size(), explaining.set.len());
-    let mut n_missing = 0;
-    let bar = progress_bar()?;
+    let (mut n_failed, bar) = (0, progress_bar()?);
     bar.set_length(answers.explanations.len() as u64);
     for (index, mut found) in bar.wrap_iter(answers.explanations.into_iter()) {
         shorten(&mut found);
         if found.findings.is_empty() {
             continue;
         }
-        let name = format!("{index}.png");
-        let path = images.join(&name);
-        if !path.is_file() {
-            n_missing += 1;
-            bar.suspend(|| eprintln!("there is no {}", path.display()));
-            continue;
-        }
-        let detector = &explaining.detector;
-        let picture = detector.decoder().read_fitted(&path, width, height)?.picture;
+        let (name, detector) = (format!("{index}.png"), &explaining.detector);
+        let picture = match detector.decoder().read_fitted(&images.join(&name), width, height) {
+            Ok(fitted) => fitted.picture,
+            Err(error) => {
+                n_failed += 1;
+                bar.suspend(|| eprintln!("{error}"));
+                continue;
+            }
+        };
         if explaining.set.holds(&picture) {
             continue;
         }
@@ -94,14 +93,14 @@ fn run(mut args: Args) -> Result<usize> {
     if args.json {
         let summary = serde_json::json!({
             "folder": folder, "n": n, "n_new": n_new, "n_names": answers.n_names,
-            "n_unlisted": n_unlisted, "n_missing": n_missing,
+            "n_unlisted": n_unlisted, "n_failed": n_failed,
         });
         writeln!(out, "{summary}")?;
     } else {
         let names = format!("{} names, {n_unlisted} of them not in the list", answers.n_names);
         writeln!(out, "{}: {n} pictures, {n_new} of them new; {names}", folder.display())?;
     }
-    Ok(n_missing)
+    Ok(n_failed)
 }
 
 /// An answer about the one picture of a folder.

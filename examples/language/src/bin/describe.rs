@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use language::{Answer, SamplingArgs, TowerArgs, artifact_list, exit_code, storage_named, tiny};
+use language::{Answer, SamplingArgs, SightArgs, artifact_list, exit_code, storage_named, tiny};
+use vlm_lora::Storage;
 use vlm_lora::generate::Constraint;
 use vlm_lora::lora::{Adapter, AdapterLimits};
-use vlm_lora::{Assistant, Storage};
 
 /// As in the other programs that compute much.
 #[global_allocator]
@@ -22,6 +22,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
   describe --model Qwen2-VL-2B-Instruct --image photo.png --prompt 'What is in this picture?'
   describe --model Qwen2-VL-2B-Instruct --image photo.png --image heatmap.png --constrained \\
     --storage int8 --prompt 'What gives this picture away as generated?'
+  describe --model MC-LLaVA-3b --image photo.png --enlarge canvas:700 --max-crops 8 --prompt 'What?'
   describe --model SmolLM2-135M-Instruct.Q4_1.gguf --greedy --prompt 'What is the capital of France?'
 
 DIR is a folder as Hugging Face publishes it (config.json, safetensors with or without an index,
@@ -42,7 +43,7 @@ struct Args {
     #[arg(long, value_name = "TEXT", required_unless_present = "smoke")]
     prompt: Option<String>,
     #[command(flatten)]
-    tower: TowerArgs,
+    sight: SightArgs,
     /// Folder of a LoRA adapter as PEFT saves it.
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
@@ -90,8 +91,7 @@ fn run(mut args: Args) -> Result<usize> {
     let model = args.model.as_deref().context("--model is required")?;
     let prompt = args.prompt.as_deref().context("--prompt is required")?;
     let device = cifake::device::parse(&args.device)?;
-    let assistant = Assistant::open(model, args.storage, &device)?;
-    let mut assistant = args.tower.before(assistant, &device)?;
+    let mut assistant = args.sight.open(model, args.storage, &device)?;
     if let Some(adapter) = &args.adapter {
         let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
         adapter.attach(&mut assistant, "adapter", &device, &AdapterLimits::default())?;

@@ -22,8 +22,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 #[derive(Parser)]
 #[command(after_help = "Examples:
   explain_vlm --model Qwen2-VL-2B-Instruct --enlarge upscale:224 photo.png
-  explain_vlm --model MC-LLaVA-3b --enlarge canvas:700 --model Qwen2-VL-7B-Instruct --adapter none \\
-    --adapter runs/finetune/adapter --enlarge upscale:224 --storage int8 --html report.html photo.png
+  explain_vlm --model MC-LLaVA-3b --enlarge canvas:700 --max-crops 8 --model Qwen2-VL-7B-Instruct \\
+    --enlarge upscale:224 --adapter none --adapter runs/finetune/adapter --storage int8 \\
+    --html report.html photo.png
 
 Models see little of a 32x32 picture unless it is enlarged: Qwen2-VL 4 tokens, MC-LLaVA no crops.
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vlm_lora::Storage;
 
-use crate::{TowerArgs, storage_named};
+use crate::{SightArgs, storage_named};
 
 /// What a fine-tuning run takes.
 #[derive(Debug, clap::Args)]
@@ -35,13 +35,10 @@ pub struct TuneArgs {
     #[arg(long, value_parser = storage_named)]
     pub(super) storage: Option<Storage>,
     #[command(flatten)]
-    pub(super) tower: TowerArgs,
+    pub(super) sight: SightArgs,
     /// Draw the loss over the steps here, and the held-out loss.
     #[arg(long, value_name = "FILE.png")]
     pub(super) curve: Option<PathBuf>,
-    /// Enlarges pictures whose shorter side is smaller to this many pixels.
-    #[arg(long, value_name = "PIXELS")]
-    pub(super) upscale: Option<u32>,
     /// Epochs instead of the recipe's.
     #[arg(long)]
     pub(super) epochs: Option<usize>,
@@ -57,6 +54,10 @@ pub struct TuneArgs {
     /// Threads; the adapter does not depend on it.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     pub(super) threads: usize,
+    /// Batches of a step that are computed side by side, each in the memory of one: faster on several
+    /// cores, the same adapter.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) workers: usize,
     /// Prints the result as JSON, without a bar.
     #[arg(long)]
     pub(super) json: bool,

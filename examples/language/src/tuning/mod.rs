@@ -11,14 +11,13 @@ use std::io::{self, Write};
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use cifake::device;
-use vlm_lora::Assistant;
-use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Prefix;
 use vlm_lora::training::{
     Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pupil, Tuner, TuningConfig,
     conversations, illustrated,
 };
+use vlm_lora::{Assistant, Linears};
 
 pub use args::TuneArgs;
 
@@ -40,14 +39,7 @@ pub fn tune(args: TuneArgs) -> anyhow::Result<usize> {
 fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let model = args.model.as_deref().context("--model is required")?;
     let device = device::parse(&args.device)?;
-    let assistant = Assistant::open(model, args.storage, &device)?;
-    let mut assistant = args.tower.before(assistant, &device)?;
-    if let Some(shorter_side) = args.upscale {
-        let interpolation = Interpolation::Bicubic;
-        let upscaled = Enlargement::Upscaled { shorter_side, interpolation };
-        assistant = assistant.with_enlargement(upscaled);
-    }
-    train(args, assistant, &device)
+    train(args, args.sight.open(model, args.storage, &device)?, &device)
 }
 
 /// The conversations of `args` to train on and those to hold out.
@@ -74,28 +66,33 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     let mut config = recipe(&args.recipe)?;
     config.epochs = args.epochs.unwrap_or(config.epochs);
     config.seed = args.seed.unwrap_or(config.seed);
-    if model.image_token().is_some() {
-        config.lora.modules_to_save = Some(vec![Prefix::PROJECTOR.to_owned()]);
+    if model.tower().is_some() {
+        let saved = config.lora.modules_to_save.get_or_insert_default();
+        if saved.iter().all(|name| name != Prefix::PROJECTOR) {
+            saved.push(Prefix::PROJECTOR.to_owned());
+        }
     }
     let start = args.adapter.as_deref().map(|path| Adapter::open(path, &AdapterLimits::default()));
     let start = start.transpose()?;
     if let Some(adapter) = &start {
         config.lora = adapter.config().clone();
     }
-    let [train, held_out] = examples(args, &Chat::of(&model)?, &config)?;
+    let [train, held_out] = examples(args, &Chat::of(&model), &config)?;
     let text = model.decoder().config().clone();
     let mut model = Pupil::new(model);
-    let base = MemoryEstimate::frozen(&mut model, &text);
+    let base = MemoryEstimate::frozen(&mut model);
     let longest = train.iter().max_by_key(|example| example.encoded.tokens.len());
     let longest = longest.context("the data hold no conversation")?;
     let n_tokens = model.prepare(&[longest])?.embeddings.dims()[1];
     let lens = [n_tokens, longest.encoded.n_targets()];
     let memory = MemoryEstimate::new(&config, &mut model, base, &text, lens)?;
+    let memory = memory.with_workers(args.workers.min(config.accumulation));
     if args.estimate {
         return Ok(writeln!(io::stdout(), "{memory}")?);
     }
     eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
-    let mut tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
+    let tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
+    let mut tuner = tuner.with_workers(args.workers);
     let outcome = watch(&mut tuner, args.json)?;
     let said = if args.json { serde_json::to_string(&outcome)? } else { outcome.to_string() };
     writeln!(io::stdout(), "{said}")?;

@@ -138,6 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn positions_without_sections_are_refused() {
+        let mut config = published();
+        config["rope_scaling"] = json!({"type": "default"});
+        let refused = Qwen2VlConfig::from_hugging_face(&config);
+        assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
+    }
+
+    #[test]
     fn a_token_outside_the_vocabulary_is_refused() {
         let mut config = published();
         config["image_token_id"] = json!(152_064);

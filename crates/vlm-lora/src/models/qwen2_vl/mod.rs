@@ -15,6 +15,7 @@ pub use config::Qwen2VlConfig;
 use super::{merged, read_config};
 use crate::generate::Prompt;
 use crate::image::Patches;
+use crate::lora::Naming;
 use crate::text::{Decoder, DecoderNames};
 use crate::vision::Qwen2VlVision;
 use crate::{Error, Folder, Linear, Linears, Parameters, Storage};
@@ -99,9 +100,15 @@ impl Qwen2Vl {
     /// Fails where the processor had other sizes of patches or blocks than the tower.
     fn check(&self, patches: &Patches) -> Result<(), Error> {
         let vision = &self.config.vision;
-        let (found, expected) = (patches.patch_len, vision.patch_len());
-        if found != expected {
-            return Err(Error::PictureFormat { what: "patches", found, expected });
+        let (ours, theirs) = (vision.form(), patches.form);
+        for (what, found, expected) in [
+            ("patches", theirs.patch_size, ours.patch_size),
+            ("frames", theirs.temporal_patch_size, ours.temporal_patch_size),
+            ("blocks", theirs.merge_size, ours.merge_size),
+        ] {
+            if found != expected {
+                return Err(Error::PictureFormat { what, found, expected });
+            }
         }
         let expected = vision.spatial_merge_size;
         let sides = patches.grids.iter().flat_map(|grid| [grid.height, grid.width]);
@@ -124,5 +131,9 @@ impl Linears for Qwen2Vl {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.visual.visit_linears(visit);
         self.decoder.visit_linears(visit);
+    }
+
+    fn naming(&self) -> Naming {
+        Naming::NESTED
     }
 }

@@ -40,8 +40,11 @@ pub(super) fn read(header: &Header) -> Result<TextConfig, Error> {
     config.insert("vocab_size".to_owned(), json!(n_rows));
     let tied = !header.tensors.contains_key("output.weight");
     config.insert("tie_word_embeddings".to_owned(), tied.into());
-    if let Some(factor) = header.metadata.get(&format!("{architecture}.rope.scaling.factor")) {
-        let scaling = json!({"type": "linear", "factor": number(factor)});
+    let scaling = |part: &str| header.metadata.get(&format!("{architecture}.rope.scaling.{part}"));
+    let kind = scaling("type").map_or(Some("linear"), Value::as_str).unwrap_or("no text");
+    if let Some(factor) = scaling("factor").filter(|_| kind != "none") {
+        // Others than these are refused by their names.
+        let scaling = json!({"type": kind, "factor": number(factor)});
         config.insert("rope_scaling".to_owned(), scaling);
     }
     TextConfig::from_hugging_face(&config.into())
@@ -53,5 +56,42 @@ fn number(value: &Value) -> Json {
         // Single precision: 1e-5 is written 9.999999747378752e-6.
         (None, Some(number)) => json!(number),
         (None, None) => Json::String(format!("{value:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::parameters::gguf::block::Kind;
+    use crate::parameters::gguf::header::Info;
+
+    fn header(more: &[(&str, Value)]) -> Header {
+        let sizes = [
+            ("embedding_length", 12),
+            ("feed_forward_length", 16),
+            ("block_count", 1),
+            ("attention.head_count", 3),
+        ];
+        let sizes = sizes.map(|(key, size)| (format!("llama.{key}"), Value::Integer(size)));
+        let architecture = ("general.architecture".to_owned(), Value::Text("llama".to_owned()));
+        let more = more.iter().map(|(key, value)| (format!("llama.{key}"), value.clone()));
+        let metadata = sizes.into_iter().chain([architecture]).chain(more).collect();
+        let info = Info { kind: Kind::from_number(0), shape: vec![5, 12], start: 0, len: 240 };
+        Header { metadata, tensors: BTreeMap::from([("token_embd.weight".to_owned(), info)]) }
+    }
+
+    #[test]
+    fn positions_are_stretched_as_the_file_says_or_the_file_is_refused() {
+        let factor = ("rope.scaling.factor", Value::Float(4.0));
+        let kind = |name: &str| ("rope.scaling.type", Value::Text(name.to_owned()));
+        let plain = read(&header(&[])).expect("a small llama");
+        let linear = read(&header(std::slice::from_ref(&factor))).expect("it is linear");
+        assert_ne!(linear, plain);
+        assert_eq!(read(&header(&[kind("linear"), factor.clone()])).expect("linear"), linear);
+        assert_eq!(read(&header(&[kind("none"), factor.clone()])).expect("none"), plain);
+        let refused = read(&header(&[kind("yarn"), factor]));
+        assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
     }
 }

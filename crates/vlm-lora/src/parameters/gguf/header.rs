@@ -11,6 +11,8 @@ const MAGIC: u32 = u32::from_le_bytes(*b"GGUF");
 const MAX_RANK: usize = 4;
 /// Entries of metadata, at most.
 const MAX_ENTRIES: u64 = 100_000;
+/// Values in all lists of metadata: eight times those of the largest vocabulary.
+const MAX_LISTED: u64 = 1 << 22;
 /// Bytes between which tensors begin, unless the file says otherwise.
 const ALIGNMENT: u64 = 32;
 
@@ -107,7 +109,7 @@ impl From<Error> for Broken {
 
 /// The header in `bytes`, the first ones of a file of `file_len`.
 pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Header, Broken> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader { bytes, at: 0, n_listed: 0 };
     if reader.u32()? != MAGIC {
         return Err("it does not begin with GGUF".into());
     }
@@ -157,6 +159,8 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Values in the lists so far.
+    n_listed: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -204,7 +208,9 @@ impl<'a> Reader<'a> {
             9 if may_be_list => {
                 let kind = self.u32()?;
                 let len = self.size()?;
-                // Each takes a byte at least: no room is made for what cannot be there.
+                // A value takes many times its bytes in the file.
+                self.n_listed = self.n_listed.saturating_add(len as u64);
+                Limits::check("the number of values in lists", self.n_listed, MAX_LISTED)?;
                 let mut values = Vec::with_capacity(len.min(self.bytes.len() - self.at));
                 for _ in 0..len {
                     values.push(self.value(kind, false)?);

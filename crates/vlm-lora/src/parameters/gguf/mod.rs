@@ -39,7 +39,8 @@ impl Gguf {
     /// is `None` as the file has them, on `device`.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Weights`] where the format is broken, [`Error::Limit`].
+    /// [`Error::Cifake`] and [`Error::Read`] where it cannot be read, [`Error::Weights`] where the format is
+    /// broken, [`Error::Limit`].
     pub fn open(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
         Self::open_within(path, storage, device, &Limits::default())
     }
@@ -55,7 +56,7 @@ impl Gguf {
         limits: &Limits,
     ) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = cifake::file::open(path)?;
         let len = file.metadata().map_err(failed)?.len();
         let wanted = len.min(limits.max_header_bytes);
         let map = map(&file, 0, wanted).map_err(failed)?;

@@ -1,21 +1,20 @@
 //! Chat templates: a conversation as the text that a model was trained on.
 
+mod environment;
+
 use std::path::Path;
 
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::context;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Error;
+use environment::{environment, multiplies, refused};
 
 /// What stands in a text where a picture belongs.
 pub const IMAGE: &str = "<image>";
-/// Steps of a template, at most: one of 100 messages takes a few thousand.
-const FUEL: u64 = 2_000_000;
 /// Bytes of a file with a template, and of a template.
 const MAX_BYTES: u64 = 8 << 20;
-/// Spaces that JSON is indented by.
-const MAX_INDENT: usize = 16;
 /// Bytes of a rendered conversation.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -107,8 +106,8 @@ impl Message {
 /// A Jinja template, as tokenizers of Hugging Face carry it.
 ///
 /// A template is a program from a file that nobody vouches for: it sees the conversation and nothing
-/// else, and its steps and its output are limited. What is not limited is the memory of a string that
-/// it doubles again and again: take templates from whom you take weights.
+/// else, its steps and its output are limited, and it cannot multiply. What is not limited is the memory
+/// of a string or a list that it doubles again and again: take templates from whom you take weights.
 ///
 /// ```
 /// use vlm_lora::{ChatTemplate, Message};
@@ -204,6 +203,9 @@ impl ChatTemplate {
     ) -> Result<String, Error> {
         crate::Limits::check("the chat template", self.source.len() as u64, MAX_BYTES)?;
         let failed = |source| Error::ChatTemplate { source };
+        if multiplies(&self.source) {
+            return Err(failed(refused("it multiplies, which can fill any memory".to_owned())));
+        }
         let environment = environment();
         let template = environment.template_from_str(&self.source).map_err(failed)?;
         let messages: Vec<Value> = messages.iter().map(Message::to_value).collect();
@@ -221,53 +223,6 @@ impl ChatTemplate {
             Err(source) => Err(failed(source)),
         }
     }
-}
-
-/// What transformers' templates expect: blocks that swallow their line breaks, methods of Python's
-/// strings and lists, and a way to refuse.
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(64);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    // These reserve as much memory as a number in the template says.
-    for filter in ["batch", "slice", "indent"] {
-        environment.remove_filter(filter);
-    }
-    environment.add_filter("tojson", to_json);
-    environment.add_function("raise_exception", |reason: String| {
-        Err::<String, _>(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason))
-    });
-    environment
-}
-
-/// JSON as Python writes it: on one line, or indented by at most 16.
-fn to_json(
-    value: minijinja::Value,
-    arguments: minijinja::value::Kwargs,
-) -> Result<String, minijinja::Error> {
-    let refused =
-        |reason: String| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason);
-    let indent: Option<usize> = arguments.get("indent")?;
-    let text = match indent {
-        None => serde_json::to_string(&value),
-        Some(n @ 0..=MAX_INDENT) => {
-            let indentation = " ".repeat(n);
-            let form = serde_json::ser::PrettyFormatter::with_indent(indentation.as_bytes());
-            let mut bytes = Vec::new();
-            let mut writer = serde_json::Serializer::with_formatter(&mut bytes, form);
-            let written = serde::Serialize::serialize(&value, &mut writer);
-            written.map(|()| String::from_utf8_lossy(&bytes).into_owned())
-        }
-        Some(n) => {
-            return Err(refused(format!("indented by {n}, at most {MAX_INDENT} is possible")));
-        }
-    };
-    text.map_err(|error| refused(error.to_string()))
 }
 
 /// Output up to a limit.
@@ -332,6 +287,10 @@ mod tests {
             "{% if %}",
             "{% include 'other' %}",
             "{{ 'x' * 100000000000 }}",
+            "{{ ([1]*100000000000)|list }}",
+            "{{ ([1] * 1152921504606846976)|length }}",
+            "{{ messages[0].content.replace('x', messages[0].content) }}",
+            "{{ messages[0].content|replace('x', messages[0].content) }}",
             "{{ [1]|batch(9999999999999999) }}",
             "{{ [1]|slice(9999999999999999) }}",
             "{{ 'a'|indent(9999999999999999) }}",
@@ -341,6 +300,28 @@ mod tests {
             let found = ChatTemplate::new(source).render(&[long], true);
             let typed = matches!(found, Err(Error::ChatTemplate { .. } | Error::Limit { .. }));
             assert!(typed, "{source}");
+        }
+    }
+
+    #[test]
+    fn stars_are_text_where_they_multiply_nothing() {
+        for (source, expected) in [
+            ("* {{ '*' }} {{ \"it's *\" }} *", "* * it's * *"),
+            ("{% if true %}*{% endif %}{{ 'a\\'*' }}", "*a'*"),
+            ("{ * } {{ 'ab'|replace('b', '*') }}{{ 'ab'.replace('a', '*') }}", "{ * } a**b"),
+        ] {
+            assert_eq!(ChatTemplate::new(source).render(&[], true).expect(source), expected);
+        }
+        for source in [
+            "{{ [{'a':{}}, [1]*9] }}",
+            "{# {{ ' #}{{ [1]*9 }}{# ' #}",
+            "{% raw %} endraw {{ ' {% endraw %}{{ [1]*9 }}",
+            "{{ 2*3 }}",
+            "{% set a = [1] * 2 %}",
+            "{{ '\\\\' * 3 }}",
+            "{%- if 2 * 2 %}",
+        ] {
+            assert!(ChatTemplate::new(source).render(&[], true).is_err(), "{source}");
         }
     }
 

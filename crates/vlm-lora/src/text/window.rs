@@ -1,0 +1,72 @@
+//! Where the tokens of one call stand, and whom they may look at.
+
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use cifake_kernels::text::Turn;
+
+use super::cache::Cache;
+use super::config::RotaryConfig;
+use super::position::Positions;
+use super::rotary::Rotation;
+
+/// What the tokens of one call share in all layers: their angles, and whom they may look at.
+#[derive(Debug, Clone)]
+pub struct Window {
+    rotation: Rotation,
+    /// True where a key may not be looked at, `[batch, 1, tokens, keys]`.
+    mask: Option<Tensor<4, Bool>>,
+    /// Tokens before these.
+    len: usize,
+    n_pads: Vec<usize>,
+}
+
+impl Window {
+    /// Tokens at `positions` behind those of `cache`.
+    pub(super) fn new(
+        rotary: &RotaryConfig,
+        positions: &Positions,
+        cache: Option<&Cache>,
+        device: &Device,
+    ) -> Self {
+        let [_, batch, n_tokens] = positions.shape();
+        let len = cache.map_or(0, Cache::len);
+        let no_pads = vec![0; batch];
+        let n_pads = cache.map_or(&*no_pads, Cache::n_pads);
+        assert_eq!(n_pads.len(), batch, "the cache is of this batch");
+        let rotation = rotary.rotation(positions, device);
+        let on_host = cache.is_some_and(Cache::is_on_host);
+        let needed = !on_host && (n_tokens > 1 || n_pads.iter().any(|&n| n > 0));
+        let mask = needed.then(|| mask(n_pads, len, n_tokens, device));
+        let n_pads = n_pads.to_vec();
+        Self { rotation, mask, len, n_pads }
+    }
+
+    pub(super) fn rotation(&self) -> &Rotation {
+        &self.rotation
+    }
+
+    pub(super) fn mask(&self) -> Option<&Tensor<4, Bool>> {
+        self.mask.as_ref()
+    }
+
+    /// The same for the kernel.
+    pub(super) fn turn(&self) -> Turn<'_> {
+        let [cos, sin] = self.rotation.tables();
+        Turn { cos, sin, n_pads: &self.n_pads, len: self.len }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// True for later tokens and for those that do not count.
+fn mask(n_pads: &[usize], len: usize, n_tokens: usize, device: &Device) -> Tensor<4, Bool> {
+    let mut hidden = Vec::with_capacity(n_pads.len() * n_tokens * (len + n_tokens));
+    for &n_pads in n_pads {
+        for token in len..len + n_tokens {
+            hidden.extend((0..len + n_tokens).map(|key| key > token || key < n_pads));
+        }
+    }
+    let shape = [n_pads.len(), 1, n_tokens, len + n_tokens];
+    Tensor::from_data(TensorData::new(hidden, shape), device)
+}
