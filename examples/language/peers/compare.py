@@ -1,5 +1,4 @@
-"""Runs `describe`, transformers and, where it is installed, llama.cpp one after the other, several rounds, and
-prints a table of medians.
+"""Runs `describe` and transformers one after the other, several rounds, and prints a table of medians.
 
     cargo build --release -p language
     python compare.py --describe ../../../target/release/describe --model SmolLM2-135M-Instruct.Q4_1.gguf \\
@@ -11,7 +10,6 @@ neighbours, so that ratios within rounds mean more than times, and their median 
 """
 
 import argparse
-import importlib.util
 import json
 import statistics
 import subprocess
@@ -19,11 +17,10 @@ import sys
 from pathlib import Path
 
 PEER = Path(__file__).with_name("transformers_peer.py")
-LLAMA_CPP = Path(__file__).with_name("llama_cpp_peer.py")
 
 
 def main():
-    parser = argparse.ArgumentParser(description="`describe` beside transformers and llama.cpp.")
+    parser = argparse.ArgumentParser(description="`describe` beside transformers.")
     parser.add_argument("--describe", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="llama.cpp file")
     parser.add_argument("--folder", type=Path, required=True)
@@ -47,8 +44,6 @@ def main():
         "transformers, bf16": [*theirs, "--dtype", "bfloat16"],
         "transformers, f32": [*theirs, "--dtype", "float32"],
     }
-    if importlib.util.find_spec("llama_cpp"):
-        runs["llama.cpp, Q4_1 of the file"] = [sys.executable, LLAMA_CPP, "--model", arguments.model, *common]
     rounds = []
     for number in range(arguments.rounds):
         rounds.append({name: run(command) for name, command in runs.items()})
