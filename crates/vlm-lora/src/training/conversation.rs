@@ -48,6 +48,13 @@ pub struct Turn {
     pub text: String,
 }
 
+impl Turn {
+    /// Pictures that it shows.
+    pub(super) fn n_places(&self) -> usize {
+        self.text.matches(IMAGE).count()
+    }
+}
+
 /// Where a picture of a conversation is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ImageSource {
@@ -174,7 +181,7 @@ fn check(conversation: &Conversation, limits: &ConversationLimits) -> Result<(),
     }
     let places = |speaker: Speaker| {
         let said = turns.iter().filter(|turn| turn.speaker == speaker);
-        said.map(|turn| turn.text.matches(IMAGE).count()).sum::<usize>()
+        said.map(Turn::n_places).sum::<usize>()
     };
     if places(Speaker::System) + places(Speaker::Assistant) > 0 {
         return Err(format!("only the user shows pictures, and {IMAGE} is said by another"));

@@ -8,7 +8,7 @@ use super::conversation::{Conversation, ImageSource, Speaker, Turn};
 use super::encode::encode;
 use super::pictured::{Illustrated, Image};
 use super::{TrainingError, TuningConfig};
-use crate::{Error, IMAGE};
+use crate::Error;
 
 /// `conversations` as examples: their tokens by `chat`, cut to the recipe's length, in which a
 /// picture counts as the tokens of its placeholder; later turns that would not fit are left out with
@@ -57,7 +57,7 @@ pub fn illustrated(
 
 /// Pictures that `turns` show.
 fn n_places(turns: &[Turn]) -> usize {
-    turns.iter().map(|turn| turn.text.matches(IMAGE).count()).sum()
+    turns.iter().map(Turn::n_places).sum()
 }
 
 /// Whether a question behind the first answer shows a picture.
@@ -70,7 +70,7 @@ fn shows_pictures_late(turns: &[Turn]) -> bool {
 mod tests {
     use super::*;
     use crate::lora::{LoraConfig, Modules};
-    use crate::{ChatTemplate, PicturePlace, Tokenizer};
+    use crate::{ChatTemplate, IMAGE, PicturePlace, Tokenizer};
 
     fn chat() -> Chat {
         let json = r#"{"pre_tokenizer": {"type": "WhitespaceSplit"},

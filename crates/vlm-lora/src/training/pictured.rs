@@ -100,8 +100,9 @@ impl<M: Pictured> Learner for Pupil<M> {
 
     fn digest(&self, example: &Illustrated, update: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         example.encoded.digest(update);
+        let sight = self.model.sight();
         for image in &example.images {
-            update(self.model.sight().as_bytes());
+            update(sight.as_bytes());
             match image {
                 Image::File(path) => {
                     let limit = self.reader.limits().max_file_bytes;
