@@ -43,5 +43,6 @@ pub use batch_norm::{BatchNormOutput, batch_norm, batch_norm_gelu};
 pub use conv::{conv3x3, depthwise_conv3x3};
 pub use conv_norm::ConvNorm;
 pub use gelu::gelu;
+pub use gemm::{Products, with_products};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_t};

@@ -13,16 +13,16 @@ use rayon::prelude::*;
 
 use crate::backward::propagate;
 use crate::buffer;
-use crate::gemm::{Matrix, OuterWorkspace, Panels, Start, accumulate_outer, multiply};
+use crate::gemm::{Matrix, Operand, Outer, Products, Start, products};
 use crate::simd;
 
-/// Rows a task works on: a multiple of the tile's 6 that keeps both sides in the L2 cache, and of
-/// the block of an outer product.
-const BLOCK_ROWS: usize = 192;
+/// Rows a task works on: a multiple of the tile's height that keeps both sides in the L2 cache, and
+/// of the block of an outer product.
+const BLOCK_ROWS: usize = 384;
 /// Row groups whose weight gradients are summed in order, at most.
 const MAX_GROUPS: usize = 16;
 /// Rows below which a group is not worth its own weight gradient.
-const MIN_GROUP_ROWS: usize = 3 * BLOCK_ROWS;
+const MIN_GROUP_ROWS: usize = 2 * BLOCK_ROWS;
 
 /// `x weight + bias`: `x` is `[..., in]`, `weight` `[in, out]` as in burn's `Linear`, `bias`
 /// `[out]`; returns `[..., out]`.
@@ -114,7 +114,7 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
         match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let output = forward(x.clone(), &weight, Some(bias), transposed);
-                prep.finish((x, weight, transposed), output)
+                prep.finish((x, weight, transposed, products()), output)
             }
             OpsKind::UnTracked(prep) => prep.finish(forward(x, &weight, Some(bias), transposed)),
         }
@@ -130,7 +130,7 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
         match LinearBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let output = forward(x.clone(), &weight, None, transposed);
-                prep.finish((x, weight, transposed), output)
+                prep.finish((x, weight, transposed, products()), output)
             }
             OpsKind::UnTracked(prep) => prep.finish(forward(x, &weight, None, transposed)),
         }
@@ -140,18 +140,18 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
 #[derive(Debug)]
 struct LinearBackward;
 
-/// Input, weight, and whether the weight is `[out, in]`.
-type Saved = (FlexTensor, FlexTensor, bool);
+/// Input, weight, whether the weight is `[out, in]`, and the products of the gradients.
+type Saved = (FlexTensor, FlexTensor, bool, Products);
 
 /// `N` is 3 with a bias and 2 without.
 impl<const N: usize> Backward<Flex, N> for LinearBackward {
     type State = Saved;
 
     fn backward(self, ops: Ops<Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
-        propagate(ops, grads, |(x, weight, transposed), grad, tracked| {
+        propagate(ops, grads, |(x, weight, transposed, products), grad, tracked| {
             let mut wanted = [false; 3];
             wanted[..N].copy_from_slice(&tracked);
-            backward(&x, &weight, grad, transposed, wanted)
+            backward(&x, &weight, grad, transposed, products, wanted)
         });
     }
 }
@@ -176,7 +176,7 @@ fn forward(
     let mut shape = x.shape();
     let rank = shape.num_dims();
     let (n_in, n_out) = sizes(&shape[rank - 1], weight, transposed);
-    let panels = Panels::pack(weight_matrix(weight, transposed), n_in, n_out);
+    let operand = Operand::pack(products(), weight_matrix(weight, transposed), n_in, n_out);
     let bias = bias.map(buffer::contiguous);
     let start = match &bias {
         Some(bias) => {
@@ -191,7 +191,7 @@ fn forward(
     let x = buffer::values(&x);
     out.par_chunks_mut(BLOCK_ROWS * n_out).zip(x.par_chunks(BLOCK_ROWS * n_in)).for_each(
         |(out, x)| {
-            multiply(x.len() / n_in, Matrix::rows(x, n_in), &panels, start, out, n_out);
+            operand.multiply(x.len() / n_in, x, start, out, n_out);
         },
     );
     buffer::tensor(out, shape)
@@ -211,13 +211,15 @@ fn backward(
     weight: &FlexTensor,
     grad: FlexTensor,
     transposed: bool,
+    products: Products,
     wanted: [bool; 3],
 ) -> [Option<FlexTensor>; 3] {
     let shape = x.shape();
     let (n_in, n_out) = sizes(&shape[shape.num_dims() - 1], weight, transposed);
     let (x, grad) = (x.to_contiguous(), buffer::contiguous(grad));
     let (x, grad) = (buffer::values(&x), buffer::values(&grad));
-    let weights = wanted[0].then(|| Panels::pack(weight_matrix(weight, !transposed), n_out, n_in));
+    let weights =
+        wanted[0].then(|| Operand::pack(products, weight_matrix(weight, !transposed), n_out, n_in));
     let rows = x.len() / n_in;
     let mut x_grad = buffer::scratch(if wanted[0] { x.len() } else { 0 });
     let group_rows = rows.div_ceil(MAX_GROUPS).max(MIN_GROUP_ROWS).next_multiple_of(BLOCK_ROWS);
@@ -229,7 +231,7 @@ fn backward(
         .zip(x.par_chunks(group_rows * n_in))
         .zip(grad.par_chunks(group_rows * n_out))
         .map(|((x_grad, x), grad)| {
-            let group = Group { x, grad, n_in, n_out, transposed, wanted };
+            let group = Group { x, grad, n_in, n_out, transposed, products, wanted };
             group.backward(weights.as_ref(), x_grad)
         })
         .collect();
@@ -248,28 +250,29 @@ struct Group<'a> {
     n_in: usize,
     n_out: usize,
     transposed: bool,
+    products: Products,
     wanted: [bool; 3],
 }
 
 impl Group<'_> {
     /// Writes the input gradient and returns the weight's and the bias's.
-    fn backward(&self, weights: Option<&Panels>, x_grad: &mut [f32]) -> (Vec<f32>, Vec<f32>) {
+    fn backward(&self, weights: Option<&Operand>, x_grad: &mut [f32]) -> (Vec<f32>, Vec<f32>) {
         let &Self { n_in, n_out, wanted, .. } = self;
         let mut weight_grad = vec![0.0; if wanted[1] { n_in * n_out } else { 0 }];
         let mut bias_grad = vec![0.0; if wanted[2] { n_out } else { 0 }];
-        let mut workspace = OuterWorkspace::default();
+        let mut outer = Outer::new(self.products);
         for first in (0..self.x.len() / n_in).step_by(BLOCK_ROWS) {
             let rows = BLOCK_ROWS.min(self.x.len() / n_in - first);
             let x = &self.x[first * n_in..][..rows * n_in];
             let grad = &self.grad[first * n_out..][..rows * n_out];
             if let Some(weights) = weights {
                 let out = &mut x_grad[first * n_in..][..rows * n_in];
-                multiply(rows, Matrix::rows(grad, n_out), weights, Start::Zero, out, n_in);
+                weights.multiply(rows, grad, Start::Zero, out, n_in);
             }
             if wanted[1] {
                 let (left, right, height, width) =
                     if self.transposed { (grad, x, n_out, n_in) } else { (x, grad, n_in, n_out) };
-                accumulate_outer(left, right, height, width, &mut workspace, &mut weight_grad);
+                outer.accumulate(left, right, height, width, &mut weight_grad);
             }
             if wanted[2] {
                 simd::add_rows(grad, &mut bias_grad);

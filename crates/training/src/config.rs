@@ -1,5 +1,6 @@
 //! What a training run does, as a TOML file states it.
 
+use cifake_kernels::Products;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,6 +76,8 @@ pub struct TrainConfig {
     /// Decay of the exponential moving average of the weights, which is what is validated and kept;
     /// it starts lower, `(1 + step) / (10 + step)`. 0 turns it off.
     pub ema_decay: f64,
+    /// Precision of the operands of matrix products, forward and backward; all else is `f32`.
+    pub products: Products,
     /// What is done to training pictures.
     pub augment: Augment,
     /// Who attacks them, if anyone.
@@ -100,6 +103,7 @@ impl Default for TrainConfig {
             clip_norm: 5.0,
             label_smoothing: 0.05,
             ema_decay: 0.999,
+            products: Products::F32,
             augment: Augment::default(),
             adversary: None,
             checkpoint_minutes: 3.0,

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use cifake::weights::{Precision, save_configured};
 use cifake::{Label, balanced_sample, metrics};
 use cifake_attacks::Pgd;
+use cifake_kernels::with_products;
 use sha2::{Digest, Sha256};
 
 use crate::adversary::{N_GUARD, is_fooled, n_robust};
@@ -210,7 +211,9 @@ impl<N: Network> Trainer<N> {
         let samples = &self.order[place * self.config.batch_size..][..self.config.batch_size];
         let batch = Batch::draw(&self.config, &self.train, samples, epoch, &self.device);
         let attack = self.attack();
-        let loss = batch.loss(&self.model, &self.model_config, &self.config, attack.as_ref())?;
+        let loss = with_products(self.config.products, || {
+            batch.loss(&self.model, &self.model_config, &self.config, attack.as_ref())
+        })?;
         let gradients = loss.backward();
         let value = f64::from(loss.into_scalar::<f32>());
         if !value.is_finite() {

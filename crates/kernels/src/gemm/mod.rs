@@ -4,6 +4,9 @@
 //! a block of the inner dimension.
 //! Sums run in one order whatever the number of threads: callers split rows, never the sum.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+mod operand;
 mod outer;
 mod tile;
 
@@ -14,6 +17,8 @@ use pulp::{Simd, WithSimd};
 use self::tile::{Tile, largest, run_narrow_tile, run_tile};
 use crate::simd::vectorize;
 
+pub(crate) use self::operand::{Operand, Outer, products};
+pub use self::operand::{Products, with_products};
 pub(crate) use self::outer::{OuterWorkspace, accumulate_outer};
 
 /// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
@@ -107,6 +112,13 @@ impl Panels {
     /// Makes the zeros that fill the last panel columns of the matrix.
     pub(crate) fn fill_panels(&mut self) {
         self.n = self.n.next_multiple_of(PANEL);
+    }
+
+    /// Rounds every element to bf16.
+    fn round(&mut self) {
+        for v in &mut self.values {
+            *v = half::bf16::from_f32(*v).to_f32();
+        }
     }
 
     /// Multiplies every element by `factor`.

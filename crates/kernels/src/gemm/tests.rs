@@ -1,6 +1,10 @@
 use pulp::{Scalar128b, Scalar256b, Scalar512b, WithSimd};
 
-use super::{Finish, Matrix, Multiply, Panels, Start, multiply};
+use super::operand::rounded;
+use super::outer::OuterWorkspace;
+use super::{
+    Finish, Matrix, Multiply, Operand, Outer, Panels, Products, Start, accumulate_outer, multiply,
+};
 
 /// How a product is run.
 type Run = fn(Multiply<'_>);
@@ -109,5 +113,73 @@ fn transposed_operands_give_the_transposed_product() {
             let sum: f32 = (0..k).map(|p| a[p * rows + i] * b[j * k + p]).sum();
             assert_eq!(out[i * n + j], sum + 1.0);
         }
+    }
+}
+
+/// Numbers in `[-1, 1)`, the same for the same seed.
+fn numbers(n: usize, seed: u32) -> Vec<f32> {
+    let number = |i: usize| {
+        let mixed = (i as u32 ^ seed.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+        (mixed ^ mixed >> 13).wrapping_mul(0xc2b2_ae35) as f32 / 2f32.powi(31) - 1.0
+    };
+    (0..n).map(number).collect()
+}
+
+/// Sums of up to 700 products of rounded numbers below 1, in another order.
+const BF16_LIMIT: f32 = 1e-4;
+
+fn assert_near(name: &str, ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len());
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!((a - b).abs() <= BF16_LIMIT, "{name}: {a} against {b} at {i}");
+    }
+}
+
+#[test]
+fn products_in_bf16_are_those_of_rounded_numbers() {
+    for (rows, k, n) in [(1, 1, 1), (16, 32, 16), (32, 64, 32), (50, 33, 47), (97, 700, 48)] {
+        let (a, b) = (numbers(rows * k, 1), numbers(k * n, 2));
+        let [rounded_a, rounded_b] = [&a, &b].map(|values| rounded(values));
+        let transposed: Vec<f32> = (0..k * n).map(|i| b[i % k * n + i / k]).collect();
+        let spread: Vec<f32> = b.iter().flat_map(|&v| [v, f32::NAN]).collect();
+        let sources = [
+            Matrix::rows(&b, n),
+            Matrix::columns(&transposed, k),
+            Matrix { values: &spread, row_stride: 2 * n, col_stride: 2 },
+        ];
+        let bias = numbers(n, 3);
+        let before = numbers(rows * (n + 5), 4);
+        let panels = Panels::pack(Matrix::rows(&rounded_b, n), k, n);
+        for start in 0..4 {
+            let start = match start {
+                0 => Start::Zero,
+                1 => Start::Row(&bias),
+                2 => Start::Rows(&before, n + 5),
+                _ => Start::Output,
+            };
+            let mut theirs = before.clone();
+            multiply(rows, Matrix::rows(&rounded_a, k), &panels, start, &mut theirs, n + 5);
+            for source in sources {
+                let mut ours = before.clone();
+                let operand = Operand::pack(Products::Bf16, source, k, n);
+                operand.multiply(rows, &a, start, &mut ours, n + 5);
+                assert_near(&format!("{rows}x{k}x{n}"), &ours, &theirs);
+            }
+        }
+    }
+}
+
+#[test]
+fn outer_products_in_bf16_are_those_of_rounded_numbers() {
+    for (rows, height, width) in [(1, 1, 1), (32, 16, 16), (700, 40, 33), (385, 48, 64)] {
+        let (left, right) = (numbers(rows * height, 1), numbers(rows * width, 2));
+        let mut ours = numbers(height * width, 3);
+        let mut theirs = ours.clone();
+        let mut outer = Outer::new(Products::Bf16);
+        outer.accumulate(&left, &right, height, width, &mut ours);
+        let [left, right] = [&left, &right].map(|values| rounded(values));
+        let mut workspace = OuterWorkspace::default();
+        accumulate_outer(&left, &right, height, width, &mut workspace, &mut theirs);
+        assert_near(&format!("{rows}x{height}x{width}"), &ours, &theirs);
     }
 }
