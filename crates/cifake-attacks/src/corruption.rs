@@ -1,15 +1,15 @@
 //! What happens to pictures without an enemy: compression, blur, noise, resizing.
 
 use cifake::{Picture, rgb8_from_tensor, tensor_from_rgb8};
-use image::codecs::jpeg::JpegEncoder;
+use image::RgbImage;
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, RgbImage};
 use rand::Rng;
 use rayon::iter::{
     IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::degradation::{blurred, jpeg};
 use crate::random::{normal, sample_rng};
 use crate::{Attack, Error, Perturbed, Samples, Victim};
 
@@ -51,8 +51,8 @@ impl Corruption {
             imageops::resize(image, width, height, FilterType::CatmullRom)
         };
         match self {
-            Self::Jpeg(quality) => recompressed(&image, quality),
-            Self::Blur(sigma) => imageops::blur(&image, sigma),
+            Self::Jpeg(quality) => jpeg(image.into(), quality).into(),
+            Self::Blur(sigma) => blurred(image.into(), sigma).into(),
             Self::Noise(sigma) => {
                 let noise = normal(rng, image.len());
                 changed(image, |i, level| level + 255.0 * sigma * noise[i])
@@ -78,16 +78,6 @@ fn changed(mut image: RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage 
         *byte = change(i, f32::from(*byte)).round() as u8;
     }
     image
-}
-
-fn recompressed(image: &RgbImage, quality: u8) -> RgbImage {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
-        .encode_image(image)
-        .expect("memory takes every byte of a picture of the stated size");
-    image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)
-        .expect("what was just encoded can be decoded")
-        .to_rgb8()
 }
 
 impl Attack for Corruption {

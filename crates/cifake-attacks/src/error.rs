@@ -22,21 +22,30 @@ pub enum Error {
         /// What was given.
         name: String,
     },
+    /// A name that is no degradation's.
+    #[error(
+        "there is no degradation `{name}`; write one such as enlarge-x2-bicubic, jpeg-75, webp-80, \
+         blur-0.5, crop-28, noise-4, brightness-1.2, contrast-0.8, grey, turn-90, mirror, screenshot"
+    )]
+    UnknownDegradation {
+        /// What was given.
+        name: String,
+    },
     /// An attack in a ball that is named without its radius.
     #[error("`{name}` needs a radius, such as {name}@2")]
     MissingRadius {
         /// What was given.
         name: String,
     },
-    /// A number of an attack's name that the attack cannot have.
+    /// A number of a name that the attack or degradation cannot have.
     #[error("`{name}`: the number must be {range}")]
     NumberOutOfRange {
-        /// The attack as it was named.
+        /// The name as it was given.
         name: String,
         /// What it may be.
         range: &'static str,
     },
-    /// A radius or another number of an attack's name that is none.
+    /// A radius or another number of a name that is none.
     #[error("`{text}` is no number")]
     NoNumber {
         /// What was given.

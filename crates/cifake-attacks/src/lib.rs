@@ -37,7 +37,7 @@
 //! | [`Square`] | answers | Andriushchenko et al. 2020 |
 //! | [`OnePixel`] | answers | Su et al. 2019 |
 //! | [`Ensemble::standard`]: the four above it | both | after AutoAttack |
-//! | [`DctNoise`], [`PixelNoise`], [`Corruption`] | nothing | |
+//! | [`DctNoise`], [`PixelNoise`], [`Corruption`], [`Degradation`] | nothing | |
 //!
 //! [`evaluate_robustness`] measures a detector over a data set, and the feature `parquet` adds
 //! `Build`, which writes a fixed set of attacked pictures; both go on where they were broken off.
@@ -50,6 +50,7 @@ mod attacked;
 mod best;
 mod corruption;
 mod dct;
+mod degradation;
 mod ensemble;
 mod epsilon;
 mod error;
@@ -74,6 +75,7 @@ mod warning;
 pub use apgd::Apgd;
 pub use corruption::Corruption;
 pub use dct::{Band, DctNoise};
+pub use degradation::{Degradation, DegradationKind};
 pub use ensemble::Ensemble;
 pub use epsilon::{Epsilon, StepSize};
 pub use error::Error;

@@ -28,8 +28,8 @@ pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, Parque
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
 pub use image::{
-    DecodeLimits, Decoder, Fitted, InputFit, Picture, PictureError, is_near_grey, rgb8_from_tensor,
-    tensor_from_flat_rgb8, tensor_from_rgb8,
+    DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
+    rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
 };
 pub use label::Label;
 pub use manifest::{Manifest, ManifestRow, pixel_hash};

@@ -1,11 +1,13 @@
 //! What happens to a training picture: every draw is a function of (seed, epoch, sample index).
 
-use image::codecs::jpeg::JpegEncoder;
+use cifake::Picture;
+use cifake_attacks::Degradation;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use serde::{Deserialize, Serialize};
 
+use crate::degrade::Draw;
 use crate::examples::{Examples, planes};
 
 /// Largest shift.
@@ -31,6 +33,10 @@ pub struct Augment {
     /// Share of the pictures into which a box of another is pasted (Yun et al. 2019,
     /// arXiv 1905.04899), its area uniform.
     pub cutmix_probability: f64,
+    /// What happens to each picture on the way: after everything above but the mixtures, in this
+    /// order, each by its own chance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub degrade: Vec<Draw>,
 }
 
 impl Default for Augment {
@@ -75,6 +81,7 @@ impl Augment {
             jpeg_quality: [60, 100],
             mixup_probability: 0.0,
             cutmix_probability: 0.0,
+            degrade: Vec::new(),
         }
     }
 
@@ -103,7 +110,7 @@ impl Augment {
         if !(0.0..1.0).contains(&self.colour) {
             return Err("augment: colour must be in [0, 1)".into());
         }
-        Ok(())
+        self.degrade.iter().try_for_each(Draw::validate)
     }
 
     /// The picture `sample` as epoch `epoch` sees it.
@@ -148,11 +155,17 @@ impl Augment {
         if self.colour > 0.0 {
             self.recolour(&mut moved, rng);
         }
+        let side_u32 = u32::try_from(side).expect("a training picture is small");
+        let mut picture = Picture::new(moved, side_u32, side_u32).expect("as many bytes as before");
         if self.jpeg_probability > 0.0 && rng.random_bool(self.jpeg_probability) {
             let [low, high] = self.jpeg_quality;
-            recompress(&mut moved, side, rng.random_range(low..=high));
+            let quality = rng.random_range(low..=high);
+            picture = Degradation::Jpeg { quality }.apply(picture, 0, 0);
         }
-        Drawn { pixels: planes(&moved), target: examples.label(sample).index() as f32 }
+        for draw in &self.degrade {
+            picture = draw.apply(picture, rng);
+        }
+        Drawn { pixels: planes(picture.pixels()), target: examples.label(sample).index() as f32 }
     }
 
     fn recolour(&self, rgb: &mut [u8], rng: &mut ChaCha8Rng) {
@@ -193,21 +206,11 @@ impl Drawn {
     }
 }
 
-fn recompress(rgb: &mut [u8], side: usize, quality: u8) {
-    let mut bytes = Vec::new();
-    let side_u32 = u32::try_from(side).expect("a training picture is small");
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode(rgb, side_u32, side_u32, image::ExtendedColorType::Rgb8)
-        .expect("memory takes every byte of a picture of the stated size");
-    let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg)
-        .expect("what was just encoded can be decoded");
-    rgb.copy_from_slice(decoded.to_rgb8().as_raw());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use cifake::Label;
+    use cifake_attacks::DegradationKind;
 
     fn examples() -> Examples {
         let pixels = (0..2 * 8 * 8 * 3).map(|i| (i * 7 % 256) as u8).collect();
@@ -222,8 +225,33 @@ mod tests {
             jpeg_probability: 0.5,
             mixup_probability: 0.4,
             cutmix_probability: 0.4,
+            degrade: degraded(0.3).degrade,
             ..Augment::none()
         }
+    }
+
+    /// Every degradation by `chance`, as a recipe writes it.
+    fn degraded(chance: f64) -> Augment {
+        let entries = [
+            ("enlarge", "[1.3, 7.0]"),
+            ("crop", "[5, 8]"),
+            ("screenshot", "[3.0, 5.0]"),
+            ("blur", "[0.1, 1.0]"),
+            ("noise", "[0.0, 6.0]"),
+            ("brightness", "[0.8, 1.2]"),
+            ("contrast", "[0.8, 1.2]"),
+            ("quarter_turns", "null"),
+            ("screenshot", "null"),
+            ("grey", "null"),
+            ("mirror", "null"),
+            ("jpeg", "[40, 95]"),
+            ("webp", "[50, 95]"),
+        ];
+        let entries = entries.map(|(kind, strength)| {
+            format!(r#"{{"kind": "{kind}", "chance": {chance}, "strength": {strength}}}"#)
+        });
+        let json = format!(r#"{{"flip": false, "shift": 0, "degrade": [{}]}}"#, entries.join(","));
+        serde_json::from_str(&json).expect("the JSON is valid")
     }
 
     #[test]
@@ -249,6 +277,71 @@ mod tests {
         for epoch in 0..200 {
             let drawn = everything().draw(&examples, 1, epoch, 0);
             assert!(drawn.pixels.iter().chain([&drawn.target]).all(|x| (0.0..=1.0).contains(x)));
+        }
+    }
+
+    #[test]
+    fn a_degradation_happens_by_its_chance_in_its_range() {
+        let examples = examples();
+        let plain = planes(examples.pixels(0));
+        let changed = |draw: Draw| {
+            let augment = Augment { degrade: vec![draw], ..Augment::none() };
+            assert_eq!(augment.validate(), Ok(()));
+            (0..400).filter(|&epoch| augment.draw(&examples, 1, epoch, 0).pixels != plain).count()
+        };
+        let grey = |chance| Draw { kind: DegradationKind::Grey, chance, strength: None };
+        assert_eq!([changed(grey(0.0)), changed(grey(1.0))], [0, 400]);
+        assert!((80..160).contains(&changed(grey(0.3))));
+        // A crop as large as the picture changes nothing: one of three sides that are drawn.
+        let crop = Draw { kind: DegradationKind::Crop, chance: 1.0, strength: Some([6.0, 8.0]) };
+        assert!((220..310).contains(&changed(crop)));
+    }
+
+    #[test]
+    fn degradations_come_last_and_in_their_order() {
+        let examples = examples();
+        let draw = |kind| Draw { kind, chance: 1.0, strength: None };
+        let [mirror, grey] = [draw(DegradationKind::Mirror), draw(DegradationKind::Grey)];
+        let drawn = |degrade| Augment { degrade, ..Augment::none() }.draw(&examples, 1, 1, 0);
+        assert_eq!(drawn(vec![mirror, mirror]).pixels, planes(examples.pixels(0)));
+        let picture = Picture::new(examples.pixels(0).to_vec(), 8, 8).expect("8x8");
+        let turned = Degradation::Grey.apply(Degradation::Mirror.apply(picture, 0, 0), 0, 0);
+        assert_eq!(drawn(vec![mirror, grey]).pixels, planes(turned.pixels()));
+    }
+
+    #[test]
+    fn a_list_without_degradations_is_written_as_before() {
+        let json = serde_json::to_value(Augment::default()).expect("plain data");
+        assert_eq!(json.get("degrade"), None);
+        let augment = degraded(0.5);
+        let json = serde_json::to_string(&augment).expect("plain data");
+        assert_eq!(serde_json::from_str::<Augment>(&json).expect("its own form"), augment);
+    }
+
+    #[test]
+    fn a_draw_that_cannot_be_is_named() {
+        assert_eq!(degraded(0.3).validate(), Ok(()));
+        for (json, part) in [
+            (r#"{"kind": "grey", "chance": 1.5}"#, "chance of degrade `grey`"),
+            (r#"{"kind": "grey", "chance": -0.1}"#, "chance of degrade `grey`"),
+            (r#"{"kind": "mirror", "chance": 1, "strength": [1, 2]}"#, "takes no strength"),
+            (r#"{"kind": "enlarge", "chance": 1}"#, "needs a strength"),
+            (r#"{"kind": "enlarge", "chance": 1, "strength": [0.5, 2]}"#, "numbers from 1 to 16"),
+            (r#"{"kind": "enlarge", "chance": 1, "strength": [3, 2]}"#, "[low, high]"),
+            (r#"{"kind": "jpeg", "chance": 1, "strength": [50.5, 90]}"#, "whole numbers from 1"),
+            (r#"{"kind": "quarter_turns", "chance": 1, "strength": [0, 3]}"#, "from 1 to 3"),
+        ] {
+            let draw: Draw = serde_json::from_str(json).expect("the JSON is valid");
+            let error = Augment { degrade: vec![draw], ..Augment::none() }.validate();
+            let error = error.expect_err(json);
+            assert!(error.contains(part), "{json}: {error}");
+        }
+        let not_finite =
+            Draw { kind: DegradationKind::Blur, chance: f64::NAN, strength: Some([f32::NAN; 2]) };
+        assert!(not_finite.validate().is_err());
+        assert!(Draw { chance: 1.0, ..not_finite }.validate().is_err());
+        for json in [r#"{"kind": "fog", "chance": 1}"#, r#"{"kind": "grey", "often": 1}"#] {
+            assert!(serde_json::from_str::<Draw>(json).is_err(), "{json}");
         }
     }
 

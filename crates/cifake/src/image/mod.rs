@@ -18,10 +18,12 @@ mod decoder;
 mod error;
 mod header;
 mod picture;
+mod resize;
 mod tensor;
 
 pub(crate) use decoder::is_known_format;
 pub use decoder::{DecodeLimits, Decoder, Fitted};
 pub use error::PictureError;
 pub use picture::{InputFit, Picture, is_near_grey};
+pub use resize::Filter;
 pub use tensor::{rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8};

@@ -1,22 +1,19 @@
 //! RGB pixels and how they are brought to the size that a model sees.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::png::PngEncoder;
 use image::{ColorType, ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::PictureError;
 use super::color::rgb8_from_decoded;
+use super::{Filter, PictureError};
 use crate::Error;
 
 /// 8-bit RGB pixels, row by row, `height * width * 3` bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    pixels: Vec<u8>,
-    width: u32,
-    height: u32,
+    pub(super) pixels: Vec<u8>,
+    pub(super) width: u32,
+    pub(super) height: u32,
 }
 
 /// How a picture was brought to the size that a model sees.
@@ -105,25 +102,8 @@ impl Picture {
         if (self.width, self.height) == (width, height) {
             return (self, InputFit::Native);
         }
-        (Self { pixels: resized(&self, width, height), width, height }, InputFit::Resized)
+        (self.resized(width, height, Filter::Lanczos), InputFit::Resized)
     }
-}
-
-fn resized(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
-    let mut pixels = vec![0; width as usize * height as usize * 3];
-    // Typed images: those that know their type at run time compile every type into this crate.
-    let source = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.pixels)
-        .expect("a picture holds height * width * 3 bytes");
-    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut pixels)
-        .expect("three bytes a pixel were just allocated");
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(false);
-    Resizer::new()
-        .resize_typed(&source, &mut target, &options)
-        .expect("both images have the same pixel type and no empty side");
-    drop(target);
-    pixels
 }
 
 impl From<image::DynamicImage> for Picture {
