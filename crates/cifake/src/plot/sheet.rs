@@ -5,7 +5,7 @@ use std::path::Path;
 use image::RgbImage;
 use plotters::style::FontStyle;
 
-use super::canvas::{Drawn, TEXT_SIZE, save_with_pictures, write};
+use super::canvas::{Area, Drawn, TEXT_SIZE, save_with_pictures, write};
 use crate::{Error, Filter, Picture};
 
 /// Longest side of a picture in the sheet, in pixels.
@@ -55,7 +55,7 @@ pub fn contact_sheet(rows: &[SheetRow<'_>], path: &Path) -> Result<(), Error> {
         }
     }
     let size = (GAP + TEXT + columns as u32 * pitch, GAP + rows.len() as u32 * pitch);
-    let draw = |area: &_| -> Drawn {
+    let draw = |area: &Area<'_>| -> Drawn {
         rows.iter().enumerate().try_for_each(|(index, row)| {
             let middle = top(index) + TILE / 2;
             write(area, row.name, (GAP, middle - TEXT_SIZE - 2), FontStyle::Bold)?;
