@@ -39,7 +39,8 @@
 //! | [`Ensemble::standard`]: the four above it | both | after AutoAttack |
 //! | [`DctNoise`], [`PixelNoise`], [`Corruption`], [`Degradation`] | nothing | |
 //!
-//! [`evaluate_robustness`] measures a detector over a data set, and the feature `parquet` adds
+//! [`evaluate_degradations`] measures a detector on pictures that arrive compressed, enlarged or cut.
+//! [`evaluate_robustness`] measures it under attack, and the feature `parquet` adds
 //! `Build`, which writes a fixed set of attacked pictures; both go on where they were broken off.
 //!
 //! Epsilon is in units of a pixel's range, `[0, 1]`. Every random draw is a function of a seed and
@@ -75,7 +76,9 @@ mod warning;
 pub use apgd::Apgd;
 pub use corruption::Corruption;
 pub use dct::{Band, DctNoise};
-pub use degradation::{Degradation, DegradationKind};
+pub use degradation::{
+    Degradation, DegradationKind, DegradationReport, DegradedRow, evaluate_degradations,
+};
 pub use ensemble::Ensemble;
 pub use epsilon::{Epsilon, StepSize};
 pub use error::Error;

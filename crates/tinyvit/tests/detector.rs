@@ -162,6 +162,23 @@ fn scores_are_the_probabilities_of_the_verdicts_for_one_logit_and_for_two() {
 }
 
 #[test]
+fn two_looks_mean_the_logits_of_a_picture_and_its_mirror_image() {
+    let once = detector(&[("temperature", "1.5")]);
+    let twice = once.clone().with_mirror_averaging();
+    let picture = waves(32, 32, 5);
+    let mirrored = image::imageops::flip_horizontal(&picture);
+    let logit = |detector: &Detector, picture: &RgbImage| {
+        let p = detector.detect(picture).expect("a whole picture").p_fake;
+        (p / (1.0 - p)).ln()
+    };
+    let [plain, other] = [&picture, &mirrored].map(|picture| logit(&once, picture));
+    assert!(!near(plain, other), "the model tells them apart");
+    for picture in [&picture, &mirrored] {
+        assert!(near(logit(&twice, picture), (plain + other) / 2.0));
+    }
+}
+
+#[test]
 fn answers_come_in_the_order_of_the_inputs_and_failures_keep_their_place() {
     let detector = detector(&[]);
     let folder = tempfile::tempdir().expect("a temporary folder");

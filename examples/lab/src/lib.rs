@@ -12,6 +12,7 @@ pub mod attacked;
 pub mod choice;
 mod comparison;
 pub mod curve;
+pub mod degraded;
 pub mod draw;
 mod exit;
 pub mod explained;

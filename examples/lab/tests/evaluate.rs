@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cifake_attacks::Degradation;
 use serde_json::Value;
 
 fn mini() -> PathBuf {
@@ -78,6 +79,63 @@ fn tables_and_figures_are_written() {
     for path in [roc, reliability] {
         let figure = image::open(&path).expect("a figure was written");
         assert!(figure.width() > 400, "{path}");
+    }
+}
+
+#[test]
+fn every_degradation_is_a_row_and_a_strip_of_the_sheet() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("rows.png");
+    let sheet = path.to_str().expect("it is UTF-8");
+    let arguments = ["--degradations", "--degradation-picture", sheet, "--seed", "3"];
+    let first = report(&arguments);
+    let rows = first["degradations"].as_array().expect("a list").clone();
+    assert_eq!(rows.len(), Degradation::suite().len());
+    let row = |name: &str| {
+        let found = rows.iter().find(|row| row["name"] == name);
+        found.unwrap_or_else(|| panic!("{name} is missing")).clone()
+    };
+    for name in ["enlarge-x7-lanczos", "jpeg-40", "webp-80", "crop-24", "screenshot"] {
+        for key in ["accuracy", "accuracy_real", "accuracy_fake", "auc"] {
+            let [value, low, high] =
+                ["value", "low", "high"].map(|part| row(name)[key][part].as_f64().expect(key));
+            assert!((0.0..=1.0).contains(&value) && low <= high, "{name} {key}");
+        }
+        let clean = first["accuracy"]["value"].as_f64().expect("a number");
+        let [accuracy, drop] =
+            ["accuracy", "drop"].map(|key| row(name)[key]["value"].as_f64().expect(key));
+        assert!((clean - accuracy - drop).abs() < 1e-9, "{name}");
+    }
+    // Blur takes away what tells a FAKE; a mirror image has it still.
+    let accuracy = |name: &str| row(name)["accuracy"]["value"].as_f64().expect("a number");
+    assert!(accuracy("mirror") > accuracy("blur-1") + 0.1);
+    let figure = image::open(&path).expect("a sheet was written");
+    assert!(figure.width() > 8 * 64 && figure.height() > 64 * rows.len() as u32);
+    assert_eq!(report(&arguments)["degradations"], first["degradations"]);
+    let alone = evaluate(&["--degradation-picture", sheet]);
+    assert_eq!(alone.status.code(), Some(2), "a sheet needs rows");
+}
+
+#[test]
+fn a_second_look_is_the_same_for_a_mirror_image() {
+    let twice = report(&["--tta", "flip", "--degradations"]);
+    assert_eq!(twice["tta"]["kind"], "flip");
+    assert!(twice["tta"]["time_ratio"].as_f64().is_some_and(|ratio| ratio > 1.0));
+    let rows = twice["degradations"].as_array().expect("a list");
+    let mirror = rows.iter().find(|row| row["name"] == "mirror").expect("a row of the suite");
+    assert_eq!(mirror["accuracy"], twice["accuracy"]);
+    let once = report(&[]);
+    assert_eq!(once.get("tta"), None);
+    assert_ne!(once["brier"], twice["brier"]);
+}
+
+#[test]
+fn the_table_has_the_rows_and_the_cost() {
+    let output = evaluate(&["--smoke"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in ["drop in points", "enlarge-x2-bicubic", "turn-270", "times the time"] {
+        assert!(table.contains(word), "{word} is missing in\n{table}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens to pictures on the way from one program to the next, by names and numbers.
 
 mod codec;
+mod evaluate;
 mod kind;
 mod name;
 mod pixel;
@@ -14,6 +15,7 @@ use rayon::iter::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use codec::jpeg;
+pub use evaluate::{DegradationReport, DegradedRow, evaluate_degradations};
 pub use kind::DegradationKind;
 pub(crate) use pixel::blurred;
 
@@ -59,7 +61,7 @@ pub enum Degradation {
         /// How it is enlarged.
         filter: Filter,
     },
-    /// Stored as a baseline JPEG.
+    /// Stored as a baseline JPEG without chroma subsampling.
     Jpeg {
         /// 1 to 100.
         quality: u8,

@@ -15,6 +15,8 @@ use crate::Error;
 /// Figures are drawn this many times larger and then reduced, which smooths every line.
 const OVERSAMPLING: u32 = 3;
 const FONT: &str = "dejavu";
+/// Size of what stands outside a chart, in pixels of the finished figure.
+pub(super) const TEXT_SIZE: u32 = 13;
 const GRID: RGBColor = RGBColor(228, 228, 228);
 const INK: RGBColor = RGBColor(40, 40, 40);
 /// Colours that colour-blind readers tell apart (Okabe and Ito 2008).
@@ -63,6 +65,12 @@ pub(super) struct Axes<'a> {
     pub(super) y_tick: fn(&f64) -> String,
     /// Where the legend stands, if there is one.
     pub(super) legend: Option<SeriesLabelPosition>,
+}
+
+/// Writes `text` so that its upper left corner stands at `at` (x, y) of the finished figure.
+pub(super) fn write(area: &Area<'_>, text: &str, at: (u32, u32), style: FontStyle) -> Drawn {
+    let font = (FONT, px(TEXT_SIZE), style).into_font().color(&INK);
+    Ok(area.draw(&Text::new(text, (px(at.0), px(at.1)), font))?)
 }
 
 /// Draws `series` over one another, with axes, grid and legend.
@@ -132,11 +140,21 @@ pub(super) fn save(
     size: (u32, u32),
     draw: impl FnOnce(&Area<'_>) -> Drawn,
 ) -> Result<(), Error> {
+    save_with_pictures(path, size, draw, &[])
+}
+
+/// As [`save`], with `pictures` laid over the drawing pixel by pixel, each with its upper left corner.
+pub(super) fn save_with_pictures(
+    path: &Path,
+    size: (u32, u32),
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+    pictures: &[(RgbImage, (u32, u32))],
+) -> Result<(), Error> {
     let failed = |error: Box<dyn std::error::Error>| Error::Figure {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let png = painted(size, draw).map_err(failed)?;
+    let png = painted(size, draw, pictures).map_err(failed)?;
     crate::file::write_atomic(path, &png)
 }
 
@@ -144,6 +162,7 @@ pub(super) fn save(
 fn painted(
     size: (u32, u32),
     draw: impl FnOnce(&Area<'_>) -> Drawn,
+    pictures: &[(RgbImage, (u32, u32))],
 ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let fonts =
         [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())];
@@ -157,7 +176,10 @@ fn painted(
     area.present()?;
     drop(area);
     let drawn = RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel");
-    let figure = imageops::resize(&drawn, size.0, size.1, FilterType::Triangle);
+    let mut figure = imageops::resize(&drawn, size.0, size.1, FilterType::Triangle);
+    for (picture, (left, top)) in pictures {
+        imageops::replace(&mut figure, picture, i64::from(*left), i64::from(*top));
+    }
     let mut png = Cursor::new(Vec::new());
     figure.write_to(&mut png, ImageFormat::Png)?;
     Ok(png.into_inner())

@@ -1,6 +1,7 @@
 //! Figures as PNG files. Their font is part of the program, so that they look the same everywhere.
 
 mod canvas;
+mod sheet;
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,6 +12,8 @@ use plotters::style::RGBColor;
 use crate::metrics::{self, ReliabilityBin, RocPoint};
 use crate::{Error, Label};
 use canvas::{Area, Axes, BLUE, Drawn, GREY, ORANGE, Series, Shape, chart, px, save};
+
+pub use sheet::{SheetRow, contact_sheet};
 
 /// A named line through points.
 pub type Curve<'a> = (&'a str, Vec<(f64, f64)>);

@@ -4,18 +4,17 @@ mod calibration;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod input;
+mod mirror;
 mod verdict;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use cifake::weights::{Source, WeightsInfo, load_configured};
 use cifake::{
-    Classifier, DecodeLimits, Decoder, Fitted, Label, Picture, PictureError, Scorer,
-    tensor_from_rgb8,
+    DecodeLimits, Decoder, Fitted, Label, Picture, PictureError, Scorer, tensor_from_rgb8,
 };
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -48,6 +47,7 @@ pub struct Detector {
     pool: Arc<ThreadPool>,
     decoder: Decoder,
     calibration: Calibration,
+    averages_mirror: bool,
     weights: Arc<WeightsInfo>,
     model_name: Arc<str>,
 }
@@ -100,6 +100,7 @@ impl Detector {
             pool: Arc::new(pool),
             decoder: Decoder::default(),
             calibration,
+            averages_mirror: false,
             weights: Arc::new(weights),
             model_name: model_name.into(),
         })
@@ -356,17 +357,6 @@ impl Detector {
             model: self.model_name.to_string(),
             threshold,
         })
-    }
-
-    /// Calibrated probabilities, `[batch]`, in whatever pool this is called.
-    fn p_fake(&self, images: Tensor<4>) -> Tensor<1> {
-        let logits = match &self.plan {
-            Some(plan) => plan.logits(images),
-            None => self.classifier.logits(images),
-        };
-        let [batch, _] = logits.dims();
-        let margin = logits.clone().narrow(1, 1, 1) - logits.narrow(1, 0, 1);
-        sigmoid(margin / self.calibration.temperature()).reshape([batch])
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use cifake::{EvaluateOptions, Split, device, open_dataset};
 use clap::Parser;
+use lab::degraded::ArrivalArgs;
 use lab::{balanced, detector, exit_code, progress_bar, split_named};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
@@ -15,7 +16,8 @@ use lab::{balanced, detector, exit_code, progress_bar, split_named};
 #[command(after_help = "Examples:
   evaluate --data ../shared/datasets/cifake                        the four CIFAKE zips, test split
   evaluate --data my/folder --limit 2000 --json                    REAL/ and FAKE/, 1000 of each
-  evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv")]
+  evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv
+  evaluate --data cifake.parquet --degradations --degradation-picture rows.png --tta flip")]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
     #[arg(long, required_unless_present = "smoke")]
@@ -50,6 +52,8 @@ struct Args {
     /// Write every picture's score here.
     #[arg(long, value_name = "FILE.csv")]
     scores: Option<PathBuf>,
+    #[command(flatten)]
+    arrival: ArrivalArgs,
     /// Measure the committed mini set.
     #[arg(long)]
     smoke: bool,
@@ -67,6 +71,8 @@ fn run(args: &Args) -> Result<usize> {
     let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
     let detector = detector.with_threads(args.threads)?.on(&device);
+    let arrival = args.arrival.and_all(args.smoke);
+    let (detector, time_ratio) = arrival.looking(detector, &device);
     let dataset = open_dataset(path, Some(args.split))?;
     let unique = detector
         .pool()
@@ -84,16 +90,18 @@ fn run(args: &Args) -> Result<usize> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })?;
+    let arrived = arrival.measure((&detector, time_ratio), &*dataset, &options, &bar)?;
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["model"] = detector.model_name().into();
         json["split"] = args.split.as_str().into();
+        arrived.add_to(&mut json);
         writeln!(out, "{json:#}")?;
     } else {
         writeln!(out, "{} on {} ({})\n", detector.model_name(), path.display(), args.split)?;
-        writeln!(out, "{report}")?;
+        writeln!(out, "{report}{arrived}")?;
     }
     if let Some(file) = &args.roc {
         cifake::plot::roc(&report.scores(), &report.labels(), file)?;
