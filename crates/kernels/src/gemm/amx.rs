@@ -105,7 +105,7 @@ fn is_permitted() -> bool {
 /// An operand in tiles, `[ceil(lines / 16)][ceil(k / 32)]`, padded with zeros; lines are rows of a
 /// left operand and columns of a right one.
 #[derive(Default)]
-pub(super) struct Tiles {
+pub(crate) struct Tiles {
     k: usize,
     lines: usize,
     tiles: Vec<Tile>,
@@ -318,7 +318,7 @@ pub(super) fn multiply(
 
 /// Packed operands of [`accumulate_outer`], kept from call to call.
 #[derive(Default)]
-pub(super) struct OuterTiles {
+pub(crate) struct OuterTiles {
     left: Tiles,
     right: Tiles,
 }
