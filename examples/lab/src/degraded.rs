@@ -1,11 +1,10 @@
-//! Pictures on their way, for `evaluate`: the suite's rows, their sheet, and a second look.
+//! Pictures as they arrive, for `evaluate`: the rows of the suite and their sheet.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::Result;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use cifake::plot::{SheetRow, contact_sheet};
 use cifake::{Dataset, EvaluateOptions, Scorer};
 use cifake_attacks::{Degradation, DegradationReport, DegradedRow, evaluate_degradations};
@@ -13,10 +12,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tinyvit::Detector;
 
-/// Pictures that the cost of a second look is measured on.
-const TIMED: usize = 64;
-/// Times that it is measured; the fastest counts.
-const ROUNDS: usize = 5;
+use crate::second_look::{Tta, time_ratio};
 
 /// How an evaluation goes beyond the pictures of a data set.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,13 +26,6 @@ pub struct ArrivalArgs {
     /// flip: judge each picture and its mirror image, and mean the logits.
     #[arg(long, value_name = "LOOKS")]
     tta: Option<Tta>,
-}
-
-/// What is averaged at test time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Tta {
-    /// A picture and its mirror image.
-    Flip,
 }
 
 /// What [`ArrivalArgs`] asked for.
@@ -127,18 +116,4 @@ impl fmt::Display for Arrived {
 fn sheet_row(row: &DegradedRow) -> SheetRow<'_> {
     let note = format!("{:.2} % right", 100.0 * row.accuracy.value);
     SheetRow { name: &row.name, note, pictures: &row.pictures }
-}
-
-/// How many times as long `second` takes as `first`, for pictures of `size` (width, height).
-fn time_ratio(first: &dyn Scorer, second: &dyn Scorer, size: (u32, u32), device: &Device) -> f64 {
-    let shape = [TIMED, 3, size.1 as usize, size.0 as usize];
-    let seconds = |scorer: &dyn Scorer| {
-        let images = Tensor::<4>::zeros(shape, device);
-        let start = Instant::now();
-        let scores = scorer.scores(images).into_data_as::<f32>();
-        debug_assert_eq!(scores.num_elements(), TIMED);
-        start.elapsed().as_secs_f64()
-    };
-    let fastest = |scorer| (0..ROUNDS).map(|_| seconds(scorer)).fold(f64::INFINITY, f64::min);
-    fastest(second) / fastest(first)
 }

@@ -21,6 +21,7 @@ pub mod latency;
 pub mod maps;
 pub mod part;
 pub mod randomized;
+pub mod second_look;
 pub mod training;
 pub mod upscalers;
 pub mod voices;
