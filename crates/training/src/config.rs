@@ -1,5 +1,8 @@
 //! What a training run does, as a TOML file states it.
 
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,8 +11,11 @@ use crate::augment::Augment;
 use crate::data::DataConfig;
 use crate::{Network, TrainError};
 
+/// Largest recipe or queue that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// A run's file: what is trained, on what, and how.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The key `preset` and what is changed of it, see [`Recipe::model_config`].
@@ -22,7 +28,23 @@ pub struct Recipe {
     pub train: TrainConfig,
 }
 
+/// What the TOML file at `path` holds.
+pub(crate) fn from_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
+    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
+    let broken = |source| TrainError::Toml { path: path.to_owned(), source: Box::new(source) };
+    toml::from_slice(&bytes).map_err(broken)
+}
+
 impl Recipe {
+    /// The recipe in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is no recipe.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        from_toml(path)
+    }
+
     /// The preset of `N` that the section `model` names, changed by its other keys, which are the
     /// fields of the configuration.
     ///

@@ -21,6 +21,7 @@
 
 mod adversary;
 mod augment;
+mod average;
 mod calibration;
 mod checkpoint;
 mod config;
@@ -32,6 +33,9 @@ mod network;
 mod optimizer;
 mod order;
 mod parameters;
+mod queue;
+mod stage;
+mod state;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -43,12 +47,16 @@ use std::path::PathBuf;
 
 pub use adversary::Adversary;
 pub use augment::Augment;
+pub use average::Averaged;
 pub use calibration::calibrate;
 pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use examples::Examples;
 pub use history::{Row, to_csv};
 pub use network::{Evaluated, Network};
+pub use queue::{Places, Queue, Stage};
+pub use stage::{ReadyStage, Start};
+pub use state::State;
 pub use trainer::{Event, Trainer};
 
 /// What can go wrong in training.
@@ -58,6 +66,14 @@ pub enum TrainError {
     /// The recipe or the model is not one that can be run.
     #[error("the training configuration cannot be run: {0}")]
     Config(String),
+    /// A recipe or queue that is not valid TOML, or has other keys.
+    #[error("{} cannot be read: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where it is wrong.
+        source: Box<toml::de::Error>,
+    },
     /// A training set of another size than its labels say.
     #[error(
         "the pictures take {found} bytes where {expected} were expected; give at least one \

@@ -1,0 +1,133 @@
+//! A run of a queue that can begin.
+
+use std::path::{Path, PathBuf};
+
+use cifake::file::{read_limited, write_atomic};
+use cifake::weights::sha256_hex;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Recipe;
+use crate::queue::{Places, Stage};
+use crate::{Network, TrainError, state};
+
+/// What a run leaves in its folder when it is done.
+const DONE: &str = "done.json";
+/// Largest such file that is read.
+const MAX_DONE_BYTES: u64 = 1 << 16;
+
+/// What a run starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Weights drawn from the recipe's seed.
+    Random,
+    /// A weight file.
+    Weights(PathBuf),
+}
+
+/// A run of a [`Queue`](crate::Queue) with its recipe read and its paths filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyStage<C> {
+    /// Name of the run.
+    pub name: String,
+    /// Folder of the run.
+    pub folder: PathBuf,
+    /// Its recipe.
+    pub recipe: Recipe,
+    /// Shape of its model.
+    pub model: C,
+    /// Additional pictures to train on.
+    pub extra: Vec<PathBuf>,
+    /// What it starts from.
+    pub start: Start,
+    fingerprint: String,
+}
+
+/// Content of the file that says that a run is done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Done {
+    /// SHA-256 of what the stage and its recipe say.
+    stage: String,
+}
+
+impl<C> ReadyStage<C> {
+    pub(crate) fn new(
+        stage: &Stage,
+        folder: PathBuf,
+        recipe: Recipe,
+        model: C,
+        extra: Vec<PathBuf>,
+        start: Start,
+    ) -> Self {
+        // The path of the recipe plays no part: the same run may be moved.
+        let said = (&stage.name, &stage.extra, &stage.start, &recipe);
+        let said = serde_json::to_vec(&said).expect("plain data has a JSON form");
+        let fingerprint = sha256_hex(&said);
+        Self { name: stage.name.clone(), folder, recipe, model, extra, start, fingerprint }
+    }
+
+    /// The run of `recipe` in the folder `places.out`, in no queue, from `weights` if there are any.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] for a model that cannot be built.
+    pub fn alone<N: Network<Config = C>>(
+        recipe: Recipe,
+        extra: Vec<PathBuf>,
+        weights: Option<PathBuf>,
+        places: &Places,
+    ) -> Result<Self, TrainError> {
+        let model = recipe.model_config::<N>()?;
+        let name = places.out.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+        let start = weights.map_or(Start::Random, Start::Weights);
+        let stage = Stage { name, recipe: String::new(), extra: vec![], start: String::new() };
+        Ok(Self::new(&stage, places.out.to_owned(), recipe, model, extra, start))
+    }
+
+    /// Whether the run has come to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::OtherRun`] where the folder holds a finished run of another recipe, start or
+    /// additional sets; a file that cannot be read.
+    pub fn is_done(&self) -> Result<bool, TrainError> {
+        let path = self.done_path();
+        if !path.exists() {
+            return Ok(false);
+        }
+        let bytes = read_limited(&path, MAX_DONE_BYTES)?;
+        let done: Done = serde_json::from_slice(&bytes).map_err(|error| {
+            let reason = error.to_string();
+            TrainError::Checkpoint { path: path.clone(), reason }
+        })?;
+        match done.stage == self.fingerprint {
+            true => Ok(true),
+            false => Err(TrainError::OtherRun { path, differs: "recipe or place in its queue" }),
+        }
+    }
+
+    /// Writes down that the run has come to its end.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written.
+    pub fn finish(&self) -> Result<(), TrainError> {
+        let done = Done { stage: self.fingerprint.clone() };
+        Ok(write_atomic(&self.done_path(), &state::line(&done))?)
+    }
+
+    fn done_path(&self) -> PathBuf {
+        self.folder.join(DONE)
+    }
+}
+
+impl Start {
+    /// The weight file, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Random => None,
+            Self::Weights(path) => Some(path),
+        }
+    }
+}
