@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::adversary::Adversary;
 use crate::augment::Augment;
 use crate::data::DataConfig;
+use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
 /// Largest recipe or queue that is read.
@@ -101,6 +102,8 @@ pub struct TrainConfig {
     pub augment: Augment,
     /// Who attacks them, if anyone.
     pub adversary: Option<Adversary>,
+    /// Whose answers it learns too, if anyone's.
+    pub teacher: Option<Distillation>,
     /// A checkpoint is written at least this often.
     pub checkpoint_minutes: f64,
     /// A checkpoint is also written every so many steps, where that is not 0.
@@ -124,6 +127,7 @@ impl Default for TrainConfig {
             ema_decay: 0.999,
             augment: Augment::default(),
             adversary: None,
+            teacher: None,
             checkpoint_minutes: 3.0,
             checkpoint_steps: 0,
         }
@@ -176,6 +180,9 @@ impl TrainConfig {
         let fractions = [self.betas[0], self.betas[1], self.label_smoothing, self.ema_decay];
         if fractions.iter().any(|x| !(0.0..1.0).contains(x)) {
             return Err("betas, label_smoothing and ema_decay must be in [0, 1)".into());
+        }
+        if let Some(teacher) = &self.teacher {
+            teacher.validate()?;
         }
         if let Some(adversary) = &self.adversary {
             adversary.validate()?;

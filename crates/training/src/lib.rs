@@ -18,6 +18,10 @@
 //! configuration it goes on where the checkpoint stands, and the weights are those of an unbroken
 //! run, bit by bit: every random draw is a function of the seed, the epoch and the sample, and every
 //! sum is taken in a fixed order.
+//!
+//! A [`Queue`] is a chain of runs, each from the best weights of the one before if nothing else is
+//! said. [`Averaged`] is the mean of several runs' weights. A [`Teacher`] is one network or several of
+//! which another one learns, of the same kind or not.
 
 mod adversary;
 mod augment;
@@ -33,10 +37,12 @@ mod network;
 mod optimizer;
 mod order;
 mod parameters;
+mod places;
 mod queue;
 mod stage;
 mod state;
 mod step;
+mod teacher;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -53,10 +59,12 @@ pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use examples::Examples;
 pub use history::{Row, to_csv};
-pub use network::{Evaluated, Network};
-pub use queue::{Places, Queue, Stage};
+pub use network::{Compiled, Evaluated, Network};
+pub use places::Places;
+pub use queue::{Queue, Stage};
 pub use stage::{ReadyStage, Start};
 pub use state::State;
+pub use teacher::{Distillation, Teacher};
 pub use trainer::{Event, Trainer};
 
 /// What can go wrong in training.

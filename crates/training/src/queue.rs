@@ -9,15 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::average::Averaged;
 use crate::config::{Recipe, from_toml};
 use crate::parameters::Layout;
-use crate::stage::{ReadyStage, Start};
+use crate::places::Places;
+use crate::stage::{Paths, ReadyStage, Start};
 use crate::{Network, TrainError};
 
 /// What [`Stage::start`] says for the best weights of the stage before.
 const PREVIOUS: &str = "previous";
 /// What [`Stage::start`] says for weights drawn from the recipe's seed.
 const RANDOM: &str = "random";
-/// Best weights of a stage, in its folder.
-const BEST: &str = "best.safetensors";
 
 /// Runs of one kind of network in a row, as a TOML file states them.
 ///
@@ -77,51 +76,6 @@ pub struct Stage {
 
 fn previous() -> String {
     PREVIOUS.to_owned()
-}
-
-/// Where a queue, or a run that stands alone, reads and writes.
-#[derive(Debug, Clone, Copy)]
-pub struct Places<'a> {
-    /// The file of the queue, or of the recipe of a run that stands alone.
-    pub file: &'a Path,
-    /// The folder of the queue's runs, or of the run.
-    pub out: &'a Path,
-    /// The folder of additional sets, where there is one.
-    pub extra_root: Option<&'a Path>,
-    /// Weights that the first stage starts from where it says `previous`.
-    pub weights: Option<&'a Path>,
-}
-
-impl Places<'_> {
-    /// `text` with its placeholder filled in, or from `base` on.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::Config`] for another placeholder, and for `{extra}` without a folder.
-    pub fn resolve(&self, text: &str, base: &Path) -> Result<PathBuf, TrainError> {
-        let under = |root: &Path, rest: &str| root.join(rest.trim_start_matches('/'));
-        if let Some(rest) = text.strip_prefix("{out}") {
-            return Ok(under(self.out, rest));
-        }
-        if let Some(rest) = text.strip_prefix("{extra}") {
-            let nowhere = || format!("`{text}` needs a folder of additional sets");
-            let root = self.extra_root.ok_or_else(|| TrainError::Config(nowhere()))?;
-            return Ok(under(root, rest));
-        }
-        if text.contains(['{', '}']) {
-            let reason = format!("`{text}` has a placeholder other than {{extra}} and {{out}}");
-            return Err(TrainError::Config(reason));
-        }
-        Ok(base.join(text))
-    }
-
-    fn best(&self, stage: &str) -> PathBuf {
-        self.out.join(stage).join(BEST)
-    }
-
-    fn average(&self, name: &str) -> PathBuf {
-        self.out.join(format!("{name}.safetensors"))
-    }
 }
 
 impl Queue {
@@ -193,11 +147,12 @@ impl Queue {
             }
             path => Start::Weights(places.resolve(path, base)?),
         };
-        if let Start::Weights(path) = &start {
+        let teacher = places.teacher(&recipe, &recipe_path)?;
+        for path in start.path().into_iter().chain(teacher.iter().map(PathBuf::as_path)) {
             self.must_be_there(path, idx, places)?;
         }
         let folder = places.out.join(&stage.name);
-        Ok(ReadyStage::new(stage, folder, recipe, model, extra, start))
+        Ok(ReadyStage::new(stage, folder, recipe, model, Paths { extra, teacher, start }))
     }
 
     /// `path` is a file, or one that a stage before the one at `idx` leaves.
@@ -278,4 +233,122 @@ fn not_there(path: &Path) -> TrainError {
 fn same_shape<N: Network>(one: &N::Config, other: &N::Config) -> bool {
     let layout = |config| Layout::of(&N::build(config, &Device::flex()));
     one == other || layout(one).has_tensors_of(&layout(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Small;
+
+    const RECIPE: &str = "model = { preset = 'small' }";
+    const WIDE: &str = "model = { preset = 'small', width = 9 }";
+
+    /// The stages of `queue` beside the recipes a.toml and wide.toml.
+    fn stages(queue: &str) -> Result<Vec<ReadyStage<crate::testing::SmallConfig>>, TrainError> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let taught = "\ntrain.teacher = { weights = ['{out}/b/best.safetensors'], temperature = 2, \
+                      weight = 0.5 }";
+        let files = [
+            ("a.toml", RECIPE.to_owned()),
+            ("wide.toml", WIDE.to_owned()),
+            ("taught.toml", WIDE.to_owned() + taught),
+            ("queue.toml", queue.to_owned()),
+            ("old.safetensors", String::new()),
+        ];
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("room");
+        }
+        let (file, out) = (folder.path().join("queue.toml"), folder.path().join("runs"));
+        let places =
+            Places { file: &file, out: &out, extra_root: Some(folder.path()), weights: None };
+        let found = Queue::open(&file)?.stages::<Small>(&places)?;
+        let short = |path: &Path| path.strip_prefix(folder.path()).expect("inside").to_owned();
+        let short = |mut stage: ReadyStage<_>| {
+            stage.folder = short(&stage.folder);
+            stage.extra = stage.extra.iter().map(|path| short(path)).collect();
+            stage.teacher = stage.teacher.iter().map(|path| short(path)).collect();
+            stage.start = stage.start.path().map_or(Start::Random, |p| Start::Weights(short(p)));
+            stage
+        };
+        Ok(found.into_iter().map(short).collect())
+    }
+
+    fn stage(name: &str, rest: &str) -> String {
+        let (recipe, rest) = match rest.strip_suffix(".toml") {
+            Some(_) => (rest, ""),
+            None => ("a.toml", rest),
+        };
+        format!("[[stage]]\nname = '{name}'\nrecipe = '{recipe}'\n{rest}\n")
+    }
+
+    #[test]
+    fn a_stage_starts_from_what_it_says() {
+        let queue = [
+            "averages = { mean = ['a', 'b'] }\n".to_owned(),
+            stage("a", ""),
+            stage("b", "extra = ['{extra}/a.toml']"),
+            stage("c", "start = 'random'"),
+            stage("d", "start = 'a'"),
+            stage("e", "start = 'mean'"),
+            stage("f", "start = 'old.safetensors'"),
+            stage("g", "wide.toml"),
+            stage("h", "taught.toml"),
+        ];
+        let found = stages(&queue.concat()).expect("it can be run");
+        let starts: Vec<String> = found
+            .iter()
+            .map(|stage| stage.start.path().map_or("random".into(), |p| p.display().to_string()))
+            .collect();
+        let expected = [
+            "random",
+            "runs/a/best.safetensors",
+            "random",
+            "runs/a/best.safetensors",
+            "runs/mean.safetensors",
+            "old.safetensors",
+            // Another shape.
+            "random",
+            "runs/g/best.safetensors",
+        ];
+        assert_eq!(starts, expected);
+        assert_eq!(found[1].extra, [Path::new("a.toml")]);
+        assert_eq!(found[7].teacher, [Path::new("runs/b/best.safetensors")]);
+    }
+
+    #[test]
+    fn what_cannot_be_run_to_its_end_is_refused_before_it_begins() {
+        let mean = "averages = { mean = ['a', 'b'] }\n";
+        let broken = [
+            ("averages = {}".to_owned(), "stage"),
+            (stage("a/b", ""), "no name"),
+            (stage("previous", ""), "is taken"),
+            (stage("a", "") + &stage("a", ""), "is taken"),
+            (stage("a", "nothing.toml"), "nothing.toml"),
+            (stage("a", "start = 'b'") + &stage("b", ""), "is not there"),
+            (stage("a", "start = '{out}/b/best.safetensors'") + &stage("b", ""), "is not there"),
+            (stage("a", "taught.toml"), "is not there"),
+            (stage("a", "start = '{home}/x'"), "placeholder"),
+            (stage("a", "extra = ['{extra}/none']"), "none is not there"),
+            (stage("a", "strat = 'random'"), "strat"),
+            (format!("{mean}{}", stage("a", "")), "names no stage `b`"),
+            (format!("{mean}{}{}", stage("a", ""), stage("b", "start = 'mean'")), "is not there"),
+        ];
+        for (queue, reason) in broken {
+            let error = stages(&queue).expect_err("it cannot be run").to_string();
+            assert!(error.contains(reason), "{queue}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_stage_is_done_until_its_recipe_changes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut done = stages(&stage("a", "")).expect("it can be run").remove(0);
+        let mut other = stages(&stage("a", "wide.toml")).expect("it can be run").remove(0);
+        (done.folder, other.folder) = (folder.path().to_owned(), folder.path().to_owned());
+        assert!(!done.is_done().expect("nothing is there"));
+        done.finish().expect("room");
+        assert!(done.is_done().expect("it was written"));
+        let error = other.is_done().expect_err("another recipe").to_string();
+        assert!(error.contains("another recipe"), "{error}");
+    }
 }

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use cifake::file::{read_limited, write_atomic};
-use cifake::weights::sha256_hex;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Recipe;
-use crate::queue::{Places, Stage};
+use crate::places::Places;
+use crate::queue::Stage;
 use crate::{Network, TrainError, state};
 
 /// What a run leaves in its folder when it is done.
 const DONE: &str = "done.json";
 /// Largest such file that is read.
-const MAX_DONE_BYTES: u64 = 1 << 16;
+const MAX_DONE_BYTES: u64 = 1 << 20;
 
 /// What a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +37,28 @@ pub struct ReadyStage<C> {
     pub model: C,
     /// Additional pictures to train on.
     pub extra: Vec<PathBuf>,
+    /// Weights of its teacher, none where it has no teacher.
+    pub teacher: Vec<PathBuf>,
     /// What it starts from.
     pub start: Start,
-    fingerprint: String,
+    done: Done,
 }
 
-/// Content of the file that says that a run is done.
-#[derive(Debug, Serialize, Deserialize)]
+/// What a run reads besides its recipe and the data set.
+pub(crate) struct Paths {
+    pub(crate) extra: Vec<PathBuf>,
+    pub(crate) teacher: Vec<PathBuf>,
+    pub(crate) start: Start,
+}
+
+/// Content of the file that says that a run is done: what it was. Fields that recipes did not have when
+/// it was written have their defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Done {
-    /// SHA-256 of what the stage and its recipe say.
-    stage: String,
+    start: String,
+    extra: Vec<String>,
+    recipe: Recipe,
 }
 
 impl<C> ReadyStage<C> {
@@ -56,21 +67,20 @@ impl<C> ReadyStage<C> {
         folder: PathBuf,
         recipe: Recipe,
         model: C,
-        extra: Vec<PathBuf>,
-        start: Start,
+        paths: Paths,
     ) -> Self {
-        // The path of the recipe plays no part: the same run may be moved.
-        let said = (&stage.name, &stage.extra, &stage.start, &recipe);
-        let said = serde_json::to_vec(&said).expect("plain data has a JSON form");
-        let fingerprint = sha256_hex(&said);
-        Self { name: stage.name.clone(), folder, recipe, model, extra, start, fingerprint }
+        let (start, extra) = (stage.start.clone(), stage.extra.clone());
+        let done = Done { start, extra, recipe: recipe.clone() };
+        let Paths { extra, teacher, start } = paths;
+        Self { name: stage.name.clone(), folder, recipe, model, extra, teacher, start, done }
     }
 
     /// The run of `recipe` in the folder `places.out`, in no queue, from `weights` if there are any.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`] for a model that cannot be built.
+    /// [`TrainError::Config`] for a model that cannot be built, or a teacher's path with a placeholder
+    /// that stands for nothing.
     pub fn alone<N: Network<Config = C>>(
         recipe: Recipe,
         extra: Vec<PathBuf>,
@@ -81,7 +91,9 @@ impl<C> ReadyStage<C> {
         let name = places.out.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
         let start = weights.map_or(Start::Random, Start::Weights);
         let stage = Stage { name, recipe: String::new(), extra: vec![], start: String::new() };
-        Ok(Self::new(&stage, places.out.to_owned(), recipe, model, extra, start))
+        let teacher = places.teacher(&recipe, places.file)?;
+        let paths = Paths { extra, teacher, start };
+        Ok(Self::new(&stage, places.out.to_owned(), recipe, model, paths))
     }
 
     /// Whether the run has come to its end.
@@ -100,7 +112,7 @@ impl<C> ReadyStage<C> {
             let reason = error.to_string();
             TrainError::Checkpoint { path: path.clone(), reason }
         })?;
-        match done.stage == self.fingerprint {
+        match done == self.done {
             true => Ok(true),
             false => Err(TrainError::OtherRun { path, differs: "recipe or place in its queue" }),
         }
@@ -112,8 +124,7 @@ impl<C> ReadyStage<C> {
     ///
     /// A file that cannot be written.
     pub fn finish(&self) -> Result<(), TrainError> {
-        let done = Done { stage: self.fingerprint.clone() };
-        Ok(write_atomic(&self.done_path(), &state::line(&done))?)
+        Ok(write_atomic(&self.done_path(), &state::line(&self.done))?)
     }
 
     fn done_path(&self) -> PathBuf {

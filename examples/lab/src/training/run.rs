@@ -1,11 +1,14 @@
 //! One run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use baselines::ResNet;
 use burn::tensor::Device;
+use cifake::weights::{Checkpoint, Configured, Source};
 use cifake::{Decoder, Split};
-use cifake_training::{Event, Network, ReadyStage, State, Trainer, TrainingData};
+use cifake_training::{Event, Network, ReadyStage, State, Teacher, Trainer, TrainingData};
+use tinyvit::TinyVit;
 
 use super::Load;
 use super::watch::watch;
@@ -49,9 +52,25 @@ impl<N: Network> Runner<'_, N> {
         let sets = [data.train, data.validation];
         let (config, model) = (recipe.train.clone(), stage.model.clone());
         let mut trainer = Trainer::new(config, model, start, sets, &stage.folder, &self.device)?;
+        if !stage.teacher.is_empty() {
+            trainer = trainer.with_teacher(teacher(&stage.teacher, &self.device)?)?;
+        }
         let mut state = state.with_run(recipe.train.epochs, trainer.n_steps(), trainer.step());
         state.hear(&Event::Epoch(trainer.history()));
         watch(&mut trainer, &stage.folder, state, state_path, self.stop)?;
         Ok(trainer.step() == trainer.n_steps())
     }
+}
+
+/// The networks in `paths`, each of the kind that its file names.
+fn teacher(paths: &[PathBuf], device: &Device) -> anyhow::Result<Teacher> {
+    let mut teacher = Teacher::default();
+    for path in paths {
+        let checkpoint = Checkpoint::open(Source::File(path))?;
+        match checkpoint.info().metadata.contains_key(ResNet::KEY) {
+            true => teacher.add::<ResNet>(&checkpoint, device)?,
+            false => teacher.add::<TinyVit>(&checkpoint, device)?,
+        }
+    }
+    Ok(teacher)
 }

@@ -40,6 +40,8 @@ pub(super) fn watch<N: Network>(
         if stop.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     watch.bar.finish();
+    // A kill may have come between the last checkpoint and its figure.
+    draw(trainer.history(), &folder.join("metrics.png"))?;
     watch.state.write(state_path)?;
     Ok(())
 }
