@@ -226,6 +226,16 @@ pub enum Error {
         missing: Label,
     },
 
+    /// Weights would take more memory than the reader was told to accept.
+    #[error("the weights in {} take {bytes} bytes of memory, more than the limit of {limit}; raise the limit if you trust the file", path.display())]
+    WeightsTooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// How many bytes they would take.
+        bytes: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
     /// A weight file's content breaks the safetensors format.
     #[error("{} is no safetensors file: {source}; download it again or convert it", path.display())]
     NotSafetensors {

@@ -5,6 +5,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use burn::tensor::TensorData;
+use cifake::weights::{Checkpoint, Source};
 use image::{ImageFormat, RgbImage};
 use proptest::prelude::*;
 use testkit::Fixture;
@@ -14,7 +15,7 @@ use testkit::fuzz::{DOORS, door};
 fn valid(name: &str) -> Vec<Vec<u8>> {
     match name {
         "image" => pictures(),
-        "weights" => vec![weights()],
+        "weights" => vec![weights(), weights_in_bytes()],
         "zip" => {
             vec![archive(zip::CompressionMethod::Stored), archive(zip::CompressionMethod::Deflated)]
         }
@@ -46,6 +47,14 @@ fn weights() -> Vec<u8> {
     let mut fixture = Fixture::default();
     fixture.insert("a.weight", TensorData::from([[1.0f32, 2.0, 3.0]]));
     fixture.insert("a.bias", TensorData::from([4.0f32]));
+    fixture.to_safetensors()
+}
+
+/// A matrix with a scale for each of its rows.
+fn weights_in_bytes() -> Vec<u8> {
+    let mut fixture = Fixture::default();
+    fixture.insert("a.weight", TensorData::from([[1i8, -127, 3], [0, 5, 127]]));
+    fixture.insert("a.weight_scale", TensorData::from([0.5f32, 2.0]));
     fixture.to_safetensors()
 }
 
@@ -105,6 +114,16 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (place, prop::collection::vec(any::<u8>(), 1..9))
             .prop_map(|(at, new)| Change::Insert(at, new)),
     ]
+}
+
+#[test]
+fn weights_in_bytes_are_multiplied_out() {
+    let bytes = weights_in_bytes();
+    let source = Source::Bytes { name: "bytes", bytes: &bytes };
+    let checkpoint = Checkpoint::open(source).expect("the file is whole");
+    let values = checkpoint.tensor("a.weight").expect("it is there").try_to_vec::<f32>();
+    assert_eq!(values.expect("f32"), [0.5, -63.5, 1.5, 0.0, 10.0, 254.0]);
+    assert_eq!(checkpoint.info().n_tensors, 1);
 }
 
 #[test]

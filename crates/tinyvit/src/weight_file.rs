@@ -52,6 +52,20 @@ mod tests {
     }
 
     #[test]
+    fn int8_takes_a_byte_a_value_and_little_more() {
+        let bytes = |config: &TinyVitConfig| {
+            let model = config.init(9, &Device::flex());
+            let bytes = to_bytes(&model, &Mapping::PYTORCH, &BTreeMap::new(), Precision::Int8);
+            bytes.expect("finite weights").len()
+        };
+        let (native, large) = (TinyVitConfig::native(), TinyVitConfig::native_large());
+        let found = bytes(&native);
+        assert!(found > native.n_values() as usize && found < 2_350_000, "{found}");
+        let found = bytes(&large);
+        assert!(found > large.n_values() as usize && found < 4_500_000, "{found}");
+    }
+
+    #[test]
     fn a_small_file_that_claims_a_huge_model_is_refused() {
         let device = Device::flex();
         let model = TinyVitConfig::native().init(9, &device);

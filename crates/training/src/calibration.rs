@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use cifake::weights::{Precision, WeightsInfo, save_configured};
-use cifake::{class_scores, metrics};
-use half::f16;
+use cifake::weights::{Mapping, Precision, Source, WeightsInfo, load, save_configured, to_bytes};
+use cifake::{Label, class_scores, metrics};
 
 use crate::examples::Examples;
-use crate::parameters::{Kind, Layout};
 use crate::{Network, TrainError};
 
 /// Pictures a batch.
 const BATCH: usize = 250;
 
-/// Writes `model` in half precision to `out`, with the temperature that its rounded weights need on
+/// Writes `model` in `precision` to `out`, with the temperature that its rounded weights need on
 /// `validation` (Guo et al. 2017, arXiv 1706.04599) and `notes`; returns what was noted.
 ///
 /// # Errors
@@ -27,9 +25,10 @@ pub fn calibrate<N: Network>(
     notes: &BTreeMap<String, String>,
     validation: &Examples,
     device: &Device,
+    precision: Precision,
     out: &Path,
 ) -> Result<(BTreeMap<String, String>, WeightsInfo), TrainError> {
-    let model = in_half_precision(model);
+    let model = as_stored(model, precision)?;
     let scores = validation_scores(&model, validation, device);
     let labels = validation.labels();
     let temperature = metrics::fit_temperature(&scores, labels)?;
@@ -45,20 +44,16 @@ pub fn calibrate<N: Network>(
         ("validation_ece", metrics::expected_calibration_error(&probabilities, labels)?),
     ];
     notes.extend(figures.map(|(key, value)| (key.to_owned(), value.to_string())));
-    let info = save_configured(&model, config, &notes, Precision::F16, out)?;
+    let info = save_configured(&model, config, &notes, precision, out)?;
     Ok((notes, info))
 }
 
-/// The network with the weights that a file in half precision holds: all but the running
-/// statistics rounded.
-fn in_half_precision<N: Network>(model: N) -> N {
-    let layout = Layout::of(&model);
-    let mut values = layout.read(&model);
-    for entry in layout.entries.iter().filter(|entry| entry.kind != Kind::Buffer) {
-        let rounded = |x: &mut f32| *x = f16::from_f32(*x).to_f32();
-        values[entry.range.clone()].iter_mut().for_each(rounded);
-    }
-    layout.write(model, &values)
+/// The network with the weights that a file in `precision` holds.
+fn as_stored<N: Network>(mut model: N, precision: Precision) -> Result<N, TrainError> {
+    let bytes = to_bytes(&model, &Mapping::PYTORCH, &BTreeMap::new(), precision)?;
+    let source = Source::Bytes { name: "the model", bytes: &bytes };
+    load(&mut model, source, &Mapping::PYTORCH)?;
+    Ok(model)
 }
 
 /// Score of FAKE against REAL of every picture, before any temperature.
@@ -75,4 +70,13 @@ pub(crate) fn validation_scores<N: Network>(
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }
     scores
+}
+
+/// Mean cross-entropy of margins, in f64.
+pub(crate) fn mean_cross_entropy(margins: &[f32], labels: &[Label]) -> f64 {
+    let one = |(margin, label): (&f32, &Label)| {
+        let z = f64::from(*margin) * if *label == Label::Fake { -1.0 } else { 1.0 };
+        z.max(0.0) + (-z.abs()).exp().ln_1p()
+    };
+    margins.iter().zip(labels).map(one).sum::<f64>() / labels.len() as f64
 }

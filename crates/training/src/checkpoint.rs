@@ -26,6 +26,9 @@ pub(crate) struct Progress<C> {
     pub(crate) model: C,
     /// Fingerprint of the training set; a checkpoint of another is refused.
     pub(crate) data: String,
+    /// SHA-256 of the teacher's weight files; a checkpoint of another is refused.
+    #[serde(default)]
+    pub(crate) teacher: Vec<String>,
     /// Steps taken.
     pub(crate) step: usize,
     /// Steps that the guard has added to the adversary's.

@@ -1,16 +1,23 @@
 //! What a training run does, as a TOML file states it.
 
+use std::path::Path;
+
 use cifake_kernels::Products;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adversary::Adversary;
 use crate::augment::Augment;
 use crate::data::DataConfig;
+use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
+/// Largest recipe or queue that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// A run's file: what is trained, on what, and how.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The key `preset` and what is changed of it, see [`Recipe::model_config`].
@@ -23,7 +30,23 @@ pub struct Recipe {
     pub train: TrainConfig,
 }
 
+/// What the TOML file at `path` holds.
+pub(crate) fn from_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
+    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
+    let broken = |source| TrainError::Toml { path: path.to_owned(), source: Box::new(source) };
+    toml::from_slice(&bytes).map_err(broken)
+}
+
 impl Recipe {
+    /// The recipe in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is no recipe.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        from_toml(path)
+    }
+
     /// The preset of `N` that the section `model` names, changed by its other keys, which are the
     /// fields of the configuration.
     ///
@@ -82,6 +105,8 @@ pub struct TrainConfig {
     pub augment: Augment,
     /// Who attacks them, if anyone.
     pub adversary: Option<Adversary>,
+    /// Whose answers it learns too, if anyone's.
+    pub teacher: Option<Distillation>,
     /// A checkpoint is written at least this often.
     pub checkpoint_minutes: f64,
     /// A checkpoint is also written every so many steps, where that is not 0.
@@ -106,6 +131,7 @@ impl Default for TrainConfig {
             products: Products::F32,
             augment: Augment::default(),
             adversary: None,
+            teacher: None,
             checkpoint_minutes: 3.0,
             checkpoint_steps: 0,
         }
@@ -158,6 +184,9 @@ impl TrainConfig {
         let fractions = [self.betas[0], self.betas[1], self.label_smoothing, self.ema_decay];
         if fractions.iter().any(|x| !(0.0..1.0).contains(x)) {
             return Err("betas, label_smoothing and ema_decay must be in [0, 1)".into());
+        }
+        if let Some(teacher) = &self.teacher {
+            teacher.validate()?;
         }
         if let Some(adversary) = &self.adversary {
             adversary.validate()?;

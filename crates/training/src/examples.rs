@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Label;
 use cifake_attacks::Samples;
+use sha2::{Digest, Sha256};
 
 use crate::TrainError;
 
@@ -87,4 +88,16 @@ impl Examples {
 pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
     let channel = |c: usize| rgb.chunks_exact(3).map(move |p| f32::from(p[c]) / 255.0);
     (0..3).flat_map(channel).collect()
+}
+
+/// Says which pictures and labels a run sees.
+pub(crate) fn fingerprint(train: &Examples, validation: &Examples) -> String {
+    let mut hash = Sha256::new();
+    for examples in [train, validation] {
+        for idx in 0..examples.len() {
+            hash.update(examples.pixels(idx));
+            hash.update([examples.label(idx).index() as u8]);
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

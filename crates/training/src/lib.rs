@@ -18,9 +18,14 @@
 //! configuration it goes on where the checkpoint stands, and the weights are those of an unbroken
 //! run, bit by bit: every random draw is a function of the seed, the epoch and the sample, and every
 //! sum is taken in a fixed order.
+//!
+//! A [`Queue`] is a chain of runs, each from the best weights of the one before if nothing else is
+//! said. [`Averaged`] is the mean of several runs' weights. A [`Teacher`] is one network or several of
+//! which another one learns, of the same kind or not.
 
 mod adversary;
 mod augment;
+mod average;
 mod calibration;
 mod checkpoint;
 mod config;
@@ -33,7 +38,12 @@ mod network;
 mod optimizer;
 mod order;
 mod parameters;
+mod places;
+mod queue;
+mod stage;
+mod state;
 mod step;
+mod teacher;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -44,13 +54,19 @@ use std::path::PathBuf;
 
 pub use adversary::Adversary;
 pub use augment::Augment;
+pub use average::Averaged;
 pub use calibration::calibrate;
 pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use degrade::Draw;
 pub use examples::Examples;
 pub use history::{Row, to_csv};
-pub use network::{Evaluated, Network};
+pub use network::{Compiled, Evaluated, Network};
+pub use places::Places;
+pub use queue::{Queue, Stage};
+pub use stage::{ReadyStage, Start};
+pub use state::State;
+pub use teacher::{Distillation, Teacher};
 pub use trainer::{Event, Trainer};
 
 /// What can go wrong in training.
@@ -60,6 +76,14 @@ pub enum TrainError {
     /// The recipe or the model is not one that can be run.
     #[error("the training configuration cannot be run: {0}")]
     Config(String),
+    /// A recipe or queue that is not valid TOML, or has other keys.
+    #[error("{} cannot be read: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where it is wrong.
+        source: Box<toml::de::Error>,
+    },
     /// A training set of another size than its labels say.
     #[error(
         "the pictures take {found} bytes where {expected} were expected; give at least one \

@@ -37,6 +37,12 @@ pub(crate) fn divergence(clean: Tensor<2>, attacked: Tensor<2>) -> Tensor<1> {
     (clean.clone().exp() * (clean - attacked)).sum() / batch as f32
 }
 
+/// Mean Kullback-Leibler divergence of `student`, `[batch, 1 or 2]`, from `teacher`, `[batch, 2]`, both
+/// divided by `temperature`, times its square.
+pub(crate) fn distillation(teacher: Tensor<2>, student: Tensor<2>, temperature: f64) -> Tensor<1> {
+    divergence(teacher / temperature, student / temperature) * temperature.powi(2)
+}
+
 fn column(values: Vec<f32>, device: &Device) -> Tensor<1> {
     let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), device)
@@ -64,6 +70,27 @@ mod tests {
         let exact = 0.5 * (0.5f32 / 0.75).ln() + 0.5 * (0.5f32 / 0.25).ln();
         assert!((of(0.0, 3f32.ln()) - exact).abs() < 1e-6);
         assert_eq!(of(2.0, 2.0), 0.0);
+    }
+
+    #[test]
+    fn a_teacher_at_temperature_one_is_a_soft_target() {
+        let device = Device::flex().autodiff();
+        let gradient = |loss: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+            let scores = Tensor::<2>::from_floats([[1.0], [-2.0]], &device).require_grad();
+            let gradient = scores.grad(&loss(scores.clone()).backward());
+            let data = gradient.expect("the scores are tracked").into_data();
+            data.try_to_vec::<f32>().expect("floats")
+        };
+        let teacher = Tensor::<2>::from_floats([[0.3, 1.0], [0.0, 0.4]], &device);
+        let probability = [0.7f32, 0.4].map(|z| 1.0 / (1.0 + (-z).exp()));
+        let taught = gradient(&|scores| distillation(teacher.clone(), scores, 1.0));
+        let told = gradient(&|scores| cross_entropy(scores, &probability, 0.0));
+        // At another temperature nothing is left of it where both agree, and the size is kept.
+        let same = |scores: Tensor<2>| distillation(class_scores(scores.clone()), scores, 4.0);
+        assert!(gradient(&|scores| same(scores)).iter().all(|g| g.abs() < 1e-6));
+        for (a, b) in taught.iter().zip(&told) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
     }
 
     #[test]

@@ -31,7 +31,16 @@ pub trait Network: Configured<Config: Clone + Debug + PartialEq> + Sync {
         images: Tensor<4>,
         seeds: &[u64],
     ) -> Tensor<2>;
+
+    /// The network, which has one output or two, in evaluation mode as it answers fastest on
+    /// `device`, where it has a way of its own: the same logits, rounding aside.
+    fn compiled(&self, _config: &Self::Config, _device: &Device) -> Option<Compiled> {
+        None
+    }
 }
+
+/// A network that only answers.
+pub type Compiled = Box<dyn Classifier + Send + Sync>;
 
 /// A network in evaluation mode as the classifier that attacks see.
 ///

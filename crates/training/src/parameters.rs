@@ -42,6 +42,13 @@ impl Layout {
         self.entries.last().map_or(0, |entry| entry.range.end)
     }
 
+    /// Whether another model has tensors of the same names and sizes in the same order.
+    pub(crate) fn has_tensors_of(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Entry, &Entry)| a.path == b.path && a.range == b.range;
+        self.entries.len() == other.entries.len()
+            && self.entries.iter().zip(&other.entries).all(same)
+    }
+
     /// The model's weights and statistics.
     pub(crate) fn read(&self, model: &impl Module) -> Vec<f32> {
         let mut reader = Reader { values: Vec::with_capacity(self.n_values()) };

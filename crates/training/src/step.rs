@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use crate::augment::sample_rng;
 use crate::config::TrainConfig;
 use crate::examples::Examples;
-use crate::loss::{cross_entropy, divergence};
+use crate::loss::{cross_entropy, distillation, divergence};
 use crate::network::Evaluated;
+use crate::teacher::Teacher;
 use crate::{Network, TrainError};
 
 /// Purpose of the seeds of what a network leaves out, apart from the other draws.
@@ -69,13 +70,15 @@ impl Batch {
         Ok(attack.perturb(&Victim::new(&model), &samples, seed)?.images)
     }
 
-    /// The loss of `model` in training: with an adversary, of what its `attack` makes of the batch.
+    /// The loss of `model` in training: with an adversary, of what its `attack` makes of the batch;
+    /// with a `teacher`, of what that one makes of it too.
     pub(crate) fn loss<N: Network>(
         self,
         model: &N,
         model_config: &N::Config,
         config: &TrainConfig,
         attack: Option<&Pgd>,
+        teacher: Option<&Teacher>,
     ) -> Result<Tensor<1>, TrainError> {
         let seed =
             |&sample: &usize| sample_rng(config.seed, self.epoch, sample, NETWORK).next_u64();
@@ -83,7 +86,14 @@ impl Batch {
         let scores = |images: Tensor<4>, seeds: &[u64]| {
             model.scores_in_training(model_config, Tensor::from_inner(images), seeds)
         };
-        let entropy = |scores| cross_entropy(scores, &self.targets, config.label_smoothing);
+        let taught = config.teacher.as_ref().zip(teacher);
+        let taught = taught.map(|(how, teacher)| (how, teacher.logits(&self.images)));
+        let entropy = |scores: Tensor<2>| {
+            let told = cross_entropy(scores.clone(), &self.targets, config.label_smoothing);
+            let Some((how, logits)) = &taught else { return told };
+            let logits = Tensor::from_inner(logits.clone());
+            told * (1.0 - how.weight) + distillation(logits, scores, how.temperature) * how.weight
+        };
         let Some((adversary, attack)) = config.adversary.as_ref().zip(attack) else {
             return Ok(entropy(scores(self.images, &seeds)));
         };

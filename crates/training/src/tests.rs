@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::Device;
+use cifake::Label;
 use cifake_attacks::Epsilon;
 
 use crate::parameters::Layout;
 use crate::testing::{Small, SmallConfig, stripes};
-use crate::{Adversary, Augment, Event, TrainConfig, Trainer};
+use crate::{Adversary, Augment, Distillation, Event, Examples, Teacher, TrainConfig, Trainer};
 
 fn recipe(adversary: Option<Adversary>) -> TrainConfig {
     TrainConfig {
@@ -106,6 +107,74 @@ fn a_run_that_was_broken_off_ends_as_if_it_had_not_been() {
         }
         assert_eq!(trainer.step(), before + 7);
     }
+}
+
+/// The file of a network that has learned, in `folder`.
+fn learned(folder: &Path, seed: u64) -> std::path::PathBuf {
+    let config = TrainConfig { seed, ..recipe(None) };
+    trainer(config, folder).run(&mut |_| ControlFlow::Continue(())).expect("the run ends");
+    folder.join("best.safetensors")
+}
+
+fn taught(weight: f64, n: usize) -> TrainConfig {
+    let weights = vec!["named elsewhere".to_owned(); n];
+    let mut config = recipe(None);
+    config.augment.mixup_probability = 0.5;
+    config.teacher = Some(Distillation { weights, temperature: 2.0, weight });
+    config
+}
+
+#[test]
+fn a_student_of_the_teacher_alone_learns_it_from_labels_that_are_all_wrong() {
+    let [school, folder] = [0, 1].map(|_| tempfile::tempdir().expect("a temporary folder"));
+    let teacher = Teacher::of::<Small, _>(&[learned(school.path(), 1)], &Device::flex());
+    let right = stripes(160);
+    let pixels = (0..right.len()).flat_map(|i| right.pixels(i)).copied().collect();
+    let other = |label: &Label| if *label == Label::Fake { Label::Real } else { Label::Fake };
+    let wrong = right.labels().iter().map(other).collect();
+    let wrong = Examples::new(pixels, wrong, 8).expect("as many bytes as before");
+    let shape = SmallConfig { width: 8 };
+    let sets = [wrong, stripes(64)];
+    let mut student =
+        Trainer::<Small>::new(taught(1.0, 1), shape, None, sets, folder.path(), &Device::flex())
+            .and_then(|student| student.with_teacher(teacher?))
+            .expect("it can be run");
+    student.run(&mut |_| ControlFlow::Continue(())).expect("the run ends");
+    let auc = student.history().last().expect("epochs were run").validation_auc;
+    assert!(auc > 0.9, "{auc}");
+}
+
+#[test]
+fn a_taught_run_that_was_broken_off_ends_as_if_it_had_not_been() {
+    let [one, two, whole, broken] =
+        [0, 1, 2, 3].map(|_| tempfile::tempdir().expect("a temporary folder"));
+    let files = [learned(one.path(), 1), learned(two.path(), 2)];
+    let open = |files: &[std::path::PathBuf]| {
+        Teacher::of::<Small, _>(files, &Device::flex()).expect("they were saved")
+    };
+    let taught = |folder: &Path| trainer(taught(0.5, 2), folder);
+    let mut unbroken = taught(whole.path()).with_teacher(open(&files)).expect("two were named");
+    unbroken.run(&mut |_| ControlFlow::Continue(())).expect("the run ends");
+
+    let mut first = taught(broken.path()).with_teacher(open(&files)).expect("two were named");
+    let mut heard = 0;
+    let listener = &mut |_: Event<'_>| {
+        heard += 1;
+        if heard == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    first.run(listener).expect("it can be broken off");
+    let [a, b] = &files;
+    let swapped = taught(broken.path()).with_teacher(open(&[b.clone(), a.clone()]));
+    let error = swapped.map(|_| ()).expect_err("not the teacher of the checkpoint").to_string();
+    assert!(error.contains("another teacher"), "{error}");
+    assert!(taught(broken.path()).with_teacher(open(&files[..1])).is_err());
+    assert!(taught(broken.path()).run(&mut |_| ControlFlow::Continue(())).is_err());
+    let mut second = taught(broken.path()).with_teacher(open(&files)).expect("the same");
+    assert!(second.step() > 0 && second.step() < second.n_steps());
+    second.run(&mut |_| ControlFlow::Continue(())).expect("the run ends");
+    assert_eq!(weights(&second), weights(&unbroken));
+    let (untaught, _) = run(TrainConfig { teacher: None, ..self::taught(0.5, 2) });
+    assert_ne!(weights(&second), untaught);
 }
 
 #[test]

@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use cifake::weights::{Precision, save_configured};
-use cifake::{Label, balanced_sample, metrics};
+use cifake::{balanced_sample, metrics};
 use cifake_attacks::Pgd;
 use cifake_kernels::with_products;
-use sha2::{Digest, Sha256};
 
 use crate::adversary::{N_GUARD, is_fooled, n_robust};
-use crate::calibration::validation_scores;
+use crate::calibration::{mean_cross_entropy, validation_scores};
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::config::TrainConfig;
-use crate::examples::Examples;
+use crate::examples::{Examples, fingerprint};
 use crate::history::{EpochSums, Row, to_csv};
 use crate::network::Evaluated;
 use crate::optimizer::OptimizerState;
 use crate::order::epoch_order;
 use crate::parameters::Layout;
 use crate::step::Batch;
+use crate::teacher::Teacher;
 use crate::{Network, TrainError};
 
 /// What a run tells while it goes on.
@@ -65,6 +65,7 @@ pub struct Trainer<N: Network> {
     state: OptimizerState,
     progress: Progress<N::Config>,
     order: Vec<usize>,
+    teacher: Option<Teacher>,
 }
 
 impl<N: Network> Trainer<N> {
@@ -93,6 +94,7 @@ impl<N: Network> Trainer<N> {
             config: config.clone(),
             model: model_config.clone(),
             data: fingerprint(&train, &validation),
+            teacher: Vec::new(),
             step: 0,
             more_attack_steps: 0,
             sums: EpochSums::default(),
@@ -114,9 +116,31 @@ impl<N: Network> Trainer<N> {
             layout,
             weights,
             progress,
+            teacher: None,
         };
         trainer.resume()?;
         Ok(trainer)
+    }
+
+    /// The run with the teacher that its recipe names.
+    ///
+    /// # Errors
+    ///
+    /// A teacher of another number of members than the recipe names, or, where a checkpoint was found,
+    /// of other weights than it was written with.
+    pub fn with_teacher(mut self, teacher: Teacher) -> Result<Self, TrainError> {
+        let named = self.config.teacher.as_ref().map_or(0, |teacher| teacher.weights.len());
+        if named != teacher.sha256().len() || named == 0 {
+            let found = teacher.sha256().len();
+            let reason = format!("the recipe names {named} weights of a teacher, not {found}");
+            return Err(TrainError::Config(reason));
+        }
+        if self.progress.step > 0 && self.progress.teacher != teacher.sha256() {
+            return Err(TrainError::OtherRun { path: self.checkpoint_path(), differs: "teacher" });
+        }
+        self.progress.teacher = teacher.sha256().to_vec();
+        self.teacher = Some(teacher);
+        Ok(self)
     }
 
     /// Steps done so far: more than 0 where a checkpoint was found.
@@ -141,11 +165,15 @@ impl<N: Network> Trainer<N> {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Diverged`], or a file that cannot be written.
+    /// [`TrainError::Diverged`], a file that cannot be written, or a recipe with a teacher who is not
+    /// there: see [`with_teacher`](Self::with_teacher).
     pub fn run(
         &mut self,
         listener: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TrainError> {
+        if self.config.teacher.is_some() && self.teacher.is_none() {
+            return Err(TrainError::Config("the recipe's teacher is not there".into()));
+        }
         let mut saved = Instant::now();
         let mut images_per_second = 0.0;
         let first = self.progress.step;
@@ -211,8 +239,9 @@ impl<N: Network> Trainer<N> {
         let samples = &self.order[place * self.config.batch_size..][..self.config.batch_size];
         let batch = Batch::draw(&self.config, &self.train, samples, epoch, &self.device);
         let attack = self.attack();
+        let (attack, teacher) = (attack.as_ref(), self.teacher.as_ref());
         let loss = with_products(self.config.products, || {
-            batch.loss(&self.model, &self.model_config, &self.config, attack.as_ref())
+            batch.loss(&self.model, &self.model_config, &self.config, attack, teacher)
         })?;
         let gradients = loss.backward();
         let value = f64::from(loss.into_scalar::<f32>());
@@ -309,11 +338,13 @@ impl<N: Network> Trainer<N> {
         let notes = [
             ("recipe", serde_json::to_string(&self.config)),
             ("epoch", serde_json::to_string(row)),
+            ("teacher", serde_json::to_string(&self.progress.teacher)),
         ];
         let note = |(key, json): (&str, Result<String, _>)| {
             (key.to_owned(), json.expect("plain data has a JSON form"))
         };
-        let notes = notes.into_iter().map(note).collect();
+        let is_said = |(key, _): &(&str, _)| *key != "teacher" || self.teacher.is_some();
+        let notes = notes.into_iter().filter(is_said).map(note).collect();
         save_configured(model, &self.model_config, &notes, Precision::F32, &path)?;
         Ok(())
     }
@@ -351,25 +382,4 @@ impl<N: Network> Trainer<N> {
         self.order = epoch_order(self.train.len(), self.config.seed, epoch);
         Ok(())
     }
-}
-
-/// Mean cross-entropy of margins, in f64.
-fn mean_cross_entropy(margins: &[f32], labels: &[Label]) -> f64 {
-    let one = |(margin, label): (&f32, &Label)| {
-        let z = f64::from(*margin) * if *label == Label::Fake { -1.0 } else { 1.0 };
-        z.max(0.0) + (-z.abs()).exp().ln_1p()
-    };
-    margins.iter().zip(labels).map(one).sum::<f64>() / labels.len() as f64
-}
-
-/// Says which pictures and labels a run sees.
-fn fingerprint(train: &Examples, validation: &Examples) -> String {
-    let mut hash = Sha256::new();
-    for examples in [train, validation] {
-        for idx in 0..examples.len() {
-            hash.update(examples.pixels(idx));
-            hash.update([examples.label(idx).index() as u8]);
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

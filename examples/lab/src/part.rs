@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::balanced;
 
 /// What the recipes of the shipped weights hold back of the training pictures.
-const HELD_BACK: f64 = 0.04;
+pub const HELD_BACK: f64 = 0.04;
 
 /// Which pictures of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -116,6 +116,90 @@ fn ten_kills_change_no_bit_of_the_weights() {
     }
 }
 
+/// Two runs of one shape, their mean, and a narrower one that learns from the mean and from a shipped
+/// model.
+const QUEUE: &str = "
+averages = { mean = ['first', 'second'] }
+[[stage]]
+name = 'first'
+recipe = 'short.toml'
+[[stage]]
+name = 'second'
+recipe = 'short.toml'
+[[stage]]
+name = 'student'
+recipe = 'student.toml'
+";
+
+#[test]
+fn ten_kills_change_no_bit_of_a_queue() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [queue, unbroken, broken] =
+        ["queue.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
+    let short = RECIPE.replace("epochs = 60", "epochs = 20");
+    let native = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../crates/tinyvit/weights/native.safetensors");
+    let student = short.replace("stem_dim = 8", "stem_dim = 4");
+    let student = format!(
+        "{student}\n[train.teacher]\nweights = ['{{out}}/mean.safetensors', '{}']\ntemperature = 2\n\
+         weight = 0.5\n",
+        text(&native)
+    );
+    for (name, content) in
+        [("queue.toml", QUEUE), ("short.toml", &short), ("student.toml", &student)]
+    {
+        std::fs::write(folder.path().join(name), content).expect("the folder is writable");
+    }
+    let start = |out: &Path, threads: usize| {
+        let (data, threads) = (mini(), threads.to_string());
+        let arguments = ["--queue", text(&queue), "--data", text(&data), "--out", text(out)];
+        let arguments = [&arguments[..], &["--threads", &threads]].concat();
+        program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments)
+    };
+    finish(start(&unbroken, 2));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
+    for stage in ["", "first", "second", "student"] {
+        let [ours, theirs] = [&unbroken, &broken].map(|run| {
+            let mut files = files(&run.join(stage));
+            // The state tells of the time, the checkpoint of the way.
+            files.retain(|(name, _)| name != "state.json");
+            files
+        });
+        assert!(!ours.is_empty() && ours.len() == theirs.len(), "{stage}");
+        for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
+            assert!(name == other && ours == theirs, "{stage}/{} differs", name.display());
+        }
+    }
+    let state = std::fs::read_to_string(broken.join("state.json")).expect("it is kept");
+    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":20"), "{state}");
+}
+
+/// A signal ends a run with a checkpoint, although none is due.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_run_with_a_checkpoint() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
+    let long = RECIPE.replace("epochs = 60", "epochs = 100000").replace("checkpoint_steps = 1", "");
+    std::fs::write(&recipe, long.replace("[train]", "[train]\ncheckpoint_minutes = 1000"))
+        .expect("the folder is writable");
+    let data = mini();
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let mut child = program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments);
+    let begun = std::time::Instant::now();
+    while !out.join("metrics.csv").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let before = std::fs::read(out.join("checkpoint.safetensors"));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(killed.expect("every Unix has it").success());
+    let status = child.wait().expect("the program can be waited for");
+    assert_eq!(status.code(), Some(3));
+    let after = std::fs::read(out.join("checkpoint.safetensors")).expect("it was written");
+    assert!(before.map_or(true, |before| before != after));
+}
+
 #[test]
 fn ten_kills_change_no_byte_of_a_set() {
     let folder = tempfile::tempdir().expect("a temporary folder");

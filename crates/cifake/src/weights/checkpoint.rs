@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use super::{Mapping, sha256_hex};
+use super::{Mapping, int8, sha256_hex};
 use crate::{Error, file};
 
 /// Length of the number at the start of a safetensors file that says how long its header is.
@@ -52,11 +53,14 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Size of a safetensors header in bytes; 8 MiB, room for some 80,000 weights.
     pub max_header_bytes: u64,
+    /// What the weights take in memory in bytes, floats of any precision as f32; 8 GiB, which a file of
+    /// half precision at the first limit takes.
+    pub max_memory: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 4 << 30, max_header_bytes: 8 << 20 }
+        Self { max_bytes: 4 << 30, max_header_bytes: 8 << 20, max_memory: 8 << 30 }
     }
 }
 
@@ -92,8 +96,9 @@ impl Checkpoint {
     /// Reads `source` within `limits`.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::FileTooLarge`], [`Error::NotSafetensors`], [`Error::WeightType`],
-    /// [`Error::WeightNotFinite`]; for a PyTorch pickle [`Error::NotPytorch`], or
+    /// [`Error::Read`], [`Error::FileTooLarge`], [`Error::WeightsTooLarge`], [`Error::NotSafetensors`],
+    /// [`Error::WeightType`], [`Error::WeightNotFinite`]; [`Error::WeightUnreadable`] for weights in bytes
+    /// with broken scales or none; for a PyTorch pickle [`Error::NotPytorch`], or
     /// [`Error::PytorchNotCompiled`] in a build without it.
     pub fn open_within(source: Source<'_>, limits: Limits) -> Result<Self, Error> {
         match source {
@@ -116,11 +121,21 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let texts = header.metadata().clone().unwrap_or_default();
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+        let mut views: BTreeMap<_, _> = file.tensors().into_iter().collect();
+        let in_bytes = |(_, view): &(&String, &TensorView<'_>)| view.dtype() == Dtype::I8;
+        let names = views.iter().filter(in_bytes).map(|(name, _)| int8::scale_key(name));
+        let scales: Vec<String> = names.collect();
+        let scales: BTreeMap<_, _> =
+            scales.into_iter().filter_map(|name| views.remove_entry(&name)).collect();
+        check_memory(&path, views.values(), limits)?;
         let mut tensors = Vec::new();
-        for (name, view) in file.tensors() {
-            let dtype = dtype_of(&path, &name, view.dtype())?;
-            let data =
-                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
+        for (name, view) in views {
+            let data = if view.dtype() == Dtype::I8 {
+                int8::dequantized(&path, &name, &view, scales.get(&int8::scale_key(&name)))?
+            } else {
+                let dtype = dtype_of(&path, &name, view.dtype())?;
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype)
+            };
             tensors.push(bridge::from_data(checked(&path, &name, data)?, name, None));
         }
         Ok(Self::new(path, bytes, tensors, texts.into_iter().collect()))
@@ -137,6 +152,12 @@ impl Checkpoint {
         let n_tensors = tensors.len();
         let info = WeightsInfo { sha256: sha256_hex(bytes), n_tensors, n_elements, metadata };
         Self { path, info, tensors }
+    }
+
+    /// The file, or what errors call its bytes.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file's hash, size and texts.
@@ -216,6 +237,27 @@ fn check_header(path: &Path, bytes: &[u8], limits: Limits) -> Result<(), Error> 
     }
 }
 
+/// Refuses weights that would take more memory than the limit.
+fn check_memory<'a>(
+    path: &Path,
+    views: impl Iterator<Item = &'a TensorView<'a>>,
+    limits: Limits,
+) -> Result<(), Error> {
+    let in_memory = |view: &TensorView<'_>| {
+        let n_bytes = view.data().len() as u64;
+        match view.dtype() {
+            Dtype::I8 => n_bytes * 4,
+            Dtype::F16 | Dtype::BF16 => n_bytes * 2,
+            _ => n_bytes,
+        }
+    };
+    let (bytes, limit) = (views.map(in_memory).sum(), limits.max_memory);
+    match bytes > limit {
+        true => Err(Error::WeightsTooLarge { path: path.to_owned(), bytes, limit }),
+        false => Ok(()),
+    }
+}
+
 /// The burn type of a safetensors type, where it is one that is read.
 fn dtype_of(path: &Path, key: &str, dtype: Dtype) -> Result<DType, Error> {
     match dtype {
@@ -224,7 +266,6 @@ fn dtype_of(path: &Path, key: &str, dtype: Dtype) -> Result<DType, Error> {
         Dtype::BF16 => Ok(DType::BF16),
         Dtype::I64 => Ok(DType::I64),
         Dtype::I32 => Ok(DType::I32),
-        Dtype::I8 => Ok(DType::I8),
         Dtype::U8 => Ok(DType::U8),
         other => {
             let (path, key) = (path.to_owned(), key.to_owned());

@@ -56,15 +56,29 @@ pub fn save_configured<M: Configured>(
 ///
 /// # Errors
 ///
-/// [`Error::WeightConfig`] for a file without a configuration, or with one that cannot be built;
-/// those of [`load`](fn@super::load).
+/// Those of [`Checkpoint::open`] and [`configured_from`].
 pub fn load_configured<M: Configured>(
     source: Source<'_>,
     device: &Device,
 ) -> Result<(M, M::Config, WeightsInfo), Error> {
     let checkpoint = Checkpoint::open(source)?;
-    let info = checkpoint.info().clone();
-    let broken = |reason: String| Error::WeightConfig { path: source.path(), reason };
+    let (module, config) = configured_from(&checkpoint, device)?;
+    Ok((module, config, checkpoint.info().clone()))
+}
+
+/// The module and its configuration of a file that [`save_configured`] wrote.
+///
+/// # Errors
+///
+/// [`Error::WeightConfig`] for a file without a configuration, or with one that cannot be built;
+/// those of [`Checkpoint::load_into`].
+pub fn configured_from<M: Configured>(
+    checkpoint: &Checkpoint,
+    device: &Device,
+) -> Result<(M, M::Config), Error> {
+    let info = checkpoint.info();
+    let path = || checkpoint.path().to_owned();
+    let broken = |reason: String| Error::WeightConfig { path: path(), reason };
     let json = info
         .metadata
         .get(M::KEY)
@@ -80,5 +94,5 @@ pub fn load_configured<M: Configured>(
     }
     let mut module = M::build(&config, device);
     checkpoint.load_into(&mut module, &Mapping::PYTORCH)?;
-    Ok((module, config, info))
+    Ok((module, config))
 }

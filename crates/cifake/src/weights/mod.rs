@@ -4,6 +4,9 @@
 //! the module does not use, a wrong shape, a NaN. A file is untrusted: its size and header are limited
 //! before anything is allocated, and a module is either loaded whole or not touched.
 //!
+//! [`Precision::Int8`] stores a matrix or kernel as one byte a value and one scale an output channel;
+//! loading multiplies them out.
+//!
 //! ```
 //! use burn::nn::LinearConfig;
 //! use burn::tensor::Device;
@@ -30,6 +33,7 @@ mod configured;
 mod draw;
 #[cfg(feature = "network")]
 mod hub;
+mod int8;
 mod mapping;
 #[cfg(feature = "pytorch")]
 mod pytorch;
@@ -39,7 +43,7 @@ use burn::module::Module;
 use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
-pub use configured::{Configured, load_configured, save_configured};
+pub use configured::{Configured, configured_from, load_configured, save_configured};
 pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};

@@ -1,7 +1,7 @@
 //! Writing weights as safetensors: the same module and texts give the same bytes.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::module::Module;
@@ -9,7 +9,7 @@ use burn::store::{ModuleSnapshot, bridge};
 use burn::tensor::{DType, TensorData};
 use serde::Serialize;
 
-use super::{Mapping, WeightsInfo, sha256_hex};
+use super::{Mapping, WeightsInfo, int8, sha256_hex};
 use crate::{Error, file};
 
 /// The precision in which weights are written.
@@ -21,6 +21,10 @@ pub enum Precision {
     /// Half the bytes. The running statistics of norms stay in f32: a variance may be too small for
     /// an f16.
     F16,
+    /// A byte for each value of a matrix or kernel, with a scale for each index of the first axis of the
+    /// file's layout, which in PyTorch's is the output channel: a value moves by at most half its
+    /// scale. Biases and tensors of fewer than 1024 values are as with `F16`.
+    Int8,
 }
 
 /// One entry of a safetensors header.
@@ -48,8 +52,8 @@ pub fn save<M: Module>(
     metadata: &BTreeMap<String, String>,
     precision: Precision,
 ) -> Result<WeightsInfo, Error> {
-    let tensors = collect(module, path, mapping, precision)?;
-    let bytes = encode(&tensors, metadata);
+    let tensors = collect(module, path, mapping)?;
+    let bytes = encode(&stored(&tensors, path, precision)?, metadata);
     file::write_atomic(path, &bytes)?;
     let n_elements = tensors.iter().map(|(_, data)| data.num_elements()).sum();
     let (n_tensors, metadata) = (tensors.len(), metadata.clone());
@@ -71,19 +75,19 @@ pub fn to_bytes<M: Module>(
     metadata: &BTreeMap<String, String>,
     precision: Precision,
 ) -> Result<Vec<u8>, Error> {
-    let tensors = collect(module, Path::new("the model"), mapping, precision)?;
-    Ok(encode(&tensors, metadata))
+    let path = Path::new("the model");
+    let tensors = collect(module, path, mapping)?;
+    Ok(encode(&stored(&tensors, path, precision)?, metadata))
 }
 
-/// The weights of `module` by their names in the file, in the order in which they are written.
+/// The weights of `module` by their names in the file, as they are.
 fn collect<M: Module>(
     module: &M,
     path: &Path,
     mapping: &Mapping<'_>,
-    precision: Precision,
 ) -> Result<Vec<(String, TensorData)>, Error> {
     let tensors = module.collect(None, Some(mapping.saving_adapter()), true);
-    let mut written = Vec::new();
+    let mut collected = Vec::new();
     for tensor in mapping.apply(tensors, path)? {
         let key = tensor.name.clone();
         let data = bridge::into_data(tensor).map_err(|error| Error::WeightUnreadable {
@@ -92,16 +96,41 @@ fn collect<M: Module>(
             reason: error.to_string(),
         })?;
         let data = super::checkpoint::checked(path, &key, data)?;
-        written.push((key.clone(), in_precision(path, &key, data, precision)?));
+        collected.push((key, data));
+    }
+    Ok(collected)
+}
+
+/// What a file in `precision` holds of `tensors`, in the order in which it is written.
+fn stored(
+    tensors: &[(String, TensorData)],
+    path: &Path,
+    precision: Precision,
+) -> Result<Vec<(String, TensorData)>, Error> {
+    let mut written: Vec<(String, TensorData)> = Vec::new();
+    for (key, data) in tensors {
+        let is_float = data.dtype().is_float();
+        if precision == Precision::Int8 && is_float && int8::is_quantized(key, data) {
+            let values = data.as_slice::<f32>().expect("floats are checked to be f32");
+            let [bytes, scales] = int8::quantized(values, data.shape());
+            written.push((key.clone(), bytes));
+            written.push((int8::scale_key(key), scales));
+        } else {
+            written.push((key.clone(), in_precision(path, key, data.clone(), precision)?));
+        }
     }
     // The format wants larger types first, so that every tensor is aligned.
     written.sort_by(|(a_key, a), (b_key, b)| {
         b.dtype().size().cmp(&a.dtype().size()).then_with(|| a_key.cmp(b_key))
     });
-    Ok(written)
+    let mut names = BTreeSet::new();
+    match written.iter().find(|(key, _)| !names.insert(key.as_str())) {
+        Some((key, _)) => Err(Error::DuplicateWeights { path: path.to_owned(), key: key.clone() }),
+        None => Ok(written),
+    }
 }
 
-/// `data` in `precision`, where it is a float that can be.
+/// `data` in `precision`, where it is a float that can be and is not stored in bytes.
 fn in_precision(
     path: &Path,
     key: &str,
@@ -110,11 +139,13 @@ fn in_precision(
 ) -> Result<TensorData, Error> {
     let statistic = key.ends_with("running_mean") || key.ends_with("running_var");
     if precision == Precision::F32 || !data.dtype().is_float() || statistic {
-        return dtype_name(data.dtype()).map(|_| data.clone()).ok_or_else(|| Error::WeightType {
-            path: path.to_owned(),
-            key: key.to_owned(),
-            dtype: format!("{:?}", data.dtype()),
-        });
+        return match dtype_name(data.dtype()) {
+            Some(_) => Ok(data),
+            None => {
+                let dtype = format!("{:?}", data.dtype());
+                Err(Error::WeightType { path: path.to_owned(), key: key.to_owned(), dtype })
+            }
+        };
     }
     let half = data.convert_dtype(DType::F16);
     super::checkpoint::checked(path, key, half.clone())?;

@@ -1,12 +1,12 @@
-//! Turns the weights of a run into the file that ships: half precision, a calibrated temperature,
+//! Turns the weights of a run into the file that ships: half precision or int8, a calibrated temperature,
 //! and the validation figures that speak for it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use baselines::ResNet;
-use cifake::weights::{Source, load_configured};
+use cifake::weights::{Precision, Source, load_configured};
 use cifake::{Decoder, Split, device};
 use cifake_training::{Network, Recipe, TrainingData, calibrate};
 use clap::{Parser, ValueEnum};
@@ -18,8 +18,19 @@ enum Kind {
     Resnet,
 }
 
-/// Fits the temperature of trained weights on the validation split of their recipe and writes them
-/// in half precision.
+/// How weights are stored.
+#[derive(Clone, Copy, ValueEnum)]
+enum Storage {
+    /// As they are.
+    F32,
+    /// Half precision.
+    F16,
+    /// A byte a value and a scale an output channel.
+    Int8,
+}
+
+/// Fits the temperature of trained weights, rounded as they are stored, on the validation split of
+/// their recipe, and writes them.
 #[derive(Parser)]
 #[command(after_help = "Example:
   calibrate --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake \\
@@ -40,6 +51,9 @@ struct Args {
     /// What the weights belong to.
     #[arg(long, value_enum, default_value = "tinyvit")]
     network: Kind,
+    /// How the weights are stored.
+    #[arg(long, value_enum, default_value = "f16")]
+    precision: Storage,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
@@ -49,42 +63,42 @@ struct Args {
 }
 
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    let folder = tempfile::tempdir()?;
     if args.smoke {
-        let folder = tempfile::tempdir()?;
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let weights = root.join("crates/tinyvit/weights/native.safetensors");
+        args.weights = Some(root.join("crates/tinyvit/weights/native.safetensors"));
+        args.data = Some(root.join("datasets/mini"));
+        args.out = Some(folder.path().join("out.safetensors"));
         let recipe = "model = { preset = 'native' }\ndata = { validation_fraction = 0.5 }";
-        let (data, out) = (root.join("datasets/mini"), folder.path().join("out.safetensors"));
-        return run::<TinyVit>(recipe, &data, &weights, &out, "flex");
+        args.config = Some(folder.path().join("recipe.toml"));
+        std::fs::write(folder.path().join("recipe.toml"), recipe)?;
     }
+    match args.network {
+        Kind::Tinyvit => run::<TinyVit>(&args),
+        Kind::Resnet => run::<ResNet>(&args),
+    }
+}
+
+fn run<N: Network>(args: &Args) -> anyhow::Result<()> {
     let (Some(config), Some(data), Some(weights), Some(out)) =
         (&args.config, &args.data, &args.weights, &args.out)
     else {
         bail!("--config, --data, --weights and --out are required");
     };
-    let recipe = std::fs::read_to_string(config)?;
-    match args.network {
-        Kind::Tinyvit => run::<TinyVit>(&recipe, data, weights, out, &args.device),
-        Kind::Resnet => run::<ResNet>(&recipe, data, weights, out, &args.device),
-    }
-}
-
-fn run<N: Network>(
-    recipe: &str,
-    data: &Path,
-    weights: &Path,
-    out: &Path,
-    device: &str,
-) -> anyhow::Result<()> {
-    let recipe: Recipe = toml::from_str(recipe)?;
-    let device = device::parse(device)?;
+    let recipe = Recipe::open(config)?;
+    let device = device::parse(&args.device)?;
     let dataset = cifake::open_dataset(data, Some(Split::Train))?;
     let data = TrainingData::load(dataset.as_ref(), &[], &recipe.data, &Decoder::default())?;
-    let source = Source::File(weights);
-    let (model, config, info) = load_configured::<N>(source, &device)?;
+    let (model, config, info) = load_configured::<N>(Source::File(weights), &device)?;
+    let precision = match args.precision {
+        Storage::F32 => Precision::F32,
+        Storage::F16 => Precision::F16,
+        Storage::Int8 => Precision::Int8,
+    };
+    let validation = &data.validation;
     let (notes, report) =
-        calibrate(model, &config, &info.metadata, &data.validation, &device, out)?;
+        calibrate(model, &config, &info.metadata, validation, &device, precision, out)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", out.display(), report.sha256)?;
     for (key, value) in notes {

@@ -1,6 +1,9 @@
 //! Trains a residual network on CIFAKE: a baseline, and the surrogate of attacked sets.
 
+use std::process::ExitCode;
+
 use baselines::ResNet;
+use cifake::weights::load_configured;
 use clap::Parser;
 use lab::training::{TrainArgs, train};
 
@@ -27,6 +30,10 @@ data = { validation_fraction = 0.25 }
 train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
 ";
 
-fn main() -> anyhow::Result<()> {
-    train::<ResNet>(&Args::parse().run, SMOKE, |_, _, _| Ok(None))
+fn main() -> anyhow::Result<ExitCode> {
+    train::<ResNet>(&Args::parse().run, SMOKE, |config, path, _, device| {
+        let (model, found, _) = load_configured::<ResNet>(path.into(), device)?;
+        anyhow::ensure!(found == *config, "{} is of another configuration", path.display());
+        Ok(model)
+    })
 }

@@ -1,5 +1,7 @@
 //! Trains a TinyViT on CIFAKE, or goes on with a run that was broken off.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use lab::training::{TrainArgs, train};
 use tinyvit::TinyVit;
@@ -12,18 +14,19 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// Trains a TinyViT and writes checkpoint.safetensors, best.safetensors, last.safetensors,
 /// metrics.csv and metrics.png into a folder. Started again with the same folder it goes on.
 ///
-/// A recipe with a section train.adversary trains against attacks.
+/// A recipe with a section train.adversary trains against attacks. Weights to start from may also be
+/// timm's or Microsoft's; another head is drawn anew.
+///
+/// SIGINT and SIGTERM end a run after the step under way and a checkpoint, with the answer 3.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   train_tinyvit --config examples/lab/recipes/native-1.toml --data ../shared/datasets/cifake
   train_tinyvit --config my.toml --data cifake/ --out runs/mine --weights runs/first/best.safetensors
+  train_tinyvit --queue queue.toml --data cifake/ --extra-root sets/ --out runs/queue
   train_tinyvit --smoke")]
 struct Args {
     #[command(flatten)]
     run: TrainArgs,
-    /// Weights to start from: of a run, or timm's or Microsoft's; another head is drawn anew.
-    #[arg(long)]
-    weights: Option<std::path::PathBuf>,
 }
 
 const SMOKE: &str = "
@@ -36,11 +39,8 @@ checkpoint_steps = 2
 adversary = { share = 0.5, validation = 8, guard_steps = 3 }
 ";
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    train::<TinyVit>(&args.run, SMOKE, |config, seed, device| {
-        let load =
-            |path: &std::path::PathBuf| config.load_for_fine_tuning(path.as_path(), seed, device);
-        Ok(args.weights.as_ref().map(load).transpose()?)
+fn main() -> anyhow::Result<ExitCode> {
+    train::<TinyVit>(&Args::parse().run, SMOKE, |config, path, seed, device| {
+        Ok(config.load_for_fine_tuning(path, seed, device)?)
     })
 }

@@ -1,93 +1,89 @@
-//! A training run, from its arguments to its end.
+//! Training runs, from their arguments to their end.
 
+mod args;
+mod queue;
+mod run;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use cifake::{Decoder, Split, device};
-use cifake_training::{Network, Recipe, Trainer, TrainingData};
+use cifake::device;
+use cifake_training::{Network, Places, ReadyStage, Recipe, State};
 
-use watch::watch;
+pub use args::TrainArgs;
+use run::Runner;
 
-/// What every training program takes.
-#[derive(Debug, clap::Args)]
-pub struct TrainArgs {
-    /// Recipe with the sections model, data and train.
-    #[arg(long, required_unless_present = "smoke")]
-    config: Option<PathBuf>,
-    /// Folder with the CIFAKE zips, a class folder, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
-    data: Option<PathBuf>,
-    /// More pictures to train on, such as a set of attacked ones; may be given several times. Copies
-    /// of validation pictures are left out.
-    #[arg(long, value_name = "PATH")]
-    extra: Vec<PathBuf>,
-    /// Folder of the run.
-    #[arg(long, default_value = "runs/training")]
-    out: PathBuf,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
-    /// Threads of the run; the weights do not depend on it.
-    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
-    threads: usize,
-    /// Trains a few steps on the committed mini set into a temporary folder.
-    #[arg(long)]
-    smoke: bool,
-}
+/// The program's answer where a signal broke a run off, which goes on when it is started again.
+const BROKEN_OFF: u8 = 3;
 
-/// Trains as `args` say; `start` makes what the run starts from, where that is not random weights,
-/// of configuration, seed and device, and `smoke` is the recipe of `--smoke`.
+/// Makes a network of a configuration from a weight file; a seed draws what the file lacks.
+pub type Load<N> =
+    fn(&<N as cifake::weights::Configured>::Config, &Path, u64, &Device) -> anyhow::Result<N>;
+
+/// Trains as `args` say; `load` opens weights to start from, and `smoke` is the recipe of `--smoke`.
 ///
 /// # Errors
 ///
-/// A recipe or data that cannot be read, and those of [`Trainer`].
-pub fn train<N: Network>(
+/// A recipe, a queue or data that cannot be read, and those of
+/// [`Trainer`](cifake_training::Trainer).
+pub fn train<N: Network>(args: &TrainArgs, smoke: &str, load: Load<N>) -> anyhow::Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // Who asks twice does not want to wait for the end of a step.
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(BROKEN_OFF));
+        }
+    })?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    let done = pool.install(|| choose(args, smoke, load, &stop))?;
+    if !done {
+        eprintln!("broken off; started again with the same arguments it goes on");
+        return Ok(ExitCode::from(BROKEN_OFF));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs what `args` name; whether it came to its end.
+fn choose<N: Network>(
     args: &TrainArgs,
     smoke: &str,
-    start: impl FnOnce(&N::Config, u64, &Device) -> anyhow::Result<Option<N>> + Send,
-) -> anyhow::Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    load: Load<N>,
+    stop: &AtomicBool,
+) -> anyhow::Result<bool> {
+    let device = device::parse(&args.device)?;
     if args.smoke {
         let folder = tempfile::tempdir()?;
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
-        return pool.install(|| run(args, smoke, &data, folder.path(), start));
+        let recipe: Recipe = toml::from_str(smoke).context("the recipe is not valid")?;
+        let runner = Runner { data: &data, device, load, stop };
+        return alone(&runner, recipe, Path::new("."), args, folder.path());
     }
-    let (Some(config), Some(data)) = (&args.config, &args.data) else {
-        bail!("--config and --data are required");
-    };
-    let recipe = std::fs::read_to_string(config)
-        .with_context(|| format!("cannot read the recipe {}", config.display()))?;
-    pool.install(|| run(args, &recipe, data, &args.out, start))
+    let Some(data) = &args.data else { bail!("--data is required") };
+    let runner = Runner { data, device, load, stop };
+    match (&args.queue, &args.config) {
+        (Some(queue), _) => queue::run(&runner, &args.places(queue)),
+        (None, Some(config)) => alone(&runner, Recipe::open(config)?, config, args, &args.out),
+        (None, None) => bail!("--config or --queue is required"),
+    }
 }
 
-fn run<N: Network>(
+/// One run in `folder`, of the `recipe` that stands at `path`.
+fn alone<N: Network>(
+    runner: &Runner<N>,
+    recipe: Recipe,
+    path: &Path,
     args: &TrainArgs,
-    recipe: &str,
-    data: &Path,
     folder: &Path,
-    start: impl FnOnce(&N::Config, u64, &Device) -> anyhow::Result<Option<N>>,
-) -> anyhow::Result<()> {
-    let recipe: Recipe = toml::from_str(recipe).context("the recipe is not valid")?;
-    let config = recipe.model_config::<N>()?;
-    let device = device::parse(&args.device)?;
-    std::fs::create_dir_all(folder)?;
-    let open = |path: &Path| cifake::open_dataset(path, Some(Split::Train));
-    let extra = args.extra.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-    let dataset = open(data)?;
-    let data = TrainingData::load(&*dataset, &extra, &recipe.data, &Decoder::default())?;
-    eprintln!(
-        "{} pictures to train on, {} of them from additional sets; {} to validate; {} duplicates \
-         left out",
-        data.train.len(),
-        data.n_extra,
-        data.validation.len(),
-        data.n_duplicates
-    );
-    let start = start(&config, recipe.train.seed, &device)?;
-    let sets = [data.train, data.validation];
-    let mut trainer = Trainer::new(recipe.train, config, start, sets, folder, &device)?;
-    watch(&mut trainer, folder)
+) -> anyhow::Result<bool> {
+    let places = Places { out: folder, ..args.places(path) };
+    let (extra, weights) = (args.extra.clone(), args.weights.clone());
+    let stage = ReadyStage::alone::<N>(recipe, extra, weights, &places)?;
+    let state = State::new(&stage.name, [1, 1], 0);
+    runner.run(&stage, state, &folder.join("state.json"))
 }

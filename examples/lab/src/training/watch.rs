@@ -1,47 +1,91 @@
 //! A training run as it is watched.
 
+use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use cifake::plot::{Panel, panels};
-use cifake_training::{Event, Network, Row, Trainer};
+use cifake_training::{Event, Network, Row, State, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Trains to the end under a progress bar; draws `metrics.png` into `folder` after each epoch.
-pub(super) fn watch<N: Network>(trainer: &mut Trainer<N>, folder: &Path) -> anyhow::Result<()> {
+/// Between two lines of a log.
+const LINE: Duration = Duration::from_secs(60);
+/// Between two writes of the state.
+const STATE: Duration = Duration::from_secs(10);
+
+/// Trains to the end, or until `stop` is set, under a progress bar or with a line a minute and an
+/// epoch where nobody looks; draws `metrics.png` into `folder` after each epoch and keeps `state` in
+/// `state_path`.
+pub(super) fn watch<N: Network>(
+    trainer: &mut Trainer<N>,
+    folder: &Path,
+    state: State,
+    state_path: &Path,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     let bar = ProgressBar::new(trainer.n_steps() as u64).with_style(ProgressStyle::with_template(
         "{wide_bar} step {pos}/{len} | {msg} | {elapsed} gone, {eta} to go",
     )?);
     bar.set_position(trainer.step() as u64);
     bar.reset_eta();
+    state.write(state_path)?;
+    let now = Instant::now();
+    let mut watch = Watch { bar, state, told: now, written: now };
     trainer.run(&mut |event| {
-        if let Err(error) = show(&bar, &event, folder) {
-            bar.println(format!("warning: {error:#}"));
+        if let Err(error) = watch.show(&event, folder, state_path) {
+            watch.say(&format!("warning: {error:#}"));
         }
-        ControlFlow::Continue(())
+        if stop.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    bar.finish();
+    watch.bar.finish();
+    // A kill may have come between the last checkpoint and its figure.
+    draw(trainer.history(), &folder.join("metrics.png"))?;
+    watch.state.write(state_path)?;
     Ok(())
 }
 
-fn show(bar: &ProgressBar, event: &Event, folder: &Path) -> anyhow::Result<()> {
-    match event {
-        Event::Step { step, images_per_second, loss, .. } => {
-            bar.set_position(*step as u64);
-            bar.set_message(format!("loss {loss:.4}, {images_per_second:.0} images/s"));
-        }
-        Event::Fooled { attack_steps } => {
-            bar.println(format!("the model hides from the adversary: {attack_steps} steps now"));
-        }
-        Event::Epoch(rows) => {
-            if let Some(row) = rows.last() {
-                bar.println(row.to_string());
-            }
-            draw(rows, &folder.join("metrics.png"))?;
-        }
-        Event::Checkpoint(_) => {}
+struct Watch {
+    bar: ProgressBar,
+    state: State,
+    told: Instant,
+    written: Instant,
+}
+
+impl Watch {
+    fn say(&self, line: &str) {
+        if stderr().is_terminal() { self.bar.println(line) } else { eprintln!("{line}") }
     }
-    Ok(())
+
+    fn show(&mut self, event: &Event, folder: &Path, state_path: &Path) -> anyhow::Result<()> {
+        self.state.hear(event);
+        match event {
+            Event::Step { step, images_per_second, loss, .. } => {
+                self.bar.set_position(*step as u64);
+                self.bar.set_message(format!("loss {loss:.4}, {images_per_second:.0} images/s"));
+                if !stderr().is_terminal() && self.told.elapsed() >= LINE {
+                    self.told = Instant::now();
+                    self.say(&self.state.to_string());
+                }
+            }
+            Event::Fooled { attack_steps } => {
+                self.say(&format!("the model hides from the adversary: {attack_steps} steps now"));
+            }
+            Event::Epoch(rows) => {
+                if let Some(row) = rows.last() {
+                    self.say(&format!("{}: {row}", self.state.name));
+                }
+                draw(rows, &folder.join("metrics.png"))?;
+            }
+            Event::Checkpoint(_) => {}
+        }
+        if matches!(event, Event::Epoch(_)) || self.written.elapsed() >= STATE {
+            self.written = Instant::now();
+            self.state.write(state_path)?;
+        }
+        Ok(())
+    }
 }
 
 /// Draws loss, and accuracy and AUC on the validation set, by epoch.

@@ -1,0 +1,75 @@
+//! The mean of several runs' weights.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use baselines::ResNet;
+use cifake::weights::{Checkpoint, Configured, Source};
+use cifake::{Decoder, device};
+use cifake_training::{Averaged, DataConfig, Network, TrainingData};
+use clap::Parser;
+use lab::part::HELD_BACK;
+use tinyvit::TinyVit;
+
+/// Writes the mean of the weights of several runs of one configuration, the running statistics of
+/// norms included; the file's metadata says of what.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  average_weights runs/a/best.safetensors runs/b/best.safetensors --out runs/mean.safetensors
+  average_weights --smoke")]
+struct Args {
+    /// Weight files.
+    #[arg(required_unless_present = "smoke")]
+    weights: Vec<PathBuf>,
+    /// File to write.
+    #[arg(long, required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    /// Measures the norms' statistics anew on the training pictures of this data set, of which the
+    /// validation pictures of the shipped weights are left out.
+    #[arg(long, value_name = "DATA")]
+    recalibrate_norm: Option<PathBuf>,
+    /// Seed of the order of those pictures.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Averages two of the repository's weight files into a temporary file.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut args = Args::parse();
+    let folder = tempfile::tempdir()?;
+    if args.smoke {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let shipped = ["native", "adversarial"].map(|name| format!("{name}.safetensors"));
+        args.weights = shipped.map(|name| root.join("crates/tinyvit/weights").join(name)).into();
+        args.out = Some(folder.path().join("mean.safetensors"));
+        args.recalibrate_norm = Some(root.join("datasets/mini"));
+    }
+    let Some(first) = args.weights.first() else { bail!("there are no weights to average") };
+    let metadata = Checkpoint::open(Source::File(first))?.info().metadata.clone();
+    match metadata.contains_key(ResNet::KEY) {
+        true => run::<ResNet>(&args),
+        false => run::<TinyVit>(&args),
+    }
+}
+
+fn run<N: Network>(args: &Args) -> anyhow::Result<()> {
+    let device = device::parse(&args.device)?;
+    let Some(out) = &args.out else { bail!("--out is required") };
+    let mut averaged = Averaged::<N>::of(&args.weights, &device)?;
+    if let Some(data) = &args.recalibrate_norm {
+        let dataset = cifake::open_dataset(data, Some(cifake::Split::Train))?;
+        let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
+        let data = TrainingData::load(&*dataset, &[], &config, &Decoder::default())?;
+        averaged = averaged.with_norms_of(&data.train, args.seed, &device);
+    }
+    let info = averaged.save(out)?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}: sha256 {}", out.display(), info.sha256)?;
+    Ok(())
+}

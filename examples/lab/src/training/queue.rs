@@ -1,0 +1,32 @@
+//! Runs one after the other.
+
+use cifake_training::{Network, Places, Queue, ReadyStage, State};
+
+use super::run::Runner;
+
+/// Runs the queue at `places`; whether it came to its end.
+pub(super) fn run<N: Network>(runner: &Runner<N>, places: &Places) -> anyhow::Result<bool> {
+    let queue = Queue::open(places.file)?;
+    let stages = queue.stages::<N>(places)?;
+    let averages = || queue.write_averages::<N>(&stages, places, &runner.device);
+    let state_path = places.out.join("state.json");
+    std::fs::create_dir_all(places.out)?;
+    averages()?;
+    for (idx, stage) in stages.iter().enumerate() {
+        if stage.is_done()? {
+            eprintln!("{}: done before", stage.name);
+            continue;
+        }
+        let epochs = |later: &ReadyStage<N::Config>| later.recipe.train.epochs;
+        let epochs_after = stages[idx + 1..].iter().map(epochs).sum();
+        let state = State::new(&stage.name, [idx + 1, stages.len()], epochs_after);
+        if !runner.run(stage, state, &state_path)? {
+            return Ok(false);
+        }
+        stage.finish()?;
+        for path in averages()? {
+            eprintln!("{}: the mean is written", path.display());
+        }
+    }
+    Ok(true)
+}
