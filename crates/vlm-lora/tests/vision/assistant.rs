@@ -37,6 +37,14 @@ fn folder(name: &str, placeholder: &str, processor: &str) -> tempfile::TempDir {
         std::fs::write(folder.path().join(file), text).expect("the folder is writable");
     };
     write("tokenizer.json", &tokenizer.to_string());
+    let picture = match placeholder {
+        "<|image_pad|>" => "<|vision_start|><|image_pad|><|vision_end|>",
+        other => other,
+    };
+    let template = "{% for m in messages %} w3 {% if m.content is string %}{{ m.content }}{% else %}\
+        {% for part in m.content %}{% if part.type == 'image' %} PICTURE {% else %}{{ part.text }}\
+        {% endif %}{% endfor %}{% endif %} {% endfor %}";
+    write("chat_template.jinja", &template.replace("PICTURE", picture));
     write("preprocessor_config.json", processor);
     folder
 }
@@ -155,7 +163,7 @@ fn a_model_of_text_sees_through_a_tower() {
     assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
     assert_eq!(answer(&assistant, "w1 w2", 3), (text + 6, 4));
     // What was trained and what is asked is one text.
-    let chat = Chat::of(&assistant);
+    let chat = Chat::of(&assistant).expect("it has a template");
     assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
     let asked = Message::illustrated("user", "<image>w1 <image>w2");
     let prompt = assistant.converse(&[asked], &[picture(32, 32), picture(8, 8)]);

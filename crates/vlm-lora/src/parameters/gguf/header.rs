@@ -139,7 +139,7 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
         return Err("its alignment is no such number".into());
     }
     let data = (reader.at as u64).next_multiple_of(alignment);
-    let mut by_name = BTreeMap::new();
+    let (mut by_name, mut places) = (BTreeMap::new(), Vec::new());
     for (name, mut info) in tensors {
         let start = info.start.checked_add(data);
         let end = start.and_then(|start| start.checked_add(info.len));
@@ -148,9 +148,15 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
             return Err(Broken::Rule(format!("`{name}` {reason}")));
         };
         info.start = start;
+        places.push((start, info.len, name.clone()));
         if by_name.insert(name.clone(), info).is_some() {
             return Err(Broken::Rule(format!("`{name}` comes twice")));
         }
+    }
+    // Many that share one place would take many times the file's size.
+    places.sort_unstable();
+    if let Some(pair) = places.windows(2).find(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
+        return Err(Broken::Rule(format!("`{}` and `{}` overlap", pair[0].2, pair[1].2)));
     }
     Ok(Header { metadata, tensors: by_name })
 }
