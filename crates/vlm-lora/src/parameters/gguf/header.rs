@@ -250,3 +250,39 @@ impl<'a> Reader<'a> {
         Ok((name, Info { kind, shape, start, len }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of two F32 tensors of 32 values each, which begin at `places` of the data.
+    fn file(places: [u64; 2]) -> Vec<u8> {
+        let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+        let mut bytes = MAGIC.to_le_bytes().to_vec();
+        bytes.extend(3u32.to_le_bytes());
+        bytes.extend([2u64, 0].map(u64::to_le_bytes).concat());
+        for (name, place) in ["a", "b"].into_iter().zip(places) {
+            bytes.extend(text(name));
+            bytes.extend(1u32.to_le_bytes());
+            bytes.extend(32u64.to_le_bytes());
+            bytes.extend(0u32.to_le_bytes());
+            bytes.extend(place.to_le_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(32) + 256, 0);
+        bytes
+    }
+
+    #[test]
+    fn tensors_that_share_bytes_are_refused() {
+        let read = |places| {
+            let bytes = file(places);
+            parse(&bytes, bytes.len() as u64, &Limits::default())
+        };
+        assert_eq!(read([0, 128]).expect("one after the other").tensors.len(), 2);
+        for places in [[0, 0], [0, 96], [64, 0]] {
+            let refused = read(places);
+            let overlap = matches!(&refused, Err(Broken::Rule(why)) if why.contains("overlap"));
+            assert!(overlap, "{places:?}: {refused:?}");
+        }
+    }
+}
