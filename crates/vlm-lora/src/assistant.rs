@@ -121,7 +121,7 @@ impl Assistant {
         weights.finish()?;
         let model = Model::Causal(Box::new(decoder));
         let (picture, enlargement) = (place(template.as_ref(), IMAGE), Enlargement::Off);
-        let defaults = GenerationDefaults { stop, ..GenerationDefaults::default() };
+        let defaults = GenerationDefaults::ending(stop);
         Ok(Self { model, tokenizer, template, picture, defaults, enlargement })
     }
 

@@ -91,7 +91,8 @@ impl VoiceArgs {
         ensure!(most <= self.models.len(), "more --adapter or --enlarge than --model");
         let voice = |(place, folder): (usize, &PathBuf)| {
             let assistant = self.assistant(place, folder, device);
-            let assistant = assistant.with_context(|| format!("cannot ask {}", folder.display()))?;
+            let assistant =
+                assistant.with_context(|| format!("cannot ask {}", folder.display()))?;
             let mut explainer = VlmExplainer::new(model_name(folder), assistant);
             if let Some(question) = self.question().or(default) {
                 explainer = explainer.with_question(question);

@@ -25,7 +25,8 @@ pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
         |source: PytorchError| Error::NotPytorch { path: path.to_owned(), source: source.into() };
     // The reader wants a file: a copy, so that what it reads is what the hash is of, whatever becomes of
     // the other meanwhile. It lives until the last tensor is read.
-    let copy = copied(bytes).map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let copy =
+        copied(bytes).map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
     let stored: Vec<_> = state_dict(copy.path())
         .map_err(broken)?
         .into_tensors()

@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn the_longest_token_is_marked_and_marks_cannot_be_forged() {
-        let control = ControlTokens::new(vec!["<a>".to_owned(), "<a><b>".to_owned(), "é".to_owned()]);
+        let control =
+            ControlTokens::new(vec!["<a>".to_owned(), "<a><b>".to_owned(), "é".to_owned()]);
         let plain = |text: &str| text.replace(START, "[").replace(END, "]");
         assert_eq!(plain(&control.mark("x<a><b><a>é<")), "x[<a><b>][<a>][é]<");
         assert_eq!(plain(&control.mark(&format!("{START}<a{END}>"))), "[<a>]");
@@ -109,7 +110,8 @@ mod tests {
     #[test]
     fn a_mark_that_was_cut_in_two_is_left_out() {
         use Stretch::{Spelled, Written};
-        let text = |text: &str| text.replace('[', &START.to_string()).replace(']', &END.to_string());
+        let text =
+            |text: &str| text.replace('[', &START.to_string()).replace(']', &END.to_string());
         let marked = text("a[b]c");
         assert_eq!(stretches(&marked), [Written("a"), Spelled("b"), Written("c")]);
         let cut = text("a]b[c[d]");

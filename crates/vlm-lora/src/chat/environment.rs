@@ -7,7 +7,7 @@ use minijinja::value::{Rest, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
 use super::MAX_TEXT_BYTES;
-use super::guard::{KEEP, READ};
+use super::guard::{KEEP, READ, WROTE};
 use super::json::to_json;
 use super::meter::{Bounded, Meter};
 
@@ -71,6 +71,8 @@ fn add_meter(environment: &mut Environment<'static>, meter: &Arc<Meter>) {
     environment.add_filter(READ, move |value: Value| read.read(&value).map(|()| value));
     let keep = Arc::clone(meter);
     environment.add_filter(KEEP, move |value: Value| keep.keep(&value).map(|()| value));
+    let wrote = Arc::clone(meter);
+    environment.add_filter(WROTE, move |n: usize| wrote.write(n).map(|()| Value::UNDEFINED));
     let written = Arc::clone(meter);
     environment.set_formatter(move |out, _, value| {
         if value.is_undefined() {
@@ -85,7 +87,7 @@ fn add_meter(environment: &mut Environment<'static>, meter: &Arc<Meter>) {
         };
         shown.map_err(|_| refused("a value of it is too long"))?;
         let text = text.into_text();
-        written.spend(text.len())?;
+        written.write(text.len())?;
         out.write_str(&text).map_err(Error::from)
     });
 }
@@ -97,11 +99,7 @@ pub(super) fn refused(reason: impl Into<String>) -> Error {
 
 /// Refuses a replacement that would make a text too long; where one of the three is no text, the method
 /// itself says so.
-fn check_replaced(
-    text: Option<&str>,
-    from: Option<&str>,
-    to: Option<&str>,
-) -> Result<(), Error> {
+fn check_replaced(text: Option<&str>, from: Option<&str>, to: Option<&str>) -> Result<(), Error> {
     let (Some(text), Some(from), Some(to)) = (text, from, to) else { return Ok(()) };
     let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
     match grown <= MAX_TEXT_BYTES {

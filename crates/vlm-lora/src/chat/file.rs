@@ -40,7 +40,9 @@ impl ChatTemplate {
         let file = path.join("tokenizer_config.json");
         let source = match files.is_empty() {
             false => default_of(path, files)?,
-            true => match json_file(&file)?.and_then(|mut json| json.get_mut("chat_template").map(Value::take)) {
+            true => match json_file(&file)?
+                .and_then(|mut json| json.get_mut("chat_template").map(Value::take))
+            {
                 Some(template) => of_config(&file, &template)?,
                 None => None,
             },
@@ -89,9 +91,8 @@ impl ChatTemplate {
 
 /// The template of a configuration: a text, or the default one of several by their names.
 fn of_config(file: &Path, template: &Value) -> Result<Option<String>, Error> {
-    let pair = |name: &Value, text: &Value| {
-        Some((name.as_str()?.to_owned(), text.as_str()?.to_owned()))
-    };
+    let pair =
+        |name: &Value, text: &Value| Some((name.as_str()?.to_owned(), text.as_str()?.to_owned()));
     let several: Option<BTreeMap<String, String>> = match template {
         Value::Null => return Ok(None),
         Value::String(text) => return Ok(Some(text.clone())),
@@ -101,7 +102,8 @@ fn of_config(file: &Path, template: &Value) -> Result<Option<String>, Error> {
         }
         _ => None,
     };
-    let several = several.ok_or_else(|| refused(file, "it is no text and no list of texts".to_owned()))?;
+    let several =
+        several.ok_or_else(|| refused(file, "it is no text and no list of texts".to_owned()))?;
     default_of(file, several)
 }
 
@@ -183,7 +185,8 @@ mod tests {
         let processor = (PROCESSOR, r#"{"chat_template": "processor"}"#);
         let other = ("additional_chat_templates/rag.jinja", "rag");
         let default = ("additional_chat_templates/default.jinja", "more");
-        let [some, refused] = [|text: &str| Some(text.to_owned()), |_: &str| Some("refused".to_owned())];
+        let [some, refused] =
+            [|text: &str| Some(text.to_owned()), |_: &str| Some("refused".to_owned())];
         let refused = refused("");
         for (files, expected) in [
             (vec![], [None, None]),
@@ -207,7 +210,8 @@ mod tests {
             let json = format!(r#"{{"chat_template": {template}}}"#);
             written(&[("tokenizer_config.json", &json)])[0].clone()
         };
-        let both = r#"[{"name": "tool_use", "template": "a"}, {"name": "default", "template": "b"}]"#;
+        let both =
+            r#"[{"name": "tool_use", "template": "a"}, {"name": "default", "template": "b"}]"#;
         assert_eq!(config(both).as_deref(), Some("b"));
         assert_eq!(config(r#"{"default": "c"}"#).as_deref(), Some("c"));
         assert_eq!(config("null"), None);

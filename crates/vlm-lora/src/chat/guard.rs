@@ -7,6 +7,10 @@ const MAX_SIGNS: usize = 512;
 const MAX_BRANCHES: usize = 256;
 /// Tags of a template.
 const MAX_TAGS: usize = 20_000;
+/// Bytes of text between two tags that pass unseen.
+const SHORT: usize = 1024;
+/// The filter that takes note of longer text.
+pub(super) const WROTE: &str = "__wrote";
 /// The filter that weighs what is kept under a name.
 pub(super) const KEEP: &str = "__keep";
 /// The filter before each filter.
@@ -20,7 +24,7 @@ pub(super) fn guarded(source: &str) -> Result<String, String> {
     let (mut rest, mut n_tags, mut n_branches) = (source, 0, 0);
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
-        out.push_str(before);
+        write_text(&mut out, before)?;
         let kind = from.as_bytes().get(1).copied();
         if kind == Some(b'#') {
             let end = from.find("#}").map_or(from.len(), |end| end + 2);
@@ -45,14 +49,34 @@ pub(super) fn guarded(source: &str) -> Result<String, String> {
         rest = tag.rest;
         if open == b'%' && tag.keyword() == "raw" {
             let end = behind_raw(rest);
+            if end > SHORT {
+                return Err(format!("a raw block of more than {SHORT} bytes"));
+            }
             out.push_str(&from[..from.len() - rest.len() + end]);
             rest = &rest[end..];
             continue;
         }
         tag.write(&mut out, open);
     }
-    out.push_str(rest);
+    write_text(&mut out, rest)?;
     Ok(out)
+}
+
+/// Writes what stands between two tags. Into a long one goes a note of its length, between two letters,
+/// where no rule for the white space around a tag reaches.
+fn write_text(out: &mut String, text: &str) -> Result<(), String> {
+    if text.len() <= SHORT {
+        out.push_str(text);
+        return Ok(());
+    }
+    let letters = text.char_indices().zip(text.chars().skip(1));
+    let mut inner = letters.filter(|((_, a), b)| !a.is_whitespace() && !b.is_whitespace());
+    let Some(((at, letter), _)) = inner.next() else {
+        return Err(format!("more than {SHORT} bytes of white space"));
+    };
+    let (before, behind) = text.split_at(at + letter.len_utf8());
+    out.push_str(&format!("{before}{{{{ {}|{WROTE} }}}}{behind}", text.len()));
+    Ok(())
 }
 
 /// A tag, without what opens and closes it.
@@ -103,8 +127,23 @@ impl<'a> Tag<'a> {
                     _ => {}
                 },
             }
-            let is_sign = matches!(letter, '(' | '[' | '{' | '|' | '.' | ',' | '+' | '-' | '~'
-                | '/' | '%' | '=' | '<' | '>' | '!');
+            let is_sign = matches!(
+                letter,
+                '(' | '['
+                    | '{'
+                    | '|'
+                    | '.'
+                    | ','
+                    | '+'
+                    | '-'
+                    | '~'
+                    | '/'
+                    | '%'
+                    | '='
+                    | '<'
+                    | '>'
+                    | '!'
+            );
             n_signs += usize::from(is_sign && quote.is_none());
             previous = letter;
         }
@@ -166,7 +205,8 @@ impl<'a> Tag<'a> {
             _ => Vec::new(),
         };
         let names = targets.into_iter().flat_map(|targets| targets.split(','));
-        let names = names.map(|name| name.trim_matches(|c: char| c.is_whitespace() || "()".contains(c)));
+        let names =
+            names.map(|name| name.trim_matches(|c: char| c.is_whitespace() || "()".contains(c)));
         let is_name = |name: &&str| {
             let is_letter = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
             name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(is_letter)
@@ -199,8 +239,7 @@ fn is_assigned(code: &str, at: usize) -> bool {
 fn is_in(code: &str, at: usize) -> bool {
     let ends = |letter: Option<char>| !letter.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let behind = code[at..].strip_prefix("in");
-    behind.is_some_and(|behind| ends(behind.chars().next()))
-        && ends(code[..at].chars().next_back())
+    behind.is_some_and(|behind| ends(behind.chars().next())) && ends(code[..at].chars().next_back())
 }
 
 /// What stands before and behind the first byte outside of brackets and texts at which `is_end`.
@@ -258,12 +297,24 @@ mod tests {
                 "{% macro f(a, b=[1, 2])  %}{% set a = a|__keep  %}{% set b = b|__keep %}",
             ),
             ("{% generation -%}a{%- endgeneration %}", "{% if true -%}a{%- endif %}"),
-            ("{% raw %}{{ a|b }}{% endraw %}{{ a|b }}", "{% raw %}{{ a|b }}{% endraw %}{{ a|__read|b }}"),
+            (
+                "{% raw %}{{ a|b }}{% endraw %}{{ a|b }}",
+                "{% raw %}{{ a|b }}{% endraw %}{{ a|__read|b }}",
+            ),
             ("{{ {'a': {}} }}{{ a", "{{ {'a': {}} }}{{ a"),
         ] {
             let found = guarded(source).expect("it is short");
             assert_eq!(found.replace("  %}", " %}"), expected.replace("  %}", " %}"), "{source}");
         }
+    }
+
+    #[test]
+    fn long_text_takes_note_of_its_length() {
+        let text = format!("\n ab{}", "c".repeat(2000));
+        let expected = format!("{{% if a %}}\n a{{{{ 2004|__wrote }}}}b{}", "c".repeat(2000));
+        assert_eq!(guarded(&format!("{{% if a %}}{text}")).expect("it has letters"), expected);
+        assert!(guarded(&" ".repeat(2000)).is_err());
+        assert!(guarded(&format!("{{% raw %}}{text}{{% endraw %}}")).is_err());
     }
 
     #[test]

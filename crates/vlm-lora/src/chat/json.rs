@@ -197,7 +197,10 @@ mod tests {
     fn values_are_written_as_by_python() {
         // `json.dumps(…, ensure_ascii=False)` of Python 3.12.
         for (value, expected) in [
-            ("{'b': 1, 'a': [true, none, 1.0, 'é\"\\n']}", r#"{"b": 1, "a": [true, null, 1.0, "é\"\n"]}"#),
+            (
+                "{'b': 1, 'a': [true, none, 1.0, 'é\"\\n']}",
+                r#"{"b": 1, "a": [true, null, 1.0, "é\"\n"]}"#,
+            ),
             ("[[], {}]", "[[], {}]"),
             ("[1e16, 0.00001, 0.0001, 1.5]", "[1e+16, 1e-05, 0.0001, 1.5]"),
             ("{1: 2, none: 3}", r#"{"1": 2, "null": 3}"#),
@@ -206,7 +209,8 @@ mod tests {
         }
         let lines = written("{{ {'b': [1, 2], 'a': {}}|tojson(indent=2) }}");
         assert_eq!(lines, "{\n  \"b\": [\n    1,\n    2\n  ],\n  \"a\": {}\n}");
-        let sorted = written("{{ {'b': 1, 'a': 2}|tojson(sort_keys=true, separators=(',', ':')) }}");
+        let sorted =
+            written("{{ {'b': 1, 'a': 2}|tojson(sort_keys=true, separators=(',', ':')) }}");
         assert_eq!(sorted, r#"{"a":2,"b":1}"#);
         let ascii = written("{{ 'é😀'|tojson(ensure_ascii=true) }}");
         assert_eq!(ascii, r#""\u00e9\ud83d\ude00""#);

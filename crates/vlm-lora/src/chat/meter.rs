@@ -11,6 +11,8 @@ use super::environment::refused;
 
 /// Bytes that all filters and methods of one rendering may read.
 const MAX_WORK: usize = 512 << 20;
+/// Bytes that a template writes, blocks that are captured and written again included.
+const MAX_WRITTEN: usize = 4 * MAX_TEXT_BYTES;
 /// Bytes of a value that a template keeps, beside those of the conversation.
 const KEPT: usize = 256 << 10;
 /// Lists and tables inside each other, at most.
@@ -20,6 +22,8 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Meter {
     left: AtomicUsize,
+    /// What may still be written.
+    room: AtomicUsize,
     /// Bytes of a value that is kept.
     kept: usize,
 }
@@ -28,15 +32,18 @@ impl Meter {
     /// For a conversation of `len` bytes.
     pub(super) fn new(len: usize) -> Self {
         let work = MAX_WORK.saturating_add(len.saturating_mul(64));
-        Self { left: AtomicUsize::new(work), kept: KEPT.saturating_add(len.saturating_mul(4)) }
+        let kept = KEPT.saturating_add(len.saturating_mul(4));
+        Self { left: AtomicUsize::new(work), room: AtomicUsize::new(MAX_WRITTEN), kept }
     }
 
     /// Takes `n` bytes of work.
-    pub(super) fn spend(&self, n: usize) -> Result<(), Error> {
-        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(n.saturating_add(1))
-        });
-        left.map(|_| ()).map_err(|_| refused("it reads too much text"))
+    fn spend(&self, n: usize) -> Result<(), Error> {
+        take(&self.left, n.saturating_add(1)).ok_or_else(|| refused("it reads too much text"))
+    }
+
+    /// Takes room for `n` bytes of text.
+    pub(super) fn write(&self, n: usize) -> Result<(), Error> {
+        take(&self.room, n).ok_or_else(|| refused("it writes too much text"))
     }
 
     /// Takes what reading `value` once costs.
@@ -58,6 +65,11 @@ impl Meter {
             false => Err(refused(format!("it keeps a value of more than {} bytes", self.kept))),
         }
     }
+}
+
+fn take(left: &AtomicUsize, n: usize) -> Option<()> {
+    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(n));
+    taken.ok().map(|_| ())
 }
 
 /// Takes the size of `value` from `left`; whether there was as much.

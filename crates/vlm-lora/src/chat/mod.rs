@@ -256,7 +256,8 @@ mod tests {
         let messages = [Message::with_images("user", 1, "Hi")];
         let json = |source: &str| ChatTemplate::new(source).render(&messages, true).ok();
         let line = json("{{ messages[0]|tojson }}");
-        let expected = r#"{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}"#;
+        let expected =
+            r#"{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}"#;
         assert_eq!(line.as_deref(), Some(expected));
         let lines = json("{{ messages[0].content[1]|tojson(indent=2) }}");
         assert_eq!(lines.as_deref(), Some("{\n  \"type\": \"text\",\n  \"text\": \"Hi\"\n}"));
@@ -293,6 +294,10 @@ mod tests {
             "{% macro f(s) %}{{ f(s ~ s) }}{% endmacro %}{{ f('ab') }}".to_owned(),
             "{% set s %}{% for i in range(100000) %}{{ messages[0].content }}{% endfor %}{% endset %}"
                 .to_owned(),
+            format!(
+                "{{% set s %}}{{% for i in range(100000) %}}{}{{% endfor %}}{{% endset %}}",
+                "ab".repeat(50_000)
+            ),
             "{% for i in range(99999) %}{% if messages[0].content|upper|lower %}{% endif %}{% endfor %}"
                 .to_owned(),
         ] {

@@ -157,11 +157,16 @@ impl GenerationDefaults {
         })
     }
 
+    /// Answers that `stop` ends and in which everything may come.
+    #[must_use]
+    pub fn ending(stop: Vec<u32>) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
     /// Greedy answers of at most `max_tokens` tokens.
     #[must_use]
     pub fn greedy(&self, max_tokens: usize) -> Generation {
-        let sampling =
-            Sampling { repetition_penalty: self.repetition_penalty, ..Sampling::GREEDY };
+        let sampling = Sampling { repetition_penalty: self.repetition_penalty, ..Sampling::GREEDY };
         self.generation(max_tokens, sampling, 0)
     }
 

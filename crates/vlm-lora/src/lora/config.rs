@@ -161,7 +161,8 @@ impl LoraConfig {
         fields.entry("target_modules").or_insert_with(|| Value::Array(Vec::new()));
         let mut config: Self = serde_json::from_value(Value::Object(fields)).map_err(broken)?;
         // Read again, since a value has no order.
-        let Tables { rank_pattern, alpha_pattern } = serde_json::from_slice(json).map_err(broken)?;
+        let Tables { rank_pattern, alpha_pattern } =
+            serde_json::from_slice(json).map_err(broken)?;
         (config.rank_pattern, config.alpha_pattern) = (rank_pattern, alpha_pattern);
         config.check(limits)?;
         Ok(config)
@@ -232,11 +233,15 @@ impl LoraConfig {
         let is_pattern = matches!(self.target_modules, Modules::Pattern(_));
         let has_pattern = self.layers_pattern.as_ref().is_some_and(|p| !p.as_slice().is_empty());
         match (&self.layers_to_transform, is_pattern) {
-            (Some(_), true) => refused("layers_to_transform", "list `target_modules` by their names"),
+            (Some(_), true) => {
+                refused("layers_to_transform", "list `target_modules` by their names")
+            }
             (_, true) if has_pattern => {
                 refused("layers_pattern", "list `target_modules` by their names")
             }
-            (None, _) if has_pattern => refused("layers_pattern", "say `layers_to_transform` as well"),
+            (None, _) if has_pattern => {
+                refused("layers_pattern", "say `layers_to_transform` as well")
+            }
             _ => Ok(()),
         }
     }
@@ -304,9 +309,8 @@ mod tests {
 
     #[test]
     fn patterns_keep_the_order_of_the_file() {
-        let order = |config: &LoraConfig| {
-            config.rank_pattern.keys().cloned().collect::<Vec<_>>().join(" ")
-        };
+        let order =
+            |config: &LoraConfig| config.rank_pattern.keys().cloned().collect::<Vec<_>>().join(" ");
         let json = with(r#""rank_pattern": {"v_proj": 30, "self_attn.v_proj": 3}"#);
         let config = read(&json).expect("two patterns");
         assert_eq!(order(&config), "v_proj self_attn.v_proj");

@@ -96,6 +96,13 @@ impl Adapter {
                 continue;
             }
             let (path, part) = Part::of(key, &config).ok_or_else(unknown)?;
+            if part == Part::Weight && shape.len() == 1 {
+                return Err(AdapterError::Unsupported {
+                    field: "modules_to_save".to_owned(),
+                    value: shortened(path),
+                    hint: "norms cannot be replaced; name the linear layers, such as `merger.mlp.0`",
+                });
+            }
             part.check(key, shape, limits)?;
             let data = checkpoint.tensor(key).ok_or_else(unknown)?;
             if !data.dtype().is_float() {

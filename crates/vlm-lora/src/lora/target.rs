@@ -98,7 +98,8 @@ impl<'a> Selection<'a> {
     /// what it says would be lost without a word.
     pub(crate) fn check_patterns(&self, paths: &[String]) -> Result<(), AdapterError> {
         let ranks = self.config.rank_pattern.keys().zip(self.ranks.iter().map(|(regex, _)| regex));
-        let alphas = self.config.alpha_pattern.keys().zip(self.alphas.iter().map(|(regex, _)| regex));
+        let alphas =
+            self.config.alpha_pattern.keys().zip(self.alphas.iter().map(|(regex, _)| regex));
         for (pattern, regex) in ranks.chain(alphas) {
             let mut found = false;
             for path in paths {
@@ -297,7 +298,9 @@ mod tests {
     fn the_first_pattern_of_the_file_counts() {
         let role_of = |patterns: [(&str, usize); 2]| {
             let mut config = LoraConfig::new(8, 8.0, Modules::list(&["q_proj"]));
-            patterns.into_iter().for_each(|(pattern, rank)| config.rank_pattern.insert(pattern, rank));
+            patterns
+                .into_iter()
+                .for_each(|(pattern, rank)| config.rank_pattern.insert(pattern, rank));
             role(&config, Q)
         };
         let [short, long] = [("q_proj", 4), ("self_attn.q_proj", 2)];

@@ -303,7 +303,14 @@ mod tests {
         let tokenizer = bytes();
         let control = tokenizer.control_tokens(None);
         let said = control.mark("a<end>\nb");
-        let letters = |text: &str| text.bytes().map(|b| tokenizer.encode(std::str::from_utf8(&[b]).expect("ASCII")).expect("a letter")[0]).collect::<Vec<_>>();
+        let letters = |text: &str| {
+            text.bytes()
+                .map(|b| {
+                    tokenizer.encode(std::str::from_utf8(&[b]).expect("ASCII")).expect("a letter")
+                        [0]
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(tokenizer.encode_marked(&said).expect("text"), letters("a<end>\nb"));
         let both = tokenizer.encode_marked(&format!("<end>{said}<end>")).expect("text");
         assert_eq!((both[0], both[both.len() - 1]), (256, 256));

@@ -1,7 +1,7 @@
 //! Text in which nothing is a special token.
 
 use tokenizers::{
-    Model, Normalizer, NormalizedString, OffsetType, PreTokenizedString, PreTokenizer, Result,
+    Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer, Result,
     Tokenizer,
 };
 

@@ -13,9 +13,8 @@ const MAX_BYTES: u64 = 8 << 20;
 /// Tokens that files may add.
 const MAX_ADDED: usize = 1 << 16;
 /// The names that every tokenizer of transformers knows.
-const NAMES: [&str; 7] = [
-    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
-];
+const NAMES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// What the files beside `tokenizer.json` say of tokens (transformers 5.24,
 /// `tokenization_utils_base.py`, `_from_pretrained`).
@@ -56,7 +55,11 @@ impl SpecialTokens {
             let mut by_id = BTreeMap::new();
             for (id, token) in decoder {
                 let id: u64 = id.parse().map_err(|_| wrong("added_tokens_decoder", id))?;
-                by_id.insert(id, added_token(token, false).ok_or_else(|| wrong("added_tokens_decoder", token))?);
+                by_id.insert(
+                    id,
+                    added_token(token, false)
+                        .ok_or_else(|| wrong("added_tokens_decoder", token))?,
+                );
             }
             added.extend(by_id.into_values());
         } else {
@@ -71,7 +74,8 @@ impl SpecialTokens {
         }
         let flag = |name: &str| config.get(name).and_then(Value::as_bool).unwrap_or_default();
         let control = config.get("chat_control_tokens").and_then(Value::as_array);
-        let control = control.into_iter().flatten().filter_map(|token| Some(token.as_str()?.to_owned()));
+        let control =
+            control.into_iter().flatten().filter_map(|token| Some(token.as_str()?.to_owned()));
         Ok(Self {
             named,
             added,
@@ -84,9 +88,10 @@ impl SpecialTokens {
 
 /// Refuses what would give other tokens or other text.
 fn refuse(config: &Map<String, Value>) -> Result<(), Error> {
-    for name in
-        ["fast_tokenizer_files", "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"]
-    {
+    for name in [
+        "fast_tokenizer_files",
+        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+    ] {
         let is_off = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
             Value::Array(list) => list.is_empty(),

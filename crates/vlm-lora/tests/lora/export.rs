@@ -10,9 +10,7 @@ use testkit::{Fixture, assert_close};
 use vlm_lora::lora::{
     Adapter, AdapterError, CONFIG_FILE, LoraConfig, Modules, WEIGHTS_FILE, export_merged,
 };
-use vlm_lora::{
-    Decoder, DecoderNames, Folder, Parameters, Random, Shapes, Storage, TextConfig,
-};
+use vlm_lora::{Decoder, DecoderNames, Folder, Parameters, Random, Shapes, Storage, TextConfig};
 
 use super::model::{all_linear, fixture, limits, load, logits, trained};
 
@@ -79,7 +77,7 @@ fn an_adapter_that_lacks_layers_is_refused_as_where_it_is_attached() {
     let layer = first.split(".lora_A").next().expect("a path").to_owned();
     let mut fewer = Fixture::default();
     for name in weights.names().filter(|name| !name.starts_with(&layer)) {
-        fewer.insert(name, weights.get(name).expect("it was named"));
+        fewer.insert(name, weights.get(name).expect("it was named").clone());
     }
     let adapter = Adapter::from_bytes(&json, &fewer.to_safetensors(), &limits()).expect("whole");
     let mut model = load("lora_llama", &device);
@@ -157,8 +155,7 @@ fn weights_of_the_base_beside_an_adapter_must_be_the_bases() {
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut model = tied(folder.path());
-    let config =
-        LoraConfig::new(2, 4.0, Modules::list(&["lm_head"]));
+    let config = LoraConfig::new(2, 4.0, Modules::list(&["lm_head"]));
     let drawn = trained(config, &mut model, 7);
     let saved = folder.path().join("adapter");
     drawn.save(&saved).expect("the folder is writable");

@@ -50,8 +50,7 @@ impl Qwen2Vl {
     /// Those of [`Qwen2VlConfig::from_hugging_face`] and [`Folder`], which is strict both ways.
     pub fn load(folder: &Path, storage: Storage, device: &Device) -> Result<Self, Error> {
         let config = Qwen2VlConfig::from_hugging_face(&read_config(folder)?)?;
-        let mut weights =
-            Folder::open(folder, storage, device)?.with_prefixes(Self::PREFIXES);
+        let mut weights = Folder::open(folder, storage, device)?.with_prefixes(Self::PREFIXES);
         let model = Self::new(&mut weights, &config)?;
         weights.finish()?;
         Ok(model)

@@ -78,8 +78,8 @@ impl TextConfig {
         }
         check_windows(text, model_type, &config)?;
         // Files before version 5 have it in the text's part alone.
-        config.tied = top.flag("tie_word_embeddings", false)?
-            || text.flag("tie_word_embeddings", false)?;
+        config.tied =
+            top.flag("tie_word_embeddings", false)? || text.flag("tie_word_embeddings", false)?;
         config.rotary = rotary(text, model_type, &config)?;
         if model_type.starts_with("qwen2_vl") && config.rotary.sections.is_none() {
             let expected = "three numbers, since positions have three axes".to_owned();
@@ -224,7 +224,10 @@ pub(super) mod tests {
             ("per_layer_config", json!({"0": {"hidden_size": 8}})),
             ("quantization_config", json!({"quant_method": "gptq"})),
             ("rope_parameters", json!({"full_attention": {"rope_theta": 10.0}})),
-            ("rope_scaling", json!({"type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5})),
+            (
+                "rope_scaling",
+                json!({"type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+            ),
             ("head_dim", json!(3)),
             ("hidden_act", json!("relu")),
             ("rope_scaling", json!({"type": "yarn"})),
@@ -272,9 +275,7 @@ pub(super) mod tests {
         assert!(TextConfig::from_hugging_face(&with("llama", window())).is_err());
         assert!(TextConfig::from_hugging_face(&with("phi", window())).is_err());
         read("qwen2", window());
-        let on = |layers: usize| {
-            json!({"use_sliding_window": true, "sliding_window": 64, "max_window_layers": layers})
-        };
+        let on = |layers: usize| json!({"use_sliding_window": true, "sliding_window": 64, "max_window_layers": layers});
         assert!(TextConfig::from_hugging_face(&with("qwen2", on(1))).is_err());
         // The window begins behind the last layer, or is longer than any prompt.
         read("qwen2", on(2));

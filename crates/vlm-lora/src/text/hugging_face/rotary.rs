@@ -124,16 +124,22 @@ mod tests {
         let mut beside = inside;
         beside[name] = json!(256);
         assert_eq!(context(&read("llama", beside)), 256);
-        let both = read("llama", json!({
-            "rope_scaling": {"type": "linear", "factor": 2.0},
-            "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 5.0},
-            "rope_theta": 7.0
-        }));
+        let both = read(
+            "llama",
+            json!({
+                "rope_scaling": {"type": "linear", "factor": 2.0},
+                "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 5.0},
+                "rope_theta": 7.0
+            }),
+        );
         assert_eq!(both.rotary.scaling, RotaryScaling::Linear { factor: 2.0 });
         assert_eq!(both.rotary.theta, 7.0);
-        let empty = read("llama", json!({
-            "rope_scaling": {}, "rope_parameters": {"rope_theta": 5.0}, "rope_theta": 7.0
-        }));
+        let empty = read(
+            "llama",
+            json!({
+                "rope_scaling": {}, "rope_parameters": {"rope_theta": 5.0}, "rope_theta": 7.0
+            }),
+        );
         assert_eq!(empty.rotary.theta, 5.0);
         let mrope = with("llama", json!({"rope_scaling": {"type": "mrope"}}));
         assert!(TextConfig::from_hugging_face(&mrope).is_err());
