@@ -1,6 +1,8 @@
 //! Several explainers, one list.
 
 use std::collections::HashSet;
+use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
 
 use gradcam::regions;
 
@@ -18,6 +20,8 @@ const EVIDENCE: f64 = 1.0;
 pub struct Combined {
     name: String,
     explainers: Vec<Box<dyn Explainer>>,
+    /// What explainers could not do, since it was last asked for.
+    failures: Mutex<Vec<String>>,
 }
 
 impl Combined {
@@ -30,7 +34,14 @@ impl Combined {
     pub fn new(explainers: Vec<Box<dyn Explainer>>) -> Self {
         assert!(!explainers.is_empty(), "nobody explains");
         let names: Vec<&str> = explainers.iter().map(|explainer| explainer.name()).collect();
-        Self { name: names.join("+"), explainers }
+        Self { name: names.join("+"), explainers, failures: Mutex::default() }
+    }
+
+    /// Who said nothing and why, of all explanations since this was last asked: where others spoke, an
+    /// explanation tells it in a remark alone, and a program may want to say that it did not do all.
+    #[must_use]
+    pub fn take_failures(&self) -> Vec<String> {
+        std::mem::take(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -53,7 +64,10 @@ impl Explainer for Combined {
                     said.push(explanation.findings);
                 }
                 Err(error) => {
-                    remarks.push(format!("{} said nothing: {error}", explainer.name()));
+                    let failure = format!("{} said nothing: {}", explainer.name(), told(&error));
+                    remarks.push(failure.clone());
+                    let failures = self.failures.lock();
+                    failures.unwrap_or_else(PoisonError::into_inner).push(failure);
                     first_error.get_or_insert(error);
                 }
             }
@@ -63,6 +77,20 @@ impl Explainer for Combined {
             _ => Ok(Explanation { findings: merge(said, subject), remarks }),
         }
     }
+}
+
+/// An error with all its causes, each once.
+fn told(error: &Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = error.source();
+    }
+    said
 }
 
 fn merge(said: Vec<Vec<Finding>>, subject: &Subject<'_>) -> Vec<Finding> {
@@ -169,7 +197,25 @@ mod tests {
             .expect("one speaks");
         assert_eq!(found.findings.len(), 1);
         assert!(found.remarks[0].starts_with("mute said nothing"), "{:?}", found.remarks);
+        assert!(found.remarks[0].contains("broken"), "the cause: {:?}", found.remarks);
         assert!(explain(vec![Box::new(Parrot("mute", None))]).is_err());
+    }
+
+    #[test]
+    fn failures_are_told_with_their_causes_once() {
+        let deep = Error::Write {
+            path: "a.json".into(),
+            source: std::io::Error::other("the disk is full"),
+        };
+        assert_eq!(told(&deep), "cannot write a.json: the disk is full");
+        let combined = Combined::new(vec![Box::new(Parrot("mute", None))]);
+        let picture = Picture::new(vec![0; 27], 3, 3).expect("3x3");
+        let map = HeatMap::scaled(vec![0.0; 9], 3, 3);
+        let subject =
+            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.9, class: None };
+        assert!(combined.explain(&subject).is_err());
+        assert_eq!(combined.take_failures().len(), 1);
+        assert_eq!(combined.take_failures(), Vec::<String>::new());
     }
 
     #[test]

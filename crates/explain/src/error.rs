@@ -126,8 +126,8 @@ pub enum Error {
         /// Its height.
         height: u32,
     },
-    /// A model that twice gave no answer that can be used.
-    #[error("{explainer} was asked twice and gave no list of artifacts")]
+    /// A model that gave no answer that can be used, as often as its explainer asks.
+    #[error("{explainer} gave no list of artifacts")]
     Refused {
         /// Name of the explainer.
         explainer: String,

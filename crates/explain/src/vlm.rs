@@ -39,13 +39,13 @@ pub struct VlmExplainer {
 }
 
 impl VlmExplainer {
-    /// Signs what `assistant` says with `name`; it takes the most likely token each time and names
-    /// one artifact at least.
+    /// Signs what `assistant` says with `name`; it takes the most likely token each time, by the rules of
+    /// its [defaults](Assistant::defaults), and names one artifact at least.
     #[must_use]
     pub fn new(name: impl Into<String>, assistant: Assistant) -> Self {
         let n_tokens = assistant.decoder().config().vocab_size;
         let vocabulary = Arc::new(assistant.tokenizer().vocabulary(n_tokens));
-        let generation = Generation::greedy(MAX_TOKENS, assistant.stop().to_vec());
+        let generation = assistant.defaults().greedy(MAX_TOKENS);
         let question = None;
         Self { name: name.into(), assistant, question, vocabulary, generation, least: 1 }
     }

@@ -7,14 +7,14 @@ use burn::tensor::Device;
 use cifake::Picture;
 use serde_json::Value;
 
-use crate::generate::Prompt;
+use crate::generate::{GenerationDefaults, Prompt};
 use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
 use crate::lora::Naming;
 use crate::models::{McLlava, Prefix, Qwen2Vl, Seeing, VisionTower};
 use crate::training::Pictured;
 use crate::{
-    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, IMAGE, Linear, Linears, Message,
-    Parameters, PicturePlace, Storage, TextConfig, Tokenizer,
+    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, IMAGE, Linear, Linears, Matrix,
+    Message, Parameters, PicturePlace, Storage, TextConfig, Tokenizer,
 };
 
 /// Bytes of a configuration file.
@@ -29,11 +29,11 @@ const QWEN_PICTURE: &str = "<|vision_start|><|image_pad|><|vision_end|>";
 /// ```no_run
 /// use burn::tensor::Device;
 /// use std::ops::ControlFlow;
-/// use vlm_lora::{Assistant, Storage, generate::Generation};
+/// use vlm_lora::{Assistant, Storage};
 ///
 /// let assistant = Assistant::open("SmolLM2-135M-Instruct".as_ref(), Some(Storage::Int8), &Device::flex())?;
 /// let prompt = assistant.ask("What is the capital of France?", &[])?;
-/// let greedy = Generation::greedy(64, assistant.stop().to_vec());
+/// let greedy = assistant.defaults().greedy(64);
 /// let answers = greedy.run(assistant.decoder(), &[prompt], None, &mut |_, _| ControlFlow::Continue(()))?;
 /// let text = assistant.tokenizer().decode(&answers[0].tokens)?;
 /// # Ok::<(), vlm_lora::Error>(())
@@ -42,9 +42,9 @@ const QWEN_PICTURE: &str = "<|vision_start|><|image_pad|><|vision_end|>";
 pub struct Assistant {
     model: Model,
     tokenizer: Tokenizer,
-    template: ChatTemplate,
+    template: Option<ChatTemplate>,
     picture: PicturePlace,
-    stop: Vec<u32>,
+    defaults: GenerationDefaults,
     enlargement: Enlargement,
 }
 
@@ -83,24 +83,30 @@ impl Assistant {
             _ => {
                 let text = TextConfig::from_hugging_face(&config)?;
                 let mut weights = Folder::open(path, storage, device)?
-                    .without(|name| name.ends_with("rotary_emb.inv_freq"))
-                    .without(|name| text.tied && name == "lm_head.weight");
+                    .without(|name| name.ends_with("rotary_emb.inv_freq"));
                 let decoder = Decoder::new(&mut weights, &text, &DecoderNames::default())?;
                 weights.finish()?;
                 Model::Causal(Box::new(decoder))
             }
         };
         let tokenizer = Tokenizer::from_folder(path)?;
-        let template = ChatTemplate::from_folder(path)?.unwrap_or_else(|| match &model {
-            Model::Causal(_) | Model::Seeing(_) => ChatTemplate::chat_ml(),
-            Model::Qwen2Vl(..) => ChatTemplate::chat_ml_with_pictures(QWEN_PICTURE),
-            Model::McLlava(..) => ChatTemplate::chat_ml_with_pictures("<image>\n"),
-        });
+        let template = match &model {
+            Model::Causal(_) | Model::Seeing(_) => ChatTemplate::of_tokenizer(path)?,
+            Model::Qwen2Vl(..) => ChatTemplate::of_processor(path)?,
+            // The published folder has none, and its card says this form.
+            Model::McLlava(..) => Some(
+                ChatTemplate::of_processor(path)?
+                    .unwrap_or_else(|| ChatTemplate::chat_ml_with_pictures("<image>\n")),
+            ),
+        };
         let spelled = if matches!(model, Model::Qwen2Vl(..)) { QWEN_PICTURE } else { IMAGE };
-        let picture = PicturePlace::of(&template, spelled);
-        let stop = stop_tokens(path, &config, &tokenizer)?;
+        let picture = place(template.as_ref(), spelled);
+        let mut defaults = GenerationDefaults::from_folder(path, &config)?;
+        if matches!(model, Model::McLlava(..)) {
+            defaults.stop.extend(tokenizer.token(END_OF_TURN));
+        }
         let enlargement = Enlargement::Off;
-        Ok(Self { model, tokenizer, template, picture, stop, enlargement })
+        Ok(Self { model, tokenizer, template, picture, defaults, enlargement })
     }
 
     fn from_gguf(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
@@ -108,13 +114,28 @@ impl Assistant {
         let config = weights.config()?;
         let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default())?;
         let tokenizer = weights.tokenizer()?;
-        let template = weights.chat_template().unwrap_or_else(ChatTemplate::chat_ml);
+        let template = weights.chat_template();
         let mut stop: Vec<u32> = weights.end_token().into_iter().collect();
+        // As llama.cpp, which takes this text for an end in any file.
         stop.extend(tokenizer.token(END_OF_TURN));
         weights.finish()?;
         let model = Model::Causal(Box::new(decoder));
-        let (picture, enlargement) = (PicturePlace::of(&template, IMAGE), Enlargement::Off);
-        Ok(Self { model, tokenizer, template, picture, stop, enlargement })
+        let (picture, enlargement) = (place(template.as_ref(), IMAGE), Enlargement::Off);
+        let defaults = GenerationDefaults::ending(stop);
+        Ok(Self { model, tokenizer, template, picture, defaults, enlargement })
+    }
+
+    /// Asks in the form of `template`: for a model whose folder has none, or another.
+    #[must_use]
+    pub fn with_template(mut self, template: ChatTemplate) -> Self {
+        if matches!(self.model, Model::Seeing(_)) {
+            self.template = Some(template);
+            return self;
+        }
+        let spelled = if matches!(self.model, Model::Qwen2Vl(..)) { QWEN_PICTURE } else { IMAGE };
+        self.picture = PicturePlace::of(&template, spelled);
+        self.template = Some(template);
+        self
     }
 
     /// Enlarges pictures first in the way that `enlargement` says; a model with a
@@ -179,6 +200,18 @@ impl Assistant {
         Ok(self)
     }
 
+    /// Whether it sees through a tower whose projector is as it was drawn, since no adapter replaces it.
+    #[must_use]
+    pub fn has_drawn_projector(&mut self) -> bool {
+        let Model::Seeing(model) = &mut self.model else { return false };
+        let mut is_drawn = false;
+        model.visit_linears(&mut |linear| {
+            let of_projector = linear.path().starts_with(Prefix::PROJECTOR);
+            is_drawn |= of_projector && linear.adapters.list.is_empty();
+        });
+        is_drawn
+    }
+
     /// Whether it reads pictures.
     #[must_use]
     pub fn sees_pictures(&self) -> bool {
@@ -214,16 +247,22 @@ impl Assistant {
         &self.tokenizer
     }
 
-    /// The chat template.
+    /// The chat template, if there is one.
     #[must_use]
-    pub fn template(&self) -> &ChatTemplate {
-        &self.template
+    pub fn template(&self) -> Option<&ChatTemplate> {
+        self.template.as_ref()
+    }
+
+    /// How its makers want it to answer.
+    #[must_use]
+    pub fn defaults(&self) -> &GenerationDefaults {
+        &self.defaults
     }
 
     /// Tokens that end an answer.
     #[must_use]
     pub fn stop(&self) -> &[u32] {
-        &self.stop
+        &self.defaults.stop
     }
 
     /// The prompt of one question about `pictures`, in the form that the model was trained on.
@@ -234,12 +273,14 @@ impl Assistant {
         self.converse(&[Message::with_images("user", pictures.len(), question)], pictures)
     }
 
-    /// The prompt of a conversation whose messages show `pictures` in turn.
+    /// The prompt of a conversation whose messages show `pictures` in turn. What a message spells is
+    /// text, even where it is written like a token that the template writes.
     ///
     /// # Errors
-    /// [`Error::Setting`] for pictures that a model of text cannot see, [`Error::PicturePlaces`] where
-    /// the messages show another number, [`Error::ChatTemplate`], [`Error::Tokens`], and those of the
-    /// picture processor.
+    /// [`Error::Setting`] for pictures that a model of text cannot see and for a prompt of more tokens
+    /// than the model was made for, [`Error::PicturePlaces`] where
+    /// the messages show another number, [`Error::NoChatTemplate`], [`Error::ChatTemplate`],
+    /// [`Error::Tokens`], and those of the picture processor.
     pub fn converse(&self, messages: &[Message], pictures: &[Picture]) -> Result<Prompt, Error> {
         if !self.sees_pictures() && !pictures.is_empty() {
             return Err(Error::Setting {
@@ -248,10 +289,10 @@ impl Assistant {
                 expected: "none for a model of text".to_owned(),
             });
         }
-        let written = |message: &Message| self.picture.written(message.clone());
-        let messages: Vec<Message> = messages.iter().map(written).collect();
-        let text = self.template.render(&messages, true)?;
-        self.prompt(&self.tokenizer.encode(&text)?, pictures)
+        let template = self.template.as_ref().ok_or(Error::NoChatTemplate)?;
+        let control = self.tokenizer.control_tokens(Some(template));
+        let text = template.render_marked(messages, true, &control, &self.picture)?;
+        self.prompt(&self.tokenizer.encode_marked(&text)?, pictures)
     }
 
     /// The prompt of `tokens`, with one placeholder for each of `pictures`.
@@ -264,18 +305,20 @@ impl Assistant {
             let reason = format!("no token, or one outside the vocabulary of {n_tokens}");
             return Err(Error::Tokens { reason });
         }
-        match &self.model {
-            Model::Causal(decoder) => Ok(Prompt::text(decoder, tokens)),
+        let prompt = match &self.model {
+            Model::Causal(decoder) => Prompt::text(decoder, tokens),
             Model::Qwen2Vl(model, processor) => {
-                model.prompt(tokens, &processor.process(pictures, self.enlargement)?)
+                model.prompt(tokens, &processor.process(pictures, self.enlargement)?)?
             }
             Model::McLlava(model, processor) => {
                 let crops =
                     pictures.iter().map(|picture| processor.process(picture, self.enlargement));
-                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)
+                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
             }
-            Model::Seeing(model) => model.prompt(tokens, pictures),
-        }
+            Model::Seeing(model) => model.prompt(tokens, pictures)?,
+        };
+        prompt.check_positions(self.decoder())?;
+        Ok(prompt)
     }
 }
 
@@ -309,6 +352,10 @@ impl Linears for Assistant {
         }
     }
 
+    fn embedding(&self) -> Option<&Matrix> {
+        Some(self.decoder().embedding().weight())
+    }
+
     fn naming(&self) -> Naming {
         match &self.model {
             Model::Causal(decoder) => decoder.naming(),
@@ -331,20 +378,12 @@ fn unfit(setting: &'static str, found: String, architecture: &str) -> Error {
     Error::Setting { setting, found, expected: format!("a model of {architecture}") }
 }
 
-/// What `generation_config.json`, `config.json` and the tokenizer name as the end.
-fn stop_tokens(path: &Path, config: &Value, tokenizer: &Tokenizer) -> Result<Vec<u32>, Error> {
-    let file = path.join("generation_config.json");
-    let generation = if file.is_file() { required(&file)? } else { Value::Null };
-    let mut stop: Vec<u32> = Vec::new();
-    for value in [generation.get("eos_token_id"), config.get("eos_token_id")].into_iter().flatten()
-    {
-        let ids = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-        stop.extend(ids.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())));
+/// How pictures stand in what `template` writes; `spelled` where there is none.
+fn place(template: Option<&ChatTemplate>, spelled: &str) -> PicturePlace {
+    match template {
+        Some(template) => PicturePlace::of(template, spelled),
+        None => PicturePlace::Text(spelled.to_owned()),
     }
-    stop.extend(tokenizer.token(END_OF_TURN));
-    stop.sort_unstable();
-    stop.dedup();
-    Ok(stop)
 }
 
 fn required(path: &Path) -> Result<Value, Error> {

@@ -134,6 +134,19 @@ pub enum Error {
         /// What the template engine said.
         source: minijinja::Error,
     },
+    /// A file with a chat template of no form that is read.
+    #[error("the chat template of {} cannot be used: {reason}", path.display())]
+    ChatTemplateFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model that is to be asked in words and has no chat template.
+    #[error(
+        "the model has no chat template, so that nobody knows in which form it was trained; put its chat_template.jinja into its folder, or ask it in tokens"
+    )]
+    NoChatTemplate,
     /// Settings of a generation that contradict each other or a limit.
     #[error("`{setting}` is {found}; {expected} is needed")]
     Setting {

@@ -49,7 +49,7 @@ pub mod training;
 pub mod vision;
 
 pub use assistant::Assistant;
-pub use chat::{ChatTemplate, IMAGE, Message, Part};
+pub use chat::{ChatTemplate, ControlTokens, IMAGE, Message, Part};
 pub use embedding::Embedding;
 pub use error::Error;
 pub use linear::{Linear, Linears};

@@ -33,6 +33,12 @@ impl Linear {
         Ok(Self { path, weight, bias: bias.transpose()?, adapters })
     }
 
+    /// The layer at `path` with a `weight` that is another part's as well.
+    pub(crate) fn shared(path: &str, weight: Matrix, bias: Option<Tensor<1>>) -> Self {
+        let (path, adapters) = (path.to_owned(), Attachments::default());
+        Self { path, weight, bias, adapters }
+    }
+
     /// Maps `x`, `[..., d_input]`, to `[..., d_output]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
@@ -101,6 +107,11 @@ pub trait Linears {
     /// Under which names PEFT sees the layers: those of a new adapter.
     fn naming(&self) -> Naming {
         Naming::CHECKPOINT
+    }
+
+    /// The vectors of tokens, where the model has them: PEFT puts them beside an adapter of the head.
+    fn embedding(&self) -> Option<&Matrix> {
+        None
     }
 
     /// The name of the network that sees for the model, where that is none of its own layers: an

@@ -8,6 +8,8 @@ use crate::Storage;
 
 /// Rows up to which a product reads a weight of single precision where it lies instead of packing it.
 const FEW: usize = 4;
+/// Rows that are unpacked at once to be compared.
+const COMPARED: usize = 256;
 
 /// A weight matrix `[out, in]` and how it is stored.
 #[derive(Debug, Clone)]
@@ -101,6 +103,35 @@ impl Matrix {
             Self::F32(weight) => weight.clone(),
             Self::Packed { weight, device } => {
                 Tensor::from_data(TensorData::new(weight.to_vec(), weight.shape()), device)
+            }
+        }
+    }
+
+    /// Whether the elements are those of `other`, to the bit.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        if self.shape() != other.shape() {
+            return false;
+        }
+        let indices: Vec<u32> = (0..self.shape()[0] as u32).collect();
+        let bits = |matrix: &Self, some: &[u32]| {
+            matrix.rows(some).into_data().iter::<f32>().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        indices.chunks(COMPARED).all(|some| bits(self, some) == bits(other, some))
+    }
+
+    /// Whether it is what is kept of `values`, row by row, in its own storage.
+    pub(crate) fn keeps(&self, values: &TensorData) -> bool {
+        let [n_rows, n_columns] = self.shape();
+        if values.shape().to_vec() != [n_rows, n_columns] {
+            return false;
+        }
+        let values: Vec<f32> = values.iter::<f32>().collect();
+        match self {
+            Self::F32(weight) => weight.to_data().iter::<f32>().eq(values),
+            Self::Packed { weight, .. } => {
+                QuantizedMatrix::new(&values, [n_rows, n_columns], weight.format()).to_vec()
+                    == weight.to_vec()
             }
         }
     }

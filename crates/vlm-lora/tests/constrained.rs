@@ -46,7 +46,7 @@ fn a_thousand_answers_of_random_models_are_valid() {
             (0..BATCH).map(|i| Prompt::text(&decoder, &[i as u32, 7, 9][..1 + i % 3])).collect();
         let sampling = Sampling { temperature: [0.0, 1.0, 5.0][round % 3], ..Sampling::GREEDY };
         let max_tokens = [30, 60, 160][round % 3];
-        let generation = Generation { max_tokens, stop: vec![end], sampling, seed };
+        let generation = Generation { sampling, seed, ..Generation::greedy(max_tokens, vec![end]) };
         let mut on_token = |_: usize, _: u32| ControlFlow::Continue(());
         let answers = generation.run(&decoder, &prompts, Some(&list), &mut on_token);
         for answer in answers.expect("the settings are fine") {

@@ -103,7 +103,7 @@ fn a_seed_repeats_its_answer_and_stop_tokens_and_callers_end_it() {
     let sampling = Sampling { temperature: 1.5, top_p: 0.95, ..Sampling::GREEDY };
     let drawn = |seed, stop: Vec<u32>, n: usize| {
         let mut seen = 0;
-        let generation = Generation { max_tokens: 20, stop, sampling, seed };
+        let generation = Generation { sampling, seed, ..Generation::greedy(20, stop) };
         let answers = generation.run(&decoder, &prompt, None, &mut |_, _| {
             seen += 1;
             if seen < n { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

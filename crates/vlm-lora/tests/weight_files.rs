@@ -49,6 +49,33 @@ fn whole_folders_load_from_one_file_and_from_shards() {
     }
 }
 
+/// transformers ties nothing where a file holds two different matrices, and where it holds one, whichever.
+#[test]
+fn a_head_that_is_stored_counts_whatever_the_configuration_ties() {
+    let scores = |folder: &Path| {
+        let decoder = load(folder).expect("the folder is whole");
+        let hidden = decoder.embed(&[3, 5]);
+        (decoder.config().tied, decoder.logits(hidden).into_data())
+    };
+    let folder = copy("llama_a");
+    let (_, own) = scores(folder.path());
+    let config = folder.path().join("config.json");
+    edit(&config, r#""tie_word_embeddings": false"#, r#""tie_word_embeddings": true "#);
+    assert_eq!(scores(folder.path()), (false, own));
+    let mut weights = testkit::Fixture::load(folder.path().join("model.safetensors"));
+    let embedding = weights.get("model.embed_tokens.weight").expect("it has one").clone();
+    weights.insert("lm_head.weight", embedding);
+    std::fs::write(folder.path().join("model.safetensors"), weights.to_safetensors()).expect("so");
+    let (tied, twice) = scores(folder.path());
+    assert!(tied, "both are the same");
+    let mut one = testkit::Fixture::default();
+    for name in weights.names().filter(|name| *name != "model.embed_tokens.weight") {
+        one.insert(name, weights.get(name).expect("it was named").clone());
+    }
+    std::fs::write(folder.path().join("model.safetensors"), one.to_safetensors()).expect("so");
+    assert_eq!(scores(folder.path()), (true, twice), "the head alone is there");
+}
+
 #[test]
 fn loading_is_strict_both_ways() {
     let folder = copy("llama_a");

@@ -3,9 +3,11 @@
 mod answer;
 mod enlargement;
 mod exit;
+mod named;
 mod sampling;
 pub mod scoring;
 mod sight;
+mod template;
 pub mod tiny;
 mod tower;
 pub mod tuning;
@@ -13,7 +15,10 @@ mod voices;
 
 pub use answer::{Answer, peak_rss_mb};
 pub use exit::exit_code;
+pub(crate) use named::model_name;
+pub use named::{class_named, tell_failures, warn_of_untrained};
 pub use sampling::{SamplingArgs, artifact_list, storage_named};
 pub use sight::SightArgs;
+pub use template::TemplateArgs;
 pub use tower::TowerArgs;
 pub use voices::VoiceArgs;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use explain::Artifact;
-use vlm_lora::generate::{Generation, ListConstraint, Sampling};
+use vlm_lora::generate::{Generation, GenerationDefaults, ListConstraint, Sampling};
 use vlm_lora::{Assistant, Error, Storage};
 
 /// Artifacts of a list, at most.
@@ -17,31 +17,47 @@ pub struct SamplingArgs {
     /// Take the best token each time, and draw nothing.
     #[arg(long)]
     greedy: bool,
-    /// What scores are divided by before a token is drawn.
-    #[arg(long, default_value_t = 0.7)]
-    temperature: f32,
-    /// Draw from so many of the best tokens; 0 means all.
-    #[arg(long, default_value_t = 0)]
-    top_k: usize,
-    /// Draw from the best tokens whose probabilities sum to it.
-    #[arg(long, default_value_t = 0.9)]
-    top_p: f32,
-    /// What the scores of tokens that were there before are divided by.
-    #[arg(long, default_value_t = 1.0)]
-    repetition_penalty: f32,
+    /// What scores are divided by before a token is drawn [default: the model's own, or 0.7].
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Draw from so many of the best tokens; 0 means all [default: the model's own, or 0].
+    #[arg(long)]
+    top_k: Option<usize>,
+    /// Draw from the best tokens whose probabilities sum to it [default: the model's own, or 0.9].
+    #[arg(long)]
+    top_p: Option<f32>,
+    /// What the scores of tokens that were there before are divided by [default: the model's own, or 1].
+    #[arg(long)]
+    repetition_penalty: Option<f32>,
     /// Of the draws.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
 impl SamplingArgs {
-    /// A generation of at most `max_tokens` tokens that ends with one of `stop`.
-    #[must_use]
-    pub fn generation(&self, max_tokens: usize, stop: &[u32]) -> Generation {
-        let &Self { greedy, temperature, top_k, top_p, repetition_penalty, seed } = self;
-        let temperature = if greedy { 0.0 } else { temperature };
-        let sampling = Sampling { temperature, top_k, top_p, repetition_penalty };
-        Generation { max_tokens, stop: stop.to_vec(), sampling, seed }
+    /// A generation of at most `max_tokens` tokens: as the arguments say, and where they say nothing, as
+    /// the model's `defaults` do.
+    ///
+    /// # Errors
+    ///
+    /// If the model's makers draw in a way that is not built.
+    pub fn generation(
+        &self,
+        max_tokens: usize,
+        defaults: &GenerationDefaults,
+    ) -> Result<Generation, Error> {
+        let mut generation = defaults.greedy(max_tokens);
+        generation.seed = self.seed;
+        let sampling = &mut generation.sampling;
+        if !self.greedy {
+            *sampling = defaults.sampling(Sampling::default())?;
+            sampling.temperature = self.temperature.unwrap_or(sampling.temperature);
+            sampling.top_k = self.top_k.unwrap_or(sampling.top_k);
+            sampling.top_p = self.top_p.unwrap_or(sampling.top_p);
+        }
+        let penalty = self.repetition_penalty.unwrap_or(sampling.repetition_penalty);
+        sampling.repetition_penalty = penalty;
+        Ok(generation)
     }
 }
 

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use vlm_lora::image::Enlargement;
 use vlm_lora::{Assistant, Storage};
 
-use crate::TowerArgs;
 use crate::enlargement::enlargement_named;
+use crate::{TemplateArgs, TowerArgs};
 
 /// How a model sees pictures.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,6 +22,8 @@ pub struct SightArgs {
     /// Crops that MC-LLaVA sees beside a whole picture above 576x576, at most.
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_crops: usize,
+    #[command(flatten)]
+    template: TemplateArgs,
 }
 
 impl SightArgs {
@@ -36,7 +38,8 @@ impl SightArgs {
         storage: Option<Storage>,
         device: &Device,
     ) -> Result<Assistant> {
-        let assistant = self.tower.before(Assistant::open(path, storage, device)?, device)?;
+        let assistant = self.template.given(Assistant::open(path, storage, device)?)?;
+        let assistant = self.tower.before(assistant, device)?;
         let assistant = assistant.with_enlargement(self.enlargement);
         match self.max_crops {
             0 => Ok(assistant),

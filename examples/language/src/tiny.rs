@@ -18,7 +18,14 @@ const SPECIAL: [&str; 5] =
 /// Tokens of the tokenizer.
 const N_TOKENS: usize = 256 + SPECIAL.len();
 
-/// Writes config.json, model.safetensors and tokenizer.json of a Llama into `folder`.
+/// A chat template that writes pictures as Qwen2-VL's does.
+const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n\
+    {% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}\
+    {% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}\
+    {% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+/// Writes config.json, model.safetensors, tokenizer.json and chat_template.jinja of a Llama into `folder`.
 ///
 /// # Errors
 ///
@@ -54,7 +61,7 @@ pub fn write_vision_model(folder: &Path) -> Result<()> {
 
 fn text_config() -> Value {
     json!({
-        "vocab_size": N_TOKENS, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "vocab_size": N_TOKENS, "max_position_embeddings": 32_768, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 257,
         "vision_start_token_id": 258, "vision_end_token_id": 259, "image_token_id": 260
     })
@@ -64,6 +71,7 @@ fn text_config() -> Value {
 fn write(folder: &Path, config: &Value, shapes: &Shapes) -> Result<()> {
     cifake::file::write_atomic(&folder.join("config.json"), config.to_string().as_bytes())?;
     cifake::file::write_atomic(&folder.join("tokenizer.json"), tokenizer().to_string().as_bytes())?;
+    cifake::file::write_atomic(&folder.join("chat_template.jinja"), TEMPLATE.as_bytes())?;
     let mut random = Random::new(SEED, Storage::F32, &Device::flex());
     let mut weights = Vec::new();
     for (name, shape) in shapes.names() {

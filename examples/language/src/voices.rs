@@ -11,7 +11,7 @@ use vlm_lora::lora::{Adapter, AdapterLimits, WEIGHTS_FILE};
 use vlm_lora::{Assistant, Storage};
 
 use crate::enlargement::enlargement_named;
-use crate::{TowerArgs, storage_named};
+use crate::{TemplateArgs, TowerArgs, model_name, storage_named, warn_of_untrained};
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,6 +22,8 @@ pub struct VoiceArgs {
     pub models: Vec<PathBuf>,
     #[command(flatten)]
     tower: TowerArgs,
+    #[command(flatten)]
+    template: TemplateArgs,
     /// LoRA adapter of each model, in their order, or `none`.
     #[arg(long = "adapter", value_name = "DIR")]
     adapters: Vec<PathBuf>,
@@ -41,8 +43,8 @@ pub struct VoiceArgs {
 }
 
 impl VoiceArgs {
-    /// All that answers depend on but the question: models, eyes, the bytes of adapters, and how pictures
-    /// and weights are kept.
+    /// All that answers depend on but the question, in a line: the models' names, and a hash of models,
+    /// eyes, the bytes of adapters, and how pictures and weights are kept.
     ///
     /// # Errors
     ///
@@ -57,19 +59,19 @@ impl VoiceArgs {
                 parts.push(format!("adapter {}", weights::sha256_hex(&weights)));
             }
         }
-        let Self { tower, enlargements, max_crops, storage, .. } = self;
-        parts.push(format!("{tower:?} {enlargements:?} {max_crops} {storage:?}"));
-        Ok(parts.join(", "))
+        let Self { tower, template, enlargements, max_crops, storage, .. } = self;
+        parts.push(format!("{tower:?} {template:?} {enlargements:?} {max_crops} {storage:?}"));
+        let names: Vec<String> = self.models.iter().map(|model| model_name(model)).collect();
+        let hash = weights::sha256_hex(parts.join(", ").as_bytes());
+        Ok(format!("{} with settings {hash:.16}", names.join("+")))
     }
 
     /// The adapter of the model at `place`.
     fn adapter(&self, place: usize) -> Option<&Path> {
-        let path = self.adapters.get(place).filter(|path| path.as_os_str() != "none");
-        path.map(PathBuf::as_path)
+        Some(self.adapters.get(place)?.as_path()).filter(|path| path.as_os_str() != "none")
     }
 
     /// What models are asked, if it is said.
-    #[must_use]
     pub fn question(&self) -> Option<&str> {
         self.question.as_deref()
     }
@@ -88,11 +90,10 @@ impl VoiceArgs {
         let most = self.adapters.len().max(self.enlargements.len());
         ensure!(most <= self.models.len(), "more --adapter or --enlarge than --model");
         let voice = |(place, folder): (usize, &PathBuf)| {
-            let assistant = self
-                .assistant(place, folder, device)
-                .with_context(|| format!("cannot ask {}", folder.display()))?;
-            let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
-            let mut explainer = VlmExplainer::new(name, assistant);
+            let assistant = self.assistant(place, folder, device);
+            let assistant =
+                assistant.with_context(|| format!("cannot ask {}", folder.display()))?;
+            let mut explainer = VlmExplainer::new(model_name(folder), assistant);
             if let Some(question) = self.question().or(default) {
                 explainer = explainer.with_question(question);
             }
@@ -102,7 +103,7 @@ impl VoiceArgs {
     }
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
-        let mut assistant = Assistant::open(folder, self.storage, device)?;
+        let mut assistant = self.template.given(Assistant::open(folder, self.storage, device)?)?;
         if !assistant.sees_pictures() {
             assistant = self.tower.before(assistant, device)?;
         }
@@ -110,6 +111,7 @@ impl VoiceArgs {
             let limits = AdapterLimits::default();
             Adapter::open(adapter, &limits)?.attach(&mut assistant, "adapter", device, &limits)?;
         }
+        warn_of_untrained(&mut assistant);
         if self.max_crops > 0 && assistant.sees_crops() {
             assistant = assistant.with_max_crops(self.max_crops)?;
         }

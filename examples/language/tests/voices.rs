@@ -108,6 +108,7 @@ fn explain_vlm_reports_what_it_can_and_counts_what_it_cannot() {
             (vec!["--model", "nowhere", text(&cat)], "nowhere"),
             (vec!["--model", text(folder), "--adapter", text(folder), text(&cat)], "adapter"),
             (vec!["--model", text(folder), "--enlarge", "twice", text(&cat)], "upscale"),
+            (vec!["--model", text(folder), "--class", "catt", text(&cat)], "airplane"),
             (
                 vec!["--model", text(folder), "--adapter", "none", "--adapter", "none", text(&cat)],
                 "more --adapter",
@@ -118,6 +119,23 @@ fn explain_vlm_reports_what_it_can_and_counts_what_it_cannot() {
             assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
             assert!(said.contains(reason) && !said.contains("panicked"), "{arguments:?}: {said}");
         }
+    });
+}
+
+/// Measurements still speak; that a model did not is said, and counts.
+#[test]
+fn explain_vlm_says_which_model_said_nothing_and_why() {
+    with_model(|folder| {
+        std::fs::remove_file(folder.join("chat_template.jinja")).expect("it was written");
+        let cat = sample("fake-cat-1.jpg");
+        let output = run(
+            env!("CARGO_BIN_EXE_explain_vlm"),
+            &["--model", text(folder), "--json", text(&cat)],
+        );
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot be asked: the model has no chat template"), "{said}");
+        assert!(!output.stdout.is_empty(), "the measurements have their say");
     });
 }
 

@@ -1,8 +1,10 @@
 //! PyTorch's own checkpoints (`.pt`, `.pth`), read by burn's pickle machine, which executes nothing.
 //!
+//! Views of a storage, such as turned ones and those of `channels_last`, are read by their strides.
 //! The reader itself refuses pickles over 100 MiB, nesting over 1,000 levels and memo bombs before it
 //! allocates for them; views that repeat a few stored numbers many times are refused here.
 
+use std::io::Write;
 use std::path::Path;
 
 use burn::store::bridge;
@@ -21,7 +23,11 @@ const MAX_GROWTH: usize = 4;
 pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
     let broken =
         |source: PytorchError| Error::NotPytorch { path: path.to_owned(), source: source.into() };
-    let stored: Vec<_> = state_dict(path)
+    // The reader wants a file: a copy, so that what it reads is what the hash is of, whatever becomes of
+    // the other meanwhile. It lives until the last tensor is read.
+    let copy =
+        copied(bytes).map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let stored: Vec<_> = state_dict(copy.path())
         .map_err(broken)?
         .into_tensors()
         .into_iter()
@@ -44,6 +50,14 @@ pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
         tensors.push(bridge::from_data(checked(path, &key, data)?, key, None));
     }
     Ok(Checkpoint::new(path.to_owned(), bytes, tensors, Default::default()))
+}
+
+/// A temporary file of `bytes`.
+fn copied(bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().suffix(".pth").tempfile()?;
+    file.write_all(bytes)?;
+    file.flush()?;
+    Ok(file)
 }
 
 /// The weights alone, where a training script wrapped them with its other state.

@@ -368,6 +368,22 @@ mod pytorch {
         assert_eq!(info.n_tensors, 11);
     }
 
+    /// As files of models in `channels_last` and with turned weights have them.
+    #[test]
+    fn views_are_read_by_their_strides() {
+        let file = Checkpoint::open(Source::File(&fixture("strided.pth"))).expect("four views");
+        let numbers = |key: &str| {
+            let data = file.tensor(key).expect("it is in the file");
+            (data.shape().to_vec(), data.iter::<f32>().map(|x| x as usize).collect::<Vec<_>>())
+        };
+        assert_eq!(numbers("plain"), (vec![2, 3, 2, 2], (0..24).collect()));
+        let of = |n: usize| (0..3).flat_map(move |c| (0..4).map(move |at| 12 * n + 3 * at + c));
+        assert_eq!(numbers("channels_last"), (vec![2, 3, 2, 2], (0..2).flat_map(of).collect()));
+        let turned = (0..6).flat_map(|row| (0..4).map(move |column| 6 * column + row));
+        assert_eq!(numbers("transposed"), (vec![6, 4], turned.collect()));
+        assert_eq!(numbers("inner"), (vec![2, 2], vec![7, 8, 13, 14]));
+    }
+
     #[test]
     fn a_view_that_repeats_one_number_is_refused() {
         let path = fixture("repeated.pth");

@@ -71,12 +71,13 @@ pub struct Limits {
 }
 
 impl RemoteConfig {
-    /// Google's service, with the model of the original, `gemini-1.5-flash`.
+    /// Google's service, with the name that it gives its newest fast model.
     ///
-    /// Google has shut that model down since and answers 404: name a current one in `model`.
+    /// The original's model, `gemini-1.5-flash`, is shut down. A study that must be repeated names a
+    /// dated one in `model`.
     #[must_use]
     pub fn gemini() -> Self {
-        Self::new("https://generativelanguage.googleapis.com", "gemini-1.5-flash")
+        Self::new("https://generativelanguage.googleapis.com", "gemini-flash-latest")
     }
 
     /// `model` at `base_url`, a service in the manner of OpenAI: `https://api.openai.com/v1`, or

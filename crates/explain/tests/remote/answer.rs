@@ -20,7 +20,7 @@ fn a_good_answer_takes_one_request() {
     assert_eq!(names(&explanation), NAMES[..7]);
     assert_eq!(explanation.remarks, [""; 0]);
     for finding in &explanation.findings {
-        assert_eq!(finding.said_by, ["gemini:gemini-1.5-flash"]);
+        assert_eq!(finding.said_by, ["gemini:gemini-flash-latest"]);
         assert_eq!(finding.region.as_deref(), Some("bottom left"));
     }
     let expected = Usage { n_requests: 1, n_prompt_tokens: 100, n_answer_tokens: 10 };
@@ -28,7 +28,7 @@ fn a_good_answer_takes_one_request() {
 
     let request = server.requests().remove(0);
     let first_line = request.head.lines().next().unwrap_or_default();
-    assert_eq!(first_line, "POST /v1beta/models/gemini-1.5-flash:generateContent HTTP/1.1");
+    assert_eq!(first_line, "POST /v1beta/models/gemini-flash-latest:generateContent HTTP/1.1");
     assert!(request.head.contains(&format!("x-goog-api-key: {KEY}")));
     assert!(!request.body.to_string().contains(KEY));
 }
@@ -125,7 +125,7 @@ fn a_model_that_does_not_learn_is_an_error_that_keeps_its_answer() {
     let answer = format!("I am \u{1b}[31msorry\u{202e}. {}", "Really sorry. ".repeat(1000));
     let (result, n_requests) = asked(vec![says(&answer)], limits());
     let Err(Error::Refused { explainer, answer, source }) = result else { panic!("{result:?}") };
-    assert_eq!((explainer.as_str(), n_requests), ("gemini:gemini-1.5-flash", 2));
+    assert_eq!((explainer.as_str(), n_requests), ("gemini:gemini-flash-latest", 2));
     assert!(answer.starts_with("I am sorry. Really sorry.") && answer.chars().count() <= 4001);
     assert!(matches!(source, Refusal::TooFew { found: 0, .. }));
 }

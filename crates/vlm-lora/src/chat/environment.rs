@@ -1,17 +1,25 @@
 //! What a template can do, and what it may not: it is a program that nobody vouches for.
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
 use super::MAX_TEXT_BYTES;
+use super::guard::{KEEP, READ, WROTE};
+use super::json::to_json;
+use super::meter::{Bounded, Meter};
 
-/// Steps of a template, at most: one of 100 messages takes a few thousand.
-const FUEL: u64 = 2_000_000;
-/// Spaces that JSON is indented by.
-const MAX_INDENT: usize = 16;
+/// Steps of a template, at most: one of 100 messages takes some ten thousand.
+const FUEL: u64 = 500_000;
+/// The largest width and precision of a formatted value.
+const MAX_WIDTH: usize = 1000;
 
 /// What transformers' templates expect: blocks that swallow their line breaks, methods of Python's
 /// strings and lists, and a way to refuse.
-pub(super) fn environment() -> Environment<'static> {
+pub(super) fn environment(meter: Meter) -> Environment<'static> {
+    let meter = Arc::new(meter);
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
@@ -19,93 +27,79 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(64);
-    environment.set_unknown_method_callback(|state, value, method, arguments| {
-        if let ("replace", [from, to, ..]) = (method, arguments) {
-            check_replaced(value.as_str(), from.as_str(), to.as_str())?;
+    add_meter(&mut environment, &meter);
+    environment.set_unknown_method_callback(move |state, value, method, arguments| {
+        meter.read(value)?;
+        match (method, arguments) {
+            ("replace", [from, to, ..]) => {
+                check_replaced(value.as_str(), from.as_str(), to.as_str())?;
+            }
+            ("join", [list, ..]) => check_joined(list, value.as_str().unwrap_or_default())?,
+            ("format", arguments) => check_format(value, arguments)?,
+            _ => {}
         }
         minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
     });
-    // These reserve as much memory as a number in the template says.
-    for filter in ["batch", "slice", "indent"] {
+    // These reserve as much memory as a number in the template says, or write out all that there is.
+    for filter in ["batch", "slice", "indent", "pprint"] {
         environment.remove_filter(filter);
     }
+    environment.remove_global("debug");
+    environment.add_filter("format", |value: Value, arguments: Rest<Value>| {
+        check_format(&value, &arguments)?;
+        let text = value.as_str().ok_or_else(|| refused("a format that is no text"))?;
+        minijinja::format_filter(minijinja::FormatStyle::Printf, text, &arguments)
+    });
+    environment.add_filter("join", |list: Value, between: Option<String>| {
+        let between = between.unwrap_or_default();
+        check_joined(&list, &between)?;
+        let texts: Vec<String> = list.try_iter()?.map(|item| item.to_string()).collect();
+        Ok::<_, Error>(texts.join(&between))
+    });
     environment.add_filter("replace", |text: String, from: String, to: String| {
         check_replaced(Some(&text), Some(&from), Some(&to))?;
-        Ok::<_, minijinja::Error>(text.replace(&from, &to))
+        Ok::<_, Error>(text.replace(&from, &to))
     });
     environment.add_filter("tojson", to_json);
     environment.add_function("raise_exception", |reason: String| Err::<String, _>(refused(reason)));
     environment
 }
 
+/// Whatever is read and kept passes `meter`, and whatever is written out is bounded.
+fn add_meter(environment: &mut Environment<'static>, meter: &Arc<Meter>) {
+    let read = Arc::clone(meter);
+    environment.add_filter(READ, move |value: Value| read.read(&value).map(|()| value));
+    let keep = Arc::clone(meter);
+    environment.add_filter(KEEP, move |value: Value| keep.keep(&value).map(|()| value));
+    let wrote = Arc::clone(meter);
+    environment.add_filter(WROTE, move |n: usize| wrote.write(n).map(|()| Value::UNDEFINED));
+    let written = Arc::clone(meter);
+    environment.set_formatter(move |out, _, value| {
+        if value.is_undefined() {
+            return Ok(());
+        }
+        // Bounded on its own, since a block may capture it where no limit of the whole text holds.
+        let mut text = Bounded::default();
+        let shown = match value.kind() {
+            ValueKind::None => text.write_str("None"),
+            ValueKind::Bool => text.write_str(if value.is_true() { "True" } else { "False" }),
+            _ => write!(text, "{value}"),
+        };
+        shown.map_err(|_| refused("a value of it is too long"))?;
+        let text = text.into_text();
+        written.write(text.len())?;
+        out.write_str(&text).map_err(Error::from)
+    });
+}
+
 /// What a template may not do, or says that it cannot.
-pub(super) fn refused(reason: String) -> minijinja::Error {
-    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason)
-}
-
-/// Whether a template multiplies anywhere: a list times a number is as long as the number says, and is
-/// written out by whatever looks at all of it.
-pub(super) fn multiplies(source: &str) -> bool {
-    let mut rest = source;
-    while let Some((_, behind)) = rest.split_once('{') {
-        rest = behind;
-        if let Some(comment) = rest.strip_prefix('#') {
-            rest = comment.split_once("#}").map_or("", |(_, behind)| behind);
-        } else if let Some(code) = rest.strip_prefix(['{', '%']) {
-            let (has_star, end) = star_and_end(code);
-            if has_star {
-                return true;
-            }
-            let tag = code[..end].trim_end_matches(['%', '}']);
-            let is_raw = tag.trim_matches(['-', '+', ' ', '\n', '\t', '\r']) == "raw";
-            rest = if is_raw { behind_raw(&code[end..]) } else { &code[end..] };
-        }
-    }
-    false
-}
-
-/// Whether a star stands in `code` outside of a text, and where the code ends: as in the language, no
-/// sign ends it inside of brackets.
-fn star_and_end(code: &str) -> (bool, usize) {
-    let (mut depth, mut quote, mut previous) = (0usize, None, ' ');
-    let mut letters = code.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match quote {
-            Some(_) if letter == '\\' => _ = letters.next(),
-            Some(open) => quote = Some(open).filter(|open| *open != letter),
-            None => match letter {
-                '*' => return (true, at),
-                '"' | '\'' => quote = Some(letter),
-                '(' | '[' | '{' => depth += 1,
-                '}' if depth == 0 && matches!(previous, '}' | '%') => return (false, at + 1),
-                ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            },
-        }
-        previous = letter;
-    }
-    (false, code.len())
-}
-
-/// What follows the text of a raw block.
-fn behind_raw(text: &str) -> &str {
-    let mut rest = text;
-    while let Some((_, behind)) = rest.split_once("{%") {
-        rest = behind.trim_start_matches(['-', '+']).trim_start();
-        if let Some(behind) = rest.strip_prefix("endraw") {
-            return behind;
-        }
-    }
-    ""
+pub(super) fn refused(reason: impl Into<String>) -> Error {
+    Error::new(minijinja::ErrorKind::InvalidOperation, reason.into())
 }
 
 /// Refuses a replacement that would make a text too long; where one of the three is no text, the method
 /// itself says so.
-fn check_replaced(
-    text: Option<&str>,
-    from: Option<&str>,
-    to: Option<&str>,
-) -> Result<(), minijinja::Error> {
+fn check_replaced(text: Option<&str>, from: Option<&str>, to: Option<&str>) -> Result<(), Error> {
     let (Some(text), Some(from), Some(to)) = (text, from, to) else { return Ok(()) };
     let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
     match grown <= MAX_TEXT_BYTES {
@@ -114,25 +108,42 @@ fn check_replaced(
     }
 }
 
-/// JSON as Python writes it: on one line, or indented by at most 16.
-fn to_json(
-    value: minijinja::Value,
-    arguments: minijinja::value::Kwargs,
-) -> Result<String, minijinja::Error> {
-    let indent: Option<usize> = arguments.get("indent")?;
-    let text = match indent {
-        None => serde_json::to_string(&value),
-        Some(n @ 0..=MAX_INDENT) => {
-            let indentation = " ".repeat(n);
-            let form = serde_json::ser::PrettyFormatter::with_indent(indentation.as_bytes());
-            let mut bytes = Vec::new();
-            let mut writer = serde_json::Serializer::with_formatter(&mut bytes, form);
-            let written = serde::Serialize::serialize(&value, &mut writer);
-            written.map(|()| String::from_utf8_lossy(&bytes).into_owned())
+/// Refuses to join a list into a text that is too long.
+fn check_joined(list: &Value, between: &str) -> Result<(), Error> {
+    let mut len = 0usize;
+    for item in list.try_iter()? {
+        let own = item.as_str().map_or(MAX_WIDTH, str::len);
+        len = len.saturating_add(own).saturating_add(between.len());
+        if len > MAX_TEXT_BYTES {
+            return Err(refused("a joined text is too long"));
         }
-        Some(n) => {
-            return Err(refused(format!("indented by {n}, at most {MAX_INDENT} is possible")));
+    }
+    Ok(())
+}
+
+/// Refuses a format with a width that could fill any memory, or that an argument says.
+fn check_format(format: &Value, arguments: &[Value]) -> Result<(), Error> {
+    let Some(format) = format.as_str() else { return Ok(()) };
+    let mut digits = 0usize;
+    for letter in format.chars() {
+        digits = match letter.to_digit(10) {
+            Some(digit) => digits.saturating_mul(10).saturating_add(digit as usize),
+            None => 0,
+        };
+        if digits > MAX_WIDTH {
+            return Err(refused(format!("a width of more than {MAX_WIDTH}")));
         }
-    };
-    text.map_err(|error| refused(error.to_string()))
+    }
+    // A brace inside of a field, or a star, takes the width from an argument.
+    let nested = format.split('{').any(|part| part.contains(':') && !part.contains('}'));
+    if format.contains('*') || nested {
+        return Err(refused("a width that an argument says"));
+    }
+    let longest = arguments.iter().map(|value| value.as_str().map_or(MAX_WIDTH, str::len)).max();
+    let n_fields = format.matches(['{', '%']).count();
+    let own = longest.unwrap_or_default().max(MAX_WIDTH);
+    match n_fields.saturating_mul(own).saturating_add(format.len()) <= MAX_TEXT_BYTES {
+        true => Ok(()),
+        false => Err(refused("a formatted text is too long")),
+    }
 }

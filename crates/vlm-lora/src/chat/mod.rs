@@ -1,113 +1,40 @@
 //! Chat templates: a conversation as the text that a model was trained on.
 
+mod control;
 mod environment;
-
-use std::path::Path;
+mod file;
+mod guard;
+mod json;
+mod message;
+mod meter;
 
 use minijinja::context;
-use serde::Serialize;
-use serde_json::Value;
 
-use crate::Error;
-use environment::{environment, multiplies, refused};
+use crate::{Error, PicturePlace};
+use environment::{environment, refused};
+use guard::guarded;
+use message::Seen;
+use meter::Meter;
+
+pub use control::ControlTokens;
+pub(crate) use control::{Stretch, stretches};
+pub use message::{Message, Part};
 
 /// What stands in a text where a picture belongs.
 pub const IMAGE: &str = "<image>";
-/// Bytes of a file with a template, and of a template.
-const MAX_BYTES: u64 = 8 << 20;
+/// Bytes of a template, of which the longest published ones have 20,000.
+const MAX_SOURCE_BYTES: u64 = 1 << 20;
+/// Bytes of the stack on which a template is compiled and run: what the guard lets through fits many times.
+const STACK_BYTES: usize = 16 << 20;
 /// Bytes of a rendered conversation.
 const MAX_TEXT_BYTES: usize = 16 << 20;
-
-/// A part of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Part {
-    /// A picture; which one, only its place says.
-    Image,
-    /// Text.
-    Text {
-        /// The text.
-        text: String,
-    },
-}
-
-/// What somebody said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    /// What, in order.
-    pub parts: Vec<Part>,
-}
-
-impl Message {
-    /// A message of text.
-    #[must_use]
-    pub fn text(role: &str, text: &str) -> Self {
-        Self { role: role.to_owned(), parts: vec![Part::Text { text: text.to_owned() }] }
-    }
-
-    /// A message of `n_images` pictures and text behind them.
-    #[must_use]
-    pub fn with_images(role: &str, n_images: usize, text: &str) -> Self {
-        let mut message = Self::text(role, text);
-        message.parts.splice(0..0, std::iter::repeat_n(Part::Image, n_images));
-        message
-    }
-
-    /// A message of `text`, in which [`IMAGE`] stands where it shows a picture.
-    ///
-    /// ```
-    /// use vlm_lora::{Message, Part};
-    ///
-    /// let message = Message::illustrated("user", "<image>What is this?");
-    /// assert_eq!(message, Message::with_images("user", 1, "What is this?"));
-    /// assert_eq!(message.spelled("[picture]"), Message::text("user", "[picture]What is this?"));
-    /// ```
-    #[must_use]
-    pub fn illustrated(role: &str, text: &str) -> Self {
-        if !text.contains(IMAGE) {
-            return Self::text(role, text);
-        }
-        let mut parts = Vec::new();
-        for (index, text) in text.split(IMAGE).enumerate() {
-            if index > 0 {
-                parts.push(Part::Image);
-            }
-            if !text.is_empty() {
-                parts.push(Part::Text { text: text.to_owned() });
-            }
-        }
-        Self { role: role.to_owned(), parts }
-    }
-
-    /// The same message as text alone, with `picture` where it shows one: for templates that know
-    /// nothing of pictures.
-    #[must_use]
-    pub fn spelled(&self, picture: &str) -> Self {
-        let part = |part: &Part| match part {
-            Part::Image => picture.to_owned(),
-            Part::Text { text } => text.clone(),
-        };
-        Self::text(&self.role, &self.parts.iter().map(part).collect::<String>())
-    }
-
-    /// As a template sees it: text alone is a string, anything else a list of parts.
-    fn to_value(&self) -> Value {
-        let content = match &*self.parts {
-            [Part::Text { text }] => Value::from(text.as_str()),
-            parts => serde_json::to_value(parts).unwrap_or_default(),
-        };
-        serde_json::json!({"role": self.role, "content": content})
-    }
-}
 
 /// A Jinja template, as tokenizers of Hugging Face carry it.
 ///
 /// A template is a program from a file that nobody vouches for: it sees the conversation and nothing
-/// else, its steps and its output are limited, and it cannot multiply. What is not limited is the memory
-/// of a string or a list that it doubles again and again: take templates from whom you take weights.
+/// else; its steps, what it reads, keeps and writes, and the operators of a tag are limited, and it
+/// cannot multiply. It does not see the clock: `strftime_now` of transformers is not there, so that a
+/// conversation has the same text on every day.
 ///
 /// ```
 /// use vlm_lora::{ChatTemplate, Message};
@@ -166,28 +93,9 @@ impl ChatTemplate {
         self
     }
 
-    /// The template of the folder at `path`: `chat_template.jinja`, `chat_template.json`, or that of
-    /// `tokenizer_config.json`, which also names special tokens. `None` where there is none.
-    ///
-    /// # Errors
-    /// [`Error::Cifake`] where a file cannot be read, [`Error::Json`].
-    pub fn from_folder(path: &Path) -> Result<Option<Self>, Error> {
-        let config = json(&path.join("tokenizer_config.json"))?;
-        let file = path.join("chat_template.jinja");
-        let source = if file.is_file() {
-            let bytes = cifake::file::read_limited(&file, MAX_BYTES)?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        } else {
-            json(&path.join("chat_template.json"))?.or(config.clone()).as_ref().and_then(source)
-        };
-        let named = |name: &str| {
-            let token = config.as_ref()?.get(name)?;
-            let text = token.as_str().or(token.get("content").and_then(Value::as_str))?;
-            Some((name.to_owned(), text.to_owned()))
-        };
-        let tokens = ["bos_token", "eos_token", "unk_token", "pad_token"].into_iter();
-        let tokens = tokens.filter_map(named).collect();
-        Ok(source.map(|source| Self { source, tokens }))
+    /// Whether `text` stands in it.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.source.contains(text)
     }
 
     /// The text of `messages`; with `add_generation_prompt` it ends where the assistant's answer
@@ -195,23 +103,43 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] where the template is broken, refuses the conversation, or takes too many
-    /// steps; [`Error::Limit`] where its text becomes too long.
+    /// steps or too much memory; [`Error::Limit`] where its text becomes too long.
     pub fn render(
         &self,
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, Error> {
-        crate::Limits::check("the chat template", self.source.len() as u64, MAX_BYTES)?;
+        crate::Limits::check("the chat template", self.source.len() as u64, MAX_SOURCE_BYTES)?;
         let failed = |source| Error::ChatTemplate { source };
-        if multiplies(&self.source) {
-            return Err(failed(refused("it multiplies, which can fill any memory".to_owned())));
+        let source = guarded(&self.source).map_err(|reason| failed(refused(reason)))?;
+        let run = || self.run(&source, messages, add_generation_prompt);
+        // On a thread of its own, whose stack is as deep in every program; the engine's panics end there.
+        let done = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            thread.spawn_scoped(scope, run).map(|thread| thread.join())
+        });
+        match done {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => Err(failed(refused("the template engine broke down over it"))),
+            Err(error) => Err(failed(refused("no thread could be started").with_source(error))),
         }
-        let environment = environment();
-        let template = environment.template_from_str(&self.source).map_err(failed)?;
-        let messages: Vec<Value> = messages.iter().map(Message::to_value).collect();
-        let tokens: serde_json::Map<String, Value> =
-            self.tokens.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
-        let values = context! { messages, add_generation_prompt, ..minijinja::Value::from_serialize(tokens) };
+    }
+
+    fn run(&self, source: &str, messages: &[Message], open: bool) -> Result<String, Error> {
+        let failed = |source| Error::ChatTemplate { source };
+        let environment = environment(Meter::new(messages.iter().map(Message::len).sum()));
+        let template = environment.template_from_str(source).map_err(failed)?;
+        let seen: Vec<Seen<'_>> = messages.iter().map(Message::seen).collect();
+        let tokens = self.tokens.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let tokens: minijinja::Value = tokens.collect();
+        let values = context! {
+            messages => minijinja::Value::from_serialize(&seen),
+            add_generation_prompt => open,
+            // Published templates ask whether they are none, which a name that is not there is not.
+            tools => (),
+            documents => (),
+            ..tokens
+        };
         let mut text = Limited(Vec::new());
         match template.render_captured_to(values, &mut text) {
             Ok(_) => Ok(String::from_utf8_lossy(&text.0).into_owned()),
@@ -222,6 +150,24 @@ impl ChatTemplate {
             }),
             Err(source) => Err(failed(source)),
         }
+    }
+
+    /// The text of `messages`, whose pictures stand as `place` says, for
+    /// [`Tokenizer::encode_marked`](crate::Tokenizer::encode_marked): what a message spells is marked
+    /// as mere text where it is one of the tokens that the template writes, so that nothing that
+    /// somebody says ends a turn or begins one.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_marked(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        control: &ControlTokens,
+        place: &PicturePlace,
+    ) -> Result<String, Error> {
+        let marked = messages.iter().map(|message| place.written(message.clone().marked(control)));
+        self.render(&marked.collect::<Vec<_>>(), add_generation_prompt)
     }
 }
 
@@ -241,26 +187,6 @@ impl std::io::Write for Limited {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// The JSON file at `path`, where there is one.
-fn json(path: &Path) -> Result<Option<Value>, Error> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-    let value = serde_json::from_slice(&bytes);
-    value.map(Some).map_err(|source| Error::Json { path: path.to_owned(), source })
-}
-
-/// The template of a configuration: a string, or the one called `default` of several.
-fn source(config: &Value) -> Option<String> {
-    let template = config.get("chat_template")?;
-    if let Some(text) = template.as_str() {
-        return Some(text.to_owned());
-    }
-    let default = template.as_array()?.iter().find(|entry| entry["name"] == "default")?;
-    Some(default.get("template")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -326,13 +252,60 @@ mod tests {
     }
 
     #[test]
-    fn parts_can_be_written_as_json() {
-        let messages = [Message::text("user", "Hi")];
+    fn messages_are_written_as_json_in_the_order_of_their_fields() {
+        let messages = [Message::with_images("user", 1, "Hi")];
         let json = |source: &str| ChatTemplate::new(source).render(&messages, true).ok();
         let line = json("{{ messages[0]|tojson }}");
-        assert_eq!(line.as_deref(), Some(r#"{"content":"Hi","role":"user"}"#));
-        let lines = json("{{ messages[0]|tojson(indent=2) }}");
-        assert_eq!(lines.as_deref(), Some("{\n  \"content\": \"Hi\",\n  \"role\": \"user\"\n}"));
+        let expected =
+            r#"{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}"#;
+        assert_eq!(line.as_deref(), Some(expected));
+        let lines = json("{{ messages[0].content[1]|tojson(indent=2) }}");
+        assert_eq!(lines.as_deref(), Some("{\n  \"type\": \"text\",\n  \"text\": \"Hi\"\n}"));
+    }
+
+    #[test]
+    fn tools_and_documents_are_none_and_flags_are_pythons() {
+        let source = "{% if tools is not none %}tools{% endif %}{% if documents is none %}none{% endif %}\
+            {{ tools }} {{ add_generation_prompt }}";
+        let text = ChatTemplate::new(source).render(&[], true).expect("it is fine");
+        assert_eq!(text, "noneNone True");
+    }
+
+    /// What overflowed the stack, panicked, or asked for any memory or time.
+    #[test]
+    fn hostile_templates_are_errors() {
+        let doubled = "{% set n = namespace(s='ab') %}{% for i in range(60) %}{% set n.s = n.s ~ n.s %}\
+            {% endfor %}{{ n.s|length }}";
+        for source in [
+            "{{ ''[::-1] }}".to_owned(),
+            format!("{{{{ {}1 }}}}", "-".repeat(5000)),
+            format!("{{{{ {}1 }}}}", "1+".repeat(5000)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(5000)),
+            format!("{{{{ a{} }}}}", ".a".repeat(5000)),
+            format!("{{{{ a{} }}}}", "|trim".repeat(5000)),
+            format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(5000)),
+            "{{ '{:>99999999999}'.format(1) }}".to_owned(),
+            "{{ '{:>{}}'.format(1, 99999999999) }}".to_owned(),
+            "{{ '%99999999999s'|format(1) }}".to_owned(),
+            "{{ '%0*d'|format(99999999999, 1) }}".to_owned(),
+            doubled.to_owned(),
+            doubled.replace("n.s ~ n.s", "n.s + n.s"),
+            doubled.replace("namespace(s='ab')", "namespace(s=[1, 2])").replace('~', "+"),
+            "{% macro f(s) %}{{ f(s ~ s) }}{% endmacro %}{{ f('ab') }}".to_owned(),
+            "{% set s %}{% for i in range(100000) %}{{ messages[0].content }}{% endfor %}{% endset %}"
+                .to_owned(),
+            format!(
+                "{{% set s %}}{{% for i in range(100000) %}}{}{{% endfor %}}{{% endset %}}",
+                "ab".repeat(50_000)
+            ),
+            "{% for i in range(99999) %}{% if messages[0].content|upper|lower %}{% endif %}{% endfor %}"
+                .to_owned(),
+        ] {
+            let long = Message::text("user", &"x".repeat(100_000));
+            let found = ChatTemplate::new(&source).render(&[long], true);
+            let typed = matches!(found, Err(Error::ChatTemplate { .. } | Error::Limit { .. }));
+            assert!(typed, "{:.80}: {:?}", source, found.map(|text| text.len()));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Decoder, Positions};
+use crate::{Decoder, Error, Positions};
 
 /// A prompt as a decoder reads it: of text alone, or with pictures among the tokens.
 #[derive(Debug, Clone)]
@@ -41,6 +41,19 @@ impl Prompt {
     pub(crate) fn logits(&self, decoder: &Decoder) -> Tensor<2> {
         let hidden = decoder.forward(self.embeddings.clone().unsqueeze(), &self.positions, None);
         decoder.logits(hidden.squeeze_dim::<2>(0))
+    }
+
+    /// Fails where the prompt has more positions than the model of `decoder` was made for.
+    pub(crate) fn check_positions(&self, decoder: &Decoder) -> Result<(), Error> {
+        let (found, limit) = (self.positions.next(0) as usize, decoder.config().max_positions);
+        match found <= limit {
+            true => Ok(()),
+            false => Err(Error::Setting {
+                setting: "prompt",
+                found: format!("{found} tokens long"),
+                expected: format!("at most {limit}, for which the model was made,"),
+            }),
+        }
     }
 
     /// Number of tokens, those that stand for pictures included.

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::constraint::Constraint;
 use super::prompt::Prompt;
+use super::rules::TokenRules;
 use super::sampling::{Sampler, Sampling};
 use crate::{Cache, Decoder, Error, Positions};
 
@@ -19,6 +20,8 @@ pub struct Generation {
     pub max_tokens: usize,
     /// Tokens that end an answer.
     pub stop: Vec<u32>,
+    /// Tokens that may not come; a constraint that would leave none of the others outranks them.
+    pub rules: TokenRules,
     /// The choice.
     pub sampling: Sampling,
     /// Of the choice; sequence `i` of a batch draws by `seed + i`.
@@ -50,6 +53,8 @@ struct Sequence {
     history: Vec<u32>,
     n_prompt: usize,
     next: u32,
+    /// Tokens that may still come.
+    left: usize,
     sampler: Sampler,
     constraint: Option<Box<dyn Constraint>>,
     finish: Option<Finish>,
@@ -59,15 +64,18 @@ impl Generation {
     /// Answers of at most `max_tokens` tokens that end with one of `stop`, chosen greedily.
     #[must_use]
     pub fn greedy(max_tokens: usize, stop: Vec<u32>) -> Self {
-        Self { max_tokens, stop, sampling: Sampling::GREEDY, seed: 0 }
+        let (rules, sampling) = (TokenRules::default(), Sampling::GREEDY);
+        Self { max_tokens, stop, rules, sampling, seed: 0 }
     }
 
     /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each token
     /// of its answer as it comes, and can end it. What a sequence answers does not depend on the others
-    /// but for rounding: shorter prompts are padded on the left with tokens that nobody looks at.
+    /// but for rounding: shorter prompts are padded on the left with tokens that nobody looks at. An
+    /// answer ends with [`Finish::Length`] where the positions end that the model was made for.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings outside their ranges, for a constraint that cannot be kept within
+    /// [`Error::Setting`] for settings outside their ranges, for a prompt of more positions than the model
+    /// was made for, for a constraint that cannot be kept within
     /// `max_tokens`, and where the scores are no numbers; [`Error::Limit`] where keys and values would
     /// take more than 64 GiB.
     pub fn run(
@@ -77,12 +85,13 @@ impl Generation {
         constraint: Option<&dyn Constraint>,
         on_token: &mut dyn FnMut(usize, u32) -> ControlFlow<()>,
     ) -> Result<Vec<Generated>, Error> {
-        let mut sequences = self.sequences(prompts, constraint)?;
+        let mut sequences = self.sequences(decoder, prompts, constraint)?;
         if prompts.is_empty() || self.max_tokens == 0 {
             return Ok(sequences.into_iter().map(Sequence::done).collect());
         }
         let longest = prompts.iter().map(Prompt::len).max().unwrap_or_default();
-        let capacity = longest.saturating_add(self.max_tokens);
+        let most = sequences.iter().map(|sequence| sequence.left).max().unwrap_or_default();
+        let capacity = longest.saturating_add(most);
         let bytes = Cache::bytes(decoder.config(), prompts.len(), capacity);
         super::super::Limits::check(
             "the memory of keys and values, in bytes,",
@@ -94,16 +103,16 @@ impl Generation {
         let (embeddings, positions) = batch(prompts, longest);
         let hidden = decoder.forward(embeddings, &positions, Some(&mut cache));
         let mut hidden = hidden.narrow(1, longest - 1, 1);
-        for left in (1..=self.max_tokens).rev() {
+        for step in 1..=most {
             let scores = decoder.logits(hidden).into_data();
             let mut scores = scores.convert::<f32>().try_to_vec().unwrap_or_default();
             let n_scores = scores.len() / sequences.len();
             for (i, scores) in scores.chunks_exact_mut(n_scores).enumerate() {
                 if sequences[i].finish.is_none() {
-                    self.choose(&mut sequences[i], scores, left, &mut |token| on_token(i, token))?;
+                    self.choose(&mut sequences[i], scores, &mut |token| on_token(i, token))?;
                 }
             }
-            if left == 1 || sequences.iter().all(|sequence| sequence.finish.is_some()) {
+            if step == most || sequences.iter().all(|sequence| sequence.finish.is_some()) {
                 break;
             }
             let last: Vec<u32> = sequences.iter().map(Sequence::last).collect();
@@ -116,21 +125,28 @@ impl Generation {
 
     fn sequences(
         &self,
+        decoder: &Decoder,
         prompts: &[Prompt],
         constraint: Option<&dyn Constraint>,
     ) -> Result<Vec<Sequence>, Error> {
-        if let Some(constraint) = constraint
-            && constraint.min_tokens() > self.max_tokens
-        {
-            let expected = format!("at least {} for this constraint", constraint.min_tokens());
-            let found = self.max_tokens.to_string();
-            return Err(Error::Setting { setting: "max_tokens", found, expected });
-        }
         let sequence = |(i, prompt): (usize, &Prompt)| {
+            prompt.check_positions(decoder)?;
+            let next = prompt.positions().next(0);
+            // The last token of an answer needs no place.
+            let room = (decoder.config().max_positions - next as usize).saturating_add(1);
+            let left = self.max_tokens.min(room);
+            if let Some(constraint) = constraint
+                && constraint.min_tokens() > left
+            {
+                let expected = format!("at least {} for this constraint", constraint.min_tokens());
+                let found = left.to_string();
+                return Err(Error::Setting { setting: "max_tokens", found, expected });
+            }
             Ok(Sequence {
                 history: prompt.tokens().to_vec(),
                 n_prompt: prompt.len(),
-                next: prompt.positions().next(0),
+                next,
+                left,
                 sampler: Sampler::new(self.sampling, self.seed.wrapping_add(i as u64))?,
                 constraint: constraint.map(Constraint::fresh),
                 finish: None,
@@ -144,11 +160,24 @@ impl Generation {
         &self,
         sequence: &mut Sequence,
         scores: &mut [f32],
-        left: usize,
         on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        if let Some(constraint) = &mut sequence.constraint {
-            constraint.mask(left).apply(scores);
+        let left = sequence.left;
+        let mask = sequence.constraint.as_mut().map(|constraint| constraint.mask(left));
+        if !self.rules.is_empty() {
+            let free = mask.is_some().then(|| scores.to_vec());
+            self.rules.apply(scores, &sequence.history, sequence.n_prompt, &self.stop);
+            if let (Some(mask), Some(free)) = (&mask, free) {
+                let may = |(token, score): (usize, &f32)| {
+                    mask.allows(token as u32) && *score > f32::NEG_INFINITY
+                };
+                if !scores.iter().enumerate().any(may) {
+                    scores.copy_from_slice(&free);
+                }
+            }
+        }
+        if let Some(mask) = mask {
+            mask.apply(scores);
         }
         let token = sequence.sampler.pick(scores, &sequence.history);
         let token = token.ok_or_else(|| Error::Setting {
@@ -164,8 +193,11 @@ impl Generation {
             return Ok(());
         }
         sequence.history.push(token);
+        sequence.left -= 1;
         if on_token(token).is_break() {
             sequence.finish = Some(Finish::Cancelled);
+        } else if sequence.left == 0 {
+            sequence.finish = Some(Finish::Length);
         }
         Ok(())
     }

@@ -1,9 +1,13 @@
 //! `preprocessor_config.json`: how a published model wants its pictures.
+//!
+//! Of the fields that transformers 5.24 reads there, those that change pixels are obeyed or refused by
+//! name. Others are how pictures are padded into a batch, in which format they are returned, and
+//! `do_convert_rgb`, since pictures are RGB here.
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use super::{Interpolation, Normalization};
 use crate::Error;
@@ -29,6 +33,12 @@ pub struct PreprocessorConfig {
     pub do_rescale: Option<bool>,
     /// Whether mean and standard deviation are applied.
     pub do_normalize: Option<bool>,
+    /// Whether the middle is cut out.
+    pub do_center_crop: Option<bool>,
+    /// Whether a frame is put around.
+    pub do_pad: Option<bool>,
+    /// Upstream's class.
+    pub image_processor_type: Option<String>,
     /// Mean of R, G, B.
     pub image_mean: Option<PerChannel>,
     /// Standard deviation of R, G, B.
@@ -36,16 +46,22 @@ pub struct PreprocessorConfig {
     /// What a byte is multiplied by.
     pub rescale_factor: Option<f64>,
     /// Pillow's number of the filter: 0 nearest, 3 bicubic.
+    #[serde(default, deserialize_with = "whole")]
     pub resample: Option<u32>,
     /// Side of a patch.
+    #[serde(default, deserialize_with = "whole")]
     pub patch_size: Option<u32>,
     /// Frames of a patch.
+    #[serde(default, deserialize_with = "whole")]
     pub temporal_patch_size: Option<u32>,
     /// Patches of a side of a block that becomes one token.
+    #[serde(default, deserialize_with = "whole")]
     pub merge_size: Option<u32>,
     /// The least pixels of a picture.
+    #[serde(default, deserialize_with = "whole")]
     pub min_pixels: Option<u64>,
     /// The most pixels of a picture.
+    #[serde(default, deserialize_with = "whole")]
     pub max_pixels: Option<u64>,
     /// Sides, or bounds on the pixels, in one of upstream's forms.
     pub size: Option<Size>,
@@ -66,16 +82,22 @@ pub enum PerChannel {
 #[non_exhaustive]
 pub struct Size {
     /// Rows of the tower's input.
+    #[serde(default, deserialize_with = "whole")]
     pub height: Option<u32>,
     /// Columns of the tower's input.
+    #[serde(default, deserialize_with = "whole")]
     pub width: Option<u32>,
     /// The least pixels, as older Qwen2-VL files call them.
+    #[serde(default, deserialize_with = "whole")]
     pub min_pixels: Option<u64>,
     /// The most pixels, as older Qwen2-VL files call them.
+    #[serde(default, deserialize_with = "whole")]
     pub max_pixels: Option<u64>,
     /// The least pixels, as newer files misname them.
+    #[serde(default, deserialize_with = "whole")]
     pub shortest_edge: Option<u64>,
     /// The most pixels, as newer files misname them.
+    #[serde(default, deserialize_with = "whole")]
     pub longest_edge: Option<u64>,
 }
 
@@ -89,19 +111,20 @@ impl PreprocessorConfig {
             .map_err(|error| Error::ProcessorConfig { path: None, reason: error.to_string() })
     }
 
-    /// The settings in the `preprocessor_config.json` of a model's `folder`, or under `image_processor` in
-    /// the `processor_config.json` that transformers 5 writes instead.
+    /// The settings under `image_processor` in the `processor_config.json` of a model's `folder`, which
+    /// transformers 5 writes, or else in its `preprocessor_config.json`.
     ///
     /// # Errors
     /// [`Error::Cifake`] if it cannot be read or has more than a MiB; as
     /// [`from_bytes`](Self::from_bytes), with the path.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(FILE);
         let combined = folder.join(COMBINED);
-        if !path.is_file() && combined.is_file() {
-            let Combined { image_processor } = json(&combined)?;
-            return Ok(Self { path: Some(combined), ..image_processor });
+        if combined.is_file()
+            && let Combined { image_processor: Some(settings) } = json(&combined)?
+        {
+            return Ok(Self { path: Some(combined), ..settings });
         }
+        let path = folder.join(FILE);
         let config: Self = json(&path)?;
         Ok(Self { path: Some(path), ..config })
     }
@@ -152,26 +175,64 @@ impl PreprocessorConfig {
         }
     }
 
-    pub(crate) fn min_pixels(&self) -> Option<u64> {
-        let of_size = |size: Size| size.min_pixels.or(size.shortest_edge);
-        self.min_pixels.or_else(|| self.size.and_then(of_size))
+    /// Refuses what upstream's class for this architecture would not be, or would do beside.
+    pub(crate) fn check_class(&self, prefixes: &[&str]) -> Result<(), Error> {
+        for (name, on) in [("do_center_crop", self.do_center_crop), ("do_pad", self.do_pad)] {
+            if on == Some(true) {
+                return Err(self.refused(format!("`{name}` is true, which is not supported")));
+            }
+        }
+        match &self.image_processor_type {
+            Some(class) if !prefixes.iter().any(|prefix| class.starts_with(prefix)) => {
+                let class: String = class.chars().take(80).collect();
+                let known = prefixes.join(" or ");
+                Err(self.refused(format!("`image_processor_type` is {class}, not {known}")))
+            }
+            _ => Ok(()),
+        }
     }
 
-    pub(crate) fn max_pixels(&self) -> Option<u64> {
-        let of_size = |size: Size| size.max_pixels.or(size.longest_edge);
-        self.max_pixels.or_else(|| self.size.and_then(of_size))
+    /// The least and the most pixels, or `published`. Beside `size` they take the place of its edges, of
+    /// which it must then name the other one.
+    pub(crate) fn pixels(&self, published: (u64, u64)) -> Result<(u64, u64), Error> {
+        let (least, most) = match self.size {
+            None => (Some(published.0), Some(published.1)),
+            Some(size) => (size.shortest_edge, size.longest_edge),
+        };
+        let pair = self.min_pixels.or(least).zip(self.max_pixels.or(most));
+        // Older files have the names of the bounds inside as well.
+        let is_older = self.min_pixels.or(self.max_pixels).is_none();
+        let of_size = |size: Size| size.min_pixels.zip(size.max_pixels).filter(|_| is_older);
+        pair.or_else(|| self.size.and_then(of_size)).ok_or_else(|| {
+            let reason = "`size` names not both `shortest_edge` and `longest_edge`, and neither \
+                          `min_pixels` nor `max_pixels` makes up for it";
+            self.refused(reason.to_owned())
+        })
     }
 
-    /// Height and width of the tower's input.
-    pub(crate) fn sides(&self) -> Option<(u32, u32)> {
-        self.size.and_then(|size| size.height.zip(size.width))
+    /// Height and width of the tower's input; `None` where the file has no `size`.
+    pub(crate) fn sides(&self) -> Result<Option<(u32, u32)>, Error> {
+        let Some(size) = self.size else { return Ok(None) };
+        match size.height.zip(size.width) {
+            Some(sides) => Ok(Some(sides)),
+            None => Err(self.refused("`size` names not both `height` and `width`".to_owned())),
+        }
     }
+}
+
+/// A whole number, be it written with a decimal point.
+fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(reader: D) -> Result<Option<T>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(reader)? else { return Ok(None) };
+    let is_whole = |x: &f64| x.fract() == 0.0 && (0.0..=9e15).contains(x);
+    let whole = number.as_u64().or_else(|| Some(number.as_f64().filter(is_whole)? as u64));
+    let found = whole.and_then(|number| T::try_from(number).ok());
+    found.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is no whole number of use")))
 }
 
 /// What of [`COMBINED`] is read.
 #[derive(Deserialize)]
 struct Combined {
-    image_processor: PreprocessorConfig,
+    image_processor: Option<PreprocessorConfig>,
 }
 
 /// The content of the file at `path`.
@@ -223,6 +284,24 @@ mod tests {
         let newer = qwen2_vl(r#"{"size": {"shortest_edge": 784, "longest_edge": 1568}}"#);
         let ours = Qwen2VlProcessor::default().with_pixels(784, 1568).expect("in bounds");
         assert_eq!(newer.expect("in bounds"), ours);
+        // Beside `size` the older names take an edge's place; whole numbers may have a point.
+        for json in [
+            r#"{"size": {"shortest_edge": 784, "longest_edge": 3136}, "max_pixels": 1568.0}"#,
+            r#"{"size": {"longest_edge": 1568}, "min_pixels": 784.0}"#,
+            r#"{"size": {"min_pixels": 784, "max_pixels": 1568}}"#,
+            r#"{"min_pixels": 784, "max_pixels": 1568}"#,
+        ] {
+            assert_eq!(qwen2_vl(json).expect("both bounds"), ours, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_square_has_two_sides() {
+        for json in [r#"{"size": {"height": 42}}"#, r#"{"size": {"shortest_edge": 42}}"#] {
+            let config = PreprocessorConfig::from_bytes(json.as_bytes()).expect("a size");
+            let refused = MultiCropProcessor::from_config(&config);
+            assert!(matches!(refused, Err(Error::ProcessorConfig { .. })), "{json}");
+        }
     }
 
     #[test]
@@ -241,23 +320,34 @@ mod tests {
             r#"{"do_resize": false}"#,
             r#"{"do_normalize": false}"#,
             r#"{"resample": 1}"#,
+            r#"{"do_center_crop": true}"#,
+            r#"{"image_processor_type": "CLIPImageProcessor"}"#,
+            r#"{"min_pixels": 3136.5}"#,
+            r#"{"size": {"height": 56, "width": 56}}"#,
+            r#"{"size": {"shortest_edge": 3136}}"#,
+            r#"{"size": {"longest_edge": 12845056}, "max_pixels": 12845056}"#,
+            r#"{"size": {}}"#,
         ] {
             assert!(matches!(qwen2_vl(json), Err(Error::ProcessorConfig { .. })), "{json}");
         }
     }
 
     #[test]
-    fn the_file_of_transformers_5_is_read_where_there_is_no_other() {
+    fn the_file_of_transformers_5_comes_before_the_other() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let write = |file: &str, json: &str| {
             std::fs::write(folder.path().join(file), json).expect("the folder is writable");
         };
-        write(COMBINED, &format!(r#"{{"processor_class": "a", "image_processor": {QWEN2_VL}}}"#));
         let read = || Qwen2VlProcessor::read(folder.path()).expect("published");
-        assert_eq!(read(), Qwen2VlProcessor::default());
         write(FILE, r#"{"patch_size": 7}"#);
         assert_eq!(read().form().patch_size, 7);
         assert_eq!(read().n_tokens([32, 32]).expect("square"), 16);
+        write(COMBINED, r#"{"processor_class": "a"}"#);
+        assert_eq!(read().form().patch_size, 7);
+        write(COMBINED, &format!(r#"{{"processor_class": "a", "image_processor": {QWEN2_VL}}}"#));
+        assert_eq!(read(), Qwen2VlProcessor::default());
+        std::fs::remove_file(folder.path().join(FILE)).expect("it is there");
+        assert_eq!(read(), Qwen2VlProcessor::default());
     }
 
     #[test]

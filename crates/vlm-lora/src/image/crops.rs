@@ -80,7 +80,8 @@ impl MultiCropProcessor {
     /// [`Error::ProcessorConfig`] for settings that are out of bounds or not supported.
     pub fn from_config(config: &PreprocessorConfig) -> Result<Self, Error> {
         let published = Self::default();
-        let image_size = match config.sides() {
+        config.check_class(&["Siglip", "MultiCrop"])?;
+        let image_size = match config.sides()? {
             None => published.image_size,
             Some((height, width)) if height == width && (1..=MAX_IMAGE_SIZE).contains(&height) => {
                 height

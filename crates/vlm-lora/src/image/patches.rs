@@ -118,14 +118,14 @@ impl Qwen2VlProcessor {
     /// [`Error::ProcessorConfig`] for settings that are out of bounds or not supported.
     pub fn from_config(config: &PreprocessorConfig) -> Result<Self, Error> {
         let published = Self::default();
-        let (least, most) = (published.pixels.0, DEFAULT_MAX_PIXELS);
+        config.check_class(&["Qwen2VLImageProcessor"])?;
         let processor = Self {
             normalization: config.normalization(&published.normalization)?,
             interpolation: config.interpolation()?,
             patch_size: config.patch_size.unwrap_or(14),
             temporal_patch_size: config.temporal_patch_size.unwrap_or(2),
             merge_size: config.merge_size.unwrap_or(2),
-            pixels: (config.min_pixels().unwrap_or(least), config.max_pixels().unwrap_or(most)),
+            pixels: config.pixels((published.pixels.0, DEFAULT_MAX_PIXELS))?,
         };
         let bounds = [
             ("patch_size", processor.patch_size, 64),

@@ -21,6 +21,9 @@ pub struct Adapter {
     pub(crate) layers: BTreeMap<String, LayerWeights>,
     /// Behind which tower it was made: see [`Linears::tower`].
     pub(crate) tower: Option<String>,
+    /// Weights of the base model that PEFT put beside the adapter's, by PEFT's paths: where the head is a
+    /// target, those of embedding and head.
+    pub(crate) carried: BTreeMap<String, TensorData>,
 }
 
 /// What an adapter has for one layer.
@@ -74,21 +77,25 @@ impl Adapter {
         let selection = Selection::new(&config, limits)?;
         let (naming, tower) = (model.naming(), model.tower().map(str::to_owned));
         check_saved(&selection, model, |path| naming.to_peft(path))?;
-        let mut layers = BTreeMap::new();
+        let (mut layers, mut targets) = (BTreeMap::new(), Vec::new());
         try_visit(model, |linear| {
             let path = naming.to_peft(linear.path());
             let weights = match selection.role(&path)? {
                 Role::Untouched => return Ok(()),
-                Role::LowRank { rank, .. } => low_rank(linear, rank, seed),
+                Role::LowRank { rank, .. } => {
+                    targets.push(path.clone());
+                    low_rank(linear, rank, seed)
+                }
                 Role::Whole => whole(linear),
             };
             layers.insert(path, weights);
             Ok(())
         })?;
-        match layers.is_empty() {
-            true => Err(AdapterError::NoTarget),
-            false => Ok(Self { config, layers, tower }),
+        if layers.is_empty() {
+            return Err(AdapterError::NoTarget);
         }
+        selection.check_patterns(&targets)?;
+        Ok(Self { config, layers, tower, carried: BTreeMap::new() })
     }
 
     /// The adapter `name` of `model` as it is now, under the names that it was attached with.
@@ -114,7 +121,8 @@ impl Adapter {
             layers.insert(attached.header.naming.to_peft(&path), weights);
         });
         let header = header.ok_or_else(|| AdapterError::Unknown { name: name.to_owned() })?;
-        Ok(Self { config: header.config.clone(), layers, tower: header.tower.clone() })
+        let (config, tower) = (header.config.clone(), header.tower.clone());
+        Ok(Self { config, layers, tower, carried: BTreeMap::new() })
     }
 
     /// Its configuration.

@@ -35,7 +35,7 @@ impl Adapter {
     /// [`AdapterError::Taken`], [`AdapterError::Count`], [`AdapterError::Bytes`]; an adapter that
     /// does not fit: [`AdapterError::NoTarget`], [`AdapterError::Unused`],
     /// [`AdapterError::Missing`], [`AdapterError::Shape`], [`AdapterError::ModuleToSave`],
-    /// [`AdapterError::Tower`], or what
+    /// [`AdapterError::Tower`], [`AdapterError::Carried`], or what
     /// [`LoraConfig::check`](super::LoraConfig::check) refuses. The model is then unchanged.
     pub fn attach(
         &self,
@@ -49,6 +49,7 @@ impl Adapter {
         self.check_tower(model)?;
         let naming = self.naming(model);
         let roles = self.fit(model, naming, limits)?;
+        self.check_carried(model, naming)?;
         let tower = self.tower.clone().or_else(|| model.tower().map(str::to_owned));
         let (name, config) = (name.to_owned(), self.config.clone());
         let header = Arc::new(Header { name, config, naming, tower });
@@ -97,7 +98,7 @@ impl Adapter {
 
     /// The naming under which every layer of the adapter is one of `model`; otherwise the plain one,
     /// whose errors are the clearest.
-    fn naming(&self, model: &mut dyn Linears) -> Naming {
+    pub(super) fn naming(&self, model: &mut dyn Linears) -> Naming {
         let mut paths = BTreeSet::new();
         model.visit_linears(&mut |linear| {
             paths.insert(linear.path().to_owned());
@@ -110,7 +111,7 @@ impl Adapter {
     }
 
     /// What the adapter does with each layer of `model`, by the model's paths.
-    fn fit(
+    pub(super) fn fit(
         &self,
         model: &mut dyn Linears,
         naming: Naming,
@@ -141,10 +142,33 @@ impl Adapter {
         if !missing.is_empty() {
             return Err(AdapterError::Missing { paths: missing });
         }
-        match roles.is_empty() {
-            true => Err(AdapterError::NoTarget),
-            false => Ok(roles),
+        if roles.is_empty() {
+            return Err(AdapterError::NoTarget);
         }
+        let is_target = |(_, weights): &(&String, &LayerWeights)| {
+            matches!(weights, LayerWeights::LowRank { .. })
+        };
+        let targets = self.layers.iter().filter(is_target).map(|(path, _)| path.clone());
+        selection.check_patterns(&targets.collect::<Vec<_>>())?;
+        Ok(roles)
+    }
+
+    /// Refuses weights of another base model beside its own.
+    fn check_carried(&self, model: &mut dyn Linears, naming: Naming) -> Result<(), AdapterError> {
+        for (path, data) in &self.carried {
+            let own = naming.to_checkpoint(path).unwrap_or_default();
+            let mut same = false;
+            if own.ends_with("embed_tokens") {
+                same = model.embedding().is_some_and(|matrix| matrix.keeps(data));
+            }
+            model.visit_linears(&mut |linear| {
+                same = same || (linear.path() == own && linear.weight().keeps(data));
+            });
+            if !same {
+                return Err(AdapterError::Carried { path: shortened(path) });
+            }
+        }
+        Ok(())
     }
 }
 

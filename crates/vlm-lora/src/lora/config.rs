@@ -7,66 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::peft::{FIXED, as_python_would, refuse_unsupported, shortened};
-use super::{AdapterError, AdapterLimits};
-
-/// Names of layers: a list of names that a path ends with, or one regular expression that it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Modules {
-    /// A regular expression that the whole path must match; as `target_modules` also `all-linear`:
-    /// every linear layer but the output head.
-    Pattern(String),
-    /// Whole paths, or their last segments.
-    List(Vec<String>),
-}
-
-impl Modules {
-    /// Every linear layer but the output head.
-    #[must_use]
-    pub fn all_linear() -> Self {
-        Self::Pattern("all-linear".to_owned())
-    }
-
-    /// A list of names.
-    #[must_use]
-    pub fn list(names: &[&str]) -> Self {
-        Self::List(names.iter().map(|&name| name.to_owned()).collect())
-    }
-
-    /// Whether it is the word `all-linear`, in any case.
-    #[must_use]
-    pub fn is_all_linear(&self) -> bool {
-        matches!(self, Self::Pattern(word) if word.eq_ignore_ascii_case("all-linear"))
-    }
-
-    pub(super) fn strings(&self) -> &[String] {
-        match self {
-            Self::Pattern(pattern) => std::slice::from_ref(pattern),
-            Self::List(names) => names,
-        }
-    }
-}
-
-/// One number or several, as PEFT has it for layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany<T> {
-    /// One.
-    One(T),
-    /// Several.
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    /// All of them.
-    #[must_use]
-    pub fn as_slice(&self) -> &[T] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
+use super::{AdapterError, AdapterLimits, Modules, OneOrMany, Patterns};
 
 /// A low-rank adapter (Hu et al. 2021, arXiv 2106.09685); fields are named as PEFT's
 /// `LoraConfig` names them.
@@ -76,9 +17,11 @@ impl<T> OneOrMany<T> {
 /// 2312.03732).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraConfig {
-    /// Rank, at least 1.
+    /// Rank, at least 1; 8 where a file has none.
+    #[serde(default = "default_rank")]
     pub r: usize,
-    /// Numerator of the scale, finite.
+    /// Numerator of the scale, finite; 8 where a file has none.
+    #[serde(default = "default_alpha")]
     pub lora_alpha: f64,
     /// Share of the input that training leaves out, in `[0, 1)`.
     #[serde(default)]
@@ -91,13 +34,13 @@ pub struct LoraConfig {
     /// Layers that are not, whatever `target_modules` says.
     #[serde(default)]
     pub exclude_modules: Option<Modules>,
-    /// Other ranks: regular expressions of the end of a path; the first that matches counts, in the
-    /// order of the alphabet, in which PEFT writes them.
+    /// Other ranks: regular expressions of the end of a path; the first that matches counts. Each must
+    /// match a layer that is adapted.
     #[serde(default)]
-    pub rank_pattern: BTreeMap<String, usize>,
+    pub rank_pattern: Patterns<usize>,
     /// Other numerators, likewise.
     #[serde(default)]
-    pub alpha_pattern: BTreeMap<String, f64>,
+    pub alpha_pattern: Patterns<f64>,
     /// Linear layers, or modules of them, that are trained and saved whole.
     #[serde(default)]
     pub modules_to_save: Option<Vec<String>>,
@@ -118,6 +61,33 @@ pub struct LoraConfig {
     pub task_type: Option<String>,
 }
 
+/// The parts of a file in which order matters.
+#[derive(Deserialize)]
+struct Tables {
+    #[serde(default)]
+    rank_pattern: Patterns<usize>,
+    #[serde(default)]
+    alpha_pattern: Patterns<f64>,
+}
+
+/// What is written of a field: a value, or a table in its own order.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Written {
+    Value(Value),
+    Table(Patterns<Value>),
+}
+
+/// PEFT's default.
+fn default_rank() -> usize {
+    8
+}
+
+/// PEFT's default.
+fn default_alpha() -> f64 {
+    8.0
+}
+
 impl LoraConfig {
     /// Adapters of rank `r` and scale `lora_alpha / r` on `target_modules`, without dropout.
     #[must_use]
@@ -129,8 +99,8 @@ impl LoraConfig {
             use_rslora: false,
             target_modules,
             exclude_modules: None,
-            rank_pattern: BTreeMap::new(),
-            alpha_pattern: BTreeMap::new(),
+            rank_pattern: Patterns::default(),
+            alpha_pattern: Patterns::default(),
             modules_to_save: None,
             layers_to_transform: None,
             layers_pattern: None,
@@ -189,7 +159,11 @@ impl LoraConfig {
             return Err(AdapterError::NoTarget);
         }
         fields.entry("target_modules").or_insert_with(|| Value::Array(Vec::new()));
-        let config: Self = serde_json::from_value(Value::Object(fields)).map_err(broken)?;
+        let mut config: Self = serde_json::from_value(Value::Object(fields)).map_err(broken)?;
+        // Read again, since a value has no order.
+        let Tables { rank_pattern, alpha_pattern } =
+            serde_json::from_slice(json).map_err(broken)?;
+        (config.rank_pattern, config.alpha_pattern) = (rank_pattern, alpha_pattern);
         config.check(limits)?;
         Ok(config)
     }
@@ -197,15 +171,25 @@ impl LoraConfig {
     /// The file that PEFT reads, with PEFT's defaults for what this configuration has no field for.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut fields = Map::new();
+        let mut fields: BTreeMap<String, Written> = BTreeMap::new();
         for (name, value) in FIXED {
             let value = serde_json::from_str(value).expect("the constants are JSON");
-            fields.insert((*name).to_owned(), value);
+            fields.insert((*name).to_owned(), Written::Value(value));
         }
         let own = serde_json::to_value(self).expect("plain data has a JSON form");
         if let Value::Object(own) = own {
-            fields.extend(own.into_iter().map(|(name, value)| (name, as_python_would(value))));
+            let own = own.into_iter().map(|(k, v)| (k, Written::Value(as_python_would(v))));
+            fields.extend(own);
         }
+        let table = |values: Vec<(&String, Value)>| {
+            let mut table = Patterns::default();
+            values.into_iter().for_each(|(k, v)| table.insert(k.as_str(), as_python_would(v)));
+            Written::Table(table)
+        };
+        let ranks = self.rank_pattern.iter().map(|(k, &rank)| (k, rank.into()));
+        let alphas = self.alpha_pattern.iter().map(|(k, &alpha)| (k, alpha.into()));
+        fields.insert("rank_pattern".to_owned(), table(ranks.collect()));
+        fields.insert("alpha_pattern".to_owned(), table(alphas.collect()));
         let mut text = serde_json::to_string_pretty(&fields).expect("plain data has a JSON form");
         text.push('\n');
         text
@@ -214,7 +198,9 @@ impl LoraConfig {
     /// Whether every number is in its range and within `limits`.
     ///
     /// # Errors
-    /// [`AdapterError::Rank`], [`AdapterError::Range`], [`AdapterError::Pattern`].
+    /// [`AdapterError::Rank`], [`AdapterError::Range`], [`AdapterError::Pattern`];
+    /// [`AdapterError::Unsupported`] for numbers of layers that PEFT refuses: beside a regular expression
+    /// as `target_modules`, or a pattern of them without them.
     pub fn check(&self, limits: &AdapterLimits) -> Result<(), AdapterError> {
         limits.check_rank(self.r)?;
         self.rank_pattern.values().try_for_each(|&rank| limits.check_rank(rank))?;
@@ -226,6 +212,7 @@ impl LoraConfig {
         if !(0.0..1.0).contains(&self.lora_dropout) {
             return Err(range("lora_dropout", self.lora_dropout, "at least 0 and below 1"));
         }
+        self.check_layers()?;
         let lists = [Some(&self.target_modules), self.exclude_modules.as_ref()];
         let lists = lists.into_iter().flatten().map(Modules::strings);
         let saved = self.modules_to_save.as_deref().unwrap_or_default();
@@ -236,6 +223,27 @@ impl LoraConfig {
         tables.check_patterns(self.rank_pattern.keys())?;
         tables.check_patterns(self.alpha_pattern.keys())?;
         limits.check_patterns(self.layers_pattern.iter().flat_map(OneOrMany::as_slice))
+    }
+
+    fn check_layers(&self) -> Result<(), AdapterError> {
+        let refused = |field: &str, hint| {
+            let (field, value) = (field.to_owned(), "given".to_owned());
+            Err(AdapterError::Unsupported { field, value, hint })
+        };
+        let is_pattern = matches!(self.target_modules, Modules::Pattern(_));
+        let has_pattern = self.layers_pattern.as_ref().is_some_and(|p| !p.as_slice().is_empty());
+        match (&self.layers_to_transform, is_pattern) {
+            (Some(_), true) => {
+                refused("layers_to_transform", "list `target_modules` by their names")
+            }
+            (_, true) if has_pattern => {
+                refused("layers_pattern", "list `target_modules` by their names")
+            }
+            (None, _) if has_pattern => {
+                refused("layers_pattern", "say `layers_to_transform` as well")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The limits of tables, each key of which is compiled.
@@ -297,6 +305,33 @@ mod tests {
         config.rank_pattern.insert("layers.0.*".to_owned(), 4);
         config.alpha_pattern.insert("q_proj".to_owned(), 2.5);
         assert_eq!(read(&config.to_json()).expect("it was just written"), config);
+    }
+
+    #[test]
+    fn patterns_keep_the_order_of_the_file() {
+        let order =
+            |config: &LoraConfig| config.rank_pattern.keys().cloned().collect::<Vec<_>>().join(" ");
+        let json = with(r#""rank_pattern": {"v_proj": 30, "self_attn.v_proj": 3}"#);
+        let config = read(&json).expect("two patterns");
+        assert_eq!(order(&config), "v_proj self_attn.v_proj");
+        assert_eq!(order(&read(&config.to_json()).expect("just written")), order(&config));
+        let json = with(r#""rank_pattern": {"self_attn.v_proj": 3, "v_proj": 30}"#);
+        assert_eq!(order(&read(&json).expect("two patterns")), "self_attn.v_proj v_proj");
+        assert!(read(&with(r#""rank_pattern": null"#)).expect("none").rank_pattern.is_empty());
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_is_pefts_default() {
+        let config = read(r#"{"target_modules": ["q"]}"#).expect("it names its layers");
+        assert_eq!((config.r, config.lora_alpha, config.lora_dropout), (8, 8.0, 0.0));
+    }
+
+    #[test]
+    fn numbers_of_layers_that_peft_refuses_are_refused() {
+        let pattern = r#"{"target_modules": ".*q", "layers_to_transform": [0]}"#;
+        for json in [pattern, &with(r#""layers_pattern": "layers""#)] {
+            assert!(matches!(read(json), Err(AdapterError::Unsupported { .. })), "{json}");
+        }
     }
 
     #[test]

@@ -108,6 +108,27 @@ pub enum AdapterError {
         /// The layers.
         paths: Vec<String>,
     },
+    /// Weights of the base model beside those of the adapter, which are not this model's.
+    #[error(
+        "the adapter's file also has weights of its base model's `{path}`, and they differ from this model's; it was trained on another model, or with more tokens"
+    )]
+    Carried {
+        /// The layer.
+        path: String,
+    },
+    /// Weights that are not those which were written.
+    #[error(
+        "the adapter's weights are not those of its checksum; the file was damaged, copy it again"
+    )]
+    Damaged,
+    /// A model folder whose layers cannot be told.
+    #[error("cannot tell the layers of {}", path.display())]
+    Model {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: Box<crate::Error>,
+    },
     /// A weight of another shape than model and configuration ask for.
     #[error(
         "`{key}` of the adapter has the shape {found:?}, not {expected:?}; it belongs to another model or rank"

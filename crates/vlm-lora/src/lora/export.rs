@@ -11,7 +11,8 @@ use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
-use super::target::{Role, Selection};
+use super::skeleton::Skeleton;
+use super::target::Role;
 use super::{
     Adapter, AdapterError, AdapterLimits, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE,
 };
@@ -41,12 +42,14 @@ pub struct Exported {
 /// tokenizer and configuration; files, names and precision are the base's. One weight at a time is in
 /// memory; sums are computed in f32 on `device`.
 ///
-/// The folder appears whole or not at all.
+/// The folder appears whole or not at all. A head that was the base's embedding gets weights of its own
+/// where the adapter changes it, and the configuration says so, as with PEFT's `merge_and_unload`.
 ///
 /// # Errors
 /// [`AdapterError::Base`] where `out` exists and is not empty, where a weight that the adapter changes
 /// is missing, of another shape or quantized, or where a sum leaves the range of the precision;
-/// [`AdapterError::File`].
+/// what [`Adapter::attach`] refuses of an adapter that does not fit; [`AdapterError::Model`] where
+/// `config.json` does not tell the layers; [`AdapterError::File`].
 pub fn export_merged(
     base: &Path,
     adapter: &Adapter,
@@ -70,7 +73,8 @@ pub fn export_merged(
         let broken = |source| cifake::Error::NotSafetensors { path: path.to_path_buf(), source };
         parsed.push(SafeTensors::deserialize(map).map_err(broken)?);
     }
-    let changes = changes(adapter, base, &parsed)?;
+    let mut skeleton = Skeleton::of(base)?;
+    let Plan { changes, head } = plan(adapter, &mut skeleton, base, &parsed)?;
     let parent = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -78,13 +82,23 @@ pub fn export_merged(
     let failed = |source| cifake::Error::Write { path: out.to_owned(), source };
     fs::create_dir_all(parent).map_err(failed)?;
     let folder = tempfile::Builder::new().prefix(".merge").tempdir_in(parent).map_err(failed)?;
+    let mut bytes = 0;
     for (path, (file, map)) in shards.iter().zip(parsed.iter().zip(&maps)) {
         let target = folder.path().join(path.file_name().unwrap_or_default());
-        write(file, map, &changes, &target, device).map_err(|reason| unfit(path, &reason))?;
+        let written = write(file, map, &changes, head.as_ref(), &target, device);
+        written.map_err(|reason| unfit(path, &reason))?;
+        bytes += fs::metadata(&target).map_err(failed)?.len();
     }
     for path in others {
         let target = folder.path().join(path.file_name().unwrap_or_default());
         fs::copy(path, target).map_err(failed)?;
+    }
+    if changes.keys().any(|name| *name == format!("{}.weight", skeleton.head)) && skeleton.tied {
+        let config = format!("{:#}\n", skeleton.untied());
+        cifake::file::write_atomic(&folder.path().join("config.json"), config.as_bytes())?;
+        if let Some(head) = &head {
+            list_head(base, folder.path(), head)?;
+        }
     }
     #[cfg(unix)]
     {
@@ -92,7 +106,6 @@ pub fn export_merged(
         fs::set_permissions(folder.path(), mode).map_err(failed)?;
     }
     fs::rename(folder.keep(), out).map_err(failed)?;
-    let bytes = maps.iter().map(|map| map.len() as u64).sum();
     Ok(Exported { n_files: shards.len(), n_changed: changes.len(), bytes })
 }
 
@@ -103,62 +116,89 @@ struct Change<'a> {
     scale: f64,
 }
 
-/// Every weight that `adapter` changes, by its name in the files.
-fn changes<'a>(
-    adapter: &'a Adapter,
-    base: &Path,
-    files: &[SafeTensors<'_>],
-) -> Result<BTreeMap<String, Change<'a>>, AdapterError> {
-    let names: BTreeSet<&str> = files.iter().flat_map(SafeTensors::names).collect();
-    let fits = |naming: &Naming| {
-        adapter.layers.keys().all(|path| {
-            let path = naming.to_checkpoint(path);
-            path.is_some_and(|path| names.contains(format!("{path}.weight").as_str()))
-        })
-    };
-    let Some(naming) = Naming::ALL.into_iter().find(fits) else {
-        let reason = "it lacks layers that the adapter changes; it is another model, its weights \
-                      are tied, or they are not stored by layers"
-            .to_owned();
-        return Err(AdapterError::Base { path: base.to_owned(), reason });
-    };
-    let selection = Selection::new(&adapter.config, &AdapterLimits::default())?;
-    let mut changes = BTreeMap::new();
-    for (path, weights) in &adapter.layers {
-        let scale = match (selection.role(path)?, weights) {
-            (Role::LowRank { rank, scale }, LayerWeights::LowRank { a, b }) => {
-                check_rank(path, rank, ("lora_A", a.shape()[0]))?;
-                check_rank(path, rank, ("lora_B", b.shape()[1]))?;
-                scale
-            }
-            (Role::Whole, LayerWeights::Whole { .. }) => 1.0,
-            _ => return Err(AdapterError::Unused { paths: vec![path.clone()] }),
-        };
-        let path = naming.to_checkpoint(path).expect("the naming fits every path");
-        if let LayerWeights::Whole { bias: Some(_), .. } = weights {
-            changes.insert(format!("{path}.bias"), Change { weights, scale });
-        }
-        changes.insert(format!("{path}.weight"), Change { weights, scale });
-    }
-    match changes.keys().find(|name| !names.contains(name.as_str())) {
-        Some(name) => {
-            let reason = format!("it lacks `{name}`, which the adapter changes");
-            Err(AdapterError::Base { path: base.to_owned(), reason })
-        }
-        None => Ok(changes),
-    }
+/// A head that gets weights of its own.
+#[derive(Debug)]
+struct Head {
+    /// Its name in the files.
+    name: String,
+    /// The embedding's, from which it is made.
+    source: String,
 }
 
-/// Whether a matrix of the layer at `path` has the rank that the configuration says.
-fn check_rank(path: &str, rank: usize, (name, found): (&str, usize)) -> Result<(), AdapterError> {
-    match found == rank {
-        true => Ok(()),
-        false => Err(AdapterError::Shape {
-            key: format!("{path}.{name}.weight"),
-            expected: vec![rank],
-            found: vec![found],
-        }),
+/// What is written.
+struct Plan<'a> {
+    /// By their names in the files.
+    changes: BTreeMap<String, Change<'a>>,
+    head: Option<Head>,
+}
+
+/// Every weight that `adapter` changes: those of all layers that its configuration names in the base.
+fn plan<'a>(
+    adapter: &'a Adapter,
+    skeleton: &mut Skeleton,
+    base: &Path,
+    files: &[SafeTensors<'_>],
+) -> Result<Plan<'a>, AdapterError> {
+    let naming = adapter.naming(&mut *skeleton.model);
+    let roles = adapter.fit(&mut *skeleton.model, naming, &AdapterLimits::default())?;
+    let names: BTreeSet<&str> = files.iter().flat_map(SafeTensors::names).collect();
+    // Newer files call the parts as newer classes do.
+    let stored = |path: &str, part: &str| {
+        let forms = [path.to_owned(), Naming::NESTED.to_peft(path)];
+        let mut forms = forms.into_iter().map(|path| format!("{path}.{part}"));
+        forms.find(|name| names.contains(name.as_str()))
+    };
+    let lacks = |name: &str| AdapterError::Base {
+        path: base.to_owned(),
+        reason: format!("it lacks `{name}`, which the adapter changes"),
+    };
+    let embedding = stored(&skeleton.embedding, "weight");
+    let (mut changes, mut head) = (BTreeMap::new(), None);
+    for (path, role) in &roles {
+        let weights = &adapter.layers[&naming.to_peft(path)];
+        let scale = if let Role::LowRank { scale, .. } = role { *scale } else { 1.0 };
+        let name = match (stored(path, "weight"), &embedding) {
+            (Some(name), _) => name,
+            (None, Some(source)) if *path == skeleton.head && skeleton.tied => {
+                let (name, source) = (format!("{path}.weight"), source.clone());
+                head = Some(Head { name: name.clone(), source });
+                name
+            }
+            _ => return Err(lacks(&format!("{path}.weight"))),
+        };
+        if let LayerWeights::Whole { bias: Some(_), .. } = weights {
+            let name = stored(path, "bias").ok_or_else(|| lacks(&format!("{path}.bias")))?;
+            changes.insert(name, Change { weights, scale });
+        }
+        changes.insert(name, Change { weights, scale });
     }
+    for (path, data) in &adapter.carried {
+        let own = naming.to_checkpoint(path).unwrap_or_default();
+        let name = stored(&own, "weight").or(embedding.clone()).unwrap_or_default();
+        let view = files.iter().find_map(|file| file.tensor(&name).ok());
+        let same = view.is_some_and(|view| {
+            view.shape() == data.shape().to_vec()
+                && floats(view.data(), view.dtype()).eq(data.iter::<f32>())
+        });
+        if !same {
+            return Err(AdapterError::Carried { path: path.clone() });
+        }
+    }
+    Ok(Plan { changes, head })
+}
+
+/// Lists the `head` in the index of `folder`, if `base` has one, in the file of the embedding.
+fn list_head(base: &Path, folder: &Path, head: &Head) -> Result<(), AdapterError> {
+    let path = base.join(INDEX);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let json = cifake::file::read_limited(&path, MAX_INDEX_BYTES)?;
+    let broken = |source| AdapterError::NotIndex { path: path.clone(), source };
+    let mut index: serde_json::Value = serde_json::from_slice(&json).map_err(broken)?;
+    index["weight_map"][&head.name] = index["weight_map"][&head.source].clone();
+    let text = format!("{index:#}\n");
+    Ok(cifake::file::write_atomic(&folder.join(INDEX), text.as_bytes())?)
 }
 
 /// One file with its changes.
@@ -166,13 +206,15 @@ fn write(
     file: &SafeTensors<'_>,
     bytes: &[u8],
     changes: &BTreeMap<String, Change<'_>>,
+    head: Option<&Head>,
     target: &Path,
     device: &Device,
 ) -> Result<(), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let overflow = Cell::new(false);
     let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
+    let of_head = head.and_then(|head| Some((head.name.as_str(), file.tensor(&head.source).ok()?)));
+    for (name, view) in file.iter().chain(of_head) {
         let change = changes.get(name).copied();
         if let Some(change) = change {
             check(name, &view, change)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use cifake::weights::{Checkpoint, Limits, Source};
+use sha2::{Digest, Sha256};
 
 use super::peft::shortened;
 use super::{Adapter, AdapterError, AdapterLimits, LayerWeights, LoraConfig};
@@ -18,6 +19,12 @@ pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
 /// Note in the weights: behind which tower the adapter was made. PEFT passes over it.
 const TOWER: &str = "tower";
+/// Note in the weights: the checksum of all of them. PEFT passes over it and leaves it out.
+const CHECKSUM: &str = "sha256";
+/// What PEFT has in the path of a layer's own weight where it wrapped the layer.
+const BASE_LAYER: &str = ".base_layer";
+/// The vectors of tokens.
+const EMBEDDING: &str = "embed_tokens";
 /// Tensors of one adapter: twelve times those of the largest model here.
 const MAX_TENSORS: usize = 1 << 14;
 /// Bytes of the header of the weights.
@@ -30,7 +37,7 @@ impl Adapter {
     /// [`AdapterError::File`] for what cannot be read, is too large, no safetensors file or holds
     /// NaN; those of [`LoraConfig::from_json`]; [`AdapterError::Key`],
     /// [`AdapterError::Incomplete`], [`AdapterError::Rank`], [`AdapterError::Shape`],
-    /// [`AdapterError::Bytes`].
+    /// [`AdapterError::Bytes`], [`AdapterError::Damaged`].
     pub fn open(folder: &Path, limits: &AdapterLimits) -> Result<Self, AdapterError> {
         let path = folder.join(CONFIG_FILE);
         let json = cifake::file::read_limited(&path, limits.max_config_bytes)?;
@@ -72,17 +79,43 @@ impl Adapter {
             return Err(AdapterError::Bytes { bytes, limit: limits.max_bytes });
         }
         let mut parts: BTreeMap<String, BTreeMap<Part, TensorData>> = BTreeMap::new();
+        let (mut carried, mut hash) = (BTreeMap::new(), Sha256::new());
         for (key, shape) in &shapes {
             let unknown = || AdapterError::Key { key: shortened(key) };
+            if key.contains(".lora_embedding_") {
+                return Err(AdapterError::Unsupported {
+                    field: "target_modules".to_owned(),
+                    value: EMBEDDING.to_owned(),
+                    hint: "only linear layers are; merge such an adapter with PEFT",
+                });
+            }
+            let of_base = carried_path(key, &config).filter(|_| shape.len() == 2);
+            if let (Some(path), Some(data)) = (of_base, checkpoint.tensor(key)) {
+                digest(&mut hash, key, &data);
+                carried.insert(path, data);
+                continue;
+            }
             let (path, part) = Part::of(key, &config).ok_or_else(unknown)?;
+            if part == Part::Weight && shape.len() == 1 {
+                return Err(AdapterError::Unsupported {
+                    field: "modules_to_save".to_owned(),
+                    value: shortened(path),
+                    hint: "norms cannot be replaced; name the linear layers, such as `merger.mlp.0`",
+                });
+            }
             part.check(key, shape, limits)?;
             let data = checkpoint.tensor(key).ok_or_else(unknown)?;
             if !data.dtype().is_float() {
                 return Err(unknown());
             }
+            digest(&mut hash, key, &data);
             if parts.entry(path.to_owned()).or_default().insert(part, data).is_some() {
                 return Err(unknown());
             }
+        }
+        let found = hex(hash);
+        if checkpoint.info().metadata.get(CHECKSUM).is_some_and(|written| *written != found) {
+            return Err(AdapterError::Damaged);
         }
         let assembled = parts.into_iter().map(|(path, parts)| {
             let weights = assemble(&path, parts)?;
@@ -91,7 +124,7 @@ impl Adapter {
         let layers = assembled.collect::<Result<BTreeMap<_, _>, AdapterError>>()?;
         match layers.is_empty() {
             true => Err(AdapterError::NoTarget),
-            false => Ok(Self { config, layers, tower }),
+            false => Ok(Self { config, layers, tower, carried }),
         }
     }
 
@@ -115,10 +148,43 @@ impl Adapter {
             let key = move |name| format!("{PREFIX}{path}.{name}");
             weights.named().into_iter().map(move |(name, data)| (key(name), data))
         });
+        let named: BTreeMap<String, &TensorData> = named.collect();
+        let mut hash = Sha256::new();
+        named.iter().for_each(|(key, data)| digest(&mut hash, key, data));
         let tower = self.tower.iter().map(|tower| (TOWER.to_owned(), tower.clone()));
-        let notes = tower.chain([("format".to_owned(), "pt".to_owned())]).collect();
-        cifake::weights::encode(&named.collect::<Vec<_>>(), &notes)
+        let others = [("format".to_owned(), "pt".to_owned()), (CHECKSUM.to_owned(), hex(hash))];
+        let notes = tower.chain(others).collect();
+        cifake::weights::encode(&named.into_iter().collect::<Vec<_>>(), &notes)
     }
+}
+
+/// Adds a tensor to the checksum.
+fn digest(hash: &mut Sha256, key: &str, data: &TensorData) {
+    hash.update((key.len() as u64).to_le_bytes());
+    hash.update(key.as_bytes());
+    for size in data.shape().iter() {
+        hash.update((*size as u64).to_le_bytes());
+    }
+    for value in data.iter::<f32>() {
+        hash.update(value.to_le_bytes());
+    }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The path of the layer whose own weight the `key` holds: PEFT saves embedding and head where the head is
+/// a target.
+fn carried_path(key: &str, config: &LoraConfig) -> Option<String> {
+    let path = key.strip_prefix(PREFIX)?.strip_suffix(".weight")?;
+    if let Some(path) = path.strip_suffix(BASE_LAYER) {
+        return Some(path.to_owned());
+    }
+    let saved = config.modules_to_save.as_deref().unwrap_or_default();
+    let is_saved = saved.iter().any(|name| super::target::is_part_of(path, name));
+    let is_embedding = path.rsplit('.').next() == Some(EMBEDDING);
+    (is_embedding && !is_saved).then(|| path.to_owned())
 }
 
 /// Which tensor of a layer.

@@ -3,9 +3,8 @@
 
 use fancy_regex::{Regex, RegexBuilder};
 
-use super::config::{LoraConfig, Modules, OneOrMany};
 use super::peft::shortened;
-use super::{AdapterError, AdapterLimits};
+use super::{AdapterError, AdapterLimits, LoraConfig, Modules, OneOrMany, Patterns};
 
 /// Steps that a search may take back: more than any sensible pattern needs on a path.
 const MAX_BACKTRACKING: usize = 100_000;
@@ -69,8 +68,8 @@ impl<'a> Selection<'a> {
             config,
             targets: Names::new(&config.target_modules, limits)?,
             excluded: excluded.map(|modules| Names::new(modules, limits)).transpose()?,
-            ranks: endings(config.rank_pattern.iter().map(|(k, &v)| (k, v)))?,
-            alphas: endings(config.alpha_pattern.iter().map(|(k, &v)| (k, v)))?,
+            ranks: endings(&config.rank_pattern)?,
+            alphas: endings(&config.alpha_pattern)?,
             layers,
         })
     }
@@ -93,6 +92,25 @@ impl<'a> Selection<'a> {
         let rank = first(&self.ranks, path)?.unwrap_or(self.config.r);
         let alpha = first(&self.alphas, path)?.unwrap_or(self.config.lora_alpha);
         Ok(Role::LowRank { rank, scale: self.config.scale(rank, alpha) })
+    }
+
+    /// Refuses a pattern of ranks or numerators that matches none of `paths`, the layers with two matrices:
+    /// what it says would be lost without a word.
+    pub(crate) fn check_patterns(&self, paths: &[String]) -> Result<(), AdapterError> {
+        let ranks = self.config.rank_pattern.keys().zip(self.ranks.iter().map(|(regex, _)| regex));
+        let alphas =
+            self.config.alpha_pattern.keys().zip(self.alphas.iter().map(|(regex, _)| regex));
+        for (pattern, regex) in ranks.chain(alphas) {
+            let mut found = false;
+            for path in paths {
+                found = found || matches(regex, path)?;
+            }
+            if !found {
+                let reason = "it matches no layer that the adapter is for".to_owned();
+                return Err(AdapterError::Pattern { pattern: shortened(pattern), reason });
+            }
+        }
+        Ok(())
     }
 
     /// The entries of `modules_to_save`.
@@ -169,10 +187,8 @@ fn ends_with(path: &str, name: &str) -> bool {
 }
 
 /// PEFT's keys of `rank_pattern`: regular expressions of the end of a path.
-fn endings<'k, T>(
-    patterns: impl Iterator<Item = (&'k String, T)>,
-) -> Result<Vec<(Regex, T)>, AdapterError> {
-    let compiled = |(pattern, value): (&String, T)| {
+fn endings<T: Copy>(patterns: &Patterns<T>) -> Result<Vec<(Regex, T)>, AdapterError> {
+    let compiled = |(pattern, &value): (&String, &T)| {
         // As in PEFT, a leading ^ means the whole path.
         let pattern = match pattern.strip_prefix('^') {
             Some(whole) => compile(whole, r"\A(?:", r")\z")?,
@@ -180,7 +196,7 @@ fn endings<'k, T>(
         };
         Ok((pattern, value))
     };
-    patterns.map(compiled).collect()
+    patterns.iter().map(compiled).collect()
 }
 
 fn first<T: Copy>(patterns: &[(Regex, T)], path: &str) -> Result<Option<T>, AdapterError> {
@@ -271,11 +287,36 @@ mod tests {
     #[test]
     fn ranks_and_numerators_have_patterns() {
         let mut config = LoraConfig::new(8, 16.0, Modules::all_linear());
-        config.rank_pattern.insert(r"layers\.11\..*".to_owned(), 4);
-        config.alpha_pattern.insert("q_proj".to_owned(), 2.0);
+        config.rank_pattern.insert(r"layers\.11\..*", 4);
+        config.alpha_pattern.insert("q_proj", 2.0);
         assert_eq!(role(&config, Q), Role::LowRank { rank: 4, scale: 0.5 });
         let other = role(&config, "model.layers.1.mlp.up_proj");
         assert_eq!(other, Role::LowRank { rank: 8, scale: 2.0 });
+    }
+
+    #[test]
+    fn the_first_pattern_of_the_file_counts() {
+        let role_of = |patterns: [(&str, usize); 2]| {
+            let mut config = LoraConfig::new(8, 8.0, Modules::list(&["q_proj"]));
+            patterns
+                .into_iter()
+                .for_each(|(pattern, rank)| config.rank_pattern.insert(pattern, rank));
+            role(&config, Q)
+        };
+        let [short, long] = [("q_proj", 4), ("self_attn.q_proj", 2)];
+        assert_eq!(role_of([short, long]), Role::LowRank { rank: 4, scale: 2.0 });
+        assert_eq!(role_of([long, short]), Role::LowRank { rank: 2, scale: 4.0 });
+    }
+
+    #[test]
+    fn a_pattern_without_a_layer_is_refused() {
+        let mut config = LoraConfig::new(8, 8.0, Modules::list(&["q_proj"]));
+        config.alpha_pattern.insert("v_proj", 2.0);
+        let limits = AdapterLimits::default();
+        let selection = Selection::new(&config, &limits).expect("it is regular");
+        let refused = selection.check_patterns(&[Q.to_owned()]);
+        assert!(matches!(refused, Err(AdapterError::Pattern { .. })), "{refused:?}");
+        selection.check_patterns(&[Q.replace('q', "v")]).expect("it matches");
     }
 
     #[test]

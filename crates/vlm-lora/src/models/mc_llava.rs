@@ -13,7 +13,9 @@ use crate::generate::Prompt;
 use crate::image::Crops;
 use crate::text::{Decoder, DecoderNames, Fields};
 use crate::vision::{MultiCropEncoder, SiglipVision, SiglipVisionConfig};
-use crate::{Error, Folder, Linear, Linears, Parameters, Positions, Shapes, Storage, TextConfig};
+use crate::{
+    Error, Folder, Linear, Linears, Matrix, Parameters, Positions, Shapes, Storage, TextConfig,
+};
 
 /// `<image>`, as messages call it.
 const PLACEHOLDER: &str = "<image>";
@@ -121,12 +123,16 @@ impl McLlava {
     pub fn new(parameters: &mut dyn Parameters, config: &McLlavaConfig) -> Result<Self, Error> {
         let d_text = config.text.d_model;
         let encoder = MultiCropEncoder::new(config.vision.clone(), d_text, parameters)?;
-        let names = DecoderNames {
+        let decoder = Decoder::new(parameters, &config.text, &Self::names())?;
+        Ok(Self { config: config.clone(), encoder, decoder })
+    }
+
+    /// Where the checkpoint keeps the decoder.
+    pub(crate) fn names() -> DecoderNames {
+        DecoderNames {
             model: "language_model.model".to_owned(),
             head: "language_model.lm_head".to_owned(),
-        };
-        let decoder = Decoder::new(parameters, &config.text, &names)?;
-        Ok(Self { config: config.clone(), encoder, decoder })
+        }
     }
 
     /// The model of a folder as Hugging Face publishes it: `config.json` and safetensors files.
@@ -202,6 +208,10 @@ impl Linears for McLlava {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.encoder.visit_linears(visit);
         self.decoder.visit_linears(visit);
+    }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        Some(self.decoder.embedding().weight())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::generate::Prompt;
 use crate::image::check_aspect_ratio;
 use crate::text::Decoder;
 use crate::training::Pictured;
-use crate::{Error, Linear, Linears, Parameters, Positions};
+use crate::{Error, Linear, Linears, Matrix, Parameters, Positions};
 
 /// What sees: a network of which only the features are asked for.
 pub trait VisionTower: fmt::Debug + Send + Sync {
@@ -152,6 +152,10 @@ impl Linears for Prefix {
         visit(&mut self.linear_2);
         self.decoder.visit_linears(visit);
     }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        Some(self.decoder.embedding().weight())
+    }
 }
 
 /// [`Prefix`] with the tower before it: a whole model.
@@ -166,6 +170,10 @@ pub struct Seeing {
 impl Linears for Seeing {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.prefix.visit_linears(visit);
+    }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        self.prefix.embedding()
     }
 
     fn tower(&self) -> Option<&str> {

@@ -151,6 +151,10 @@ impl Parameters for Folder {
         self.places.contains_key(name)
     }
 
+    fn is_stored(&self, name: &str) -> bool {
+        self.contains(name)
+    }
+
     fn device(&self) -> &Device {
         &self.device
     }

@@ -34,6 +34,12 @@ pub trait Parameters {
     /// Whether the source has a weight called `name`: for parts that some checkpoints leave out.
     fn contains(&self, name: &str) -> bool;
 
+    /// Whether a file holds a weight called `name`, though the configuration may say that it is another
+    /// one. Sources that make whatever they are asked for hold none.
+    fn is_stored(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Where the weights are put.
     fn device(&self) -> &Device;
 }

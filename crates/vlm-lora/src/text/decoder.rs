@@ -7,7 +7,7 @@ use super::config::{BlockKind, TextConfig};
 use super::layer::DecoderLayer;
 use super::position::Positions;
 use super::window::Window;
-use crate::{Embedding, Error, Linear, Linears, Norm, Parameters};
+use crate::{Embedding, Error, Linear, Linears, Matrix, Norm, Parameters, parameters};
 
 /// Where a checkpoint keeps the parts of a decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +32,17 @@ pub struct Decoder {
     embedding: Embedding,
     layers: Vec<DecoderLayer>,
     norm: Norm,
-    /// None where the embedding is the head.
-    lm_head: Option<Linear>,
+    /// Its weight may be the embedding's.
+    lm_head: Linear,
     device: Device,
 }
 
 impl Decoder {
     /// The decoder of `config` with the weights that `parameters` has under `names`.
+    ///
+    /// Of a head that the configuration ties to the embedding a file may hold weights nevertheless: where
+    /// they differ, or where they alone are there, they count, as in transformers (5.24,
+    /// `modeling_utils.py`, `tie_weights`).
     ///
     /// # Errors
     /// Those of `parameters`.
@@ -50,6 +54,12 @@ impl Decoder {
         let DecoderNames { model, head } = names;
         let TextConfig { vocab_size, d_model, .. } = *config;
         let path = format!("{model}.embed_tokens");
+        let tied = config.tied;
+        let stored = |parameters: &dyn Parameters, path: &str| {
+            tied && parameters.is_stored(&format!("{path}.weight"))
+        };
+        let head_alone = stored(parameters, head) && !stored(parameters, &path);
+        let path = if head_alone { head.clone() } else { path };
         let embedding = Embedding::new(parameters, &path, vocab_size, d_model)?;
         let layer = |i| DecoderLayer::new(parameters, &format!("{model}.layers.{i}"), config);
         let layers = (0..config.n_layers).map(layer).collect::<Result<_, _>>()?;
@@ -60,11 +70,27 @@ impl Decoder {
         let norm = format!("{model}.{norm}");
         let norm = Norm::new(parameters, &norm, d_model, config.norm, config.norm_epsilon)?;
         let shape = [d_model, vocab_size];
-        let lm_head = (!config.tied)
-            .then(|| Linear::new(parameters, head, shape, config.head_bias))
-            .transpose()?;
+        let mut config = config.clone();
+        let own = if !tied || (stored(parameters, head) && !head_alone) {
+            Some(Linear::new(parameters, head, shape, config.head_bias)?)
+        } else {
+            None
+        };
+        let differs = |own: &Linear| !tied || !own.weight().equals(embedding.weight());
+        let lm_head = match own {
+            Some(own) if differs(&own) => {
+                config.tied = false;
+                own
+            }
+            Some(own) => Linear::shared(head, embedding.weight().clone(), own.bias().cloned()),
+            None => {
+                let bias = || parameters::tensor(parameters, &format!("{head}.bias"), [vocab_size]);
+                let bias = config.head_bias.then(bias).transpose()?;
+                Linear::shared(head, embedding.weight().clone(), bias)
+            }
+        };
         let device = parameters.device().clone();
-        Ok(Self { config: config.clone(), embedding, layers, norm, lm_head, device })
+        Ok(Self { config, embedding, layers, norm, lm_head, device })
     }
 
     /// What the decoder looks like.
@@ -162,10 +188,7 @@ impl Decoder {
     /// [`forward`](Self::forward) returned.
     #[must_use]
     pub fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
-        match &self.lm_head {
-            Some(head) => head.forward(hidden),
-            None => self.embedding.weight().product(hidden),
-        }
+        self.lm_head.forward(hidden)
     }
 }
 
@@ -174,8 +197,10 @@ impl Linears for Decoder {
         for layer in &mut self.layers {
             layer.visit_linears(visit);
         }
-        if let Some(head) = &mut self.lm_head {
-            visit(head);
-        }
+        visit(&mut self.lm_head);
+    }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        Some(self.embedding.weight())
     }
 }

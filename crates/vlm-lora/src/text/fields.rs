@@ -22,6 +22,21 @@ impl<'a> Fields<'a> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether the field `name` is there, be it null.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.object.get(name).is_some()
+    }
+
+    /// All fields with their names.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+        self.object.as_object().into_iter().flatten()
+    }
+
+    /// Whether there is no field.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+
     /// The object `name`, where there is one.
     pub(crate) fn object(&self, name: &str) -> Option<Fields<'a>> {
         self.get(name).filter(|value| value.is_object()).map(Fields::new)

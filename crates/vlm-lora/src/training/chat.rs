@@ -17,25 +17,27 @@ pub struct Chat {
 
 impl Chat {
     /// The chat of `assistant`: what is trained is what it is asked.
-    #[must_use]
-    pub fn of(assistant: &Assistant) -> Self {
-        Self {
-            template: assistant.template().clone(),
+    ///
+    /// # Errors
+    /// [`Error::NoChatTemplate`].
+    pub fn of(assistant: &Assistant) -> Result<Self, Error> {
+        Ok(Self {
+            template: assistant.template().ok_or(Error::NoChatTemplate)?.clone(),
             tokenizer: assistant.tokenizer().clone(),
             picture: assistant.picture_place().clone(),
-        }
+        })
     }
 }
 
 impl Dialogue for Chat {
     fn render(&self, turns: &[Turn], open: bool) -> Result<String, Error> {
-        let message = |turn: &Turn| {
-            self.picture.written(Message::illustrated(turn.speaker.name(), &turn.text))
-        };
-        self.template.render(&turns.iter().map(message).collect::<Vec<_>>(), open)
+        let message = |turn: &Turn| Message::illustrated(turn.speaker.name(), &turn.text);
+        let messages: Vec<Message> = turns.iter().map(message).collect();
+        let control = self.tokenizer.control_tokens(Some(&self.template));
+        self.template.render_marked(&messages, open, &control, &self.picture)
     }
 
     fn tokens(&self, text: &str) -> Result<Vec<u32>, Error> {
-        self.tokenizer.encode(text)
+        self.tokenizer.encode_marked(text)
     }
 }

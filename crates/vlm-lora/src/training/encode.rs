@@ -5,13 +5,14 @@ use crate::Error;
 
 /// What makes a text of turns and tokens of a text: a chat template and a tokenizer.
 pub trait Dialogue {
-    /// The text of `turns`; with `open` up to where the assistant begins its next one.
+    /// The text of `turns`; with `open` up to where the assistant begins its next one. What a turn spells
+    /// may be marked in it, as [`ChatTemplate::render_marked`](crate::ChatTemplate::render_marked) does.
     ///
     /// # Errors
     /// Those of the template.
     fn render(&self, turns: &[Turn], open: bool) -> Result<String, Error>;
 
-    /// The tokens of `text`, in which special tokens are spelled out; none is added.
+    /// The tokens of a part of such a text, in which special tokens are spelled out; none is added.
     ///
     /// # Errors
     /// Those of the tokenizer.

@@ -89,7 +89,12 @@ impl MemoryEstimate {
     /// model's own layers: some thousandths of a large model.
     #[must_use]
     pub fn frozen<M: Learner>(model: &mut M) -> u64 {
-        let mut bytes = model.decoder().embedding().weight().bytes() as u64;
+        let decoder = model.decoder();
+        // A head that is the embedding is counted with the linear layers.
+        let mut bytes = match decoder.config().tied {
+            true => 0,
+            false => decoder.embedding().weight().bytes() as u64,
+        };
         model.visit_linears(&mut |linear| {
             let bias = linear.bias().map_or(0, |bias| 4 * bias.shape().num_elements());
             bytes += (linear.weight().bytes() + bias) as u64;

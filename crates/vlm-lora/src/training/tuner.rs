@@ -99,8 +99,12 @@ impl<'a, M: Learner> Tuner<'a, M> {
         };
         let mut hash = Sha256::new();
         hash.update(adapter.to_safetensors());
-        for example in train.iter().chain(&held_out) {
-            model.digest(example, &mut |bytes| hash.update(bytes))?;
+        // With their numbers: an example that was learned may not become one that is held out.
+        for set in [&train, &held_out] {
+            hash.update((set.len() as u64).to_le_bytes());
+            for example in set {
+                model.digest(example, &mut |bytes| hash.update(bytes))?;
+            }
         }
         let data = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let progress =
@@ -192,7 +196,12 @@ impl<'a, M: Learner> Tuner<'a, M> {
             let seconds = begun.elapsed().as_secs_f64();
             let epoch_done = row.step.is_multiple_of(self.steps_per_epoch());
             if epoch_done && !self.held_out.is_empty() {
-                row.held_out_loss = Some(self.validate()?);
+                let loss = self.validate()?;
+                if !loss.is_finite() {
+                    let what = "the loss of the held-out examples".to_owned();
+                    return Err(TrainingError::Diverged { what, step: row.step }.into());
+                }
+                row.held_out_loss = Some(loss);
             }
             let targets_per_second = row.n_targets as f64 / seconds;
             let n_steps = self.n_steps();
@@ -263,8 +272,15 @@ impl<'a, M: Learner> Tuner<'a, M> {
             return Err(diverged(format!("the gradient of {path}")).into());
         }
         let factor = self.schedule.factor(step);
-        let weights = &mut self.weights;
-        let norm = self.moments.update(&self.groups, weights, &gradient, &self.config, factor);
+        // On copies, so that a step that breaks the weights leaves those of before.
+        let (mut weights, mut moments) = (self.weights.clone(), self.moments.clone());
+        let norm = moments.update(&self.groups, &mut weights, &gradient, &self.config, factor);
+        for values in [&weights, &moments.first, &moments.second] {
+            if let Some(path) = self.layout.first_not_finite(values) {
+                return Err(diverged(path.to_owned()).into());
+            }
+        }
+        (self.weights, self.moments) = (weights, moments);
         Ok(Row {
             step: step + 1,
             epoch: (step + 1) as f64 / self.steps_per_epoch() as f64,

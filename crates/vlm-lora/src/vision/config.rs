@@ -8,6 +8,8 @@ use crate::image::PatchForm;
 use crate::text::{Fields, wrong};
 
 const MAX_WIDTH: usize = 1 << 16;
+/// Base of the frequencies of Qwen2-VL's tower.
+const THETA: f64 = 10_000.0;
 const MAX_LAYERS: usize = 512;
 const MAX_HEADS: usize = 1024;
 /// The most values of a patch that a tower reads.
@@ -70,6 +72,10 @@ impl Qwen2VlVisionConfig {
         if out != hidden_size {
             let expected = format!("{hidden_size}, the channels of the decoder");
             return Err(wrong("vision_config.hidden_size", out.to_string(), expected));
+        }
+        if let Some(rope) = vision.object("rope_parameters") {
+            rope.number("rope_theta", Some(THETA), THETA..=THETA)?;
+            rope.one_of("rope_type", &["axial", "default"])?;
         }
         let ratio = vision.number("mlp_ratio", Some(4.0), 0.01..=64.0)?;
         let channels = vision.size("in_channels", Some(3), 3..=3)?;
@@ -238,6 +244,7 @@ mod tests {
             ("hidden_act", json!("relu")),
             ("hidden_act", json!(3)),
             ("in_chans", json!(4)),
+            ("rope_parameters", json!({"rope_theta": 5000.0})),
             ("patch_size", json!(0)),
         ] {
             let config = json!({"vision_config": {field: value}});

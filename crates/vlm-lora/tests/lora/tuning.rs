@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use testkit::{Fixture, assert_close};
 use vlm_lora::lora::{Adapter, LoraConfig, Modules, WEIGHTS_FILE, activate};
 use vlm_lora::training::{Encoded, Event, TRAINED, TrainingError, Tuner, TuningConfig};
@@ -329,6 +329,52 @@ fn a_run_that_is_broken_off_ends_with_the_same_bytes() {
     let sets = [examples(), examples()[..2].to_vec()];
     let refused = Tuner::new(&mut model, config, None, sets, &broken, &device).err();
     assert!(matches!(refused, Some(Error::Training(TrainingError::Checkpoint { .. }))));
+}
+
+/// An example that was learned must not be one of those that tell how well others are answered.
+#[test]
+fn a_run_goes_on_with_the_same_examples_held_out_alone() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let begun = |n_train: usize| {
+        let mut train = examples();
+        let held_out = train.split_off(n_train);
+        let mut model = random(Storage::F32, &device);
+        let sets = [train, held_out];
+        let tuner = Tuner::new(&mut model, config(), None, sets, folder.path(), &device);
+        tuner.and_then(|mut tuner| tuner.run(&mut |_| ControlFlow::Break(())))
+    };
+    begun(5).expect("it begins");
+    begun(5).expect("it goes on");
+    let refused = begun(4);
+    assert!(matches!(refused, Err(Error::Training(TrainingError::OtherRun { .. }))), "{refused:?}");
+}
+
+/// Gradients so large that their squares, which the optimizer keeps, are no numbers.
+#[test]
+fn a_step_that_breaks_the_state_is_not_saved() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = TuningConfig { clip_norm: 0.0, checkpoint_steps: 1, ..config() };
+    let mut model = random(Storage::F32, &device);
+    let drawn = Adapter::draw(all_linear(2), &mut model, 1, &limits()).expect("it has layers");
+    drawn.save(folder.path()).expect("the folder is writable");
+    let mut weights = Fixture::load(folder.path().join(WEIGHTS_FILE));
+    let names: Vec<String> = weights.names().map(str::to_owned).collect();
+    for name in names.iter().filter(|name| name.contains("lora_A")) {
+        let data = weights.get(name).expect("it was named");
+        let values: Vec<f32> = data.iter::<f32>().map(|value| value * 1e25).collect();
+        weights.insert(name, TensorData::new(values, data.shape().to_vec()));
+    }
+    let json = drawn.config().to_json();
+    let start = Adapter::from_bytes(json.as_bytes(), &weights.to_safetensors(), &limits());
+    let config = TuningConfig { lora: drawn.config().clone(), ..config };
+    let (out, sets) = (folder.path().join("run"), [examples(), Vec::new()]);
+    let start = Some(start.expect("it is whole"));
+    let mut tuner = Tuner::new(&mut model, config, start, sets, &out, &device).expect("it can run");
+    let broken = tuner.run(&mut |_| ControlFlow::Continue(()));
+    assert!(matches!(broken, Err(Error::Training(TrainingError::Diverged { .. }))), "{broken:?}");
+    assert!(!out.join("checkpoint.safetensors").exists());
 }
 
 #[test]

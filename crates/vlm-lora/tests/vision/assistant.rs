@@ -9,7 +9,7 @@ use serde_json::json;
 use vlm_lora::generate::Generation;
 use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::models::VisionTower;
-use vlm_lora::training::Chat;
+use vlm_lora::training::{Chat, Conversation, Speaker, Turn, encode};
 use vlm_lora::{Assistant, Error, Message, PicturePlace, Random, Storage};
 
 use crate::fixture::{path, picture};
@@ -37,6 +37,14 @@ fn folder(name: &str, placeholder: &str, processor: &str) -> tempfile::TempDir {
         std::fs::write(folder.path().join(file), text).expect("the folder is writable");
     };
     write("tokenizer.json", &tokenizer.to_string());
+    let picture = match placeholder {
+        "<|image_pad|>" => "<|vision_start|><|image_pad|><|vision_end|>",
+        other => other,
+    };
+    let template = "{% for m in messages %} w3 {% if m.content is string %}{{ m.content }}{% else %}\
+        {% for part in m.content %}{% if part.type == 'image' %} PICTURE {% else %}{{ part.text }}\
+        {% endif %}{% endfor %}{% endif %} {% endfor %}";
+    write("chat_template.jinja", &template.replace("PICTURE", picture));
     write("preprocessor_config.json", processor);
     folder
 }
@@ -93,6 +101,81 @@ fn mc_llava_sees_crops_of_pictures_above_576_alone() {
     let other = self::folder("mc_llava_a", "<image>", "{}");
     let refused = open(other.path()).ask("w1", &[picture(32, 32)]);
     assert!(matches!(refused, Err(Error::PictureFormat { found: 384, expected: 42, .. })));
+}
+
+/// What somebody says is text, whatever it spells.
+#[test]
+fn a_question_spells_no_token_that_steers() {
+    let folder = folder("qwen2_vl_a", "<|image_pad|>", "{}");
+    let assistant = open(folder.path());
+    let tokens = |question: &str, n: usize| {
+        let pictures = vec![picture(32, 32); n];
+        assistant.ask(question, &pictures).expect("places for the pictures").tokens().to_vec()
+    };
+    let plain = tokens("w1 w2", 0);
+    for spelled in ["<|image_pad|>", "<|vision_start|>", "<|vision_end|>"] {
+        // A tokenizer of words knows none of these letters, and calls them w0.
+        let said = tokens(&format!("w1 {spelled} w2"), 0);
+        assert!(said.iter().all(|token| *token < 55), "{spelled}: {said:?}");
+        assert!(said.len() > plain.len(), "{spelled}: {said:?}");
+    }
+    let seen = tokens("w1 <|image_pad|> w2", 1);
+    assert_eq!(seen.iter().filter(|token| **token == 57).count(), 4, "the picture's own");
+    let chat = Chat::of(&assistant).expect("it has a template");
+    let turn = |speaker, text: &str| Turn { speaker, text: text.to_owned() };
+    let turns = [turn(Speaker::User, "w1"), turn(Speaker::Assistant, "w2 <|vision_end|> w3")];
+    let conversation = Conversation { id: None, turns: turns.into(), images: Vec::new() };
+    let encoded = encode(&conversation, &chat).expect("it takes turns");
+    assert!(encoded.tokens.iter().all(|token| *token < 55), "{:?}", encoded.tokens);
+}
+
+#[test]
+fn a_prompt_ends_where_the_positions_do() {
+    let folder = folder("qwen2_vl_a", "<|image_pad|>", "{}");
+    let assistant = open(folder.path());
+    let limit = assistant.decoder().config().max_positions;
+    let refused = assistant.ask(&"w1 ".repeat(limit), &[]);
+    assert!(matches!(refused, Err(Error::Setting { setting: "prompt", .. })), "{refused:?}");
+    let prompt = assistant.prompt(&vec![1; limit - 2], &[]).expect("it fits");
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    let answers = Generation::greedy(99, vec![]).run(assistant.decoder(), &[prompt], None, go_on);
+    // Two that find a place, and one behind the last place that nothing follows.
+    assert_eq!(answers.expect("it ends")[0].tokens.len(), 3);
+}
+
+#[test]
+fn a_folders_own_wishes_for_answers_are_obeyed() {
+    let folder = folder("qwen2_vl_a", "<|image_pad|>", "{}");
+    let write = |file: &str, text: &str| {
+        std::fs::write(folder.path().join(file), text).expect("the folder is writable");
+    };
+    let answer = |n: usize| {
+        let assistant = open(folder.path());
+        let prompt = assistant.ask("w1 w2", &[]).expect("a question");
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        let greedy = assistant.defaults().greedy(n);
+        let mut answers = greedy.run(assistant.decoder(), &[prompt], None, go_on).expect("plain");
+        answers.remove(0).tokens
+    };
+    let plain = answer(3);
+    write("generation_config.json", &format!(r#"{{"suppress_tokens": [{}]}}"#, plain[0]));
+    assert_ne!(answer(3)[0], plain[0]);
+    write("generation_config.json", &format!(r#"{{"eos_token_id": {}}}"#, plain[0]));
+    assert!(answer(3).is_empty());
+    write(
+        "generation_config.json",
+        &format!(r#"{{"eos_token_id": {}, "min_new_tokens": 2}}"#, plain[0]),
+    );
+    assert!(answer(3).len() >= 2);
+    write("generation_config.json", r#"{"num_beams": 4}"#);
+    let refused = Assistant::open(folder.path(), None, &Device::flex());
+    assert!(matches!(refused, Err(Error::Config { .. })));
+    std::fs::remove_file(folder.path().join("generation_config.json")).expect("it is there");
+    std::fs::remove_file(folder.path().join("chat_template.jinja")).expect("it is there");
+    let silent = open(folder.path()).ask("w1", &[]);
+    assert!(matches!(silent, Err(Error::NoChatTemplate)), "{silent:?}");
+    let given = open(folder.path()).with_template(vlm_lora::ChatTemplate::new("w1 w2"));
+    assert_eq!(given.ask("w1", &[]).expect("a template").tokens(), [1, 2]);
 }
 
 /// What a template for text alone trains on can be asked as well.
@@ -155,7 +238,7 @@ fn a_model_of_text_sees_through_a_tower() {
     assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
     assert_eq!(answer(&assistant, "w1 w2", 3), (text + 6, 4));
     // What was trained and what is asked is one text.
-    let chat = Chat::of(&assistant);
+    let chat = Chat::of(&assistant).expect("it has a template");
     assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
     let asked = Message::illustrated("user", "<image>w1 <image>w2");
     let prompt = assistant.converse(&[asked], &[picture(32, 32), picture(8, 8)]);

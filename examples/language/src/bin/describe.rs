@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use language::{Answer, SamplingArgs, SightArgs, artifact_list, exit_code, storage_named, tiny};
+use language::{
+    Answer, SamplingArgs, SightArgs, artifact_list, exit_code, storage_named, tiny,
+    warn_of_untrained,
+};
 use vlm_lora::Storage;
 use vlm_lora::generate::Constraint;
 use vlm_lora::lora::{Adapter, AdapterLimits};
@@ -96,12 +99,13 @@ fn run(mut args: Args) -> Result<usize> {
         let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
         adapter.attach(&mut assistant, "adapter", &device, &AdapterLimits::default())?;
     }
+    warn_of_untrained(&mut assistant);
     let decoder = cifake::Decoder::default();
     let pictures =
         args.image.iter().map(|path| decoder.read(path)).collect::<Result<Vec<_>, _>>()?;
     let prompt = assistant.ask(prompt, &pictures)?;
     let list = if args.constrained { Some(artifact_list(&assistant)?) } else { None };
-    let generation = args.sampling.generation(args.max_tokens, assistant.stop());
+    let generation = args.sampling.generation(args.max_tokens, assistant.defaults())?;
     let rule = list.as_ref().map(|list| list as &dyn Constraint);
     let n_prompt = prompt.len();
     let out: Box<dyn Write> = if args.json { Box::new(io::sink()) } else { Box::new(io::stdout()) };

@@ -8,17 +8,16 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use explain::{Combined, EvidenceExplainer, Inquiry, Provenance, Report, html_page};
 use gradcam::{Cam, Method};
-use language::{VoiceArgs, exit_code, tiny};
+use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
 use tinyvit::Detector;
 
-/// As in the other programs that compute much.
 #[global_allocator]
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(1 << 28);
 
 /// Prints the verdict on pictures and one list of named artifacts, on which measurements and
-/// vision-language models agreed or which one of them named: each model sees the picture and the map of
-/// where the detector looked, and can say nothing but listed names with a remark.
+/// vision-language models agreed or which one named: each model sees the picture and the map of where
+/// the detector looked, and can say nothing but listed names with a remark.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   explain_vlm --model Qwen2-VL-2B-Instruct --enlarge upscale:224 photo.png
@@ -28,7 +27,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 
 Models see little of a 32x32 picture unless it is enlarged: Qwen2-VL 4 tokens, MC-LLaVA no crops.
 
-Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+Exit status: 0 if every picture was explained, 1 if some were not or not by all, 2 if nothing was done.")]
 struct Args {
     /// Pictures.
     #[arg(required_unless_present = "smoke")]
@@ -42,7 +41,7 @@ struct Args {
     #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
     weights: PathBuf,
     /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
-    #[arg(long)]
+    #[arg(long, value_parser = class_named)]
     class: Option<String>,
     /// Write one self-contained page about all pictures here.
     #[arg(long, value_name = "FILE.html")]
@@ -89,9 +88,10 @@ fn run(mut args: Args) -> Result<usize> {
             Ok(report) => {
                 writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
                 reports.push(report);
+                n_failed += tell_failures(path, &explainer);
             }
             Err(error) => {
-                n_failed += 1;
+                n_failed += 1.max(tell_failures(path, &explainer));
                 eprintln!("{path:?}: {error:#}");
             }
         }
@@ -113,8 +113,8 @@ fn report(
     let fitted = detector.decoder().read_fitted(path, width, height)?;
     let verdict = detector.detect(fitted.picture.clone())?;
     let (path, method) = (path.display().to_string(), Method::default());
-    let (width, height) = (fitted.original_width, fitted.original_height);
     let (model, threshold) = (verdict.model, verdict.threshold);
+    let (width, height) = (fitted.original_width, fitted.original_height);
     let provenance = Provenance { path, width, height, model, threshold, method };
     Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
 }

@@ -77,7 +77,7 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     if let Some(adapter) = &start {
         config.lora = adapter.config().clone();
     }
-    let [train, held_out] = examples(args, &Chat::of(&model), &config)?;
+    let [train, held_out] = examples(args, &Chat::of(&model)?, &config)?;
     let text = model.decoder().config().clone();
     let mut model = Pupil::new(model);
     let base = MemoryEstimate::frozen(&mut model);

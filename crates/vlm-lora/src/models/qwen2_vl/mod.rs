@@ -18,7 +18,7 @@ use crate::image::Patches;
 use crate::lora::Naming;
 use crate::text::{Decoder, DecoderNames};
 use crate::vision::Qwen2VlVision;
-use crate::{Error, Folder, Linear, Linears, Parameters, Storage};
+use crate::{Error, Folder, Linear, Linears, Matrix, Parameters, Storage};
 
 /// Tower, merger and decoder.
 #[derive(Debug, Clone)]
@@ -50,11 +50,7 @@ impl Qwen2Vl {
     /// Those of [`Qwen2VlConfig::from_hugging_face`] and [`Folder`], which is strict both ways.
     pub fn load(folder: &Path, storage: Storage, device: &Device) -> Result<Self, Error> {
         let config = Qwen2VlConfig::from_hugging_face(&read_config(folder)?)?;
-        let tied = config.text.tied;
-        let mut weights = Folder::open(folder, storage, device)?
-            .with_prefixes(Self::PREFIXES)
-            // Where the embedding is the head, some checkpoints hold it twice.
-            .without(|name| tied && name == "lm_head.weight");
+        let mut weights = Folder::open(folder, storage, device)?.with_prefixes(Self::PREFIXES);
         let model = Self::new(&mut weights, &config)?;
         weights.finish()?;
         Ok(model)
@@ -131,6 +127,10 @@ impl Linears for Qwen2Vl {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.visual.visit_linears(visit);
         self.decoder.visit_linears(visit);
+    }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        Some(self.decoder.embedding().weight())
     }
 
     fn naming(&self) -> Naming {

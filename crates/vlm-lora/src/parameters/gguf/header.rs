@@ -139,7 +139,7 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
         return Err("its alignment is no such number".into());
     }
     let data = (reader.at as u64).next_multiple_of(alignment);
-    let mut by_name = BTreeMap::new();
+    let (mut by_name, mut places) = (BTreeMap::new(), Vec::new());
     for (name, mut info) in tensors {
         let start = info.start.checked_add(data);
         let end = start.and_then(|start| start.checked_add(info.len));
@@ -148,9 +148,15 @@ pub(super) fn parse(bytes: &[u8], file_len: u64, limits: &Limits) -> Result<Head
             return Err(Broken::Rule(format!("`{name}` {reason}")));
         };
         info.start = start;
+        places.push((start, info.len, name.clone()));
         if by_name.insert(name.clone(), info).is_some() {
             return Err(Broken::Rule(format!("`{name}` comes twice")));
         }
+    }
+    // Many that share one place would take many times the file's size.
+    places.sort_unstable();
+    if let Some(pair) = places.windows(2).find(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
+        return Err(Broken::Rule(format!("`{}` and `{}` overlap", pair[0].2, pair[1].2)));
     }
     Ok(Header { metadata, tensors: by_name })
 }
@@ -242,5 +248,41 @@ impl<'a> Reader<'a> {
         let len =
             len.ok_or_else(|| Broken::Rule(format!("`{name}` is no whole number of blocks")))?;
         Ok((name, Info { kind, shape, start, len }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of two F32 tensors of 32 values each, which begin at `places` of the data.
+    fn file(places: [u64; 2]) -> Vec<u8> {
+        let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+        let mut bytes = MAGIC.to_le_bytes().to_vec();
+        bytes.extend(3u32.to_le_bytes());
+        bytes.extend([2u64, 0].map(u64::to_le_bytes).concat());
+        for (name, place) in ["a", "b"].into_iter().zip(places) {
+            bytes.extend(text(name));
+            bytes.extend(1u32.to_le_bytes());
+            bytes.extend(32u64.to_le_bytes());
+            bytes.extend(0u32.to_le_bytes());
+            bytes.extend(place.to_le_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(32) + 256, 0);
+        bytes
+    }
+
+    #[test]
+    fn tensors_that_share_bytes_are_refused() {
+        let read = |places| {
+            let bytes = file(places);
+            parse(&bytes, bytes.len() as u64, &Limits::default())
+        };
+        assert_eq!(read([0, 128]).expect("one after the other").tensors.len(), 2);
+        for places in [[0, 0], [0, 96], [64, 0]] {
+            let refused = read(places);
+            let overlap = matches!(&refused, Err(Broken::Rule(why)) if why.contains("overlap"));
+            assert!(overlap, "{places:?}: {refused:?}");
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Text to tokens and back.
 
+mod plain;
+mod special;
+mod stream;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -8,8 +12,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::Tokenizer as Inner;
 
-use crate::Error;
+use crate::chat::{Stretch, stretches};
 use crate::generate::Vocabulary;
+use crate::{ChatTemplate, ControlTokens, Error};
+
+pub(crate) use special::{SpecialTokens, json_file};
+pub use stream::TextStream;
 
 /// Bytes of a tokenizer file, at most: three times those of the largest of the known models.
 const MAX_BYTES: u64 = 32 << 20;
@@ -17,24 +25,47 @@ const MAX_BYTES: u64 = 32 << 20;
 const MAX_GROWTH: usize = 64;
 /// Bytes of a text, at most.
 const MAX_TEXT_BYTES: usize = 16 << 20;
-/// What a decoder leaves where a character is not complete.
-const INCOMPLETE: char = '\u{fffd}';
 
-/// A tokenizer as `tokenizer.json` describes it.
+/// A tokenizer as `tokenizer.json` describes it, with the special tokens that the files beside it name.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: Inner,
+    /// Tokens that steer a conversation though they are not special.
+    control: Vec<String>,
 }
 
 impl Tokenizer {
-    /// The tokenizer of `tokenizer.json` in the folder at `path`.
+    /// The tokenizer of `tokenizer.json` in the folder at `path`; special tokens that only
+    /// `tokenizer_config.json`, `special_tokens_map.json` or `added_tokens.json` name are added.
     ///
     /// # Errors
-    /// [`Error::Cifake`] where it cannot be read, [`Error::Tokenizer`].
+    /// [`Error::Cifake`] where a file cannot be read, [`Error::Tokenizer`], [`Error::Json`],
+    /// [`Error::Config`] for a field of `tokenizer_config.json` that is not built.
     pub fn from_folder(path: &Path) -> Result<Self, Error> {
-        let path = path.join("tokenizer.json");
-        let bytes = cifake::file::read_limited(&path, MAX_BYTES)?;
-        Self::from_bytes(&bytes, &path)
+        let file = path.join("tokenizer.json");
+        let bytes = cifake::file::read_limited(&file, MAX_BYTES)?;
+        let mut tokenizer = Self::from_bytes(&bytes, &file)?;
+        let special = SpecialTokens::read(path)?;
+        let is_bpe = matches!(tokenizer.inner.get_model(), tokenizers::ModelWrapper::BPE(_));
+        // Of a BPE, transformers passes over it.
+        if special.clean_up && !is_bpe {
+            return Err(Error::Config {
+                field: "clean_up_tokenization_spaces".to_owned(),
+                found: "true".to_owned(),
+                expected: "false, or a tokenizer that is a BPE".to_owned(),
+            });
+        }
+        let known = tokenizer.inner.get_added_tokens_decoder();
+        let mut known: Vec<String> = known.into_values().map(|token| token.content).collect();
+        for token in special.added {
+            if !known.contains(&token.content) {
+                known.push(token.content.clone());
+                tokenizer.inner.add_tokens(&[token]);
+            }
+        }
+        tokenizer.inner.set_encode_special_tokens(special.split);
+        tokenizer.control = special.control;
+        Ok(tokenizer)
     }
 
     /// The tokenizer of a JSON text; errors call it `path`.
@@ -55,7 +86,64 @@ impl Tokenizer {
         inner.with_padding(None);
         let cut = inner.with_truncation(None).map(|_| ());
         cut.map_err(|error| Error::Tokens { reason: error.to_string() })?;
-        Ok(Self { inner })
+        Ok(Self { inner, control: Vec::new() })
+    }
+
+    /// The tokens that a conversation's messages may not spell: special ones, and those that `template`
+    /// writes.
+    #[must_use]
+    pub fn control_tokens(&self, template: Option<&ChatTemplate>) -> ControlTokens {
+        let added = self.inner.get_added_tokens_decoder().into_values();
+        let is_control = |token: &tokenizers::AddedToken| {
+            let text = token.content.as_str();
+            let mentioned = template.is_some_and(|template| template.mentions(text));
+            token.special
+                || self.control.iter().any(|control| control == text)
+                || (mentioned && !text.trim().is_empty())
+        };
+        ControlTokens::new(added.filter(is_control).map(|token| token.content).collect())
+    }
+
+    /// The tokens of a text that [`ChatTemplate::render_marked`] wrote: what is marked there becomes
+    /// plain text, whatever it spells.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); [`Error::Tokens`] where a marked token cannot be written as text.
+    pub fn encode_marked(&self, text: &str) -> Result<Vec<u32>, Error> {
+        let mut tokens = Vec::new();
+        for (index, stretch) in stretches(text).into_iter().enumerate() {
+            let spelled = matches!(stretch, Stretch::Spelled(_));
+            let (Stretch::Written(part) | Stretch::Spelled(part)) = stretch;
+            let own = match index {
+                0 => self.encode_part(part, spelled)?,
+                // Tokenizers may treat the beginning of a text in their own ways.
+                _ => self.encode_inner(part, spelled)?,
+            };
+            if spelled && self.token(part).is_some_and(|token| own.contains(&token)) {
+                let reason = format!("`{part}` is a token that no plain text can be told from");
+                return Err(Error::Tokens { reason });
+            }
+            tokens.extend(own);
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens of a `part` that stands behind others: those behind a line break.
+    fn encode_inner(&self, part: &str, spelled: bool) -> Result<Vec<u32>, Error> {
+        let line = self.encode("\n")?;
+        let mut tokens = self.encode_part(&format!("\n{part}"), spelled)?;
+        match tokens.starts_with(&line) {
+            true => Ok(tokens.split_off(line.len())),
+            false => self.encode_part(part, spelled),
+        }
+    }
+
+    fn encode_part(&self, part: &str, spelled: bool) -> Result<Vec<u32>, Error> {
+        if !spelled {
+            return self.encode(part);
+        }
+        let encoded = guarded(|| plain::encode(&self.inner, part));
+        encoded.map_err(|reason| Error::Tokens { reason })
     }
 
     /// The tokens of `text`; special tokens are those that the text itself spells.
@@ -115,7 +203,7 @@ impl Tokenizer {
     /// A reader of tokens as they come.
     #[must_use]
     pub fn stream(&self) -> TextStream<'_> {
-        TextStream { tokenizer: self, tokens: Vec::new(), shown: 0, read: 0 }
+        TextStream::new(self)
     }
 }
 
@@ -154,36 +242,6 @@ fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> 
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("the tokenizer broke down over it".to_owned()),
-    }
-}
-
-/// Text of tokens that come one after the other.
-#[derive(Debug, Clone)]
-pub struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
-    tokens: Vec<u32>,
-    /// Tokens before which text does not change any more.
-    shown: usize,
-    /// Tokens whose text was returned.
-    read: usize,
-}
-
-impl TextStream<'_> {
-    /// The text that `token` completes; empty while a character is not complete.
-    ///
-    /// # Errors
-    /// Those of [`Tokenizer::decode`].
-    pub fn push(&mut self, token: u32) -> Result<String, Error> {
-        self.tokens.push(token);
-        // Decoders treat a first token in their own ways, so that the old text is decoded with the new.
-        let old = self.tokenizer.decode(&self.tokens[self.shown..self.read])?;
-        let all = self.tokenizer.decode(&self.tokens[self.shown..])?;
-        if all.ends_with(INCOMPLETE) || all.len() <= old.len() {
-            return Ok(String::new());
-        }
-        let new = all.get(old.len()..).unwrap_or_default().to_owned();
-        (self.shown, self.read) = (self.read, self.tokens.len());
-        Ok(new)
     }
 }
 
@@ -238,6 +296,53 @@ mod tests {
         assert_eq!(tokens.last(), Some(&256));
         assert_eq!(tokenizer.decode(&tokens).expect("it is text"), "Größe 1");
         assert_eq!(tokenizer.token("<end>"), Some(256));
+    }
+
+    #[test]
+    fn what_a_message_spells_is_no_special_token() {
+        let tokenizer = bytes();
+        let control = tokenizer.control_tokens(None);
+        let said = control.mark("a<end>\nb");
+        let letters = |text: &str| {
+            text.bytes()
+                .map(|b| {
+                    tokenizer.encode(std::str::from_utf8(&[b]).expect("ASCII")).expect("a letter")
+                        [0]
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(tokenizer.encode_marked(&said).expect("text"), letters("a<end>\nb"));
+        let both = tokenizer.encode_marked(&format!("<end>{said}<end>")).expect("text");
+        assert_eq!((both[0], both[both.len() - 1]), (256, 256));
+        assert_eq!(both[1..both.len() - 1], letters("a<end>\nb"));
+    }
+
+    /// GPT-2's file names its only special token in the configuration.
+    #[test]
+    fn special_tokens_that_only_the_configuration_names_are_tokens() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |file: &str, text: &str| {
+            std::fs::write(folder.path().join(file), text).expect("the folder is writable");
+        };
+        let model = r#"{"model": {"type": "BPE", "merges": [],
+            "vocab": {"<": 0, "e": 1, "n": 2, "d": 3, ">": 4, "<end>": 5}}}"#;
+        write("tokenizer.json", model);
+        let encoded = |text: &str| {
+            let tokenizer = Tokenizer::from_folder(folder.path()).expect("the files are whole");
+            tokenizer.encode(text).expect("it can be tokenized")
+        };
+        assert_eq!(encoded("<end>"), [0, 1, 2, 3, 4]);
+        write("special_tokens_map.json", r#"{"eos_token": {"content": "<end>", "lstrip": false}}"#);
+        assert_eq!(encoded("<end>"), [5]);
+        write("tokenizer_config.json", r#"{"added_tokens_decoder": {}}"#);
+        assert_eq!(encoded("<end>"), [0, 1, 2, 3, 4], "the older file does not count then");
+        write("tokenizer_config.json", r#"{"eos_token": "<end>", "extra_special_tokens": ["nn"]}"#);
+        assert_eq!(encoded("<end>nn"), [5, 6]);
+        write("tokenizer_config.json", r#"{"eos_token": "<end>", "split_special_tokens": true}"#);
+        assert_eq!(encoded("<end>"), [0, 1, 2, 3, 4]);
+        write("tokenizer_config.json", r#"{"fast_tokenizer_files": ["tokenizer.4.0.json"]}"#);
+        let refused = Tokenizer::from_folder(folder.path());
+        assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
     }
 
     #[test]
