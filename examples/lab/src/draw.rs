@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cifake::{Decoder, Label, Picture, Sample, load_pixels};
 
-use crate::part::Part;
+use cifake_cli::part::Part;
 
 /// Pictures of the mini set that `--smoke` works on.
 const N_SMOKE: usize = 8;

@@ -11,7 +11,7 @@ use explain::{
 use gradcam::{Cam, HeatMap, Method};
 use tinyvit::Detector;
 
-use crate::maps::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, method_named};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]

@@ -3,38 +3,7 @@
 use burn::tensor::Tensor;
 use cifake::{Classifier, FeatureClassifier, Label};
 use cifake_attacks::calls_right;
-use gradcam::{Cam, Error, HeatMap, Method};
-
-/// How maps are made, beside the method.
-#[derive(Debug, clap::Args)]
-pub struct CamArgs {
-    /// Layer at which the network is cut [default: the last of at least 8x8].
-    #[arg(long)]
-    layer: Option<String>,
-    /// Average with the map of the mirrored picture.
-    #[arg(long)]
-    flips: bool,
-}
-
-impl CamArgs {
-    /// What makes maps by `method`.
-    #[must_use]
-    pub fn cam(&self, method: Method) -> Cam {
-        let cam = Cam::new(method);
-        let cam = if let Some(layer) = &self.layer { cam.at(layer) } else { cam };
-        if self.flips { cam.with_flips() } else { cam }
-    }
-}
-
-/// The way to make class activation maps that is called `name`.
-///
-/// # Errors
-///
-/// If there is none.
-pub fn method_named(name: &str) -> Result<Method, String> {
-    let known = || Method::ALL.map(Method::as_str).join(", ");
-    Method::from_name(name).ok_or_else(|| format!("there is no method `{name}`: {}", known()))
-}
+use gradcam::{Cam, Error, HeatMap};
 
 /// Pictures whose maps are made at once.
 const BATCH: usize = 50;

@@ -147,6 +147,12 @@ impl Detector {
         self
     }
 
+    /// The name of `input`, and its picture brought to the model's size.
+    #[must_use]
+    pub fn fit(&self, input: Input) -> (String, Result<Fitted, Error>) {
+        input.decode(&self.decoder, self.input_size())
+    }
+
     /// The network, for attacks and class activation maps: its logits are before calibration.
     #[must_use]
     pub fn classifier(&self) -> &TinyVitClassifier {

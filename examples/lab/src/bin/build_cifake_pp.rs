@@ -10,10 +10,12 @@ use burn::tensor::Device;
 use cifake::weights::{Source, load_configured};
 use cifake::{Split, open_dataset};
 use cifake_attacks::{Build, RunOptions, Victim};
+use cifake_cli::args::OriginalArgs;
+use cifake_cli::args::split_named;
+use cifake_cli::{balanced, exit_code, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
-use lab::choice::OriginalArgs;
-use lab::{balanced, exit_code, generators, progress_bar, split_named};
+use lab::generators;
 
 /// Attacks every picture of a split, by default with the four attacks of the original system, each by
 /// the gradients and answers of a ResNet that is never the detector under test, and writes the

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::{Class, Label};
+use cifake_cli::args::ExplainerArgs;
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::Subject;
 use lab::draw::DrawArgs;
 use lab::explained::{SetArgs, write_table};
-use lab::explainer::ExplainerArgs;
-use lab::{exit_code, progress_bar};
 
 /// Explains pictures and writes question and answer for each, in the form of LLaVA and ShareGPT, into
 /// explanations.jsonl, with the picture and the map over it. Pictures that the detector judges wrongly

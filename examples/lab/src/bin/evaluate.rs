@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use cifake::{EvaluateOptions, Split, device, open_dataset};
+use cifake_cli::args::split_named;
+use cifake_cli::{balanced, exit_code, progress_bar};
 use clap::Parser;
 use lab::degraded::ArrivalArgs;
-use lab::{balanced, detector, exit_code, progress_bar, split_named};
+use lab::detector;
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use cifake::is_near_grey;
 use cifake::metrics::Bootstrap;
+use cifake_cli::exit_code;
 use clap::Parser;
 use explain::evidence::{Survey, SurveyRow};
 use lab::draw::DrawArgs;
-use lab::{exit_code, tail};
+use lab::tail;
 
 /// Height and width of the pictures.
 const SIDE: u32 = 32;

@@ -8,13 +8,15 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
 use cifake::tensor_from_rgb8;
+use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::wrong_pictures;
 use gradcam::{HeatMap, Method, faithfulness, mean_rank_correlation};
+use lab::detector;
 use lab::draw::DrawArgs;
-use lab::maps::{CamArgs, maps, method_named, verdicts};
+use lab::maps::{maps, verdicts};
 use lab::randomized::cascade;
-use lab::{detector, exit_code, progress_bar};
 use serde_json::json;
 
 /// Deletes, inserts and blurs what a map marks and prints how the detector's probability follows,

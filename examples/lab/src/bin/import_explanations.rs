@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::Label;
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::{ContestAnswers, Subject};
 use lab::explained::{SetArgs, shorten};
-use lab::{exit_code, progress_bar};
 
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;

@@ -8,13 +8,15 @@ use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
 use cifake::{Label, tensor_from_rgb8};
+use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::{Control, wrong_pictures};
 use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{HeatMap, Method};
 use lab::draw::DrawArgs;
-use lab::maps::{CamArgs, maps, method_named};
-use lab::{detector, exit_code, progress_bar, tail};
+use lab::maps::maps;
+use lab::{detector, tail};
 
 /// Explains every picture as if it had been called FAKE and prints how many artifacts are named on
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::metrics::Bootstrap;
+use cifake_cli::args::ExplainerArgs;
+use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::exit_code;
 use clap::Parser;
 use explain::{ContestAnswers, Explanation};
 use gradcam::Method;
-use lab::explainer::ExplainerArgs;
-use lab::maps::{CamArgs, method_named};
+use lab::detector;
 use lab::voices::{Looked, agreements, look, positions};
-use lab::{detector, exit_code};
 
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;

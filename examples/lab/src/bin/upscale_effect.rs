@@ -8,13 +8,14 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Label, Picture, tensor_from_rgb8};
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::Control;
 use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{Cam, Method};
+use lab::detector;
 use lab::draw::DrawArgs;
 use lab::upscalers::upscalers;
-use lab::{detector, exit_code, progress_bar};
 use tinyvit::Detector;
 
 /// Enlarges pictures, brings them back to the detector's size, and prints how many of the REAL ones are

@@ -7,7 +7,7 @@ use cifake::{Dataset, Decoder, Split, open_dataset};
 use cifake_training::{DataConfig, TrainingData};
 use clap::ValueEnum;
 
-use crate::balanced;
+use crate::draw::balanced;
 
 /// What the recipes of the shipped weights hold back of the training pictures.
 pub const HELD_BACK: f64 = 0.04;

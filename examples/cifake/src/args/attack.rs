@@ -1,4 +1,4 @@
-//! Attacks as programs take them.
+//! Which attacks.
 
 use cifake_attacks::{Attack, Error, Norm, attack_named, kind_and_norm};
 
@@ -10,7 +10,7 @@ const ORIGINAL: [&str; 4] =
 #[derive(Debug, Clone, clap::Args)]
 pub struct AttackArgs {
     /// An attack, see below; may be given several times.
-    #[arg(long = "attack", default_values = ["pgd-linf", "pgd-l2@0.5"], value_parser = checked_kind)]
+    #[arg(long = "attack", default_values = ["pgd-linf", "pgd-l2@0.5"], value_parser = kind_known)]
     attacks: Vec<String>,
     /// Radius, in 255ths, of the attacks that are named without one; may be given several times.
     #[arg(long, value_name = "E", default_value = "2")]
@@ -54,7 +54,7 @@ impl AttackArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub struct OriginalArgs {
     /// One of the attacks that the set is made of; may be given several times.
-    #[arg(long = "attack", default_values = ORIGINAL, value_parser = checked)]
+    #[arg(long = "attack", default_values = ORIGINAL, value_parser = attack_known)]
     attacks: Vec<String>,
     /// Steps of the attacks that follow gradients [default: each attack's own].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
@@ -78,15 +78,15 @@ impl OriginalArgs {
 /// # Errors
 ///
 /// As [`attack_named`].
-pub fn checked(name: &str) -> Result<String, Error> {
+pub fn attack_known(name: &str) -> Result<String, Error> {
     attack_named(name, None).map(|_| name.to_owned())
 }
 
-/// [`checked`], where the radius may stand elsewhere.
-fn checked_kind(name: &str) -> Result<String, Error> {
+/// [`attack_known`], where the radius may stand elsewhere.
+fn kind_known(name: &str) -> Result<String, Error> {
     let has_ball = !name.contains('@') && kind_and_norm(name).is_some();
     let whole = if has_ball { format!("{name}@1") } else { name.to_owned() };
-    checked(&whole).map(|_| name.to_owned())
+    attack_known(&whole).map(|_| name.to_owned())
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(names[4..], ["square-linf@8", "one-pixel"]);
         let suite = arguments.suite().expect("all are attacks");
         assert_eq!(suite[2].name(), "PGD-7 l2 0.00784313725490196");
-        assert!(checked_kind("apgd").is_ok() && checked_kind("pgd-l2@0.5").is_ok());
-        assert!(["apgd-", "dct-linf", "one-pixel-l2"].iter().all(|no| checked_kind(no).is_err()));
+        assert!(kind_known("apgd").is_ok() && kind_known("pgd-l2@0.5").is_ok());
+        assert!(["apgd-", "dct-linf", "one-pixel-l2"].iter().all(|no| kind_known(no).is_err()));
     }
 }

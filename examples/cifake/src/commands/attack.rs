@@ -1,66 +1,53 @@
-//! Attacks pictures and shows what the detector said before and after.
+//! `cifake attack`: pictures changed so that the detector errs.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cifake::device;
 use cifake_attacks::{ATTACKS, attack_named};
-use clap::Parser;
-use lab::attacked::{attack_file, pictures};
-use lab::choice::checked;
-use lab::{detector, exit_code};
+
+use crate::args::{DetectorArgs, attack_known, samples};
+use crate::attacked::{attack_file, pictures};
 
 /// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
 /// NAME.compared.png: original, attacked, ten times the difference.
-#[derive(Parser)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = format!("{ATTACKS}
 
 Examples:
-  attack datasets/sample
-  attack --attack apgd-l2@0.5 --out attacked photo.png"))]
-struct Args {
+  cifake attack datasets/sample
+  cifake attack --attack apgd-l2@0.5 --out attacked photo.png"))]
+pub(crate) struct Args {
     /// Pictures and folders of pictures.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     /// What to do to them, see below.
-    #[arg(long, default_value = "pgd-linf@2", value_parser = checked)]
+    #[arg(long, default_value = "pgd-linf@2", value_parser = attack_known)]
     attack: String,
     /// Folder for the results.
     #[arg(long, default_value = "attacked")]
     out: PathBuf,
-    /// Weight file to use instead of the built-in one, or `robust`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    detector: DetectorArgs,
     /// Seed of the attack.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
     /// One JSON object a picture instead of a table.
     #[arg(long)]
     json: bool,
     /// Attack the sample pictures into a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
-}
-
 /// Returns how many pictures failed.
-fn run(mut args: Args) -> Result<usize> {
+pub(crate) fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
-        args.paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample")];
+        args.paths = vec![samples()];
         args.out = temporary.path().to_owned();
     }
-    let detector = detector(args.weights.as_deref())?;
-    let device = device::parse(&args.device)?;
-    let detector = detector.on(&device);
+    let (detector, device) = args.detector.detector()?;
     let attack = attack_named(&args.attack, None)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();

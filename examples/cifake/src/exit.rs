@@ -15,7 +15,14 @@ pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
             if io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe) {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("error: {error:#}");
+            let mut said = error.to_string();
+            // Errors of the libraries say their causes themselves.
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                if !said.contains(&cause) {
+                    said = format!("{said}: {cause}");
+                }
+            }
+            eprintln!("error: {said}");
             ExitCode::from(2)
         }
     }

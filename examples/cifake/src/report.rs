@@ -1,32 +1,25 @@
-//! What `detect` and `explain` share.
+//! One picture explained.
 
-mod explainer;
-
-use std::path::Path;
-
+use cifake::Fitted;
 use explain::{Inquiry, Provenance, Report};
 use gradcam::Method;
 use tinyvit::Detector;
 
-pub use explainer::ExplainerArgs;
-
-/// The report of `inquiry`, whose maps are drawn by `method`, on the picture in the file at `path`.
+/// The report of `inquiry`, whose maps are drawn by `method`, on the picture called `name`.
 ///
 /// # Errors
 ///
-/// If it is no picture, or cannot be explained.
+/// If it cannot be judged or explained.
 pub fn report(
     detector: &Detector,
     inquiry: &Inquiry<'_>,
     method: Method,
-    path: &Path,
+    (name, fitted): (&str, &Fitted),
     class: Option<&str>,
 ) -> anyhow::Result<Report> {
-    let (width, height) = detector.input_size();
-    let fitted = detector.decoder().read_fitted(path, width, height)?;
     let verdict = detector.detect(fitted.picture.clone())?;
     let provenance = Provenance {
-        path: path.display().to_string(),
+        path: name.to_owned(),
         width: fitted.original_width,
         height: fitted.original_height,
         model: verdict.model,

@@ -1,18 +1,16 @@
-//! Shows where the detector looked.
+//! `cifake cam`: where the detector looked.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use cifake::tensor_from_rgb8;
-use clap::Parser;
 use gradcam::{Cam, Colours, Method, overlay, regions};
-use lab::attacked::pictures;
-use lab::maps::{CamArgs, method_named};
-use lab::{detector, exit_code};
 use tinyvit::Detector;
+
+use crate::args::{CamArgs, DetectorArgs, method_named, samples};
+use crate::attacked::pictures;
 
 /// Side of the pictures that are written, at least.
 const SIDE: u32 = 320;
@@ -23,12 +21,12 @@ const N_REGIONS: usize = 3;
 
 /// Draws, for each picture, what speaks for the detector's verdict: NAME.heatmap.png, the picture
 /// enlarged under a class activation map, and in words the regions that count most.
-#[derive(Parser)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  heatmap datasets/sample
-  heatmap --method hirescam --flips --out maps photo.png
-  heatmap --layer stages.1.blocks.1.local_conv --json photo.png")]
-struct Args {
+  cifake cam datasets/sample
+  cifake cam --method hirescam --flips --out maps photo.png
+  cifake cam --layer stages.1.blocks.1.local_conv --json photo.png")]
+pub(crate) struct Args {
     /// Pictures and folders of pictures.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
@@ -40,36 +38,31 @@ struct Args {
     /// Folder for the results.
     #[arg(long, default_value = "heatmaps")]
     out: PathBuf,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    #[command(flatten)]
+    detector: DetectorArgs,
     /// One JSON object a picture instead of a table.
     #[arg(long)]
     json: bool,
     /// Draw the sample pictures into a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
-}
-
 /// Returns how many pictures failed.
-fn run(mut args: Args) -> Result<usize> {
+pub(crate) fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
-        args.paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample")];
+        args.paths = vec![samples()];
         args.out = temporary.path().to_owned();
     }
-    let detector = detector(Some(&args.model))?;
+    let (detector, device) = args.detector.detector()?;
     let cam = args.cam.cam(args.method);
     cam.layer(detector.classifier())?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
     let mut n_failed = 0;
     for path in pictures(&args.paths)? {
-        let line = match draw(&detector, &cam, &path, &args.out) {
+        let line = match draw(&detector, &device, &cam, &path, &args.out) {
             Ok(found) if args.json => found.to_string(),
             Ok(found) => format!("{} {}: {}", path.display(), found["label"], found["regions"]),
             Err(error) => {
@@ -83,11 +76,17 @@ fn run(mut args: Args) -> Result<usize> {
     Ok(n_failed)
 }
 
-fn draw(detector: &Detector, cam: &Cam, path: &Path, out: &Path) -> Result<serde_json::Value> {
+fn draw(
+    detector: &Detector,
+    device: &Device,
+    cam: &Cam,
+    path: &Path,
+    out: &Path,
+) -> Result<serde_json::Value> {
     let (width, height) = detector.input_size();
     let picture = detector.decoder().read_fitted(path, width, height)?.picture;
     let verdict = detector.detect(picture.clone())?;
-    let images = tensor_from_rgb8(std::slice::from_ref(&picture), &Device::flex())?;
+    let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = out.join(format!("{stem}.heatmap.png"));

@@ -7,8 +7,13 @@ fn dataset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(name)
 }
 
-fn run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).output().expect("the program was built")
+/// Runs `cifake` with a subcommand.
+fn run(command: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .arg(command)
+        .args(arguments)
+        .output()
+        .expect("the program was built")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -25,7 +30,7 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
     std::fs::write(data.join("broken.jpg"), "no picture").expect("it is writable");
     let [data_name, out_name] = [&data, &out].map(|path| path.to_str().expect("plain"));
     let arguments = [data_name, "--out", out_name, "--attack", "pgd-linf@4", "--json"];
-    let output = run(env!("CARGO_BIN_EXE_attack"), &arguments);
+    let output = run("attack", &arguments);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let lines: Vec<serde_json::Value> = text(&output.stdout)
         .lines()
@@ -45,9 +50,9 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
 #[test]
 fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
     for (program, name, reason) in [
-        (env!("CARGO_BIN_EXE_attack"), "pgd-linf", "needs a radius"),
-        (env!("CARGO_BIN_EXE_evaluate_robustness"), "pgd-linf@x", "no number"),
-        (env!("CARGO_BIN_EXE_evaluate_robustness"), "guessing", "ensemble-linf@2"),
+        ("attack", "pgd-linf", "needs a radius"),
+        ("robustness", "pgd-linf@x", "no number"),
+        ("robustness", "guessing", "ensemble-linf@2"),
     ] {
         let output = run(program, &["--attack", name, "--smoke"]);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
@@ -63,8 +68,7 @@ fn an_evaluation_is_printed_as_json_and_goes_on_from_its_folder() {
     let arguments = ["--data", mini, "--out", out, "--limit", "4", "--json"];
     let attacks = ["--attack", "fgsm-linf", "--epsilon-255", "1", "--attack", "jpeg@50"];
     let arguments = [&arguments[..], &attacks].concat();
-    let [first, second] =
-        [0, 1].map(|_| run(env!("CARGO_BIN_EXE_evaluate_robustness"), &arguments));
+    let [first, second] = [0, 1].map(|_| run("robustness", &arguments));
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let report: serde_json::Value =
         serde_json::from_slice(&first.stdout).expect("the report is one object");
@@ -87,7 +91,7 @@ fn the_robust_weights_withstand_more() {
     let [sample, out] = [&sample, &out].map(|path| path.to_str().expect("plain"));
     let n_turned = |weights: &[&str]| {
         let arguments = [sample, "--out", out, "--attack", "pgd-linf@2", "--json"];
-        let output = run(env!("CARGO_BIN_EXE_attack"), &[&arguments[..], weights].concat());
+        let output = run("attack", &[&arguments[..], weights].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let is_fake = |line: &serde_json::Value, key: &str| line[key].as_f64() >= Some(0.5);
         let lines = text(&output.stdout);

@@ -1,28 +1,27 @@
-//! Measures what a detector withstands.
+//! `cifake robustness`: what a detector withstands.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use cifake_attacks::{ATTACKS, RunOptions, Victim, evaluate_built, evaluate_robustness};
-use clap::Parser;
-use lab::choice::AttackArgs;
-use lab::curve::{draw_sweep, kinds_with_radius};
-use lab::part::Part;
-use lab::{detector, exit_code, progress_bar};
+
+use crate::args::{AttackArgs, DetectorArgs, mini};
+use crate::curve::{draw_sweep, kinds_with_radius};
+use crate::part::Part;
+use crate::progress_bar;
 
 /// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
 /// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
 /// an evaluation goes on.
-#[derive(Parser)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = format!("{ATTACKS}
 
 Examples:
-  evaluate_robustness --data ../shared/datasets/cifake --attack apgd --epsilon-255 1 --epsilon-255 2
-  evaluate_robustness --data my/folder --model robust --attack ensemble-linf@2 --limit 200 --json
-  evaluate_robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp"))]
-struct Args {
+  cifake robustness --data ../shared/datasets/cifake --attack apgd --epsilon-255 1 --epsilon-255 2
+  cifake robustness --data my/folder --weights robust --attack ensemble-linf@2 --limit 200 --json
+  cifake robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp"))]
+pub(crate) struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
     #[arg(long, required_unless_present_any = ["smoke", "built"])]
     data: Option<PathBuf>,
@@ -40,9 +39,8 @@ struct Args {
     /// Folder of what is done so far.
     #[arg(long, default_value = "runs/robustness")]
     out: PathBuf,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean", alias = "weights")]
-    model: PathBuf,
+    #[command(flatten)]
+    detector: DetectorArgs,
     /// Seed of the draw, of the attacks and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -53,22 +51,19 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Attack the committed mini set.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
-}
-
-fn run(mut args: Args) -> Result<usize> {
+/// Returns 0, since an evaluation is whole or fails.
+pub(crate) fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
-        args.data = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini"));
+        args.data = Some(mini());
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
-    let detector = detector(Some(&args.model))?;
+    let (detector, _) = args.detector.detector()?;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
     let mut options = RunOptions::new(detector.input_size(), &args.out);

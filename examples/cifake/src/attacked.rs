@@ -15,17 +15,17 @@ use crate::comparison::side_by_side;
 
 /// What became of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attacked {
+pub(crate) struct Attacked {
     /// Its file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Probability of FAKE before the attack.
-    pub before: f32,
+    pub(crate) before: f32,
     /// The same after it, of the 8-bit picture that was written.
-    pub after: f32,
+    pub(crate) after: f32,
     /// l2 size of the perturbation, for pixels in `[0, 1]`.
-    pub l2: f32,
+    pub(crate) l2: f32,
     /// linf size of the perturbation, for pixels in `[0, 1]`.
-    pub linf: f32,
+    pub(crate) linf: f32,
 }
 
 /// The pictures that `paths` name: files, and all pictures in folders.
@@ -33,7 +33,7 @@ pub struct Attacked {
 /// # Errors
 ///
 /// If a folder holds no picture or cannot be read, or two results would have one name.
-pub fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let found = |path: &PathBuf| match path.is_dir() {
         true => cifake::image_files(path),
         false => Ok(vec![path.clone()]),
@@ -53,7 +53,7 @@ pub fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 /// # Errors
 ///
 /// If the picture cannot be read or a file not be written, or the attack cannot run.
-pub fn attack_file(
+pub(crate) fn attack_file(
     detector: &Detector,
     attack: &dyn Attack,
     path: &Path,

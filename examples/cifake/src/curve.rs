@@ -11,7 +11,7 @@ use cifake_attacks::RobustnessRow;
 /// # Errors
 ///
 /// If there is none.
-pub fn kinds_with_radius(names: &[String]) -> anyhow::Result<Vec<(usize, &str, f64)>> {
+pub(crate) fn kinds_with_radius(names: &[String]) -> anyhow::Result<Vec<(usize, &str, f64)>> {
     let split = |(place, name): (usize, &'_ String)| -> Option<(usize, usize, f64)> {
         let at = name.find('@')?;
         let has_ball = name[..at].ends_with("-linf") || name[..at].ends_with("-l2");
@@ -29,7 +29,11 @@ pub fn kinds_with_radius(names: &[String]) -> anyhow::Result<Vec<(usize, &str, f
 /// # Errors
 ///
 /// If no attack has a radius, or the file cannot be written.
-pub fn draw_sweep(names: &[String], rows: &[RobustnessRow], path: &Path) -> anyhow::Result<()> {
+pub(crate) fn draw_sweep(
+    names: &[String],
+    rows: &[RobustnessRow],
+    path: &Path,
+) -> anyhow::Result<()> {
     let mut curves: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
     for (place, kind, radius) in kinds_with_radius(names)? {
         let row = &rows[place];

@@ -18,7 +18,8 @@ fn workspace() -> PathBuf {
 
 /// Runs `detect` in `folder` with `input` on its standard input.
 fn detect(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_detect"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .arg("detect")
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::piped())

@@ -10,7 +10,11 @@ fn sample(name: &str) -> PathBuf {
 }
 
 fn explain(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_explain")).args(arguments).output().expect("it was built")
+    Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .arg("explain")
+        .args(arguments)
+        .output()
+        .expect("it was built")
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -1,0 +1,71 @@
+//! Which detector, and where it computes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use tinyvit::Detector;
+
+/// Most threads that a command takes.
+const MAX_THREADS: usize = 512;
+
+/// Which detector judges, and where it computes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DetectorArgs {
+    /// clean or robust (trained against attacks), or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
+    /// Call a picture FAKE from this probability on [default: the weight file's].
+    #[arg(long, value_name = "P")]
+    threshold: Option<f32>,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Threads to decode and compute in; 0 takes all cores.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
+    threads: usize,
+}
+
+impl DetectorArgs {
+    /// The detector and the device it computes on.
+    ///
+    /// # Errors
+    ///
+    /// If the weights cannot be read, or the device or the threads cannot be had.
+    pub fn detector(&self) -> Result<(Detector, Device)> {
+        let device = cifake::device::parse(&self.device)?;
+        let detector = Detector::named(&self.weights)?.with_threads(self.threads)?.on(&device);
+        let detector = match self.threshold {
+            Some(threshold) => detector.with_threshold(threshold)?,
+            None => detector,
+        };
+        Ok((detector, device))
+    }
+
+    /// Threads to decode and compute in; 0 takes all cores.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+/// A number of threads, for the arguments of a program.
+///
+/// # Errors
+///
+/// If it is no number, or more than any machine has.
+pub fn threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|&threads| threads <= MAX_THREADS);
+    threads.ok_or_else(|| format!("a number from 0 to {MAX_THREADS}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threads;
+
+    #[test]
+    fn more_threads_than_any_machine_has_are_refused() {
+        assert_eq!(threads("8"), Ok(8));
+        assert!(["99999999", "-1", "many"].iter().all(|text| threads(text).is_err()));
+    }
+}

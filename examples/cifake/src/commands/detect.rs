@@ -1,0 +1,72 @@
+//! `cifake detect`: a verdict a picture.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use tinyvit::{Summary, json_line, table_header, table_row};
+
+use crate::args::{DetectorArgs, inputs, samples};
+
+/// From this many inputs on, progress is shown (on a terminal).
+const MANY: usize = 200;
+
+/// Tells whether pictures are REAL or FAKE.
+///
+/// The model sees 32x32 pixels. A picture of another size is resized as a whole, and the output
+/// says so: such a verdict is worth less. A file that cannot be read gets an error in its place.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cifake detect photo.jpg                          one picture
+  cifake detect datasets/sample 'more/**/*.png'    a folder at any depth, a pattern
+  curl -s https://example.org/a.jpg | cifake detect -
+  cifake detect --json --threshold 0.9 uploads > verdicts.jsonl")]
+pub(crate) struct Args {
+    /// Files, folders or patterns; `-` is a picture on standard input.
+    #[arg(required_unless_present = "smoke")]
+    paths: Vec<PathBuf>,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    detector: DetectorArgs,
+    /// Judge the committed samples and nothing else.
+    #[arg(long, hide = true)]
+    smoke: bool,
+}
+
+/// Returns how many inputs got no verdict.
+pub(crate) fn run(args: &Args) -> Result<usize> {
+    let (detector, _) = args.detector.detector()?;
+    let inputs = if args.smoke { inputs(&[samples()]) } else { inputs(&args.paths) };
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {per_sec} | {eta} to go")?;
+    let bar = match inputs.len() {
+        n if n < MANY => ProgressBar::hidden(),
+        n => ProgressBar::new(n as u64).with_style(style),
+    };
+    let (started, mut summary, mut out) = (Instant::now(), Summary::default(), io::stdout().lock());
+    if !args.json {
+        writeln!(out, "{}", table_header())?;
+    }
+    let written = detector.detect_each(inputs, |path, outcome| {
+        summary.add(&outcome);
+        bar.inc(1);
+        let line = if args.json { json_line(path, &outcome) } else { table_row(path, &outcome) };
+        bar.suspend(|| writeln!(out, "{line}"))
+    });
+    bar.finish_and_clear();
+    match written {
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(summary.n_failed),
+        written => written?,
+    }
+    if !args.json {
+        let (seconds, threshold) = (started.elapsed().as_secs_f64(), detector.threshold());
+        let speed = summary.n_inputs() as f64 / seconds;
+        writeln!(out, "\n{summary}; {seconds:.2} s, {speed:.0} images/s")?;
+        writeln!(out, "{}, threshold {threshold}", detector.model_name())?;
+    }
+    Ok(summary.n_failed)
+}
