@@ -167,7 +167,7 @@ pub(crate) mod tests {
     fn the_folder_of_a_package_gives_its_role() {
         let workspace = workspace(vec![
             package("crates/cifake", "cifake", &[]),
-            package("examples/detect", "detect", &[]),
+            package("examples/cifake", "cifake-cli", &[]),
             package("xtask", "xtask", &[]),
         ]);
         let roles: Vec<Role> = workspace.packages.iter().map(|p| workspace.role(p)).collect();

@@ -1,8 +1,8 @@
 """Times torchattacks on the shipped detector beside ours, in turns, on the same pictures.
 
     pip install -r requirements.txt
-    cargo build --release --bin evaluate_robustness
-    python attacks.py --ours ../../../target/release/evaluate_robustness --data DATA
+    cargo build --release
+    python attacks.py --ours ../../../target/release/cifake --data DATA
 
 PGD-20 is compared by the time for all pictures. One-pixel attacks stop at different moments, so that
 they are compared by the candidates that are judged a second, ours on the compiled plan. PyTorch gets the
@@ -77,7 +77,7 @@ def main():
     import torchattacks
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ours", required=True, help="the program evaluate_robustness")
+    parser.add_argument("--ours", required=True, help="the program cifake")
     parser.add_argument("--data", required=True, help="a data set as it takes it")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)

@@ -158,10 +158,10 @@ mod tests {
     fn only_examples_are_held_to_their_length() {
         let source = "a\n".repeat(121);
         assert_eq!(example_length(&library(&source)), None);
-        assert!(example_length(&Text::new("examples/detect/src/bin/a.rs", source)).is_some());
-        let short = Text::new("examples/detect/src/bin/a.rs", "a\n".repeat(120));
+        assert!(example_length(&Text::new("examples/lab/src/bin/a.rs", source)).is_some());
+        let short = Text::new("examples/lab/src/bin/a.rs", "a\n".repeat(120));
         assert_eq!(example_length(&short), None);
-        let test = Text::new("examples/detect/tests/a.rs", "a\n".repeat(121));
+        let test = Text::new("examples/lab/tests/a.rs", "a\n".repeat(121));
         assert_eq!(example_length(&test), None);
     }
 
