@@ -9,7 +9,7 @@ use super::{Tree, Violation};
 use crate::process;
 use crate::workspace::Package;
 
-const MAX_CRATES: usize = 300;
+const MAX_CRATES: usize = 250;
 const MAX_PACKAGE_BYTES: u64 = 9_500_000;
 
 /// The package of the command `cifake`, which a newcomer builds first.
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn two_hundred_and_fifty_crates_are_enough() {
         let crates = |n: usize| (0..n).map(|i| format!("c{i} v1")).collect::<BTreeSet<_>>();
-        assert_eq!(too_many(COMMAND, &crates(300)), None);
-        assert!(too_many(COMMAND, &crates(301)).is_some());
+        assert_eq!(too_many(COMMAND, &crates(250)), None);
+        assert!(too_many(COMMAND, &crates(251)).is_some());
     }
 
     #[test]
