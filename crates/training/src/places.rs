@@ -7,6 +7,8 @@ use crate::config::Recipe;
 
 /// Best weights of a stage, in its folder.
 const BEST: &str = "best.safetensors";
+/// Weights of its last epoch.
+const LAST: &str = "last.safetensors";
 
 /// Where a queue, or a run that stands alone, reads and writes.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,11 @@ impl Places<'_> {
     /// Best weights of the stage called `stage`.
     pub(crate) fn best(&self, stage: &str) -> PathBuf {
         self.out.join(stage).join(BEST)
+    }
+
+    /// Whether the stage called `stage` leaves the weights in `path`.
+    pub(crate) fn leaves(&self, stage: &str, path: &Path) -> bool {
+        [BEST, LAST].into_iter().any(|name| self.out.join(stage).join(name) == path)
     }
 
     /// The mean called `name`.

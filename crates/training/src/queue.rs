@@ -157,12 +157,16 @@ impl Queue {
 
     /// `path` is a file, or one that a stage before the one at `idx` leaves.
     fn must_be_there(&self, path: &Path, idx: usize, places: &Places) -> Result<(), TrainError> {
-        let earlier: Vec<&str> = self.stages[..idx].iter().map(|s| s.name.as_str()).collect();
-        let of_stage = earlier.iter().any(|name| places.best(name) == path);
-        let of_average = self.averages.iter().any(|(name, members)| {
-            places.average(name) == path && members.iter().all(|m| earlier.contains(&m.as_str()))
-        });
-        let made_later = path.starts_with(places.out);
+        let (earlier, later) = self.stages.split_at(idx);
+        let of_stage = earlier.iter().any(|stage| places.leaves(&stage.name, path));
+        let done = |member: &String| earlier.iter().any(|stage| stage.name == *member);
+        let is_average = |name: &String| places.average(name) == path;
+        let of_average = self
+            .averages
+            .iter()
+            .any(|(name, members)| is_average(name) && members.iter().all(done));
+        let made_later = later.iter().any(|stage| places.leaves(&stage.name, path))
+            || self.averages.keys().any(is_average);
         match of_stage || of_average || !made_later && path.is_file() {
             true => Ok(()),
             false => Err(not_there(path)),

@@ -61,7 +61,9 @@ pub(super) fn dequantized(
     };
     let name = scale_key(key);
     let scales = scales.ok_or_else(|| broken(format!("its scales `{name}` are missing")))?;
-    let n_channels = bytes.shape().first().copied().unwrap_or(0);
+    let Some(&n_channels) = bytes.shape().first() else {
+        return Err(broken("its scales have no axis to go along".to_owned()));
+    };
     if scales.dtype() != Dtype::F32 || scales.shape() != [n_channels] {
         let (dtype, shape) = (scales.dtype(), scales.shape());
         let reason = format!("its scales are {dtype:?} {shape:?}, not F32 [{n_channels}]");
@@ -214,6 +216,11 @@ mod tests {
         // Finite scales of values that are not.
         let overflow = with(TensorData::from([f32::MAX, 1.0])).map(|_| ());
         assert!(matches!(overflow, Err(Error::WeightNotFinite { .. })), "{overflow:?}");
+        let single = changed(|tensors| {
+            tensors.insert("a".to_owned(), TensorData::new(vec![1i8], [0usize; 0]));
+            tensors.insert("a_scale".to_owned(), TensorData::new(Vec::<f32>::new(), [0usize]));
+        });
+        assert!(single.is_err());
         let lowest = changed(|tensors| {
             let bytes = TensorData::new(vec![i8::MIN; 2048], [2, 1024]);
             tensors.insert("a".to_owned(), bytes);

@@ -41,7 +41,9 @@ pub(super) fn watch<N: Network>(
     })?;
     watch.bar.finish();
     // A kill may have come between the last checkpoint and its figure.
-    draw(trainer.history(), &folder.join("metrics.png"))?;
+    if !trainer.history().is_empty() {
+        draw(trainer.history(), &folder.join("metrics.png"))?;
+    }
     watch.state.write(state_path)?;
     Ok(())
 }
