@@ -32,6 +32,7 @@ mod network;
 mod optimizer;
 mod order;
 mod parameters;
+mod sized;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -67,6 +68,14 @@ pub enum TrainError {
         /// Bytes given.
         found: usize,
         /// Bytes that the labels and the size ask for.
+        expected: usize,
+    },
+    /// Pictures of their own sizes that are not as many as their labels.
+    #[error("{found} pictures of their own sizes stand against {expected} labels; each needs one")]
+    SizedExamples {
+        /// Pictures given.
+        found: usize,
+        /// Labels given.
         expected: usize,
     },
     /// A checkpoint that cannot be read.

@@ -364,6 +364,9 @@ fn fingerprint(train: &Examples, validation: &Examples) -> String {
     let mut hash = Sha256::new();
     for examples in [train, validation] {
         for idx in 0..examples.len() {
+            if let Some(picture) = examples.sized(idx) {
+                hash.update([picture.width().to_le_bytes(), picture.height().to_le_bytes()].concat());
+            }
             hash.update(examples.pixels(idx));
             hash.update([examples.label(idx).index() as u8]);
         }

@@ -24,7 +24,7 @@ pub fn report(
 ) -> anyhow::Result<Report> {
     let (width, height) = detector.input_size();
     let fitted = detector.decoder().read_fitted(path, width, height)?;
-    let verdict = detector.detect(fitted.picture.clone())?;
+    let verdict = detector.detect_fitted(&fitted)?;
     let provenance = Provenance {
         path: path.display().to_string(),
         width: fitted.original_width,
@@ -33,5 +33,7 @@ pub fn report(
         threshold: verdict.threshold,
         method,
     };
-    Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
+    let called = (verdict.label, verdict.p_fake);
+    let report = inquiry.report(provenance, &fitted.picture, called, class)?;
+    Ok(report.answering(verdict.answer, verdict.familiarity, verdict.scope))
 }

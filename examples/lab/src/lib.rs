@@ -8,6 +8,7 @@ use cifake_attacks::Generated;
 use indicatif::{ProgressBar, ProgressStyle};
 use tinyvit::Detector;
 
+pub mod answers;
 pub mod attacked;
 pub mod choice;
 mod comparison;
@@ -20,6 +21,8 @@ pub mod latency;
 pub mod maps;
 pub mod part;
 pub mod randomized;
+pub mod sets;
+pub mod strangers;
 pub mod training;
 pub mod upscalers;
 pub mod voices;
@@ -46,7 +49,7 @@ pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
 ///
 /// What the names are.
 pub fn split_named(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train or test")
+    Split::from_name(name).ok_or("train, validation or test")
 }
 
 /// A share of camera pictures, in percent, that may be as far out as what is out of the ordinary: for

@@ -39,7 +39,9 @@ use burn::module::Module;
 use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
-pub use configured::{Configured, load_configured, save_configured};
+pub use configured::{
+    Configured, configured_bytes, load_configured, load_configured_beside, save_configured,
+};
 pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};

@@ -76,7 +76,7 @@ pub fn to_bytes<M: Module>(
 }
 
 /// The weights of `module` by their names in the file, in the order in which they are written.
-fn collect<M: Module>(
+pub(super) fn collect<M: Module>(
     module: &M,
     path: &Path,
     mapping: &Mapping<'_>,

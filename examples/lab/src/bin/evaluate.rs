@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use cifake::{EvaluateOptions, Split, device, open_dataset};
 use clap::Parser;
-use lab::{balanced, detector, exit_code, progress_bar, split_named};
+use lab::{answers, balanced, detector, exit_code, progress_bar, split_named};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.
@@ -17,10 +17,11 @@ use lab::{balanced, detector, exit_code, progress_bar, split_named};
   evaluate --data my/folder --limit 2000 --json                    REAL/ and FAKE/, 1000 of each
   evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv")]
 struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
+    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, a collection of generators, or a parquet
+    /// file.
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
-    /// train or test; a data set without splits is taken as a whole.
+    /// train, validation or test; a data set without splits is taken as a whole.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
     /// Weight file to use instead of the built-in one, or `robust`.
@@ -85,15 +86,20 @@ fn run(args: &Args) -> Result<usize> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    let answers = answers::of_report(&detector, &*dataset, &report)?;
     let mut out = io::stdout().lock();
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["model"] = detector.model_name().into();
         json["split"] = args.split.as_str().into();
+        json["answers"] = serde_json::to_value(&answers)?;
         writeln!(out, "{json:#}")?;
     } else {
         writeln!(out, "{} on {} ({})\n", detector.model_name(), path.display(), args.split)?;
         writeln!(out, "{report}")?;
+        if let Some(answers) = &answers {
+            write!(out, "\nAnswers\n{answers}")?;
+        }
     }
     if let Some(file) = &args.roc {
         cifake::plot::roc(&report.scores(), &report.labels(), file)?;

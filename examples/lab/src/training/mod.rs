@@ -20,8 +20,9 @@ pub struct TrainArgs {
     /// Folder with the CIFAKE zips, a class folder, or a parquet file.
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
-    /// More pictures to train on, such as a set of attacked ones; may be given several times. Copies
-    /// of validation pictures are left out.
+    /// More pictures to train on, such as a set of attacked ones or a collection of generators; may be given
+    /// several times. Copies of validation pictures are left out. Of a picture of another size each epoch sees
+    /// a random square of at least half its shorter side.
     #[arg(long, value_name = "PATH")]
     extra: Vec<PathBuf>,
     /// Folder of the run.
