@@ -38,23 +38,14 @@ impl Part {
     ///
     /// If there is no data set, or a picture of the training part cannot be read.
     pub fn of(self, data: &Path) -> Result<Pictures> {
-        self.held_back_by(&DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() }, data)
-    }
-
-    /// This part of the data set at `data`, of which a recipe with the section `config` held back the
-    /// validation part.
-    ///
-    /// # Errors
-    ///
-    /// As [`of`](Self::of).
-    pub fn held_back_by(self, config: &DataConfig, data: &Path) -> Result<Pictures> {
         if self == Self::Test {
             let dataset = open_dataset(data, Some(Split::Test))?;
             let indices = (0..dataset.len()).collect();
             return Ok(Pictures { dataset, indices });
         }
         let dataset = open_dataset(data, Some(Split::Train))?;
-        let parts = TrainingData::parts(&*dataset, config, &Decoder::default())?;
+        let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
+        let parts = TrainingData::parts(&*dataset, &config, &Decoder::default())?;
         let indices = if self == Self::Validation { parts.validation } else { parts.train };
         Ok(Pictures { dataset, indices })
     }

@@ -75,7 +75,7 @@ fn a_collection_is_told_by_generator_and_source_and_teaches_when_to_be_unsure() 
     let answers = &report["answers"];
     assert_eq!((count(&answers["labels"]), count(&answers["generators"])), (200, 80));
     assert_eq!(count(&answers["publishers"]), 200);
-    let unsure = |answers: &Value| answers["labels"][0]["unsure"].as_f64().expect("a share");
+    let unsure = |answers: &Value| answers["labels"][1]["unsure"].as_f64().expect("a share");
     assert_eq!(unsure(answers), 0.0, "the shipped weights know no UNSURE");
 
     let recipe = folder.path().join("recipe.toml");
@@ -94,7 +94,7 @@ fn a_collection_is_told_by_generator_and_source_and_teaches_when_to_be_unsure() 
     }
     let report =
         evaluate(&["--data", text(&others), "--split", "validation", "--weights", text(&out)]);
-    let photographs = &report["answers"]["labels"][0];
+    let photographs = &report["answers"]["labels"][1];
     assert_eq!(photographs["label"], "REAL");
     assert!(photographs["fake"].as_f64().expect("a share") <= 0.05, "{photographs}");
     let known = evaluate(&["--data", text(&data), "--weights", text(&out)]);

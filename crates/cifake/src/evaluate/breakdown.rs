@@ -195,8 +195,8 @@ mod tests {
         let names: Vec<_> = found.publishers.iter().map(|row| (&row.name[..3], row.label)).collect();
         let (real, fake) = (Label::Real, Label::Fake);
         assert_eq!(names, [("one", fake), ("two", real), ("two", fake), ("two", real)]);
-        assert_eq!(found.labels.iter().map(|row| row.n).collect::<Vec<_>>(), [2, 3]);
-        assert_eq!(found.labels[0].auc, None);
+        assert_eq!(found.labels.iter().map(|row| row.n).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(found.labels[1].auc, None);
         let table = found.to_string();
         assert!(table.contains("GENERATOR") && !table.contains('\u{1b}'), "{table}");
         let broken = [Answered { p_fake: f32::NAN, ..answers[0] }];

@@ -167,8 +167,10 @@ fn an_unsure_report_says_so_and_why_in_every_form() {
         let page = report.html();
         assert!(page.contains("<h1>UNSURE</h1>") && page.contains("class=\"report unsure\""));
         assert_eq!(unbalanced(&page), None);
+        // Markdown and HTML write some of the characters otherwise.
+        let words = part.trim_start_matches(|c: char| !c.is_alphabetic());
         for form in [text, report.markdown(), page] {
-            assert!(form.contains(part), "{part}: {form}");
+            assert!(form.contains(words), "{words}: {form}");
         }
         assert!(report.limits[0].starts_with("UNSURE means"), "{:?}", report.limits);
     }

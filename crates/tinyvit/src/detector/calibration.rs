@@ -306,7 +306,7 @@ mod tests {
             ("unfamiliar_below", "101"),
         ] {
             let error = read(&[(key, text)]).expect_err("it is no calibration").to_string();
-            assert!(error.contains("file") && error.contains(&key[..6]), "{error}");
+            assert!(error.contains("file") && error.contains(&key[..4]), "{error}");
         }
         let crossed = read(&[("unsure_above", "0.6"), ("unsure_below", "0.5")]);
         assert!(matches!(crossed, Err(Error::Calibration { key: "unsure_below", .. })));

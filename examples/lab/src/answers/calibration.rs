@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::Split;
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
 use cifake_training::{DataConfig, Recipe};
 use tinyvit::{AnswerOptions, Detector, TinyVit, save_with_answers};
 
-use super::{breakdown, fit, part, split};
-use crate::part::{HELD_BACK, Part};
+use super::{breakdown, see};
+use crate::part::HELD_BACK;
 
 /// What the answers are fitted to, and what they must keep to.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,19 +73,19 @@ pub fn calibrate_answers(
     let bytes =
         configured_bytes(&model, &model_config, notes, Precision::F16, &BTreeMap::new())?;
     let detector = Detector::from_bytes(&bytes)?;
-    let others = Some(generators);
-    let (answers, _) = fit(&detector, &config, data, others, args.training, &args.options())?;
+    let seen = see(&detector, &config, data, Some(generators), args.training)?;
+    let answers = seen.fit(&args.options())?;
     save_with_answers(&model, &model_config, notes, &answers, out)?;
     let detector = Detector::from_file(out)?;
-    let held_back = part(&detector, Part::Validation, &config, data, usize::MAX)?;
-    let choosing = split(&detector, generators, Split::Validation)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", out.display(), detector.weights().sha256)?;
     for (key, value) in answers.metadata(&BTreeMap::new()) {
         writeln!(stdout, "{key}: {value}")?;
     }
-    writeln!(stdout, "\nHeld-back pictures\n{}", breakdown(&detector, &held_back)?)?;
-    writeln!(stdout, "Validation sources\n{}", breakdown(&detector, &choosing)?)?;
+    writeln!(stdout, "\nHeld-back pictures\n{}", breakdown(&detector, &seen.held_back)?)?;
+    if let Some([_, choosing]) = &seen.others {
+        writeln!(stdout, "Validation sources\n{}", breakdown(&detector, choosing)?)?;
+    }
     Ok(())
 }
 

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use cifake::{Answered, Breakdown, Dataset, Report, Split, open_dataset};
-use cifake_training::DataConfig;
+use cifake_training::{DataConfig, TrainingData};
 use tinyvit::{AnswerOptions, Answers, Detector, Observed};
 
-use crate::part::Part;
-use crate::progress_bar;
+use crate::{balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
 
@@ -27,23 +26,6 @@ pub fn observe(detector: &Detector, dataset: &dyn Dataset, indices: &[usize]) ->
     Ok(seen)
 }
 
-/// What it saw in at most `limit` pictures of a part of the data set at `data`, both labels alike.
-///
-/// # Errors
-///
-/// If there is no such part.
-pub fn part(
-    detector: &Detector,
-    part: Part,
-    config: &DataConfig,
-    data: &Path,
-    limit: usize,
-) -> Result<Observed> {
-    let pictures = part.held_back_by(config, data)?;
-    let indices = pictures.balanced(limit.min(pictures.indices.len()), 0);
-    observe(detector, &*pictures.dataset, &indices)
-}
-
 /// What it saw in all pictures of `split` of the data set at `path`.
 ///
 /// # Errors
@@ -54,29 +36,50 @@ pub fn split(detector: &Detector, path: &Path, split: Split) -> Result<Observed>
     observe(detector, &*dataset, &(0..dataset.len()).collect::<Vec<_>>())
 }
 
-/// The answers fitted to at most `limit` training pictures and to all held-back ones of the data set at
-/// `data`, and to the pictures of other generators and sources at `others`.
+/// What answers are fitted to.
+pub struct Seen {
+    /// Some of the training pictures, both labels alike.
+    pub training: Observed,
+    /// All that were held back.
+    pub held_back: Observed,
+    /// Pictures of other generators and sources: to calibrate, and to choose thresholds.
+    pub others: Option<[Observed; 2]>,
+}
+
+/// What it saw in at most `limit` training pictures and in the held-back ones of the data set at `data`, and in
+/// those of other generators and sources at `others`.
 ///
 /// # Errors
 ///
-/// As [`Answers::fit`].
-pub fn fit(
+/// If one of them has no pictures.
+pub fn see(
     detector: &Detector,
     config: &DataConfig,
     data: &Path,
     others: Option<&Path>,
     limit: usize,
-    options: &AnswerOptions,
-) -> Result<(Answers, Observed)> {
-    let training = part(detector, Part::Train, config, data, limit)?;
-    let held_back = part(detector, Part::Validation, config, data, usize::MAX)?;
-    let others = others
-        .map(|path| -> Result<[Observed; 2]> {
-            Ok([split(detector, path, Split::Train)?, split(detector, path, Split::Validation)?])
-        })
-        .transpose()?;
-    let both = others.as_ref().map(|[fitting, choosing]| [fitting, choosing]);
-    Ok((Answers::fit(&training, &held_back, both, options)?, training))
+) -> Result<Seen> {
+    let dataset = open_dataset(data, Some(Split::Train))?;
+    let parts = TrainingData::parts(&*dataset, config, detector.decoder())?;
+    let limit = limit.min(parts.train.len());
+    let training = observe(detector, &*dataset, &balanced(&*dataset, parts.train, limit, 0))?;
+    let held_back = observe(detector, &*dataset, &parts.validation)?;
+    let of = |path: &Path| -> Result<[Observed; 2]> {
+        Ok([split(detector, path, Split::Train)?, split(detector, path, Split::Validation)?])
+    };
+    Ok(Seen { training, held_back, others: others.map(of).transpose()? })
+}
+
+impl Seen {
+    /// The answers fitted to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answers::fit`].
+    pub fn fit(&self, options: &AnswerOptions) -> Result<Answers> {
+        let others = self.others.as_ref().map(|[fitting, choosing]| [fitting, choosing]);
+        Ok(Answers::fit(&self.training, &self.held_back, others, options)?)
+    }
 }
 
 /// The answers on what was seen, by generator and by source.

@@ -74,21 +74,19 @@ fn compare(
     others: Option<&Path>,
 ) -> Result<usize> {
     let options = AnswerOptions::default();
-    let training = match detector.familiarity() {
-        Some(_) => answers::part(&detector, Part::Train, config, data, args.training)?,
-        None => {
-            let fitted = answers::fit(&detector, config, data, others, args.training, &options)?;
-            detector = detector.with_answers(&fitted.0);
-            fitted.1
-        }
-    };
-    let known = answers::part(&detector, Part::Test, config, data, args.known)?;
+    let seen = answers::see(&detector, config, data, others, args.training)?;
+    if detector.familiarity().is_none() {
+        detector = detector.with_answers(&seen.fit(&options)?);
+    }
+    let test = Part::Test.of(data)?;
+    let known = test.balanced(args.known.min(test.indices.len()), 0);
+    let known = answers::observe(&detector, &*test.dataset, &known)?;
     let mut groups = match others {
         Some(others) => strangers::collected(&detector, others)?,
         None => Vec::new(),
     };
     groups.extend(strangers::drawings(&detector, args.drawings)?);
-    print(args, &detector, &training, &known, &groups, &options)
+    print(args, &detector, &seen.training, &known, &groups, &options)
 }
 
 fn print(
