@@ -81,6 +81,27 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// The table of a collection is no CSV of the columns that it must have.
+    #[cfg(feature = "zip")]
+    #[error("{} is no table of a collection of pictures: {source}; download it again", path.display())]
+    Collection {
+        /// The table.
+        path: PathBuf,
+        /// Where the format is broken.
+        source: csv::Error,
+    },
+    /// A row of the table of a collection cannot be used.
+    #[cfg(feature = "zip")]
+    #[error("row {row} of {} {reason}; download the table and its pictures again", path.display())]
+    CollectionRow {
+        /// The table.
+        path: PathBuf,
+        /// The row, counted from 1 after the names of the columns.
+        row: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
     /// A parquet file breaks the rules of its format, or uses a part of it that is not read.
     #[cfg(feature = "parquet")]
     #[error("{} is no readable parquet file: {source}; write it with snappy or gzip, or download it again", path.display())]

@@ -1,9 +1,11 @@
 //! The vocabulary of AI-image detection: pixels and tensors, labels, data sets, the traits of a
 //! detector, metrics, evaluation, devices and weight files.
 
+mod answer;
 mod batch;
 mod dataset;
 pub mod device;
+mod drawing;
 mod error;
 mod evaluate;
 pub mod file;
@@ -19,14 +21,18 @@ mod split;
 mod unique;
 pub mod weights;
 
+pub use answer::{Answer, Scope};
 pub use batch::{Batch, Batches, load_pixels};
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
-pub use dataset::{Class, Dataset, ImageFolder, Sample, Split, image_files, open_dataset};
+pub use dataset::{Class, Dataset, ImageFolder, Origin, Sample, Split, image_files, open_dataset};
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
+pub use drawing::Drawing;
 pub use error::Error;
-pub use evaluate::{EvaluateOptions, FailedSample, Report, ScoredSample, evaluate};
+pub use evaluate::{
+    Answered, Breakdown, EvaluateOptions, FailedSample, GroupRow, Report, ScoredSample, evaluate,
+};
 pub use image::{
     DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
     rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::dataset::is_collection;
 use crate::{Dataset, Decoder, Error, Manifest, Sample, Split, open_dataset, pixel_hash};
 
 /// Positions in `dataset` of the pictures that are counted once, as [`Manifest::deduplicated`] says.
@@ -12,7 +13,7 @@ use crate::{Dataset, Decoder, Error, Manifest, Sample, Split, open_dataset, pixe
 /// A `manifest.csv.gz` or `manifest.csv` beside the data is used, once the copies within `dataset`
 /// that it states are found to be copies. Where there is none, the pictures of both splits are
 /// decoded and compared, in the rayon pool of the calling thread; where the data set has no
-/// training set, only those of `dataset`.
+/// training set, only those of `dataset`. The table of a collection is no such manifest.
 ///
 /// # Errors
 /// A manifest that cannot be read or is of other data; a picture that has to be decoded and cannot
@@ -30,7 +31,7 @@ pub fn unique_samples(
     }
     let other = match split {
         Split::Train => Split::Test,
-        Split::Test => Split::Train,
+        Split::Validation | Split::Test => Split::Train,
     };
     // A folder without splits would be opened as either.
     let has_other = open_dataset(path, None)?.samples().iter().any(|s| s.split == Some(other));
@@ -38,13 +39,18 @@ pub fn unique_samples(
         if has_other { open_dataset(path, Some(other))? } else { Box::new(Nothing) };
     let (train, test) = match split {
         Split::Train => (dataset, &*other),
-        Split::Test => (&*other, dataset),
+        Split::Validation | Split::Test => (&*other, dataset),
     };
-    Manifest::compute(train, test, decoder)?.deduplicated(dataset, split)
+    // In the manifest, whatever is not trained on is called a test picture.
+    let part = if split == Split::Train { Split::Train } else { Split::Test };
+    Manifest::compute(train, test, decoder)?.deduplicated(dataset, part)
 }
 
 /// The manifest in the folder `path`, or in the folder of the file `path`.
 fn manifest_beside(path: &Path) -> Option<PathBuf> {
+    if is_collection(path) {
+        return None;
+    }
     let folder = if path.is_dir() { path } else { path.parent()? };
     let names = ["manifest.csv.gz", "manifest.csv"];
     names.map(|name| folder.join(name)).into_iter().find(|file| file.is_file())

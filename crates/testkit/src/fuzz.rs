@@ -24,6 +24,7 @@ pub const DOORS: &[Door] = &[
     Door { name: "image", open: image },
     Door { name: "weights", open: weights },
     Door { name: "zip", open: zip },
+    Door { name: "collection", open: collection },
     #[cfg(feature = "parquet")]
     Door { name: "parquet", open: parquet },
     #[cfg(feature = "pytorch")]
@@ -57,6 +58,16 @@ fn weights(bytes: &[u8]) {
 /// A data set inside a zip, down to the bytes of its pictures.
 fn zip(bytes: &[u8]) {
     in_file("REAL.zip", bytes, dataset);
+}
+
+/// The table of a collection of pictures, beside an archive that holds none.
+fn collection(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let empty = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    for (name, content) in [("pictures.zip", empty.as_slice()), ("manifest.csv", bytes)] {
+        std::fs::write(folder.path().join(name), content).expect("the disk has room");
+    }
+    dataset(folder.path());
 }
 
 /// A data set inside a parquet file, down to the bytes of its pictures.

@@ -12,6 +12,9 @@ use proptest::prelude::*;
 use testkit::Fixture;
 use testkit::fuzz::{DOORS, door};
 
+const TABLE: &str = "file,label,generator,class,source,licence,split,original_width,original_height,\
+original_format\na.png,FAKE,\"A, B\",cat,c/d,MIT,train,512,768,PNG\nb.png,REAL,,,e/f,CC0,validation,9,9,JPEG\n";
+
 /// Valid files that would come to the door called `name`.
 fn valid(name: &str) -> Vec<Vec<u8>> {
     match name {
@@ -20,6 +23,7 @@ fn valid(name: &str) -> Vec<Vec<u8>> {
         "zip" => {
             vec![archive(zip::CompressionMethod::Stored), archive(zip::CompressionMethod::Deflated)]
         }
+        "collection" => vec![TABLE.as_bytes().to_vec()],
         "pytorch" => ["small.pt", "small_cream.pth"].map(checkpoint).into(),
         // Only the magic: a file that gets past it must be read with care.
         _ => vec![b"PAR1\0\0\0\0\x15\x04\x19\x4c\x10\0\0\0PAR1".to_vec()],

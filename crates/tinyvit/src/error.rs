@@ -26,6 +26,25 @@ pub enum Error {
         /// What may stand there.
         expected: &'static str,
     },
+    /// Too few pictures to fit something to.
+    #[error("{found} pictures are too few to fit to; give at least {needed} of each kind")]
+    TooFewPictures {
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// Features without a spread in some direction, or one beyond all numbers.
+    #[error(
+        "the features of the training pictures do not spread in all directions; add a larger ridge"
+    )]
+    FlatFeatures,
+    /// Probabilities that are exactly 0 or 1, so that no threshold lies beyond them.
+    #[error(
+        "the probabilities of too many pictures are exactly 0 or 1, so that no threshold tells the sure ones; \
+         fit the calibration to other pictures"
+    )]
+    SaturatedProbabilities,
     /// A threshold that no probability can be compared with.
     #[error("the threshold {value} is no probability; give a number in [0, 1]")]
     Threshold {

@@ -21,6 +21,8 @@
 //! [`detect_bytes`](Detector::detect_bytes) and [`detect_rgb8`](Detector::detect_rgb8) take files,
 //! their bytes, or bare pixels. The shipped model reads 32x32 pixels: a picture of that size is
 //! judged as it is, the whole of any other is resized first, and [`Verdict::input`] says so.
+//! [`Verdict::answer`] is UNSURE where the weight file says when to be: near the threshold, and for
+//! pictures unlike the training ([`Familiarity`]). [`Answers`] fits both.
 //!
 //! Many files, in order, with bounded memory, each with its own answer:
 //!
@@ -84,6 +86,7 @@ mod conv;
 mod detector;
 mod drop_path;
 mod error;
+mod familiarity;
 mod init;
 mod model;
 mod plan;
@@ -97,9 +100,16 @@ pub use block::{NormMlp, TinyVitBlock};
 pub use classifier::TinyVitClassifier;
 pub use config::{IMAGENET_MEAN, IMAGENET_STD, Normalization, TinyVitConfig};
 pub use conv::{MbConv, PatchEmbed, PatchMerging};
-pub use detector::{Detector, Input, Summary, Verdict, json_line, table_header, table_row};
+pub use detector::{
+    AnswerOptions, Answers, Curve, Detector, Input, Observation, Observed, Summary, Verdict,
+    json_line, save_with_answers, table_header, table_row,
+};
 pub use drop_path::DropPath;
 pub use error::Error;
+pub use familiarity::{
+    Familiarity, N_PIXEL_STATISTICS, SeparationRow, SeparationTable, StrangerScore, StrangerScores,
+    pixel_statistics,
+};
 pub use model::{AttentionStage, ConvStage, Head, TinyVit};
 pub use plan::Plan;
 

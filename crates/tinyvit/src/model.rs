@@ -201,10 +201,24 @@ impl TinyVit {
 
     /// A last map to class scores.
     pub(crate) fn classify(&self, x: Tensor<4>) -> Tensor<2> {
+        linear(&self.head.fc, self.pool(x))
+    }
+
+    /// A last map to what the head's linear layer reads.
+    fn pool(&self, x: Tensor<4>) -> Tensor<2> {
         let [batch, height, width, dim] = x.dims();
         let tokens = x.reshape([batch, height * width, dim]);
         let pooled = tokens.mean_dim(1).reshape([batch, dim]);
-        linear(&self.head.fc, layer_norm(&self.head.norm, pooled))
+        layer_norm(&self.head.norm, pooled)
+    }
+
+    /// As [`forward`](Self::forward), with the last features `[batch, dim]`: the mean token after its norm,
+    /// which the head's linear layer reads.
+    #[must_use]
+    pub fn forward_with_features(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let steps = steps(&self.depths());
+        let features = self.pool(self.run(self.normalize(images), &steps, &DropPath::off()));
+        (linear(&self.head.fc, features.clone()), features)
     }
 
     fn stage(&self, stage: usize) -> &AttentionStage {

@@ -4,12 +4,14 @@ use burn::tensor::Device;
 use cifake::weights::Configured;
 
 use crate::config::TinyVitConfig;
+use crate::familiarity::PREFIX;
 use crate::model::TinyVit;
 
 impl Configured for TinyVit {
     type Config = TinyVitConfig;
 
     const KEY: &'static str = "tinyvit_config";
+    const BESIDE: Option<&'static str> = Some(PREFIX);
 
     fn validate(config: &TinyVitConfig) -> Result<(), String> {
         config.validate()

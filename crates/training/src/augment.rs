@@ -141,7 +141,7 @@ impl Augment {
         let flip = self.flip && rng.random();
         let reach = self.shift as i32;
         let [dy, dx] = [rng.random_range(-reach..=reach), rng.random_range(-reach..=reach)];
-        let source = examples.pixels(sample);
+        let source = examples.view(sample, rng);
         let mut moved = vec![0u8; source.len()];
         for y in 0..side {
             for x in 0..side {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::examples::Examples;
+use crate::sized;
 
 /// Largest side of a training picture.
 const MAX_SIDE: u32 = 1024;
@@ -79,6 +80,7 @@ impl TrainingData {
     ///
     /// Of `extra`, what says that it was made from another picture is taken only where that one is
     /// trained on, and what has the pixels of a validation picture is not: either would give it away.
+    /// Pictures of another size than the configured one keep theirs, see [`Examples::with_sized`].
     ///
     /// # Errors
     ///
@@ -98,6 +100,7 @@ impl TrainingData {
             parted.train.iter().map(|&i| samples[parted.indices[i]].id.as_str()).collect();
         let held_back: HashSet<&str> =
             parted.validation.iter().map(|&i| parted.hashes[i].as_str()).collect();
+        let (mut others, mut other_labels) = (Vec::new(), Vec::new());
         for more in extra {
             let is_trained = |sample: &Sample| {
                 sample.source.as_ref().is_none_or(|source| trained.contains(source.as_str()))
@@ -109,14 +112,22 @@ impl TrainingData {
                               that is trained on: its sources name another data set";
                 return Err(TrainError::Config(reason.into()));
             }
-            let pixels = load_pixels(more.as_ref(), &chosen, config.size(), decoder)?;
-            let pictures = chosen.iter().zip(pixels.chunks_exact(config.n_bytes()));
-            let (indices, pictures): (Vec<usize>, Vec<&[u8]>) = pictures
-                .filter(|(_, pixels)| !held_back.contains(weights::sha256_hex(pixels).as_str()))
-                .unzip();
-            let labels = indices.iter().map(|&i| more.samples()[i].label).collect();
-            train.extend(pictures.concat(), labels);
+            let pictures = sized::load(more.as_ref(), &chosen, config.side, decoder)?;
+            for (index, picture) in chosen.into_iter().zip(pictures) {
+                let seen = sized::whole(&picture, config.side as usize);
+                if held_back.contains(weights::sha256_hex(&seen).as_str()) {
+                    continue;
+                }
+                let label = more.samples()[index].label;
+                if (picture.width(), picture.height()) == config.size() {
+                    train.extend(seen, vec![label]);
+                } else {
+                    others.push(picture);
+                    other_labels.push(label);
+                }
+            }
         }
+        let train = train.with_sized(others, other_labels)?;
         Ok(Self {
             n_extra: train.len() - n_plain,
             train,
@@ -221,11 +232,8 @@ mod tests {
         fn new(levels: impl Iterator<Item = u8>, source: impl Fn(u8) -> Option<String>) -> Self {
             let levels: Vec<u8> = levels.collect();
             let sample = |&level: &u8| Sample {
-                id: format!("train/{level}"),
-                label: if level % 2 == 0 { Label::Real } else { Label::Fake },
-                class: None,
-                split: None,
                 source: source(level),
+                ..Sample::new(format!("train/{level}"), Label::ALL[usize::from(level % 2)])
             };
             Self { samples: levels.iter().map(sample).collect(), levels }
         }

@@ -1,18 +1,26 @@
 //! A training set in memory.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Device, Tensor, TensorData};
-use cifake::Label;
+use cifake::{Label, Picture};
 use cifake_attacks::Samples;
+use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
+use crate::sized::{random_part, whole};
 
-/// Decoded square pictures of one size with their labels.
+/// Decoded square pictures of one size with their labels, and perhaps behind them pictures of other
+/// sizes, of which each epoch sees a random part at that size.
 #[derive(Debug, Clone)]
 pub struct Examples {
     pixels: Vec<u8>,
+    /// Of all pictures.
     labels: Vec<Label>,
     side: usize,
+    /// The last ones, whose sizes are their own.
+    sized: Vec<Picture>,
 }
 
 impl Examples {
@@ -26,11 +34,37 @@ impl Examples {
         if labels.is_empty() || pixels.len() != expected {
             return Err(TrainError::Examples { found: pixels.len(), expected });
         }
-        Ok(Self { pixels, labels, side })
+        Ok(Self { pixels, labels, side, sized: Vec::new() })
     }
 
-    /// Adds pictures, as many as there are labels, of the same size.
+    /// The same with as many more pictures as there are `labels`, each of any size.
+    ///
+    /// Training on one of them draws a square of half the shorter side to all of it, anywhere in it,
+    /// anew in each epoch, and brings that to the size of the others by
+    /// [`Picture::fitted`](cifake::Picture::fitted).
+    ///
+    /// # Errors
+    ///
+    /// If there are more pictures than labels, or fewer.
+    pub fn with_sized(
+        mut self,
+        pictures: Vec<Picture>,
+        labels: Vec<Label>,
+    ) -> Result<Self, TrainError> {
+        if pictures.len() != labels.len() {
+            return Err(TrainError::SizedExamples {
+                found: pictures.len(),
+                expected: labels.len(),
+            });
+        }
+        self.sized.extend(pictures);
+        self.labels.extend(labels);
+        Ok(self)
+    }
+
+    /// Adds pictures, as many as there are labels, of the same size, before any of other sizes.
     pub(crate) fn extend(&mut self, pixels: Vec<u8>, labels: Vec<Label>) {
+        assert!(self.sized.is_empty(), "pictures of other sizes are the last ones");
         assert_eq!(pixels.len(), labels.len() * self.side * self.side * 3, "whole pictures");
         self.pixels.extend(pixels);
         self.labels.extend(labels);
@@ -48,7 +82,7 @@ impl Examples {
         self.labels.is_empty()
     }
 
-    /// Height and width of each picture.
+    /// Height and width of each picture as it is trained on.
     #[must_use]
     pub fn side(&self) -> usize {
         self.side
@@ -60,9 +94,13 @@ impl Examples {
         &self.labels
     }
 
-    /// The pictures at `indices` as they are, `[indices.len(), 3, side, side]` in `[0, 1]`.
+    /// The pictures at `indices`, each as a whole, `[indices.len(), 3, side, side]` in `[0, 1]`.
     pub(crate) fn images(&self, indices: &[usize], device: &Device) -> Tensor<4> {
-        let pixels: Vec<f32> = indices.iter().flat_map(|&i| planes(self.pixels(i))).collect();
+        let of = |&index: &usize| match self.sized(index) {
+            None => planes(self.pixels(index)),
+            Some(picture) => planes(&whole(picture, self.side)),
+        };
+        let pixels: Vec<f32> = indices.iter().flat_map(of).collect();
         let shape = [indices.len(), 3, self.side, self.side];
         Tensor::from_data(TensorData::new(pixels, shape), device)
     }
@@ -78,9 +116,28 @@ impl Examples {
         self.labels[idx]
     }
 
+    /// RGB of one picture at its own size.
     pub(crate) fn pixels(&self, idx: usize) -> &[u8] {
         let size = self.side * self.side * 3;
-        &self.pixels[idx * size..(idx + 1) * size]
+        match self.sized(idx) {
+            None => &self.pixels[idx * size..(idx + 1) * size],
+            Some(picture) => picture.pixels(),
+        }
+    }
+
+    /// RGB of one picture as an epoch sees it before it is augmented: all of it, or of another size a
+    /// part that is drawn from `rng`.
+    pub(crate) fn view(&self, idx: usize, rng: &mut ChaCha8Rng) -> Cow<'_, [u8]> {
+        match self.sized(idx) {
+            None => Cow::Borrowed(self.pixels(idx)),
+            Some(picture) => Cow::Owned(random_part(picture, self.side, rng)),
+        }
+    }
+
+    /// Picture `idx` where it has a size of its own.
+    pub(crate) fn sized(&self, idx: usize) -> Option<&Picture> {
+        let n_square = self.labels.len() - self.sized.len();
+        idx.checked_sub(n_square).map(|place| &self.sized[place])
     }
 }
 
@@ -95,6 +152,11 @@ pub(crate) fn fingerprint(train: &Examples, validation: &Examples) -> String {
     let mut hash = Sha256::new();
     for examples in [train, validation] {
         for idx in 0..examples.len() {
+            if let Some(picture) = examples.sized(idx) {
+                hash.update(
+                    [picture.width().to_le_bytes(), picture.height().to_le_bytes()].concat(),
+                );
+            }
             hash.update(examples.pixels(idx));
             hash.update([examples.label(idx).index() as u8]);
         }

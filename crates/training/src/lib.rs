@@ -40,6 +40,7 @@ mod order;
 mod parameters;
 mod places;
 mod queue;
+mod sized;
 mod stage;
 mod state;
 mod step;
@@ -93,6 +94,14 @@ pub enum TrainError {
         /// Bytes given.
         found: usize,
         /// Bytes that the labels and the size ask for.
+        expected: usize,
+    },
+    /// Pictures of their own sizes that are not as many as their labels.
+    #[error("{found} pictures of their own sizes stand against {expected} labels; each needs one")]
+    SizedExamples {
+        /// Pictures given.
+        found: usize,
+        /// Labels given.
         expected: usize,
     },
     /// A checkpoint that cannot be read.

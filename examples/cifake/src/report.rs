@@ -17,7 +17,7 @@ pub fn report(
     (name, fitted): (&str, &Fitted),
     class: Option<&str>,
 ) -> anyhow::Result<Report> {
-    let verdict = detector.detect(fitted.picture.clone())?;
+    let verdict = detector.detect_fitted(fitted)?;
     let provenance = Provenance {
         path: name.to_owned(),
         width: fitted.original_width,
@@ -26,5 +26,7 @@ pub fn report(
         threshold: verdict.threshold,
         method,
     };
-    Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
+    let called = (verdict.label, verdict.p_fake);
+    let report = inquiry.report(provenance, &fitted.picture, called, class)?;
+    Ok(report.answering(verdict.answer, verdict.familiarity, verdict.scope))
 }

@@ -9,8 +9,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The fields of a verdict, in the promised order.
-const FIELDS: [&str; 8] =
-    ["path", "label", "p_fake", "width", "height", "input", "model", "threshold"];
+const FIELDS: [&str; 11] = [
+    "path",
+    "label",
+    "p_fake",
+    "width",
+    "height",
+    "input",
+    "model",
+    "threshold",
+    "answer",
+    "familiarity",
+    "scope",
+];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -104,7 +115,7 @@ fn the_samples_of_the_repository_are_judged() {
     }
     let smoke = detect(&workspace(), &["--smoke"], b"");
     assert_eq!(smoke.status.code(), Some(0));
-    assert!(text(&smoke.stdout).contains("LABEL"));
+    assert!(text(&smoke.stdout).contains("ANSWER"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use anyhow::Context;
 use cifake_attacks::Generated;
 use tinyvit::Detector;
 
+pub mod answers;
 pub mod degraded;
 pub mod draw;
 pub mod explained;
@@ -13,6 +14,8 @@ pub mod latency;
 pub mod maps;
 pub mod randomized;
 pub mod second_look;
+pub mod sets;
+pub mod strangers;
 pub mod training;
 pub mod upscalers;
 pub mod voices;

@@ -79,9 +79,7 @@ fn breaches<'a>(
             Role::Library => {
                 table.get(&package.name).is_some_and(|names| names.contains(&imported.name))
             }
-            Role::Example => {
-                workspace.role(imported) == Role::Library || imported.name == COMMAND
-            }
+            Role::Example => workspace.role(imported) == Role::Library || imported.name == COMMAND,
             Role::Task => false,
         };
         (!allowed).then(|| format!("{} may not import {}", package.name, imported.name))

@@ -21,7 +21,7 @@ pub struct ImageFolder {
 }
 
 impl ImageFolder {
-    /// The pictures of `path/{REAL,FAKE}` and of `path/{train,test}/{REAL,FAKE}`, of `split` alone
+    /// The pictures of `path/{REAL,FAKE}` and of `path/{train,validation,test}/{REAL,FAKE}`, of `split` alone
     /// if one is given; names in any case. Where `path` has no folder of a split, its pictures are
     /// taken for whatever split is asked for.
     ///
@@ -66,7 +66,7 @@ impl ImageFolder {
             for path in files {
                 let id = id_of(root, &path);
                 let class = Class::from_file_name(id.rsplit('/').next().unwrap_or(&id));
-                self.samples.push(Sample { id, label, class, split, source: None });
+                self.samples.push(Sample { class, split, ..Sample::new(id, label) });
                 self.paths.push(path);
             }
         }

@@ -1,6 +1,8 @@
-//! Labelled pictures: class folders, the CIFAKE zips, parquet files.
+//! Labelled pictures: class folders, the CIFAKE zips, collections of generators, parquet files.
 
 mod class;
+#[cfg(feature = "zip")]
+mod collection;
 mod folder;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -30,25 +32,28 @@ pub use parquet_rows::ParquetRows;
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
 
-/// The two parts of a published data set.
+/// The parts of a published data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// What a detector may be trained on.
     Train,
+    /// What chooses among detectors and settings, where a data set keeps such pictures apart.
+    Validation,
     /// What it is measured on.
     Test,
 }
 
 impl Split {
-    /// Both splits.
-    pub const ALL: [Self; 2] = [Self::Train, Self::Test];
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// `"train"` or `"test"`.
+    /// `"train"`, `"validation"` or `"test"`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Train => "train",
+            Self::Validation => "validation",
             Self::Test => "test",
         }
     }
@@ -79,6 +84,34 @@ pub struct Sample {
     pub split: Option<Split>,
     /// The sample of another data set that it was made from, where the data set says so.
     pub source: Option<String>,
+    /// The model that generated it, where the data set says so.
+    pub generator: Option<String>,
+    /// Where the data set has it from, where it says so.
+    pub origin: Option<Origin>,
+}
+
+impl Sample {
+    /// A sample of which no more is known than its name and its label.
+    #[must_use]
+    pub fn new(id: impl Into<String>, label: Label) -> Self {
+        let id = id.into();
+        Self { id, label, class: None, split: None, source: None, generator: None, origin: None }
+    }
+}
+
+/// Where a collected picture comes from, and what it was before it was brought into the collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The repository or site that published it.
+    pub publisher: String,
+    /// The licence under which it was published, in words.
+    pub licence: String,
+    /// Its width when it was published, in pixels.
+    pub width: u32,
+    /// Its height when it was published, in pixels.
+    pub height: u32,
+    /// The file format in which it was published, such as `PNG`.
+    pub format: String,
 }
 
 /// Labelled pictures in a fixed order.
@@ -109,6 +142,8 @@ pub trait Dataset: Send + Sync {
 /// - a folder with `REAL` and `FAKE` in any case, or with `train` and `test` that hold them,
 /// - a zip archive of such folders, or a folder with such archives, as CIFAKE's four
 ///   (feature `zip`),
+/// - a folder with `pictures.zip` and `manifest.csv`, which says what each picture is
+///   (feature `zip`, see [`ZipDataset::open_collection`]),
 /// - a parquet file, or a folder of them, alone or in `data/` (feature `parquet`), whose labels
 ///   have names.
 ///
@@ -117,6 +152,10 @@ pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset
     let read = |source| Error::Read { path: path.to_owned(), source };
     if std::fs::metadata(path).map_err(read)?.is_dir() && folder::has_label_folders(path)? {
         return Ok(Box::new(ImageFolder::open(path, split)?));
+    }
+    #[cfg(feature = "zip")]
+    if collection::is_collection(path) {
+        return Ok(Box::new(ZipDataset::open_collection(path, split)?));
     }
     let zips = files_with_extension(path, "zip")?;
     if !zips.is_empty() {
@@ -141,6 +180,15 @@ pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset
         path: path.to_owned(),
         hint: "; parquet needs the feature `parquet` of this crate",
     })
+}
+
+/// Whether `path` is a folder of pictures with a table of labels, whose `manifest.csv` is therefore no
+/// [`Manifest`](crate::Manifest) of copies.
+pub(crate) fn is_collection(path: &Path) -> bool {
+    #[cfg(feature = "zip")]
+    return collection::is_collection(path);
+    #[cfg(not(feature = "zip"))]
+    return false;
 }
 
 /// `path` itself if it is a file with `extension`, or the files with it in the folder, sorted.

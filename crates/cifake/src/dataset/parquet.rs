@@ -87,11 +87,10 @@ impl ParquetDataset {
             let row = Columns::of(row).ok_or_else(refuse)?;
             let label = usize::try_from(row.label).ok().and_then(|label| labels.get(label));
             self.samples.push(Sample {
-                id: format!("{name}/{number}"),
-                label: *label.ok_or_else(refuse)?,
                 class: row.file_name.as_deref().and_then(Class::from_file_name),
                 split,
                 source: row.source,
+                ..Sample::new(format!("{name}/{number}"), *label.ok_or_else(refuse)?)
             });
             self.pictures.push(row.picture);
             Ok(())

@@ -47,9 +47,9 @@ impl ZipDataset {
     /// Fails if an archive cannot be read, a picture in it is encrypted, packed by another method
     /// or larger than a decoder accepts by default, or if there is no picture.
     pub fn open(paths: &[PathBuf], split: Option<Split>) -> Result<Self, Error> {
-        let mut found = Self { archives: Vec::new(), members: Vec::new(), samples: Vec::new() };
+        let mut found = Self::empty();
         for path in paths {
-            found.add_archive(path, split)?;
+            found.add_archive(path, |id| labelled(id, split))?;
         }
         let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
         let named = if paths.len() > 1 { first.parent().unwrap_or(first) } else { first };
@@ -57,31 +57,48 @@ impl ZipDataset {
         Ok(found)
     }
 
-    fn add_archive(&mut self, path: &Path, wanted: Option<Split>) -> Result<(), Error> {
+    /// Nothing yet.
+    pub(super) fn empty() -> Self {
+        Self { archives: Vec::new(), members: Vec::new(), samples: Vec::new() }
+    }
+
+    /// Adds the members of the archive at `path` of which `sample_of` knows by their names what they
+    /// are.
+    pub(super) fn add_archive(
+        &mut self,
+        path: &Path,
+        mut sample_of: impl FnMut(&str) -> Option<Sample>,
+    ) -> Result<(), Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let broken = |source| Error::Zip { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         let mut zip = ZipArchive::new(BufReader::with_capacity(512, file)).map_err(broken)?;
         for index in 0..zip.len() {
             let entry = zip.by_index_raw(index).map_err(broken)?;
-            let (Some(label), split) = labels_of(entry.name()) else { continue };
-            let id = entry.name();
-            let name = id.rsplit('/').next().unwrap_or(id);
-            let is_picture = entry.is_file() && !name.starts_with('.');
-            if !is_picture || wanted.is_some_and(|wanted| split.is_some_and(|of| of != wanted)) {
+            if !entry.is_file() {
                 continue;
             }
+            let id = entry.name();
+            let Some(sample) = sample_of(id) else { continue };
             let refuse =
                 |reason| Error::ZipEntry { path: path.to_owned(), entry: id.to_owned(), reason };
             self.members.push(member(&entry, self.archives.len()).map_err(refuse)?);
-            let class = Class::from_file_name(name);
-            let split = split.or(wanted);
-            self.samples.push(Sample { id: id.to_owned(), label, class, split, source: None });
+            self.samples.push(sample);
         }
         let file = File::open(path).map_err(read)?;
         self.archives.push(Archive { path: path.to_owned(), file });
         Ok(())
     }
+}
+
+/// What the member `id` is by the folders in its name, where it is a picture of `wanted`.
+fn labelled(id: &str, wanted: Option<Split>) -> Option<Sample> {
+    let (label, split) = labels_of(id);
+    let name = id.rsplit('/').next().unwrap_or(id);
+    let is_wanted = wanted.is_none_or(|wanted| split.is_none_or(|of| of == wanted));
+    let class = Class::from_file_name(name);
+    let sample = Sample { class, split: split.or(wanted), ..Sample::new(id, label?) };
+    (is_wanted && !name.starts_with('.')).then_some(sample)
 }
 
 /// Where the content of `entry` stands, or why it is not read.

@@ -17,6 +17,7 @@
 //! # Ok::<(), cifake::Error>(())
 //! ```
 
+mod breakdown;
 mod report;
 
 use std::collections::{BTreeMap, HashSet};
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, HashSet};
 use burn::tensor::Device;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+pub use breakdown::{Answered, Breakdown, GroupRow};
 pub use report::{FailedSample, Report, ScoredSample};
 
 use crate::metrics::{Bootstrap, Measures};

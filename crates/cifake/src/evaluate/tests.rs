@@ -17,11 +17,8 @@ impl Colours {
     /// One sample a `(label, class, red, green and blue)`.
     fn new(colours: &[(Label, Class, Option<[u8; 3]>)]) -> Self {
         let sample = |(index, (label, class, _)): (usize, &(Label, Class, _))| Sample {
-            id: format!("{label}/{index}.png"),
-            label: *label,
             class: Some(*class),
-            source: None,
-            split: None,
+            ..Sample::new(format!("{label}/{index}.png"), *label)
         };
         Self {
             samples: colours.iter().enumerate().map(sample).collect(),

@@ -22,6 +22,7 @@ mod calibration;
 mod confusion;
 mod measures;
 mod ranking;
+mod separation;
 mod significance;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub use calibration::{
 pub use confusion::{Confusion, accuracy, label_accuracy};
 pub use measures::Measures;
 pub use ranking::{RocPoint, auc, average_precision, best_threshold, roc_curve, tpr_at_fpr};
+pub use separation::Separation;
 pub use significance::{McNemar, mcnemar};
 
 use crate::{Error, Label};

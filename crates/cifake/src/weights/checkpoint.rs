@@ -78,6 +78,7 @@ pub struct WeightsInfo {
 }
 
 /// The tensors of a weight file. Every float is finite and in f32, whatever the file's precision.
+#[derive(Clone)]
 pub struct Checkpoint {
     path: PathBuf,
     info: WeightsInfo,
@@ -177,6 +178,28 @@ impl Checkpoint {
     pub fn tensor(&self, key: &str) -> Option<TensorData> {
         let tensor = self.tensors.iter().find(|tensor| tensor.name == key)?;
         bridge::to_data(tensor).ok()
+    }
+
+    /// Takes the tensors out whose names begin with `prefix`, by the rest of their names.
+    ///
+    /// # Errors
+    /// [`Error::WeightUnreadable`].
+    pub fn take(&mut self, prefix: &str) -> Result<BTreeMap<String, TensorData>, Error> {
+        let (taken, kept) = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .partition(|tensor: &burn_pack::Tensor| tensor.name.starts_with(prefix));
+        self.tensors = kept;
+        let taken: Vec<burn_pack::Tensor> = taken;
+        let named = |tensor: burn_pack::Tensor| {
+            let key = tensor.name.clone();
+            let data = bridge::into_data(tensor).map_err(|error| Error::WeightUnreadable {
+                path: self.path.clone(),
+                key: key.clone(),
+                reason: error.to_string(),
+            })?;
+            Ok((key[prefix.len()..].to_owned(), data))
+        };
+        taken.into_iter().map(named).collect()
     }
 
     /// Loads every weight into `module`, which must need them all and no other.

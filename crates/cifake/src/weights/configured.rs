@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Checkpoint, Mapping, Precision, Source, WeightsInfo, save};
+use super::{Checkpoint, Mapping, Precision, Source, WeightsInfo, encode, save, save::collect};
 use crate::Error;
 
 /// A module that is built from a configuration, which its weight files hold as JSON.
@@ -18,6 +18,10 @@ pub trait Configured: Module {
 
     /// Name of the configuration in a file's metadata, such as `tinyvit_config`.
     const KEY: &'static str;
+
+    /// How the names of tensors begin that a file may hold beside the module's, `None` where it may hold
+    /// none.
+    const BESIDE: Option<&'static str> = None;
 
     /// Whether a module can be built from `config`; a sentence says why not.
     ///
@@ -52,7 +56,58 @@ pub fn save_configured<M: Configured>(
     save(module, path, &Mapping::PYTORCH, &metadata, precision)
 }
 
-/// Reads a file that [`save_configured`] wrote: the module, its configuration and the file's facts.
+/// The bytes of the file that [`save_configured`] would write, with the tensors `beside` the module's, whose
+/// names get the prefix [`Configured::BESIDE`].
+///
+/// # Errors
+///
+/// Those of [`to_bytes`](super::to_bytes), also for a value beside that is NaN or infinite.
+///
+/// # Panics
+///
+/// If the module's files hold no tensors beside it, or one that is not of 32-bit floats.
+pub fn configured_bytes<M: Configured>(
+    module: &M,
+    config: &M::Config,
+    notes: &BTreeMap<String, String>,
+    precision: Precision,
+    beside: &BTreeMap<String, TensorData>,
+) -> Result<Vec<u8>, Error> {
+    let mut metadata = notes.clone();
+    let config = serde_json::to_string(config).expect("plain data has a JSON form");
+    metadata.insert(M::KEY.to_owned(), config);
+    let path = Path::new("the model");
+    let mut tensors = stored(&collect(module, path, &Mapping::PYTORCH)?, path, precision)?;
+    for (name, data) in beside {
+        let key = format!("{}{name}", M::BESIDE.expect("its files hold tensors beside the module"));
+        assert_eq!(data.dtype(), DType::F32, "what stands beside a module is of 32-bit floats");
+        tensors.push((key.clone(), super::checkpoint::checked(path, &key, data.clone())?));
+    }
+    // The format wants larger types first, so that every tensor is aligned.
+    tensors.sort_by_key(|(_, data)| std::cmp::Reverse(data.dtype().size()));
+    Ok(encode(&tensors, &metadata))
+}
+
+/// As [`load_configured`], with the tensors that stand beside the module, by their names without the prefix.
+///
+/// # Errors
+///
+/// Those of [`load_configured`].
+pub fn load_configured_beside<M: Configured>(
+    source: Source<'_>,
+    device: &Device,
+) -> Result<(M, M::Config, WeightsInfo, BTreeMap<String, TensorData>), Error> {
+    let mut checkpoint = Checkpoint::open(source)?;
+    let beside = match M::BESIDE {
+        Some(prefix) => checkpoint.take(prefix)?,
+        None => BTreeMap::new(),
+    };
+    let (module, config) = built(&checkpoint, device)?;
+    Ok((module, config, checkpoint.info().clone(), beside))
+}
+
+/// Reads a file that [`save_configured`] wrote: the module, its configuration and the file's facts. What
+/// stands beside the module is left out.
 ///
 /// # Errors
 ///
@@ -61,12 +116,12 @@ pub fn load_configured<M: Configured>(
     source: Source<'_>,
     device: &Device,
 ) -> Result<(M, M::Config, WeightsInfo), Error> {
-    let checkpoint = Checkpoint::open(source)?;
-    let (module, config) = configured_from(&checkpoint, device)?;
-    Ok((module, config, checkpoint.info().clone()))
+    let (module, config, info, _) = load_configured_beside(source, device)?;
+    Ok((module, config, info))
 }
 
-/// The module and its configuration of a file that [`save_configured`] wrote.
+/// The module and its configuration of a file that [`save_configured`] wrote. What stands beside the
+/// module is left out.
 ///
 /// # Errors
 ///
@@ -76,6 +131,15 @@ pub fn configured_from<M: Configured>(
     checkpoint: &Checkpoint,
     device: &Device,
 ) -> Result<(M, M::Config), Error> {
+    let mut checkpoint = checkpoint.clone();
+    if let Some(prefix) = M::BESIDE {
+        checkpoint.take(prefix)?;
+    }
+    built(&checkpoint, device)
+}
+
+/// The module that the checkpoint describes, of whose tensors it must need every one.
+fn built<M: Configured>(checkpoint: &Checkpoint, device: &Device) -> Result<(M, M::Config), Error> {
     let info = checkpoint.info();
     let path = || checkpoint.path().to_owned();
     let broken = |reason: String| Error::WeightConfig { path: path(), reason };

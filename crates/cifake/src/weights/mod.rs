@@ -43,7 +43,10 @@ use burn::module::Module;
 use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
-pub use configured::{Configured, configured_from, load_configured, save_configured};
+pub use configured::{
+    Configured, configured_bytes, configured_from, load_configured, load_configured_beside,
+    save_configured,
+};
 pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};

@@ -81,7 +81,7 @@ pub fn to_bytes<M: Module>(
 }
 
 /// The weights of `module` by their names in the file, as they are.
-fn collect<M: Module>(
+pub(super) fn collect<M: Module>(
     module: &M,
     path: &Path,
     mapping: &Mapping<'_>,
@@ -102,7 +102,7 @@ fn collect<M: Module>(
 }
 
 /// What a file in `precision` holds of `tensors`, in the order in which it is written.
-fn stored(
+pub(super) fn stored(
     tensors: &[(String, TensorData)],
     path: &Path,
     precision: Precision,

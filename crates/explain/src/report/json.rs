@@ -1,6 +1,6 @@
 //! A report for machines.
 
-use cifake::{InputFit, Label};
+use cifake::{Answer, InputFit, Label, Scope};
 use gradcam::Region;
 use serde::{Serialize, Serializer};
 
@@ -18,6 +18,9 @@ struct Fields<'a> {
     input: InputFit,
     model: &'a str,
     threshold: f32,
+    answer: Answer,
+    familiarity: Option<f32>,
+    scope: Scope,
     artifacts: Vec<ArtifactFields<'a>>,
     map: &'static str,
     regions: &'a [Region],
@@ -59,6 +62,9 @@ impl Serialize for Report {
             input: self.input(),
             model: &provenance.model,
             threshold: provenance.threshold,
+            answer: self.answer,
+            familiarity: self.familiarity,
+            scope: self.scope,
             artifacts: self.explanation.findings.iter().map(Into::into).collect(),
             map: self.method(),
             regions: &self.regions,
@@ -72,7 +78,7 @@ impl Serialize for Report {
 
 impl Report {
     /// One line of JSON: `path`, `label`, `p_fake`, `width`, `height`, `input`, `model`,
-    /// `threshold`, `artifacts` of `name`, `region`, `evidence` of `measure`, `value` and
+    /// `threshold`, `answer`, `familiarity`, `scope`, `artifacts` of `name`, `region`, `evidence` of `measure`, `value` and
     /// `percentile`, `explanation` and `said_by`, then `map`, `regions` of `name` and `share`,
     /// `remarks`, `limits` and `version`. What is not there is `null` or an empty list.
     #[must_use]

@@ -1,6 +1,6 @@
 //! What a report cannot tell, in sentences.
 
-use cifake::{InputFit, Label};
+use cifake::{Answer, InputFit, Label, Scope};
 
 use super::Report;
 
@@ -9,9 +9,18 @@ pub(super) fn limits(report: &Report) -> Vec<String> {
     let provenance = &report.provenance;
     let (width, height) = (report.picture.width(), report.picture.height());
     let findings = &report.explanation.findings;
-    let mut limits = vec![match report.label {
-        Label::Fake => "FAKE is an estimate, and no proof that a picture was generated.".to_owned(),
-        Label::Real => {
+    let mut limits = vec![match (report.answer, report.label) {
+        (Answer::Unsure, label) if report.scope == Scope::Unfamiliar => format!(
+            "UNSURE means that the probability is not to be trusted. It leans to {label}, but the model \
+             learned from small photographs and pictures of one generator, and this is like neither."
+        ),
+        (Answer::Unsure, label) => format!(
+            "UNSURE means that no answer is given. The probability leans to {label}; take that for no result."
+        ),
+        (_, Label::Fake) => {
+            "FAKE is an estimate, and no proof that a picture was generated.".to_owned()
+        }
+        (_, Label::Real) => {
             "REAL means that the model found none of the traces it knows, not that the picture is \
              authentic: of a generator it never met it may know none."
                 .to_owned()

@@ -18,9 +18,12 @@ impl Report {
     }
 
     fn write_markdown(&self, page: &mut String) -> std::fmt::Result {
-        let (label, sentence, from) = (self.label, self.sentence(), self.threshold());
+        let (answer, sentence, from) = (self.answer, self.sentence(), self.threshold());
         let method = self.method();
-        writeln!(page, "# {label}: {}\n", escaped(&self.provenance.path))?;
+        writeln!(page, "# {answer}: {}\n", escaped(&self.provenance.path))?;
+        if let Some(doubt) = self.doubt() {
+            writeln!(page, "{}.\n", escaped(&doubt))?;
+        }
         writeln!(page, "{sentence}; FAKE from {from}.\n")?;
         if !self.regions.is_empty() {
             writeln!(page, "{method}: strongest in {}.\n", escaped(&self.strongest()))?;

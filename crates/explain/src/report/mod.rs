@@ -14,7 +14,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use cifake::{InputFit, Label, Picture};
+use cifake::{Answer, InputFit, Label, Picture, Scope};
 use gradcam::{Colours, HeatMap, Method, Region, overlay, regions};
 use image::RgbImage;
 
@@ -84,6 +84,12 @@ pub struct Report {
     pub label: Label,
     /// Probability that the picture is FAKE.
     pub p_fake: f32,
+    /// The verdict, or UNSURE where the model cannot tell; see [`answering`](Self::answering).
+    pub answer: Answer,
+    /// Share of pictures like those of the training that are less like them, in percent, if known.
+    pub familiarity: Option<f32>,
+    /// What the answer rests on.
+    pub scope: Scope,
     /// The picture as the model saw it.
     pub picture: Picture,
     /// Where the detector looked.
@@ -110,6 +116,9 @@ impl Report {
             provenance,
             label,
             p_fake,
+            answer: label.into(),
+            familiarity: None,
+            scope: Scope::Native,
             picture: picture.clone(),
             map: map.clone(),
             regions: if map.is_flat() { Vec::new() } else { regions(map) },
@@ -117,8 +126,18 @@ impl Report {
             limits: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        report.scope = report.input().into();
         report.limits = limit::limits(&report);
         report
+    }
+
+    /// The same with what a detector answers that may be unsure: its answer, the picture's familiarity in
+    /// percent if it knows one, and what the answer rests on. The limits are written anew.
+    #[must_use]
+    pub fn answering(mut self, answer: Answer, familiarity: Option<f32>, scope: Scope) -> Self {
+        (self.answer, self.familiarity, self.scope) = (answer, familiarity, scope);
+        self.limits = limit::limits(&self);
+        self
     }
 
     /// Whether the model saw the picture's own pixels.
@@ -148,6 +167,26 @@ impl Report {
     fn sentence(&self) -> String {
         let percent = number::percent(self.p_fake.into());
         format!("The model puts the probability that this picture was generated at {percent}")
+    }
+
+    /// Why the model is unsure, as a sentence; nothing where it is sure.
+    fn doubt(&self) -> Option<String> {
+        if self.answer != Answer::Unsure {
+            return None;
+        }
+        Some(match (self.scope, self.familiarity) {
+            (Scope::Unfamiliar, Some(share)) => format!(
+                "The model does not know: this picture is unlike those that it learned from. Of the pictures \
+                 that it knows, {} are as strange",
+                number::percent(f64::from(share) / 100.0)
+            ),
+            (Scope::Unfamiliar, None) => "The model does not know: this picture is unlike those that it \
+                                          learned from"
+                .to_owned(),
+            _ => "The model does not know: the picture is too close to the line between REAL and FAKE, \
+                  where its answers are often wrong"
+                .to_owned(),
+        })
     }
 
     /// The strongest regions with their shares, in words.

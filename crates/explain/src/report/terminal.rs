@@ -43,7 +43,10 @@ impl Report {
     }
 
     fn head(&self, width: usize) -> Vec<String> {
-        let mut lines = wrapped(&format!("{}: {}", self.label, self.provenance.path), "", width);
+        let mut lines = wrapped(&format!("{}: {}", self.answer, self.provenance.path), "", width);
+        if let Some(doubt) = self.doubt() {
+            lines.extend(wrapped(&format!("{doubt}."), "", width));
+        }
         let from = self.threshold();
         lines.extend(wrapped(&format!("{}; FAKE from {from}.", self.sentence()), "", width));
         if !self.regions.is_empty() {

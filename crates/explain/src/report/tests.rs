@@ -61,7 +61,8 @@ fn the_fields_of_json_keep_their_names_and_order() {
         before,
         concat!(
             r#"{"path":"cat","label":"FAKE","p_fake":0.9375,"width":640,"height":480,"#,
-            r#""input":"resized","model":"cat","threshold":0.9,"artifacts":["#,
+            r#""input":"resized","model":"cat","threshold":0.9,"answer":"FAKE","#,
+            r#""familiarity":null,"scope":"resized","artifacts":["#,
             r#"{"name":"Artificial smoothness","region":"top left","#,
             r#""evidence":{"measure":"cat","value":0.0625,"percentile":99.5},"#,
             r#""explanation":"cat","said_by":["cat"]},"#,
@@ -145,11 +146,39 @@ fn limits_are_those_of_the_picture() {
     report.provenance.height = 2;
     report.explanation.findings.clear();
     report.label = Label::Real;
+    report.answer = Answer::Real;
     report.limits = limit::limits(&report);
     for part in ["resized", "CIFAKE", "without a measurement", "estimate"] {
         assert!(!has(&report, part), "{part}: {:?}", report.limits);
     }
     assert!(has(&report, "not that the picture is authentic"), "{:?}", report.limits);
+}
+
+#[test]
+fn an_unsure_report_says_so_and_why_in_every_form() {
+    let close = ordinary().answering(Answer::Unsure, Some(40.0), Scope::Resized);
+    let strange = ordinary().answering(Answer::Unsure, Some(0.25), Scope::Unfamiliar);
+    for (report, part) in [(&close, "too close to the line"), (&strange, "0.2 % are as strange")] {
+        let json: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
+        assert_eq!((&json["answer"], &json["label"]), (&"UNSURE".into(), &"FAKE".into()));
+        let text = report.text(400);
+        assert!(text.starts_with("UNSURE: cat\nThe model does not know"), "{text}");
+        assert!(report.markdown().starts_with("# UNSURE: cat\n\nThe model does not know"));
+        let page = report.html();
+        assert!(page.contains("<h1>UNSURE</h1>") && page.contains("class=\"report unsure\""));
+        assert_eq!(unbalanced(&page), None);
+        // Markdown and HTML write some of the characters otherwise.
+        let words = part.trim_start_matches(|c: char| !c.is_alphabetic());
+        for form in [text, report.markdown(), page] {
+            assert!(form.contains(words), "{words}: {form}");
+        }
+        assert!(report.limits[0].starts_with("UNSURE means"), "{:?}", report.limits);
+    }
+    assert!(
+        strange.html().contains("unfamiliar") && strange.json().contains("\"familiarity\":0.25")
+    );
+    let page = html_page(&[close, strange, ordinary()]);
+    assert!(page.contains("<h1>3 pictures: 1 FAKE, 0 REAL, 2 UNSURE</h1>"));
 }
 
 #[test]

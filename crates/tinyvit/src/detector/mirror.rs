@@ -14,7 +14,8 @@ impl Detector {
         Self { averages_mirror: true, ..self }
     }
 
-    /// Calibrated probabilities, `[batch]`, in whatever pool this is called.
+    /// Calibrated probabilities, `[batch]`, as of pictures of the model's size, in whatever pool this is
+    /// called.
     pub(super) fn p_fake(&self, images: Tensor<4>) -> Tensor<1> {
         let logits = if self.averages_mirror {
             (self.logits(images.clone()) + self.logits(images.flip([3]))) / 2.0
@@ -23,7 +24,8 @@ impl Detector {
         };
         let [batch, _] = logits.dims();
         let margin = logits.clone().narrow(1, 1, 1) - logits.narrow(1, 0, 1);
-        sigmoid(margin / self.calibration.temperature()).reshape([batch])
+        let curve = &self.calibration.native;
+        sigmoid(margin / curve.temperature + curve.bias).reshape([batch])
     }
 
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {

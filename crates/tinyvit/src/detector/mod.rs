@@ -1,10 +1,15 @@
 //! A picture goes in, a verdict comes out.
 
+mod band;
 mod calibration;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod fit;
 mod input;
 mod mirror;
+mod observation;
+mod summary;
+mod table;
 mod verdict;
 
 use std::path::Path;
@@ -12,19 +17,22 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use burn::tensor::{Device, Tensor};
-use cifake::weights::{Source, WeightsInfo, load_configured};
-use cifake::{
-    DecodeLimits, Decoder, Fitted, Label, Picture, PictureError, Scorer, tensor_from_rgb8,
-};
+use cifake::weights::{Source, WeightsInfo, load_configured_beside};
+use cifake::{DecodeLimits, Decoder, Fitted, Picture, PictureError, Scorer};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::classifier::TinyVitClassifier;
-use crate::{Error, Plan, TinyVit};
+use crate::{Error, Familiarity, Plan, TinyVit};
 use calibration::Calibration;
 
+pub use calibration::Curve;
+pub use fit::{AnswerOptions, Answers, save_with_answers};
 pub use input::Input;
-pub use verdict::{Summary, Verdict, json_line, table_header, table_row};
+pub use observation::{Observation, Observed};
+pub use summary::Summary;
+pub use table::{json_line, table_header, table_row};
+pub use verdict::Verdict;
 
 /// Pictures that go through the model together.
 const BATCH: usize = 64;
@@ -38,6 +46,9 @@ const BATCH: usize = 64;
 /// A picture of the model's size (32x32 for the shipped one) is judged pixel by pixel. Any other is
 /// resized as a whole, without regard to its aspect ratio, as
 /// [`Picture::fitted`](cifake::Picture::fitted) says; [`Verdict::input`] tells which it was.
+///
+/// Where the weight file says how, [`Verdict::answer`] is UNSURE for pictures that are too close to call, and
+/// for those that are unlike all that the model was trained on, see [`Familiarity`].
 #[derive(Debug, Clone)]
 pub struct Detector {
     classifier: Arc<TinyVitClassifier>,
@@ -48,6 +59,7 @@ pub struct Detector {
     decoder: Decoder,
     calibration: Calibration,
     averages_mirror: bool,
+    familiarity: Option<Arc<Familiarity>>,
     weights: Arc<WeightsInfo>,
     model_name: Arc<str>,
 }
@@ -63,8 +75,8 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// As [`load_configured`]; a head of neither one logit nor two; a
-    /// calibration that is no usable number; [`Error::Threads`].
+    /// As [`load_configured`](cifake::weights::load_configured); a head of neither one logit nor two; a
+    /// calibration that is no usable number; a familiarity that is none; [`Error::Threads`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::load(Source::File(path.as_ref()))
     }
@@ -80,8 +92,8 @@ impl Detector {
 
     fn load(source: Source<'_>) -> Result<Self, Error> {
         let (pool, device) = (pool_of(0)?, Device::flex());
-        let load = || load_configured::<TinyVit>(source, &device);
-        let (model, config, weights) = pool.install(load)?;
+        let load = || load_configured_beside::<TinyVit>(source, &device);
+        let (model, config, weights, beside) = pool.install(load)?;
         let name = source.path().display().to_string();
         if !matches!(config.n_classes, 1 | 2) {
             let reason = format!(
@@ -91,6 +103,10 @@ impl Detector {
             return Err(Error::WeightFile { name, reason });
         }
         let calibration = Calibration::from_metadata(&name, &weights.metadata)?;
+        let familiarity = (!beside.is_empty())
+            .then(|| Familiarity::from_tensors(beside, config.embed_dims[3]))
+            .transpose()
+            .map_err(|reason| Error::WeightFile { name: name.clone(), reason })?;
         let model_name = format!("tinyvit-{}@{}", config.name, &weights.sha256[..8]);
         let plan = model.compile(&config);
         Ok(Self {
@@ -101,6 +117,7 @@ impl Detector {
             decoder: Decoder::default(),
             calibration,
             averages_mirror: false,
+            familiarity: familiarity.map(Arc::new),
             weights: Arc::new(weights),
             model_name: model_name.into(),
         })
@@ -130,7 +147,7 @@ impl Detector {
         Ok(self)
     }
 
-    /// Calls a picture FAKE from this probability on, in `[0, 1]`.
+    /// Calls a picture of any size FAKE from this probability on, in `[0, 1]`.
     ///
     /// # Errors
     ///
@@ -172,10 +189,17 @@ impl Detector {
         &self.weights
     }
 
-    /// The probability from which on a picture is called FAKE.
+    /// The probability from which on a picture of the model's size is called FAKE;
+    /// [`Verdict::threshold`] says it of each picture.
     #[must_use]
     pub fn threshold(&self) -> f32 {
-        self.calibration.threshold()
+        self.calibration.native.threshold
+    }
+
+    /// The training pictures as the model saw them, where the weight file knows them.
+    #[must_use]
+    pub fn familiarity(&self) -> Option<&Familiarity> {
+        self.familiarity.as_deref()
     }
 
     /// The threads in which it decodes and computes.
@@ -227,6 +251,19 @@ impl Detector {
         let (width, height) = self.input_size();
         let fitted = self.decoder.read_fitted(path.as_ref(), width, height)?;
         self.judge_one(&fitted)
+    }
+
+    /// Judges a picture that was brought to the model's size, as what it was before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`].
+    ///
+    /// # Panics
+    ///
+    /// If it has another size than the model's.
+    pub fn detect_fitted(&self, picture: &Fitted) -> Result<Verdict, Error> {
+        self.judge_one(picture)
     }
 
     /// Judges 8-bit RGB `pixels`, row by row, `height * width * 3` bytes.
@@ -334,39 +371,10 @@ impl Detector {
         Ok(Fitted { picture, fit, original_width, original_height })
     }
 
-    /// The verdicts of pictures of the model's size.
-    fn judge(&self, fitted: &[&Fitted]) -> Result<Vec<Verdict>, Error> {
-        if fitted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let pictures: Vec<Picture> = fitted.iter().map(|fitted| fitted.picture.clone()).collect();
-        let probabilities = self.pool.install(|| -> Result<_, Error> {
-            let images = tensor_from_rgb8(&pictures, &self.device)?;
-            Ok(self.p_fake(images).into_data().convert::<f32>())
-        })?;
-        let probabilities = probabilities.try_to_vec::<f32>().expect("they were converted to f32");
-        let pairs = fitted.iter().zip(probabilities);
-        pairs.map(|(fitted, p_fake)| self.verdict(fitted, p_fake)).collect()
-    }
-
-    fn verdict(&self, fitted: &Fitted, p_fake: f32) -> Result<Verdict, Error> {
-        if !p_fake.is_finite() {
-            return Err(Error::NotFinite { model: self.model_name.to_string() });
-        }
-        let threshold = self.threshold();
-        Ok(Verdict {
-            label: if p_fake >= threshold { Label::Fake } else { Label::Real },
-            p_fake,
-            width: fitted.original_width,
-            height: fitted.original_height,
-            input: fitted.fit,
-            model: self.model_name.to_string(),
-            threshold,
-        })
     }
 }
 
-/// The calibrated probability of FAKE; `images` must have the model's size.
+/// The calibrated probability of FAKE, as of pictures of the model's size, which `images` must have.
 impl Scorer for Detector {
     fn scores(&self, images: Tensor<4>) -> Tensor<1> {
         self.pool.install(|| self.p_fake(images))

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use cifake::{InputFit, Label};
+use cifake::{Answer, InputFit, Label, Scope};
 use serde::{Deserialize, Serialize};
-
-use crate::Error;
 
 /// The answer for one picture. As JSON its fields have these names and this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +23,13 @@ pub struct Verdict {
     pub model: String,
     /// The probability from which on a picture is called FAKE.
     pub threshold: f32,
+    /// The label, or UNSURE where the model cannot tell.
+    pub answer: Answer,
+    /// Share of pictures like those of the training that are less like them, in percent: 100 is as familiar as
+    /// the most familiar one, 0 beyond the strangest. `None` where the weight file does not know them.
+    pub familiarity: Option<f32>,
+    /// What the answer rests on; `Unfamiliar` makes it UNSURE.
+    pub scope: Scope,
 }
 
 impl Verdict {
@@ -43,7 +48,15 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (label, sure) = (self.label, Percent(self.p_label()));
         let (width, height) = (self.width, self.height);
-        write!(f, "{label} ({sure} sure)")?;
+        match (self.answer, self.scope) {
+            (Answer::Unsure, Scope::Unfamiliar) => {
+                write!(f, "UNSURE: the picture is unlike all that the model learned from")?;
+            }
+            (Answer::Unsure, _) => {
+                write!(f, "UNSURE: too close to call ({} FAKE)", Percent(self.p_fake))?;
+            }
+            _ => write!(f, "{label} ({sure} sure)")?,
+        }
         if (self.threshold - 0.5).abs() > f32::EPSILON {
             write!(f, " at threshold {}", self.threshold)?;
         }
@@ -72,100 +85,19 @@ impl fmt::Display for Percent {
     }
 }
 
-/// One line of JSON Lines: `path` and the fields of the [`Verdict`], or `path` and `error`.
-#[must_use]
-pub fn json_line(path: &str, outcome: &Result<Verdict, Error>) -> String {
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Line<'a> {
-        Verdict {
-            path: &'a str,
-            #[serde(flatten)]
-            verdict: &'a Verdict,
-        },
-        Error {
-            path: &'a str,
-            error: String,
-        },
-    }
-    let line = match outcome {
-        Ok(verdict) => Line::Verdict { path, verdict },
-        Err(error) => Line::Error { path, error: error.to_string() },
-    };
-    serde_json::to_string(&line).expect("texts and numbers are always JSON")
-}
-
-/// The first line of a table of [`table_row`]s.
-#[must_use]
-pub fn table_header() -> String {
-    columns("LABEL", "P(FAKE)", "SIZE", "INPUT", "PATH")
-}
-
-/// One line of a table: label, probability of FAKE, size, input and `path`, or the error.
-#[must_use]
-pub fn table_row(path: &str, outcome: &Result<Verdict, Error>) -> String {
-    match outcome {
-        Ok(Verdict { label, p_fake, width, height, input, .. }) => {
-            let percent = format!("{:.1} %", 100.0 * p_fake);
-            columns(label.as_str(), &percent, &format!("{width}x{height}"), input.as_str(), path)
-        }
-        Err(error) => match error.to_string() {
-            text if text.contains(path) => format!("ERROR  {text}"),
-            text => format!("ERROR  {path}: {text}"),
-        },
-    }
-}
-
-fn columns(label: &str, p_fake: &str, size: &str, input: &str, path: &str) -> String {
-    format!("{label:<5}  {p_fake:>7}  {size:>11}  {input:<7}  {path}")
-}
-
-/// How many pictures got which answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Pictures called REAL.
-    pub n_real: usize,
-    /// Pictures called FAKE.
-    pub n_fake: usize,
-    /// Pictures of either label that were not of the model's size.
-    pub n_resized: usize,
-    /// Inputs without a verdict.
-    pub n_failed: usize,
-}
-
-impl Summary {
-    /// Counts one answer.
-    pub fn add(&mut self, outcome: &Result<Verdict, Error>) {
-        let Ok(verdict) = outcome else {
-            self.n_failed += 1;
-            return;
-        };
-        match verdict.label {
-            Label::Real => self.n_real += 1,
-            Label::Fake => self.n_fake += 1,
-        }
-        self.n_resized += usize::from(verdict.input == InputFit::Resized);
-    }
-
-    /// All inputs, with and without a verdict.
-    #[must_use]
-    pub fn n_inputs(&self) -> usize {
-        self.n_real + self.n_fake + self.n_failed
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { n_real, n_fake, n_resized, n_failed } = self;
-        let inputs = if self.n_inputs() == 1 { "input" } else { "inputs" };
-        write!(f, "{} {inputs}: {n_real} REAL, {n_fake} FAKE", self.n_inputs())?;
-        if *n_failed > 0 {
-            write!(f, ", {n_failed} without a verdict")?;
-        }
-        if *n_resized > 0 {
-            write!(f, "; {n_resized} resized to the model's size, which tells less")?;
-        }
-        Ok(())
+#[cfg(test)]
+pub(super) fn verdict() -> Verdict {
+    Verdict {
+        label: Label::Fake,
+        p_fake: 0.973,
+        width: 640,
+        height: 480,
+        input: InputFit::Resized,
+        model: "native".to_owned(),
+        threshold: 0.5,
+        answer: Answer::Fake,
+        familiarity: None,
+        scope: Scope::Resized,
     }
 }
 
@@ -173,55 +105,22 @@ impl fmt::Display for Summary {
 mod tests {
     use super::*;
 
-    fn verdict() -> Verdict {
-        Verdict {
-            label: Label::Fake,
-            p_fake: 0.973,
-            width: 640,
-            height: 480,
-            input: InputFit::Resized,
-            model: "native".to_owned(),
-            threshold: 0.5,
-        }
-    }
-
-    #[test]
-    fn a_line_of_json_has_the_fields_in_the_promised_order() {
-        assert_eq!(
-            json_line("a\"b.png", &Ok(verdict())),
-            r#"{"path":"a\"b.png","label":"FAKE","p_fake":0.973,"width":640,"height":480,"input":"resized","model":"native","threshold":0.5}"#
-        );
-        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
-        let line = json_line("*.png", &failed);
-        assert!(line.starts_with(r#"{"path":"*.png","error":""#), "{line}");
-    }
-
-    #[test]
-    fn the_rows_of_a_table_stand_under_its_header() {
-        let (header, row) = (table_header(), table_row("a.png", &Ok(verdict())));
-        assert_eq!(row, "FAKE    97.3 %      640x480  resized  a.png");
-        assert_eq!(header.find("PATH"), row.find("a.png"));
-        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
-        assert!(table_row("*.png", &failed).starts_with("ERROR  no file matches `*.png`"));
-    }
-
     #[test]
     fn a_verdict_reads_as_a_sentence_that_tells_of_resizing() {
         let text = verdict().to_string();
         assert!(text.starts_with("FAKE (97.3 % sure), seen as a whole resized from 640x480"));
-        let native = Verdict { p_fake: 0.00001, label: Label::Real, ..verdict() };
+        let real = Verdict { label: Label::Real, answer: Answer::Real, ..verdict() };
+        let native = Verdict { p_fake: 0.00001, ..real.clone() };
         assert!(native.to_string().starts_with("REAL (over 99.9 % sure)"));
-        let strict = Verdict { threshold: 0.99, label: Label::Real, ..verdict() };
+        let strict = Verdict { threshold: 0.99, ..real };
         assert!(strict.to_string().starts_with("REAL (2.7 % sure) at threshold 0.99"));
     }
 
     #[test]
-    fn a_summary_counts_every_input_once() {
-        let mut summary = Summary::default();
-        summary.add(&Ok(verdict()));
-        summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
-        assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
-        assert_eq!(summary.n_inputs(), 2);
-        assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));
+    fn an_unsure_verdict_says_why() {
+        let close = Verdict { answer: Answer::Unsure, p_fake: 0.61, ..verdict() };
+        assert!(close.to_string().starts_with("UNSURE: too close to call (61.0 % FAKE), seen"));
+        let strange = Verdict { scope: Scope::Unfamiliar, ..close };
+        assert!(strange.to_string().starts_with("UNSURE: the picture is unlike all"), "{strange}");
     }
 }

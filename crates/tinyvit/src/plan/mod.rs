@@ -100,25 +100,40 @@ impl Plan {
     /// If `images` holds no whole number of pictures.
     #[must_use]
     pub fn run(&self, images: &[f32]) -> Vec<f32> {
+        self.run_with_features(images).0
+    }
+
+    /// As [`run`](Self::run), with the last features, `[batch, dim]`: the mean token after its norm, which the
+    /// head reads.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    #[must_use]
+    pub fn run_with_features(&self, images: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let image_len = self.config.image_size.pow(2) * 3;
         let batch = images.len() / image_len;
         assert_eq!(images.len(), batch * image_len, "whole pictures of the model's size");
-        let n_classes = self.head.d_output();
-        let mut outputs = vec![0.0; batch * n_classes];
+        let [dim, n_classes] = [self.head.d_input(), self.head.d_output()];
+        let (mut outputs, mut features) = (vec![0.0; batch * n_classes], vec![0.0; batch * dim]);
         let n_threads = rayon::current_num_threads();
         if n_threads > 1 && batch < n_threads {
             let images = images.chunks_exact(image_len);
-            for (image, output) in images.zip(outputs.chunks_exact_mut(n_classes)) {
-                self.run_unit(image, Spread::Pool, output);
+            let answers = outputs.chunks_exact_mut(n_classes).zip(features.chunks_exact_mut(dim));
+            for (image, (outputs, features)) in images.zip(answers) {
+                self.run_unit(image, Spread::Pool, outputs, features);
             }
-            return outputs;
+            return (outputs, features);
         }
         let unit = batch.div_ceil(n_threads).clamp(1, self.unit());
         images
             .par_chunks(unit * image_len)
             .zip(outputs.par_chunks_mut(unit * n_classes))
-            .for_each(|(images, outputs)| self.run_unit(images, Spread::Alone, outputs));
-        outputs
+            .zip(features.par_chunks_mut(unit * dim))
+            .for_each(|((images, outputs), features)| {
+                self.run_unit(images, Spread::Alone, outputs, features);
+            });
+        (outputs, features)
     }
 
     /// Pictures of a unit, at most.
@@ -127,7 +142,13 @@ impl Plan {
         (UNIT_ELEMENTS / first_map).clamp(1, UNIT)
     }
 
-    fn run_unit(&self, images: &[f32], spread: Spread, outputs: &mut [f32]) {
+    fn run_unit(
+        &self,
+        images: &[f32],
+        spread: Spread,
+        outputs: &mut [f32],
+        features: &mut [f32],
+    ) {
         let batch = outputs.len() / self.head.d_output();
         let mut maps = self.maps.take();
         let Maps { current, next, wide, .. } = &mut *maps;
@@ -147,7 +168,7 @@ impl Plan {
                 block.transform(next, spread, &self.scratch, current);
             }
         }
-        self.classify(current, batch, outputs);
+        self.classify(current, batch, outputs, features);
     }
 
     /// Planes of pixels to what the stem reads, `[batch, height, width, 3]`.
@@ -184,8 +205,8 @@ impl Plan {
         convolve(second, middle, half, false, spread, &self.scratch, out);
     }
 
-    /// The last map to the outputs of the head.
-    fn classify(&self, map: &[f32], batch: usize, outputs: &mut [f32]) {
+    /// The last map to the features that the head reads, and to its outputs.
+    fn classify(&self, map: &[f32], batch: usize, outputs: &mut [f32], features: &mut [f32]) {
         let dim = self.head.d_input();
         let n_tokens = map.len() / (batch * dim);
         let mut pooled = vec![0.0f32; batch * dim];
@@ -195,9 +216,8 @@ impl Plan {
             }
             pooled.iter_mut().for_each(|sum| *sum /= n_tokens as f32);
         }
-        let mut normed = vec![0.0; pooled.len()];
-        self.norm.apply(&pooled, &mut normed);
-        self.head.apply(&normed, Finish::Store, outputs);
+        self.norm.apply(&pooled, features);
+        self.head.apply(features, Finish::Store, outputs);
     }
 }
 
@@ -263,22 +283,31 @@ mod tests {
         tensor.into_data().try_to_vec().expect("f32")
     }
 
-    fn run(plan: &Plan, images: &Tensor<4>, n_threads: usize) -> Vec<f32> {
+    /// Outputs, then features.
+    fn run(plan: &Plan, images: &Tensor<4>, n_threads: usize) -> [Vec<f32>; 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
         let images = images.to_data();
-        pool.expect("threads start").install(|| plan.run(images.as_slice().expect("f32")))
+        let images = images.as_slice().expect("f32");
+        let (outputs, features) =
+            pool.expect("threads start").install(|| plan.run_with_features(images));
+        assert_eq!(plan.run(images), outputs);
+        [outputs, features]
     }
 
     #[track_caller]
     fn assert_same(model: &TinyVit, config: &TinyVitConfig, batch: usize) {
         let images = images(batch, config.image_size);
         let plan = model.compile(config);
-        let theirs = numbers(model.forward(images.clone()));
-        let scale = theirs.iter().fold(0f32, |max, v| max.max(v.abs()));
+        let (outputs, features) = model.forward_with_features(images.clone());
+        let theirs = [outputs, features].map(numbers);
+        assert_eq!(numbers(model.forward(images.clone())), theirs[0]);
         let ours = run(&plan, &images, 1);
-        assert_eq!(ours.len(), theirs.len());
-        for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
-            assert!((a - b).abs() <= LIMIT * scale, "{}, output {i}: {a}, not {b}", config.name);
+        for ((ours, theirs), of) in ours.iter().zip(&theirs).zip(["output", "feature"]) {
+            let scale = theirs.iter().fold(0f32, |max, v| max.max(v.abs()));
+            assert_eq!(ours.len(), theirs.len());
+            for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+                assert!((a - b).abs() <= LIMIT * scale, "{}, {of} {i}: {a}, not {b}", config.name);
+            }
         }
         for n_threads in [2, 3, 5] {
             assert_eq!(run(&plan, &images, n_threads), ours, "on {n_threads} threads");

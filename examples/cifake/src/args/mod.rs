@@ -55,5 +55,5 @@ pub fn method_named(name: &str) -> Result<Method, String> {
 ///
 /// What the names are.
 pub fn split_named(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train or test")
+    Split::from_name(name).ok_or("train, validation or test")
 }

@@ -84,8 +84,8 @@ fn draw(
     out: &Path,
 ) -> Result<serde_json::Value> {
     let (width, height) = detector.input_size();
-    let picture = detector.decoder().read_fitted(path, width, height)?.picture;
-    let verdict = detector.detect(picture.clone())?;
+    let fitted = detector.decoder().read_fitted(path, width, height)?;
+    let (verdict, picture) = (detector.detect_fitted(&fitted)?, fitted.picture);
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -95,7 +95,7 @@ fn draw(
         regions(&map).into_iter().take(N_REGIONS).map(|region| region.name).collect();
     let (label, p_fake, flat) = (verdict.label, verdict.p_fake, map.is_flat());
     Ok(serde_json::json!({
-        "path": path, "label": label, "p_fake": p_fake, "regions": names, "flat": flat,
+        "path": path, "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,
         "heatmap": file,
     }))
 }

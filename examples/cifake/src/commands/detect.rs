@@ -16,7 +16,9 @@ const MANY: usize = 200;
 /// Tells whether pictures are REAL or FAKE.
 ///
 /// The model sees 32x32 pixels. A picture of another size is resized as a whole, and the output
-/// says so: such a verdict is worth less. A file that cannot be read gets an error in its place.
+/// says so: such a verdict is worth less. The answer is UNSURE where the model cannot tell: the picture
+/// is too close to call, or unlike all that it learned from. A file that cannot be read gets an error in
+/// its place.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cifake detect photo.jpg                          one picture

@@ -1,5 +1,5 @@
 //! Turns the weights of a run into the file that ships: half precision or int8, a calibrated temperature,
-//! and the validation figures that speak for it.
+//! and the validation figures that speak for it; with pictures of other generators also when to be unsure.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use cifake::weights::{Precision, Source, load_configured};
 use cifake::{Decoder, Split, device};
 use cifake_training::{Network, Recipe, TrainingData, calibrate};
 use clap::{Parser, ValueEnum};
+use lab::answers::{AnswerArgs, calibrate_answers};
+use lab::sets;
 use tinyvit::TinyVit;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -31,13 +33,18 @@ enum Storage {
 
 /// Fits the temperature of trained weights, rounded as they are stored, on the validation split of
 /// their recipe, and writes them.
+///
+/// With --generators, a TinyViT also learns when to answer UNSURE: bands of probabilities for pictures of its
+/// own size and for resized ones, and how far a picture is from its training. Such a file is of half precision.
 #[derive(Parser)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   calibrate --config examples/lab/recipes/native-2.toml --data ../shared/datasets/cifake \\
-      --weights runs/tinyvit/best.safetensors --out crates/tinyvit/weights/native.safetensors")]
+      --weights runs/tinyvit/best.safetensors --out crates/tinyvit/weights/native.safetensors
+  calibrate --data ../shared/datasets/cifake --generators ../shared/datasets/generators \\
+      --weights crates/tinyvit/weights/native.safetensors --out answers.safetensors")]
 struct Args {
     /// Recipe of the run: its section data says which pictures are held back.
-    #[arg(long, required_unless_present = "smoke")]
+    #[arg(long, required_unless_present_any = ["smoke", "generators"])]
     config: Option<PathBuf>,
     /// Folder with the CIFAKE zips, a class folder, or a parquet file.
     #[arg(long, required_unless_present = "smoke")]
@@ -57,7 +64,9 @@ struct Args {
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
-    /// Calibrates the shipped weights on the committed mini set into a temporary file.
+    #[command(flatten)]
+    answers: AnswerArgs,
+    /// Calibrates the shipped weights on the committed mini set and on drawings into a temporary file.
     #[arg(long)]
     smoke: bool,
 }
@@ -71,12 +80,27 @@ fn main() -> anyhow::Result<()> {
         args.data = Some(root.join("datasets/mini"));
         args.out = Some(folder.path().join("out.safetensors"));
         let recipe = "model = { preset = 'native' }\ndata = { validation_fraction = 0.5 }";
-        args.config = Some(folder.path().join("recipe.toml"));
-        std::fs::write(folder.path().join("recipe.toml"), recipe)?;
+        let config = folder.path().join("recipe.toml");
+        std::fs::write(&config, recipe)?;
+        args.config = Some(config);
+        run::<TinyVit>(&args)?;
+        let [known, others] = sets::drawn(folder.path())?;
+        args.data = Some(known);
+        args.answers.generators = Some(others);
     }
-    match args.network {
-        Kind::Tinyvit => run::<TinyVit>(&args),
-        Kind::Resnet => run::<ResNet>(&args),
+    match (&args.answers.generators, args.network) {
+        (Some(_), Kind::Resnet) => bail!("--generators is for a TinyViT; leave it out"),
+        (Some(generators), Kind::Tinyvit) => {
+            let (Some(data), Some(weights), Some(out)) = (&args.data, &args.weights, &args.out)
+            else {
+                bail!("--data, --weights and --out are required");
+            };
+            let recipe = args.config.as_deref().map(Recipe::open).transpose()?;
+            let held_back = recipe.map(|recipe| recipe.data);
+            calibrate_answers(&args.answers, generators, held_back, data, weights, out)
+        }
+        (None, Kind::Tinyvit) => run::<TinyVit>(&args),
+        (None, Kind::Resnet) => run::<ResNet>(&args),
     }
 }
 

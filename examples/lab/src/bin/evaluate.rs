@@ -10,7 +10,7 @@ use cifake_cli::args::split_named;
 use cifake_cli::{balanced, exit_code, progress_bar};
 use clap::Parser;
 use lab::degraded::ArrivalArgs;
-use lab::detector;
+use lab::{answers, detector};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.
@@ -21,10 +21,11 @@ use lab::detector;
   evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv
   evaluate --data cifake.parquet --degradations --degradation-picture rows.png --tta flip")]
 struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
+    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, a collection of generators, or a parquet
+    /// file.
     #[arg(long, required_unless_present = "smoke")]
     data: Option<PathBuf>,
-    /// train or test; a data set without splits is taken as a whole.
+    /// train, validation or test; a data set without splits is taken as a whole.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
     /// Weight file to use instead of the built-in one, or `robust`.
@@ -94,16 +95,21 @@ fn run(args: &Args) -> Result<usize> {
     })?;
     let arrived = arrival.measure((&detector, time_ratio), &*dataset, &options, &bar)?;
     bar.finish_and_clear();
+    let answers = answers::of_report(&detector, &*dataset, &report)?;
     let mut out = io::stdout().lock();
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["model"] = detector.model_name().into();
         json["split"] = args.split.as_str().into();
+        json["answers"] = serde_json::to_value(&answers)?;
         arrived.add_to(&mut json);
         writeln!(out, "{json:#}")?;
     } else {
         writeln!(out, "{} on {} ({})\n", detector.model_name(), path.display(), args.split)?;
         writeln!(out, "{report}{arrived}")?;
+        if let Some(answers) = &answers {
+            write!(out, "\nAnswers\n{answers}")?;
+        }
     }
     if let Some(file) = &args.roc {
         cifake::plot::roc(&report.scores(), &report.labels(), file)?;

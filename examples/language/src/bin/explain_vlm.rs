@@ -111,10 +111,12 @@ fn report(
 ) -> Result<Report> {
     let (width, height) = detector.input_size();
     let fitted = detector.decoder().read_fitted(path, width, height)?;
-    let verdict = detector.detect(fitted.picture.clone())?;
-    let (path, method) = (path.display().to_string(), Method::default());
-    let (model, threshold) = (verdict.model, verdict.threshold);
+    let verdict = detector.detect_fitted(&fitted)?;
     let (width, height) = (fitted.original_width, fitted.original_height);
-    let provenance = Provenance { path, width, height, model, threshold, method };
-    Ok(inquiry.report(provenance, &fitted.picture, (verdict.label, verdict.p_fake), class)?)
+    let (path, model, threshold) = (path.display().to_string(), verdict.model, verdict.threshold);
+    let provenance =
+        Provenance { path, width, height, model, threshold, method: Method::default() };
+    let answer = (verdict.label, verdict.p_fake);
+    let report = inquiry.report(provenance, &fitted.picture, answer, class)?;
+    Ok(report.answering(verdict.answer, verdict.familiarity, verdict.scope))
 }

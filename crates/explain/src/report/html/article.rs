@@ -24,14 +24,17 @@ impl Article<'_> {
     fn write_verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (report, level) = (self.report, self.level());
         let sentence = report.sentence();
-        let (label, sentence) = (report.label, Escaped(&sentence));
+        let (answer, sentence) = (report.answer, Escaped(&sentence));
+        let doubt = report.doubt().map_or_else(String::new, |doubt| {
+            format!("<p class=\"lead\">{}.</p>\n", Escaped(&doubt))
+        });
         let [at, from] = [report.p_fake, report.provenance.threshold].map(|p| length(p.into()));
         let threshold = report.threshold();
         let back = if self.is_alone { "" } else { "<a href=\"#index\">All pictures</a>" };
         write!(
             f,
             "<header class=\"verdict\"><p class=\"path\"><span>{}</span>{back}</p>\n\
-             <h{level}>{label}</h{level}><p class=\"lead\">{sentence}.</p>\n\
+             <h{level}>{answer}</h{level}>{doubt}<p class=\"lead\">{sentence}.</p>\n\
              <p class=\"threshold\" aria-hidden=\"true\">\
              <span style=\"left:{from:.2}%;translate:-{from:.2}%\">FAKE from {threshold}</span></p>\
              <div class=\"scale\" role=\"img\" aria-label=\"{sentence}; FAKE from {threshold}\">\
@@ -64,10 +67,15 @@ impl Article<'_> {
         let (report, provenance) = (self.report, &self.report.provenance);
         let size =
             format!("{}\u{d7}{}, {}", provenance.width, provenance.height, report.input().as_str());
+        let familiarity = report
+            .familiarity
+            .map_or_else(|| "unknown".to_owned(), |share| format!("{share:.1} %"));
         let facts = [
             ("Model", provenance.model.as_str()),
             ("FAKE from", &report.threshold()),
             ("Picture", &size),
+            ("Rests on", report.scope.as_str()),
+            ("Familiarity", &familiarity),
             ("Map", report.method()),
             ("Report", &report.maker()),
         ];
@@ -82,7 +90,7 @@ impl Article<'_> {
 impl fmt::Display for Article<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (report, number) = (self.report, self.number);
-        let tone = tone(report.label);
+        let tone = tone(report.answer);
         writeln!(f, "<article class=\"report {tone}\" id=\"picture-{number}\">")?;
         self.write_verdict(f)?;
         figures(f, report)?;

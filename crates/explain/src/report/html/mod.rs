@@ -9,7 +9,7 @@ mod figure;
 
 use std::fmt;
 
-use cifake::Label;
+use cifake::Answer;
 
 use self::article::Article;
 use self::escape::Escaped;
@@ -40,11 +40,15 @@ struct Page<'a>(&'a [Report]);
 impl Page<'_> {
     fn title(&self) -> String {
         match self.0 {
-            [one] => format!("{}: {}", one.label, one.provenance.path),
+            [one] => format!("{}: {}", one.answer, one.provenance.path),
             many => {
-                let n_fake = many.iter().filter(|report| report.label == Label::Fake).count();
-                let n_real = many.len() - n_fake;
-                format!("{} pictures: {n_fake} FAKE, {n_real} REAL", many.len())
+                let count = |answer| many.iter().filter(|report| report.answer == answer).count();
+                let [n_real, n_fake, n_unsure] = Answer::ALL.map(count);
+                let unsure = match n_unsure {
+                    0 => String::new(),
+                    n => format!(", {n} UNSURE"),
+                };
+                format!("{} pictures: {n_fake} FAKE, {n_real} REAL{unsure}", many.len())
             }
         }
     }
@@ -53,11 +57,11 @@ impl Page<'_> {
         write!(f, "<header class=\"index\" id=\"index\"><h1>{}</h1>", Escaped(&self.title()))?;
         f.write_str("<nav aria-label=\"Pictures\"><ol>\n")?;
         for (report, number) in self.0.iter().zip(1..) {
-            let class = tone(report.label);
+            let class = tone(report.answer);
             write!(f, "<li class=\"{class}\"><a href=\"#picture-{number}\">")?;
             thumbnail(f, report)?;
             write!(f, "<span class=\"name\">{}</span>", Escaped(&report.provenance.path))?;
-            write!(f, "<span class=\"label\">{}</span>", report.label)?;
+            write!(f, "<span class=\"label\">{}</span>", report.answer)?;
             let percent = percent(report.p_fake.into());
             writeln!(f, "<span class=\"percent\">{percent}</span></a></li>")?;
         }
@@ -89,11 +93,12 @@ impl fmt::Display for Page<'_> {
     }
 }
 
-/// Class of what wears the colour of a label.
-fn tone(label: Label) -> &'static str {
-    match label {
-        Label::Real => "real",
-        Label::Fake => "fake",
+/// Class of what wears the colour of an answer.
+fn tone(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Real => "real",
+        Answer::Fake => "fake",
+        Answer::Unsure => "unsure",
     }
 }
 

@@ -1,0 +1,100 @@
+//! How well each score tells strange pictures from known ones, in one table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cifake::metrics::Separation;
+use serde::{Deserialize, Serialize};
+
+use super::{StrangerScore, StrangerScores};
+use crate::Error;
+use crate::detector::Observation;
+
+/// One kind of strange pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeparationRow {
+    /// What they are.
+    pub name: String,
+    /// How many there are.
+    pub n: usize,
+    /// Share that is called unfamiliar, in `[0, 1]`.
+    pub unfamiliar: f64,
+    /// How each score tells them from the known pictures.
+    pub scores: BTreeMap<StrangerScore, Separation>,
+}
+
+/// Kinds of strange pictures beside known ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeparationTable {
+    /// How many known pictures there are.
+    pub n_known: usize,
+    /// Share of them that is called unfamiliar, in `[0, 1]`.
+    pub known_unfamiliar: f64,
+    /// Each kind of strange pictures.
+    pub rows: Vec<SeparationRow>,
+}
+
+impl SeparationTable {
+    /// Compares each of `groups` with the `known` pictures; a picture is unfamiliar below the percentile
+    /// `unfamiliar_below`.
+    ///
+    /// # Errors
+    ///
+    /// A group without a picture, or no known one.
+    pub fn new(
+        scores: &StrangerScores,
+        known: &[Observation],
+        groups: &[(String, Vec<Observation>)],
+        unfamiliar_below: f32,
+    ) -> Result<Self, Error> {
+        let all = |score: StrangerScore, seen: &[Observation]| -> Vec<f32> {
+            seen.iter().map(|seen| scores.of(score, seen)).collect()
+        };
+        let unfamiliar = |seen: &[Observation]| {
+            let is_strange =
+                |seen: &&Observation| scores.familiarity().percentile(seen) < unfamiliar_below;
+            seen.iter().filter(is_strange).count() as f64 / seen.len() as f64
+        };
+        let of_known: Vec<_> = StrangerScore::ALL.map(|score| (score, all(score, known))).into();
+        let row = |(name, seen): &(String, Vec<Observation>)| -> Result<SeparationRow, Error> {
+            let separation = |(score, known): &(StrangerScore, Vec<f32>)| {
+                Ok((*score, Separation::new(known, &all(*score, seen))?))
+            };
+            Ok(SeparationRow {
+                name: name.clone(),
+                n: seen.len(),
+                scores: of_known.iter().map(separation).collect::<Result<_, Error>>()?,
+                unfamiliar: unfamiliar(seen),
+            })
+        };
+        Ok(Self {
+            rows: groups.iter().map(row).collect::<Result<_, _>>()?,
+            n_known: known.len(),
+            known_unfamiliar: unfamiliar(known),
+        })
+    }
+}
+
+/// AUROC and the share accepted at 95 % of the known pictures, by score.
+impl fmt::Display for SeparationTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>6}  {:>10}", "N", "UNFAMILIAR")?;
+        for score in StrangerScore::ALL {
+            write!(f, "  {:>14}", score.as_str())?;
+        }
+        let known = 100.0 * self.known_unfamiliar;
+        writeln!(f, "\n{:>6}  {known:>8.1} %{:98}known", self.n_known, "")?;
+        for row in &self.rows {
+            write!(f, "{:>6}  {:>8.1} %", row.n, 100.0 * row.unfamiliar)?;
+            for score in StrangerScore::ALL {
+                let found = row.scores.get(&score).map_or_else(
+                    || "-".to_owned(),
+                    |of| format!("{:.4} {:5.1} %", of.auroc, 100.0 * of.fpr_at_95_tpr),
+                );
+                write!(f, "  {found:>14}")?;
+            }
+            writeln!(f, "  {}", row.name)?;
+        }
+        writeln!(f, "\nOf each score: AUROC, and the share taken for known where 95 % of the known are.")
+    }
+}

@@ -1,0 +1,97 @@
+//! A weight file that says when to be unsure.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use burn::tensor::Device;
+use cifake::weights::{Precision, Source, configured_bytes, load_configured};
+use cifake_training::DataConfig;
+use tinyvit::{AnswerOptions, Detector, TinyVit, save_with_answers};
+
+use super::{breakdown, see};
+use cifake_cli::part::HELD_BACK;
+
+/// What the answers are fitted to, and what they must keep to.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AnswerArgs {
+    /// Pictures of other generators and sources, in splits train and validation: the first calibrate resized
+    /// pictures, the second choose their thresholds.
+    #[arg(long, value_name = "DIR")]
+    pub generators: Option<PathBuf>,
+    /// Share of the answered held-back pictures of the model's size that must be right.
+    #[arg(long, default_value_t = AnswerOptions::default().right, value_parser = share)]
+    right: f64,
+    /// Share of the validation photographs that may be answered FAKE when resized, and of the generated ones
+    /// that may be answered REAL.
+    #[arg(long, default_value_t = AnswerOptions::default().photographs_called_fake, value_parser = share)]
+    wrong: f64,
+    /// Percent of the held-back pictures that are called unfamiliar.
+    #[arg(long, default_value_t = AnswerOptions::default().unfamiliar_below, value_parser = percent)]
+    unfamiliar: f32,
+    /// Training pictures whose features are looked at, at most.
+    #[arg(long, default_value_t = 20_000)]
+    training: usize,
+}
+
+impl AnswerArgs {
+    fn options(&self) -> AnswerOptions {
+        AnswerOptions {
+            right: self.right,
+            photographs_called_fake: self.wrong,
+            generated_called_real: self.wrong,
+            unfamiliar_below: self.unfamiliar,
+            ..AnswerOptions::default()
+        }
+    }
+}
+
+/// Writes the TinyViT in the file `weights` to `out` in half precision, with answers fitted to the data set at
+/// `data`, of which `held_back` says what was not trained on, and to that at `generators`; prints what was fitted and
+/// how the held-back pictures are answered then.
+///
+/// # Errors
+///
+/// Weights or pictures that cannot be read, too few of them, or a file that cannot be written.
+pub fn calibrate_answers(
+    args: &AnswerArgs,
+    generators: &Path,
+    held_back: Option<DataConfig>,
+    data: &Path,
+    weights: &Path,
+    out: &Path,
+) -> Result<()> {
+    let shipped = || DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
+    let config = held_back.unwrap_or_else(shipped);
+    let (model, model_config, info) =
+        load_configured::<TinyVit>(Source::File(weights), &Device::flex())?;
+    // The rounded weights are what ships, so that they are what is looked at.
+    let notes = &info.metadata;
+    let bytes = configured_bytes(&model, &model_config, notes, Precision::F16, &BTreeMap::new())?;
+    let detector = Detector::from_bytes(&bytes)?;
+    let seen = see(&detector, &config, data, Some(generators), args.training)?;
+    let answers = seen.fit(&args.options())?;
+    save_with_answers(&model, &model_config, notes, &answers, out)?;
+    let detector = Detector::from_file(out)?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}: sha256 {}", out.display(), detector.weights().sha256)?;
+    for (key, value) in answers.metadata(&BTreeMap::new()) {
+        writeln!(stdout, "{key}: {value}")?;
+    }
+    writeln!(stdout, "\nHeld-back pictures\n{}", breakdown(&detector, &seen.held_back)?)?;
+    if let Some([_, choosing]) = &seen.others {
+        writeln!(stdout, "Validation sources\n{}", breakdown(&detector, choosing)?)?;
+    }
+    Ok(())
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or("a number from 0 to 1")
+}
+
+fn percent(text: &str) -> Result<f32, &'static str> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or("a number from 0 to 100")
+}

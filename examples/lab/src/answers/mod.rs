@@ -1,0 +1,121 @@
+//! What a detector saw of the pictures that its answers are fitted to.
+
+mod calibration;
+
+use std::path::Path;
+
+use anyhow::Result;
+use cifake::{Answered, Breakdown, Dataset, Report, Split, open_dataset};
+use cifake_training::{DataConfig, TrainingData};
+use tinyvit::{AnswerOptions, Answers, Detector, Observed};
+
+use cifake_cli::{balanced, progress_bar};
+
+pub use calibration::{AnswerArgs, calibrate_answers};
+
+/// What `detector` saw in the pictures `indices` of `dataset`.
+///
+/// # Errors
+///
+/// If none can be decoded.
+pub fn observe(detector: &Detector, dataset: &dyn Dataset, indices: &[usize]) -> Result<Observed> {
+    let bar = progress_bar()?;
+    bar.set_length(indices.len() as u64);
+    let seen = detector.observe(dataset, indices, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    Ok(seen)
+}
+
+/// What it saw in all pictures of `split` of the data set at `path`.
+///
+/// # Errors
+///
+/// If there are none.
+pub fn split(detector: &Detector, path: &Path, split: Split) -> Result<Observed> {
+    let dataset = open_dataset(path, Some(split))?;
+    observe(detector, &*dataset, &(0..dataset.len()).collect::<Vec<_>>())
+}
+
+/// What answers are fitted to.
+pub struct Seen {
+    /// Some of the training pictures, both labels alike.
+    pub training: Observed,
+    /// All that were held back.
+    pub held_back: Observed,
+    /// Pictures of other generators and sources: to calibrate, and to choose thresholds.
+    pub others: Option<[Observed; 2]>,
+}
+
+/// What it saw in at most `limit` training pictures and in the held-back ones of the data set at `data`, and in
+/// those of other generators and sources at `others`.
+///
+/// # Errors
+///
+/// If one of them has no pictures.
+pub fn see(
+    detector: &Detector,
+    config: &DataConfig,
+    data: &Path,
+    others: Option<&Path>,
+    limit: usize,
+) -> Result<Seen> {
+    let dataset = open_dataset(data, Some(Split::Train))?;
+    let parts = TrainingData::parts(&*dataset, config, detector.decoder())?;
+    let limit = limit.min(parts.train.len());
+    let training = observe(detector, &*dataset, &balanced(&*dataset, parts.train, limit, 0))?;
+    let held_back = observe(detector, &*dataset, &parts.validation)?;
+    let of = |path: &Path| -> Result<[Observed; 2]> {
+        Ok([split(detector, path, Split::Train)?, split(detector, path, Split::Validation)?])
+    };
+    Ok(Seen { training, held_back, others: others.map(of).transpose()? })
+}
+
+impl Seen {
+    /// The answers fitted to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answers::fit`].
+    pub fn fit(&self, options: &AnswerOptions) -> Result<Answers> {
+        let others = self.others.as_ref().map(|[fitting, choosing]| [fitting, choosing]);
+        Ok(Answers::fit(&self.training, &self.held_back, others, options)?)
+    }
+}
+
+/// The answers on what was seen, by generator and by source.
+///
+/// # Errors
+///
+/// If a probability is no number.
+pub fn breakdown(detector: &Detector, observed: &Observed) -> Result<Breakdown> {
+    let verdicts = detector.verdicts(observed.iter().map(|(_, seen)| seen))?;
+    let answered: Vec<Answered<'_>> = observed
+        .iter()
+        .zip(&verdicts)
+        .map(|((sample, _), verdict)| Answered {
+            sample,
+            p_fake: verdict.p_fake,
+            answer: verdict.answer,
+        })
+        .collect();
+    Ok(Breakdown::new(&answered)?)
+}
+
+/// The answers on the pictures of `report`, where the data set says where they come from or the detector may be
+/// unsure; nothing elsewhere.
+///
+/// # Errors
+///
+/// As [`breakdown`].
+pub fn of_report(
+    detector: &Detector,
+    dataset: &dyn Dataset,
+    report: &Report,
+) -> Result<Option<Breakdown>> {
+    let is_collected = dataset.samples().iter().any(|sample| sample.origin.is_some());
+    if !is_collected && detector.familiarity().is_none() {
+        return Ok(None);
+    }
+    let indices: Vec<usize> = report.samples.iter().map(|sample| sample.index).collect();
+    breakdown(detector, &observe(detector, dataset, &indices)?).map(Some)
+}
