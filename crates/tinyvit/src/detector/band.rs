@@ -73,9 +73,8 @@ pub(super) fn platt(margins: &[f32], labels: &[Label]) -> Result<[f32; 2], Error
     for _ in 0..N_STEPS {
         let [step_slope, step_bias] = newton_step(margins, labels, slope, bias);
         let (before, mut scale) = (loss(slope, bias), 1.0);
-        let next = |scale: f64| {
-            ((slope - scale * step_slope).max(LEAST_SLOPE), bias - scale * step_bias)
-        };
+        let next =
+            |scale: f64| ((slope - scale * step_slope).max(LEAST_SLOPE), bias - scale * step_bias);
         while scale > 1e-6 && loss(next(scale).0, next(scale).1) > before {
             scale /= 2.0;
         }
@@ -172,7 +171,10 @@ mod tests {
             }
         }
         let [temperature, bias] = platt(&margins, &labels).expect("both labels");
-        assert!((temperature - 4.0).abs() < 0.02 && (bias + 1.0).abs() < 0.01, "{temperature} {bias}");
+        assert!(
+            (temperature - 4.0).abs() < 0.02 && (bias + 1.0).abs() < 0.01,
+            "{temperature} {bias}"
+        );
         // Reversed, nothing can be concluded but the base rate.
         let reversed: Vec<f32> = margins.iter().map(|margin| -margin).collect();
         let [temperature, bias] = platt(&reversed, &labels).expect("both labels");

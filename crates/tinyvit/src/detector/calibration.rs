@@ -113,7 +113,9 @@ impl Curve {
             (None, None) => None,
             (Some(low), Some(high)) if low <= high => Some([low, high]),
             (Some(_), Some(_)) => {
-                return Err(metadata.refuse(below, "a number of at least the other end of the band"));
+                return Err(
+                    metadata.refuse(below, "a number of at least the other end of the band")
+                );
             }
             (None, Some(_)) => return Err(metadata.refuse(above, "both ends of a band")),
             (Some(_), None) => return Err(metadata.refuse(below, "both ends of a band")),
@@ -214,9 +216,8 @@ impl Calibration {
 
 /// The metadata keys that a refit replaces.
 pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
-    let of = |keys: Keys| {
-        [keys.temperature, keys.bias, keys.threshold].into_iter().chain(keys.unsure)
-    };
+    let of =
+        |keys: Keys| [keys.temperature, keys.bias, keys.threshold].into_iter().chain(keys.unsure);
     of(NATIVE).chain(of(RESIZED)).chain([UNFAMILIAR])
 }
 
@@ -264,7 +265,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let native = Curve { temperature: 1.3, bias: 0.1, threshold: 0.4, unsure: Some([0.3, 0.5]) };
+        let native =
+            Curve { temperature: 1.3, bias: 0.1, threshold: 0.4, unsure: Some([0.3, 0.5]) };
         for resized in [None, Some(Curve { unsure: None, ..native })] {
             let calibration = Calibration { native, resized, unfamiliar_below: 7.0 };
             let texts = calibration.to_metadata();

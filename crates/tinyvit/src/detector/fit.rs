@@ -73,7 +73,8 @@ impl Answers {
         let resized = others.map(|of| of.map(resized_only));
         let distances = resized.as_ref().map(|[_, choosing]| choosing);
         let familiarity = Familiarity::fit(training, held_back, distances, options.ridge)?;
-        let resized = resized.map(|[fitting, choosing]| resized_curve(&fitting, &choosing, options));
+        let resized =
+            resized.map(|[fitting, choosing]| resized_curve(&fitting, &choosing, options));
         let calibration = Calibration {
             native: native_curve(held_back, options.right)?,
             resized: resized.transpose()?,

@@ -370,8 +370,6 @@ impl Detector {
         let (picture, fit) = picture.fitted(width, height);
         Ok(Fitted { picture, fit, original_width, original_height })
     }
-
-    }
 }
 
 /// The calibrated probability of FAKE, as of pictures of the model's size, which `images` must have.

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 use cifake::{
-    Answer, Batches, Dataset, Fitted, InputFit, Picture, Sample, Scope, class_scores, tensor_from_rgb8,
+    Answer, Batches, Dataset, Fitted, InputFit, Picture, Sample, Scope, class_scores,
+    tensor_from_rgb8,
 };
 
 use super::calibration::sigmoids;

@@ -90,6 +90,10 @@ mod tests {
         assert_eq!((summary.n_unsure, summary.n_unfamiliar, summary.n_inputs()), (2, 1, 4));
         let text = summary.to_string();
         assert!(text.starts_with("4 inputs: 0 REAL, 1 FAKE, 2 UNSURE, 1 without"), "{text}");
-        assert!(text.ends_with("1 unlike the pictures that the model learned from; 1 too close to call"));
+        assert!(
+            text.ends_with(
+                "1 unlike the pictures that the model learned from; 1 too close to call"
+            )
+        );
     }
 }

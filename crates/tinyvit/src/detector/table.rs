@@ -88,8 +88,7 @@ mod tests {
         let (header, row) = (table_header(), table_row("a.png", &Ok(verdict())));
         assert_eq!(row, "FAKE     97.3 %      640x480  resized     a.png");
         assert_eq!(header.find("PATH"), row.find("a.png"));
-        let strange =
-            Verdict { answer: Answer::Unsure, scope: Scope::Unfamiliar, ..verdict() };
+        let strange = Verdict { answer: Answer::Unsure, scope: Scope::Unfamiliar, ..verdict() };
         let row = table_row("a.png", &Ok(strange));
         assert_eq!(row, "UNSURE   97.3 %      640x480  unfamiliar  a.png");
         let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });

@@ -73,7 +73,10 @@ impl Gaussians {
             }
             for (i, sums) in covariance.chunks_exact_mut(dim).enumerate() {
                 let factor = centered[i];
-                sums[..=i].iter_mut().zip(&centered).for_each(|(sum, value)| *sum += factor * value);
+                sums[..=i]
+                    .iter_mut()
+                    .zip(&centered)
+                    .for_each(|(sum, value)| *sum += factor * value);
             }
         }
         covariance.iter_mut().for_each(|sum| *sum /= rows.len() as f64);
@@ -195,7 +198,10 @@ mod tests {
             (vec![0.0; 65], vec![1.0], 1),
             (vec![], vec![], 0),
         ] {
-            assert!(Gaussians::new(means.clone(), factor.clone(), dim).is_err(), "{means:?} {factor:?}");
+            assert!(
+                Gaussians::new(means.clone(), factor.clone(), dim).is_err(),
+                "{means:?} {factor:?}"
+            );
         }
     }
 }

@@ -64,7 +64,8 @@ impl Familiarity {
         let features: Vec<&[f32]> = training.iter().map(|(_, seen)| &seen.features[..]).collect();
         let pixels: Vec<&[f32]> = training.iter().map(|(_, seen)| &seen.statistics[..]).collect();
         let mut numbers = BTreeMap::new();
-        let kinds: Vec<_> = training.iter().map(|(sample, _)| (sample.label, sample.class)).collect();
+        let kinds: Vec<_> =
+            training.iter().map(|(sample, _)| (sample.label, sample.class)).collect();
         kinds.iter().for_each(|kind| {
             let next = numbers.len();
             numbers.entry(*kind).or_insert(next);
@@ -102,7 +103,9 @@ impl Familiarity {
             features: gaussians(take(means)?, take(factor)?, dim)
                 .map_err(|reason| format!("of the features of its familiarity, {reason}"))?,
             pixels: gaussians(take(pixel_means)?, take(pixel_factor)?, N_PIXEL_STATISTICS)
-                .map_err(|reason| format!("of the pixel statistics of its familiarity, {reason}"))?,
+                .map_err(|reason| {
+                    format!("of the pixel statistics of its familiarity, {reason}")
+                })?,
             native: table(take(native)?, native)?,
             resized,
         };
@@ -132,9 +135,8 @@ impl Familiarity {
     /// How far a picture is from the training pictures, at least 0; see the module.
     #[must_use]
     pub fn distance(&self, seen: &Observation) -> f32 {
-        let mean_square = |of: &Gaussians, values: &[f32]| {
-            of.squared_distance(values) / of.dim() as f32
-        };
+        let mean_square =
+            |of: &Gaussians, values: &[f32]| of.squared_distance(values) / of.dim() as f32;
         let features = mean_square(&self.features, &seen.features);
         (features + mean_square(&self.pixels, &seen.statistics)).min(f32::MAX)
     }
@@ -165,7 +167,8 @@ impl Familiarity {
     }
 
     fn quantiles(&self, observed: &Observed) -> Result<Vec<f32>, Error> {
-        let mut distances: Vec<f32> = observed.iter().map(|(_, seen)| self.distance(seen)).collect();
+        let mut distances: Vec<f32> =
+            observed.iter().map(|(_, seen)| self.distance(seen)).collect();
         if distances.len() < N_QUANTILES {
             return Err(Error::TooFewPictures { found: distances.len(), needed: N_QUANTILES });
         }
@@ -203,9 +206,9 @@ fn table(data: TensorData, name: &str) -> Result<Vec<f32>, String> {
     let is_table = values.len() == N_QUANTILES
         && values.is_sorted()
         && values.iter().all(|value| value.is_finite() && *value >= 0.0);
-    is_table.then_some(values).ok_or_else(|| {
-        format!("{PREFIX}{name} is no list of {N_QUANTILES} ascending distances")
-    })
+    is_table
+        .then_some(values)
+        .ok_or_else(|| format!("{PREFIX}{name} is no list of {N_QUANTILES} ascending distances"))
 }
 
 fn numbers(data: TensorData) -> Result<Vec<f32>, String> {

@@ -48,9 +48,8 @@ impl Sums {
 #[must_use]
 pub fn pixel_statistics(picture: &Picture) -> [f32; N_PIXEL_STATISTICS] {
     let [width, height] = [picture.width() as usize, picture.height() as usize];
-    let brightness = |[r, g, b]: &[u8; 3]| {
-        0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b)
-    };
+    let brightness =
+        |[r, g, b]: &[u8; 3]| 0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b);
     let levels: Vec<f32> = picture.pixels().as_chunks::<3>().0.iter().map(brightness).collect();
     let (mut one, mut two, mut curve) = (Sums::default(), Sums::default(), Sums::default());
     for y in 0..height {

@@ -95,6 +95,9 @@ impl fmt::Display for SeparationTable {
             }
             writeln!(f, "  {}", row.name)?;
         }
-        writeln!(f, "\nOf each score: AUROC, and the share taken for known where 95 % of the known are.")
+        writeln!(
+            f,
+            "\nOf each score: AUROC, and the share taken for known where 95 % of the known are."
+        )
     }
 }

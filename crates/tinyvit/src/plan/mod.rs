@@ -142,13 +142,7 @@ impl Plan {
         (UNIT_ELEMENTS / first_map).clamp(1, UNIT)
     }
 
-    fn run_unit(
-        &self,
-        images: &[f32],
-        spread: Spread,
-        outputs: &mut [f32],
-        features: &mut [f32],
-    ) {
+    fn run_unit(&self, images: &[f32], spread: Spread, outputs: &mut [f32], features: &mut [f32]) {
         let batch = outputs.len() / self.head.d_output();
         let mut maps = self.maps.take();
         let Maps { current, next, wide, .. } = &mut *maps;

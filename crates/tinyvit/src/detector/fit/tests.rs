@@ -73,7 +73,10 @@ fn what_was_fitted_is_written_and_read_again() {
     let ours = detector.with_answers(&answers).detect_batch(&pictures).expect("judged");
     let theirs = read.detect_batch(&pictures).expect("judged");
     for (ours, theirs) in ours.iter().zip(&theirs) {
-        assert_eq!((ours.p_fake, ours.answer, ours.scope), (theirs.p_fake, theirs.answer, theirs.scope));
+        assert_eq!(
+            (ours.p_fake, ours.answer, ours.scope),
+            (theirs.p_fake, theirs.answer, theirs.scope)
+        );
         assert_eq!(ours.familiarity, theirs.familiarity);
     }
 }
