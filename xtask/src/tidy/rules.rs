@@ -4,7 +4,7 @@ use super::source::Line;
 use super::{Text, Violation};
 
 const MAX_LINES: usize = 400;
-const MAX_EXAMPLE_LINES: usize = 120;
+const MAX_EXAMPLE_LINES: usize = 160;
 
 /// How far above an `unsafe` its reason may begin.
 const REASON_LINES: usize = 12;
@@ -30,7 +30,7 @@ pub(crate) fn length(text: &Text) -> Option<Violation> {
     longer(text, MAX_LINES).filter(|_| !generated)
 }
 
-/// A source file of an example of more than 120 lines; its tests may be as long as any file.
+/// A source file of an example of more than 160 lines; its tests may be as long as any file.
 pub(crate) fn example_length(text: &Text) -> Option<Violation> {
     let is_source = text.path.starts_with("examples/") && text.path.contains("/src/");
     is_source.then(|| longer(text, MAX_EXAMPLE_LINES)).flatten()
@@ -156,12 +156,12 @@ mod tests {
 
     #[test]
     fn only_examples_are_held_to_their_length() {
-        let source = "a\n".repeat(121);
+        let source = "a\n".repeat(161);
         assert_eq!(example_length(&library(&source)), None);
         assert!(example_length(&Text::new("examples/lab/src/bin/a.rs", source)).is_some());
-        let short = Text::new("examples/lab/src/bin/a.rs", "a\n".repeat(120));
+        let short = Text::new("examples/lab/src/bin/a.rs", "a\n".repeat(160));
         assert_eq!(example_length(&short), None);
-        let test = Text::new("examples/lab/tests/a.rs", "a\n".repeat(121));
+        let test = Text::new("examples/lab/tests/a.rs", "a\n".repeat(161));
         assert_eq!(example_length(&test), None);
     }
 

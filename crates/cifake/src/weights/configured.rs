@@ -8,8 +8,14 @@ use burn::tensor::{DType, Device, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Checkpoint, Mapping, Precision, Source, WeightsInfo, encode, save, save::collect};
+use super::{
+    Checkpoint, Mapping, Precision, Source, WeightsInfo, encode, save,
+    save::{collect, stored},
+};
 use crate::Error;
+
+/// Tensors that stand beside a module in its weight file, by their names without the prefix.
+pub type Beside = BTreeMap<String, TensorData>;
 
 /// A module that is built from a configuration, which its weight files hold as JSON.
 pub trait Configured: Module {
@@ -96,7 +102,7 @@ pub fn configured_bytes<M: Configured>(
 pub fn load_configured_beside<M: Configured>(
     source: Source<'_>,
     device: &Device,
-) -> Result<(M, M::Config, WeightsInfo, BTreeMap<String, TensorData>), Error> {
+) -> Result<(M, M::Config, WeightsInfo, Beside), Error> {
     let mut checkpoint = Checkpoint::open(source)?;
     let beside = match M::BESIDE {
         Some(prefix) => checkpoint.take(prefix)?,

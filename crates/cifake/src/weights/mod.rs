@@ -44,7 +44,7 @@ use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
 pub use configured::{
-    Configured, configured_bytes, configured_from, load_configured, load_configured_beside,
+    Beside, Configured, configured_bytes, configured_from, load_configured, load_configured_beside,
     save_configured,
 };
 pub use draw::draw_weights;
