@@ -91,7 +91,7 @@ fn run(mut args: Args) -> Result<usize> {
                 n_failed += tell_failures(path, &explainer);
             }
             Err(error) => {
-                n_failed += 1.max(tell_failures(path, &explainer));
+                n_failed += tell_failures(path, &explainer).max(1);
                 eprintln!("{path:?}: {error:#}");
             }
         }
