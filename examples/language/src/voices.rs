@@ -51,12 +51,11 @@ impl VoiceArgs {
     /// If an adapter cannot be read.
     pub fn identity(&self) -> Result<String> {
         let limit = AdapterLimits::default().max_bytes;
-        let mut parts = Vec::new();
-        for (place, model) in self.models.iter().enumerate() {
-            parts.push(model.display().to_string());
+        let mut parts: Vec<_> = self.models.iter().map(|m| m.display().to_string()).collect();
+        for place in 0..self.models.len() {
             if let Some(adapter) = self.adapter(place) {
                 let weights = file::read_limited(&adapter.join(WEIGHTS_FILE), limit)?;
-                parts.push(format!("adapter {}", weights::sha256_hex(&weights)));
+                parts.push(format!("adapter {place} {}", weights::sha256_hex(&weights)));
             }
         }
         let Self { tower, template, enlargements, max_crops, storage, .. } = self;

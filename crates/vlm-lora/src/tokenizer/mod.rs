@@ -1,10 +1,10 @@
 //! Text to tokens and back.
 
+mod letters;
 mod plain;
 mod special;
 mod stream;
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use crate::chat::{Stretch, stretches};
 use crate::generate::Vocabulary;
 use crate::{ChatTemplate, ControlTokens, Error};
 
+use letters::{byte_letters, pieced, spelled};
 pub(crate) use special::{SpecialTokens, json_file};
 pub use stream::TextStream;
 
@@ -242,28 +243,6 @@ fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> 
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("the tokenizer broke down over it".to_owned()),
-    }
-}
-
-/// GPT-2's letters for bytes: printable ones stand for themselves, the others for what follows 255.
-fn byte_letters() -> HashMap<char, u8> {
-    let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
-    let same = (0..=255).filter(printable).map(|byte| (char::from(byte), byte));
-    let others = (0..=255).filter(|byte| !printable(byte));
-    let moved = others.zip(256u32..).filter_map(|(byte, code)| Some((char::from_u32(code)?, byte)));
-    same.chain(moved).collect()
-}
-
-fn spelled(text: &str, letters: &HashMap<char, u8>) -> Option<Vec<u8>> {
-    text.chars().map(|letter| letters.get(&letter).copied()).collect()
-}
-
-/// A piece of SentencePiece: `▁` is a space and `<0x0A>` a byte.
-fn pieced(text: &str) -> Vec<u8> {
-    let hex = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-        Some(byte) => vec![byte],
-        None => text.replace('▁', " ").into_bytes(),
     }
 }
 

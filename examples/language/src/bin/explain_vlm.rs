@@ -84,14 +84,14 @@ fn run(mut args: Args) -> Result<usize> {
         Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
-        match report(&detector, &inquiry, path, args.class.as_deref()) {
+        match report((&detector, &inquiry, args.class.as_deref()), path) {
             Ok(report) => {
                 writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
                 reports.push(report);
                 n_failed += tell_failures(path, &explainer);
             }
             Err(error) => {
-                n_failed += 1.max(tell_failures(path, &explainer));
+                n_failed += tell_failures(path, &explainer).max(1);
                 eprintln!("{path:?}: {error:#}");
             }
         }
@@ -103,20 +103,17 @@ fn run(mut args: Args) -> Result<usize> {
     Ok(n_failed)
 }
 
-fn report(
-    detector: &Detector,
-    inquiry: &Inquiry<'_>,
-    path: &Path,
-    class: Option<&str>,
-) -> Result<Report> {
+type Asked<'a> = (&'a Detector, &'a Inquiry<'a>, Option<&'a str>);
+
+fn report((detector, inquiry, class): Asked<'_>, path: &Path) -> Result<Report> {
     let (width, height) = detector.input_size();
     let fitted = detector.decoder().read_fitted(path, width, height)?;
     let verdict = detector.detect_fitted(&fitted)?;
     let (width, height) = (fitted.original_width, fitted.original_height);
     let (path, model, threshold) = (path.display().to_string(), verdict.model, verdict.threshold);
-    let provenance =
-        Provenance { path, width, height, model, threshold, method: Method::default() };
-    let answer = (verdict.label, verdict.p_fake);
-    let report = inquiry.report(provenance, &fitted.picture, answer, class)?;
+    let method = Method::default();
+    let provenance = Provenance { path, width, height, model, threshold, method };
+    let told = (verdict.label, verdict.p_fake);
+    let report = inquiry.report(provenance, &fitted.picture, told, class)?;
     Ok(report.answering(verdict.answer, verdict.familiarity, verdict.scope))
 }
