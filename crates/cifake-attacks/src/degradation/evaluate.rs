@@ -286,6 +286,8 @@ mod tests {
                 class: Some(Class::Cat),
                 source: None,
                 split: None,
+                generator: None,
+                origin: None,
             };
             let picture = |i: usize| {
                 if broken && i % 3 == 2 {

@@ -165,7 +165,6 @@ impl Detector {
     }
 
     /// The name of `input`, and its picture brought to the model's size.
-    #[must_use]
     pub fn fit(&self, input: Input) -> (String, Result<Fitted, Error>) {
         input.decode(&self.decoder, self.input_size())
     }

@@ -216,7 +216,10 @@ fn refused<'a>(
     let is_on = |value: &Value, off: &str| match value {
         Value::Number(number) => off.parse::<f64>().is_err() || number.as_f64() != off.parse().ok(),
         Value::Array(list) => !list.is_empty(),
-        value => value.to_string() != off,
+        value => {
+            let text = value.to_string();
+            text != off
+        }
     };
     table.iter().find_map(|(name, off)| {
         let value = get(name).filter(|value| is_on(value, off))?;

@@ -63,7 +63,11 @@ impl Adapter {
         source: Source<'_>,
         limits: &AdapterLimits,
     ) -> Result<Self, AdapterError> {
-        let within = Limits { max_bytes: limits.max_bytes, max_header_bytes: MAX_HEADER };
+        let within = Limits {
+            max_bytes: limits.max_bytes,
+            max_header_bytes: MAX_HEADER,
+            max_memory: limits.max_bytes.saturating_mul(4),
+        };
         let checkpoint = Checkpoint::open_within(source, within)?;
         let tower = checkpoint.info().metadata.get(TOWER).cloned();
         let shapes = checkpoint.shapes();

@@ -7,9 +7,9 @@ use anyhow::bail;
 use baselines::ResNet;
 use cifake::weights::{Checkpoint, Configured, Source};
 use cifake::{Decoder, device};
+use cifake_cli::part::HELD_BACK;
 use cifake_training::{Averaged, DataConfig, Network, TrainingData};
 use clap::Parser;
-use lab::part::HELD_BACK;
 use tinyvit::TinyVit;
 
 /// Writes the mean of the weights of several runs of one configuration, the running statistics of
