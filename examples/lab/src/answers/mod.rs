@@ -46,8 +46,7 @@ pub struct Seen {
     pub others: Option<[Observed; 2]>,
 }
 
-/// What it saw in at most `limit` training pictures and in the held-back ones of the data set at `data`, and in
-/// those of other generators and sources at `others`.
+/// What it saw in at most `limit` training pictures and in all held-back ones of `data`, and in those of `others`.
 ///
 /// # Errors
 ///
