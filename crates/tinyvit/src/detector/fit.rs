@@ -59,7 +59,7 @@ impl Answers {
     ///   second draws the band: of its photographs at most the share `photographs_called_fake` lies at or
     ///   above its upper end, of its generated pictures at most `generated_called_real` at or below its lower
     ///   one. Where that leaves no band, the threshold alone decides.
-    /// - [`Familiarity::fit`] of `training`, with the distances of `held_back` and of the second of `others`.
+    /// - [`Familiarity::fit`] of `training`, with the distances of `held_back`.
     ///
     /// # Errors
     ///
@@ -71,8 +71,7 @@ impl Answers {
         options: &AnswerOptions,
     ) -> Result<Self, Error> {
         let resized = others.map(|of| of.map(resized_only));
-        let distances = resized.as_ref().map(|[_, choosing]| choosing);
-        let familiarity = Familiarity::fit(training, held_back, distances, options.ridge)?;
+        let familiarity = Familiarity::fit(training, held_back, options.ridge)?;
         let resized =
             resized.map(|[fitting, choosing]| resized_curve(&fitting, &choosing, options));
         let calibration = Calibration {

@@ -1,4 +1,4 @@
-use cifake::{Label, Sample};
+use cifake::{InputFit, Label, Sample};
 
 use super::*;
 
@@ -23,9 +23,7 @@ fn observed(n: usize, scale: f32, input: InputFit) -> Observed {
 
 fn fitted() -> Familiarity {
     let native = observed(400, 1.0, InputFit::Native);
-    let resized = observed(200, 2.0, InputFit::Resized);
-    Familiarity::fit(&native, &observed(303, 1.0, InputFit::Native), Some(&resized), 1e-3)
-        .expect("they vary")
+    Familiarity::fit(&native, &observed(303, 1.0, InputFit::Native), 1e-3).expect("they vary")
 }
 
 #[test]
@@ -47,13 +45,12 @@ fn held_back_pictures_spread_over_all_percentiles_and_far_ones_have_none() {
 }
 
 #[test]
-fn resized_pictures_are_compared_with_resized_ones() {
+fn a_resized_picture_is_as_familiar_as_one_of_the_models_size() {
     let familiarity = fitted();
     let mut seen = observed(1, 1.0, InputFit::Native).remove(0).1;
-    seen.features[0] += 2.0;
     let native = familiarity.percentile(&seen);
     seen.input = InputFit::Resized;
-    assert!(familiarity.percentile(&seen) > native + 10.0);
+    assert_eq!(familiarity.percentile(&seen), native);
 }
 
 #[test]
@@ -73,12 +70,8 @@ fn a_share_lies_between_the_quantiles() {
 fn what_is_written_is_read_again() {
     let familiarity = fitted();
     let tensors = familiarity.to_tensors();
-    assert_eq!(tensors.len(), 6);
-    assert_eq!(Familiarity::from_tensors(tensors.clone(), 3), Ok(familiarity.clone()));
-    let mut without = tensors;
-    without.remove(RESIZED);
-    let found = Familiarity::from_tensors(without, 3).expect("that one may be missing");
-    assert_eq!(found, Familiarity { resized: None, ..familiarity });
+    assert_eq!(tensors.len(), 5);
+    assert_eq!(Familiarity::from_tensors(tensors, 3), Ok(familiarity));
 }
 
 #[test]
@@ -102,19 +95,19 @@ fn tensors_that_are_no_familiarity_are_refused_by_name() {
     refused("features.means", list(vec![1.0; 6]), "shapes");
     refused("features.factor", Some(TensorData::new(vec![1.0f32; 9], [3, 3])), "triangular");
     refused("pixels.factor", Some(TensorData::new(vec![1.0f32; 9], [3, 3])), "7 values");
-    refused("native.distances", list(vec![1.0; 100]), "native.distances");
-    refused("native.distances", list((0..101).rev().map(|x| x as f32).collect()), "ascending");
-    refused("resized.distances", list(vec![-1.0; 101]), "resized.distances");
-    refused("native.distances", Some(TensorData::new(vec![1i32; 101], [101])), "");
+    refused("distances", list(vec![1.0; 100]), "distances");
+    refused("distances", list((0..101).rev().map(|x| x as f32).collect()), "ascending");
+    refused("distances", list(vec![-1.0; 101]), "ascending distances");
+    refused("distances", Some(TensorData::new(vec![1i32; 101], [101])), "");
 }
 
 #[test]
 fn too_few_pictures_are_an_error() {
     let few = observed(100, 1.0, InputFit::Native);
     let enough = observed(101, 1.0, InputFit::Native);
-    let refused = Familiarity::fit(&enough, &few, None, 1e-3);
+    let refused = Familiarity::fit(&enough, &few, 1e-3);
     assert!(matches!(refused, Err(Error::TooFewPictures { found: 100, needed: 101 })));
-    assert!(Familiarity::fit(&enough, &enough, None, 1e-3).is_ok());
+    assert!(Familiarity::fit(&enough, &enough, 1e-3).is_ok());
 }
 
 #[test]
