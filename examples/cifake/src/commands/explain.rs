@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 use explain::{Inquiry, Report, html_page};
 use gradcam::{Cam, Method};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Write one self-contained page about all of them here.
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
-    /// Write the picture under the map here; takes one picture.
+    /// Write the picture under the map here; of several pictures, that of the first.
     #[arg(long, value_name = "FILE.png")]
     overlay: Option<PathBuf>,
     #[command(flatten)]
@@ -71,7 +71,6 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         explainer: &*explainer,
     };
     let inputs = inputs(&args.paths);
-    ensure!(args.overlay.is_none() || inputs.len() == 1, "--overlay takes one picture");
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for input in inputs {
         let (name, fitted) = detector.fit(input);
