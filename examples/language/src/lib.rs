@@ -2,7 +2,6 @@
 
 mod answer;
 mod enlargement;
-mod exit;
 mod named;
 mod sampling;
 pub mod scoring;
@@ -14,7 +13,7 @@ pub mod tuning;
 mod voices;
 
 pub use answer::{Answer, peak_rss_mb};
-pub use exit::exit_code;
+pub use cifake_cli::exit_code;
 pub(crate) use named::model_name;
 pub use named::{class_named, tell_failures, warn_of_untrained};
 pub use sampling::{SamplingArgs, artifact_list, storage_named};
