@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake_cli::report;
 use clap::Parser;
-use explain::{Combined, EvidenceExplainer, Inquiry, Provenance, Report, html_page};
+use explain::{Combined, EvidenceExplainer, Inquiry, Report, html_page};
 use gradcam::{Cam, Method};
 use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
 use tinyvit::Detector;
@@ -84,7 +85,7 @@ fn run(mut args: Args) -> Result<usize> {
         Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };
     let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
-        match report((&detector, &inquiry, args.class.as_deref()), path) {
+        match explained((&detector, &inquiry, args.class.as_deref()), path) {
             Ok(report) => {
                 writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
                 reports.push(report);
@@ -105,15 +106,9 @@ fn run(mut args: Args) -> Result<usize> {
 
 type Asked<'a> = (&'a Detector, &'a Inquiry<'a>, Option<&'a str>);
 
-fn report((detector, inquiry, class): Asked<'_>, path: &Path) -> Result<Report> {
+fn explained((detector, inquiry, class): Asked<'_>, path: &Path) -> Result<Report> {
     let (width, height) = detector.input_size();
     let fitted = detector.decoder().read_fitted(path, width, height)?;
-    let verdict = detector.detect_fitted(&fitted)?;
-    let (width, height) = (fitted.original_width, fitted.original_height);
-    let (path, model, threshold) = (path.display().to_string(), verdict.model, verdict.threshold);
-    let method = Method::default();
-    let provenance = Provenance { path, width, height, model, threshold, method };
-    let told = (verdict.label, verdict.p_fake);
-    let report = inquiry.report(provenance, &fitted.picture, told, class)?;
-    Ok(report.answering(verdict.answer, verdict.familiarity, verdict.scope))
+    let name = path.display().to_string();
+    report(detector, inquiry, Method::default(), (&name, &fitted), class)
 }
