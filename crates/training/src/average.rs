@@ -94,7 +94,8 @@ fn with_norms_of<N: Network>(
     let layout = Layout::of(&model);
     let batch = BATCH.min(train.len());
     let per_pass = train.len() / batch;
-    let mut model = model.train();
+    // burn lets go of a graph only in a backward pass, and none follows: nothing may be tracked.
+    let mut model = model.train().no_grad();
     let mut order = Vec::new();
     for step in 0..N_BATCHES {
         let (pass, place) = (step / per_pass, step % per_pass);
@@ -108,7 +109,7 @@ fn with_norms_of<N: Network>(
         drop(model.scores_in_training(config, images, &seeds));
         // `valid` takes over the running statistics that the forward pass left pending.
         let values = layout.read(&model.valid());
-        model = layout.write(model, &values);
+        model = layout.write(model, &values).no_grad();
     }
     model.valid()
 }
