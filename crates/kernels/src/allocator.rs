@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Blocks below this many bytes go to the system's allocator.
 const MIN_BYTES: usize = 1 << 17;
@@ -10,13 +10,15 @@ const MIN_BYTES: usize = 1 << 17;
 const STEPS: usize = 8;
 /// Powers of two from [`MIN_BYTES`] on that have classes; larger blocks go to the system.
 const POWERS: usize = 20;
+/// Freed blocks after which unused ones are returned: some steps of a training run.
+const PERIOD: usize = 1 << 13;
 
 /// The system's allocator with a store of large freed blocks, for a program that trains.
 ///
 /// A training step frees hundreds of megabytes of activations, and the next one asks for the same
 /// sizes. Returned to the system in between, every page of them is mapped and cleared anew, which
 /// costs as much as the operations themselves. A library never sets the global allocator; a
-/// program that wants this one says:
+/// program that wants this one writes:
 ///
 /// ```
 /// #[global_allocator]
@@ -24,6 +26,10 @@ const POWERS: usize = 20;
 ///     cifake_kernels::RecyclingAllocator::new(8 << 30);
 /// # fn main() { assert_eq!(vec![1.0f32; 1 << 20].len(), 1 << 20) }
 /// ```
+///
+/// Every 8,192 large blocks that are freed, the store returns the blocks that nobody needed since the
+/// last time: as many of each size as lay in the store throughout. So a phase of larger batches
+/// leaves no memory behind once training goes on.
 #[derive(Debug)]
 pub struct RecyclingAllocator {
     max_bytes: usize,
@@ -34,12 +40,17 @@ impl RecyclingAllocator {
     /// An allocator that stores at most `max_bytes` of freed blocks.
     #[must_use]
     pub const fn new(max_bytes: usize) -> Self {
-        let store = Store { blocks: [[ptr::null_mut(); STEPS]; POWERS], bytes: 0 };
+        let store = Store { lists: [[List::EMPTY; STEPS]; POWERS], bytes: 0, n_freed: 0 };
         Self { max_bytes, store: Mutex::new(store) }
     }
 
-    fn take(&self, class: Class) -> *mut u8 {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner).take(class)
+    /// Returns all stored blocks to the system.
+    pub fn release(&self) {
+        self.lock().return_blocks(|list| list.len);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the block was stored.
@@ -47,7 +58,12 @@ impl RecyclingAllocator {
     /// # Safety
     /// `block` has the class's size, is aligned for a pointer and is used by nobody.
     unsafe fn put(&self, class: Class, block: *mut u8) -> bool {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.lock();
+        store.n_freed += 1;
+        if store.n_freed >= PERIOD {
+            store.n_freed = 0;
+            store.return_blocks(|list| list.unused);
+        }
         if store.bytes + class.bytes > self.max_bytes {
             return false;
         }
@@ -57,11 +73,37 @@ impl RecyclingAllocator {
     }
 }
 
-/// Free blocks: one list a class, linked through the first word of each block.
+/// Free blocks of one class, linked through the first word of each.
+#[derive(Debug, Clone, Copy)]
+struct List {
+    head: *mut u8,
+    len: usize,
+    /// The smallest length since blocks were last returned.
+    unused: usize,
+}
+
+impl List {
+    const EMPTY: Self = Self { head: ptr::null_mut(), len: 0, unused: 0 };
+
+    fn pop(&mut self) -> *mut u8 {
+        let block = self.head;
+        if !block.is_null() {
+            // SAFETY: `put` wrote the next block's address into this one.
+            self.head = unsafe { block.cast::<*mut u8>().read() };
+            self.len -= 1;
+            self.unused = self.unused.min(self.len);
+        }
+        block
+    }
+}
+
+/// Free blocks: one list a class.
 #[derive(Debug)]
 struct Store {
-    blocks: [[*mut u8; STEPS]; POWERS],
+    lists: [[List; STEPS]; POWERS],
     bytes: usize,
+    /// Blocks freed since some were last returned.
+    n_freed: usize,
 }
 
 // SAFETY: the blocks belong to the store alone, whichever thread holds it.
@@ -69,11 +111,8 @@ unsafe impl Send for Store {}
 
 impl Store {
     fn take(&mut self, class: Class) -> *mut u8 {
-        let head = &mut self.blocks[class.power][class.step];
-        let block = *head;
+        let block = self.lists[class.power][class.step].pop();
         if !block.is_null() {
-            // SAFETY: `put` wrote the next block's address into this one.
-            *head = unsafe { block.cast::<*mut u8>().read() };
             self.bytes -= class.bytes;
         }
         block
@@ -82,11 +121,28 @@ impl Store {
     /// # Safety
     /// As [`RecyclingAllocator::put`].
     unsafe fn put(&mut self, class: Class, block: *mut u8) {
-        let head = &mut self.blocks[class.power][class.step];
+        let list = &mut self.lists[class.power][class.step];
         // SAFETY: the block is large, aligned and unused.
-        unsafe { block.cast::<*mut u8>().write(*head) };
-        *head = block;
+        unsafe { block.cast::<*mut u8>().write(list.head) };
+        list.head = block;
+        list.len += 1;
         self.bytes += class.bytes;
+    }
+
+    /// Returns `n(list)` blocks of each list to the system, and starts to count anew.
+    fn return_blocks(&mut self, n: impl Fn(&List) -> usize) {
+        for (power, lists) in self.lists.iter_mut().enumerate() {
+            for (step, list) in lists.iter_mut().enumerate() {
+                let class = Class::at(power, step);
+                for _ in 0..n(list).min(list.len) {
+                    let block = list.pop();
+                    self.bytes -= class.bytes;
+                    // SAFETY: every stored block was made with its class's layout.
+                    unsafe { System.dealloc(block, class.layout()) };
+                }
+                list.unused = list.len;
+            }
+        }
     }
 }
 
@@ -112,7 +168,12 @@ impl Class {
         }
         let width = (MIN_BYTES << power) / STEPS;
         let step = (size - 1 - (MIN_BYTES << power)) / width;
-        Some(Self { power, step, bytes: (MIN_BYTES << power) + (step + 1) * width })
+        Some(Self::at(power, step))
+    }
+
+    fn at(power: usize, step: usize) -> Self {
+        let width = (MIN_BYTES << power) / STEPS;
+        Self { power, step, bytes: (MIN_BYTES << power) + (step + 1) * width }
     }
 
     /// What the system is asked for: one alignment, so that any request of the class fits.
@@ -129,7 +190,7 @@ unsafe impl GlobalAlloc for RecyclingAllocator {
             // SAFETY: the caller's promise.
             return unsafe { System.alloc(layout) };
         };
-        let block = self.take(class);
+        let block = self.lock().take(class);
         if block.is_null() {
             // SAFETY: a class has a size.
             unsafe { System.alloc(class.layout()) }
@@ -143,7 +204,7 @@ unsafe impl GlobalAlloc for RecyclingAllocator {
             // SAFETY: the caller's promise.
             return unsafe { System.alloc_zeroed(layout) };
         };
-        let block = self.take(class);
+        let block = self.lock().take(class);
         if block.is_null() {
             // SAFETY: a class has a size.
             return unsafe { System.alloc_zeroed(class.layout()) };
@@ -169,7 +230,7 @@ unsafe impl GlobalAlloc for RecyclingAllocator {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, Layout, MIN_BYTES, RecyclingAllocator};
+    use super::{Class, Layout, MIN_BYTES, PERIOD, RecyclingAllocator};
     use std::alloc::GlobalAlloc;
 
     fn layout(bytes: usize) -> Layout {
@@ -212,6 +273,26 @@ mod tests {
             allocator.dealloc(a, request);
             allocator.dealloc(b, request);
         }
-        assert!(allocator.store.lock().expect("not poisoned").bytes <= 1_500_000);
+        assert!(allocator.lock().bytes <= 1_500_000);
+    }
+
+    #[test]
+    fn unused_blocks_go_back_to_the_system() {
+        let allocator = RecyclingAllocator::new(1 << 30);
+        let (large, small) = (layout(8_000_000), layout(1_000_000));
+        let stored = || allocator.lock().bytes;
+        // SAFETY: every block is freed once, with the layout it was made with.
+        unsafe {
+            let blocks = [large, large].map(|layout| allocator.alloc(layout));
+            blocks.iter().for_each(|block| allocator.dealloc(*block, large));
+            assert!(stored() >= 16_000_000);
+            for _ in 0..2 * PERIOD {
+                let block = allocator.alloc(small);
+                allocator.dealloc(block, small);
+            }
+        }
+        assert!((1_000_000..2_000_000).contains(&stored()), "{} bytes", stored());
+        allocator.release();
+        assert_eq!(stored(), 0);
     }
 }
