@@ -1,23 +1,23 @@
-//! What an attack climbs.
+//! The goal of an attack, its loss, and the gradient of the loss.
 
 use burn::tensor::{Tensor, TensorData, activation};
 use cifake::{Differentiable, Label};
 use serde::{Deserialize, Serialize};
 
-use crate::samples::values;
+use super::tensor::values;
 
-/// When an attack has succeeded.
+/// The label that an attack aims for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// The picture gets another label than its true one.
+    /// Any label but the true one.
     Untargeted,
-    /// The picture gets this label, whatever it is.
+    /// This label, for pictures of either label.
     Targeted(Label),
 }
 
 impl Goal {
-    /// The label that a picture of label `truth` is pushed to: with two classes there is one.
+    /// The label that the attack aims for on a picture of label `truth`.
     #[must_use]
     pub fn wanted(self, truth: Label) -> Label {
         match self {
@@ -33,34 +33,37 @@ impl Goal {
 /// A function of the margin, the wanted class's logit minus the other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Loss {
-    /// Cross-entropy of the class that the picture must lose: `softplus(margin)`.
+    /// Cross-entropy of the class that the attack moves away from: `softplus(margin)`.
     ///
-    /// Its gradient vanishes where a model is very sure of itself.
+    /// Its gradient vanishes where the model is very confident.
     CrossEntropy,
     /// The margin itself. With two classes it takes the place of DLR (Croce and Hein 2020,
     /// arXiv 2003.01690), which needs a third.
     Margin,
 }
 
-/// Goal and loss of a batch.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Objective {
-    pub(crate) goal: Goal,
-    pub(crate) loss: Loss,
+/// The function that a gradient attack maximizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Objective {
+    /// The label that the attack aims for.
+    pub goal: Goal,
+    /// The loss.
+    pub loss: Loss,
 }
 
-/// What a model says of a batch, as seen from the goal.
+/// Margins of a batch, and the gradient of the loss.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    /// Above 0 where the attack has succeeded.
-    pub(crate) margins: Vec<f32>,
+pub struct LossGradient {
+    /// For each picture, above 0 where the attack has succeeded.
+    pub margins: Vec<f32>,
     /// Gradient of the loss, `[batch, 3, height, width]`.
-    pub(crate) gradient: Tensor<4>,
+    pub gradient: Tensor<4>,
 }
 
 /// Wanted logit minus the other, `[batch]`.
-pub(crate) fn margins(logits: Tensor<2>, goal: Goal, labels: &[Label]) -> Tensor<1> {
+fn margins(logits: Tensor<2>, goal: Goal, labels: &[Label]) -> Tensor<1> {
     let [batch, classes] = logits.dims();
     assert_eq!([batch, classes], [labels.len(), 2], "a classifier answers with [batch, 2]");
     let sign = |&label: &Label| if goal.wanted(label) == Label::Fake { 1.0f32 } else { -1.0 };
@@ -71,13 +74,20 @@ pub(crate) fn margins(logits: Tensor<2>, goal: Goal, labels: &[Label]) -> Tensor
 }
 
 impl Objective {
-    /// Margins and the gradient of the loss, summed over the batch so that samples stay apart.
-    pub(crate) fn differentiate(
+    /// Margins of `images`, `[batch, 3, height, width]`, and the gradient of the loss.
+    ///
+    /// The loss is summed over the batch, so that no sample affects the gradient of another.
+    ///
+    /// # Panics
+    ///
+    /// If the model does not answer with `[batch, 2]`, or a label is missing.
+    #[must_use]
+    pub fn differentiate(
         self,
         model: &dyn Differentiable,
         images: &Tensor<4>,
         labels: &[Label],
-    ) -> Seen {
+    ) -> LossGradient {
         let input = Tensor::from_inner(images.clone()).require_grad();
         let margins = margins(model.logits(input.clone()), self.goal, labels);
         let loss = match self.loss {
@@ -87,12 +97,19 @@ impl Objective {
         let gradients = loss.sum().backward();
         // A model that ignores its input has no gradient.
         let gradient = input.grad(&gradients).unwrap_or_else(|| images.zeros_like());
-        Seen { margins: finite(values(margins.inner())), gradient }
+        LossGradient { margins: finite(values(margins.inner())), gradient }
     }
 }
 
-/// Margins of `images` without a gradient.
-pub(crate) fn ask(
+/// Margins of `images`: the logit of the wanted class minus that of the other.
+///
+/// A margin above 0 is a success. An answer of NaN counts as negative infinity.
+///
+/// # Panics
+///
+/// If the model does not answer with `[batch, 2]`, or a label is missing.
+#[must_use]
+pub fn margins_of(
     model: &dyn cifake::Classifier,
     images: &Tensor<4>,
     goal: Goal,
@@ -101,23 +118,28 @@ pub(crate) fn ask(
     finite(values(margins(model.logits(images.clone()), goal, labels)))
 }
 
-/// Which of `images` `model` calls what they are; a tie is called FAKE, which is a threshold of 0.5,
-/// and an answer that is no number calls a picture nothing.
+/// For each of `images`, whether `model` gives the true label.
+///
+/// Two equal logits mean FAKE, which is a threshold of 0.5. An answer of NaN is never correct.
+///
+/// # Panics
+///
+/// If the model does not answer with `[batch, 2]`, or a label is missing.
 #[must_use]
-pub fn calls_right(
+pub fn is_correct(
     model: &dyn cifake::Classifier,
     images: &Tensor<4>,
     labels: &[Label],
 ) -> Vec<bool> {
-    let is_right = |(margin, label): (f32, &Label)| {
-        let tie_is_right = *label == Label::Fake;
-        margin > f32::NEG_INFINITY && (margin < 0.0 || margin == 0.0 && tie_is_right)
+    let is_correct = |(margin, label): (f32, &Label)| {
+        let tie_is_correct = *label == Label::Fake;
+        margin > f32::NEG_INFINITY && (margin < 0.0 || margin == 0.0 && tie_is_correct)
     };
-    let margins = ask(model, images, Goal::Untargeted, labels);
-    margins.into_iter().zip(labels).map(is_right).collect()
+    let margins = margins_of(model, images, Goal::Untargeted, labels);
+    margins.into_iter().zip(labels).map(is_correct).collect()
 }
 
-/// NaN as the margin that is farthest from any goal, so that no attack takes it for a success.
+/// Replaces NaN by negative infinity, so that no attack takes it for a success.
 fn finite(mut margins: Vec<f32>) -> Vec<f32> {
     margins.iter_mut().filter(|m| m.is_nan()).for_each(|m| *m = f32::NEG_INFINITY);
     margins
@@ -129,18 +151,18 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn a_tie_is_fake_and_no_number_is_nothing() {
-        struct Says(f32);
-        impl cifake::Classifier for Says {
+    fn a_tie_is_fake_and_nan_is_never_correct() {
+        struct Constant(f32);
+        impl cifake::Classifier for Constant {
             fn logits(&self, images: Tensor<4>) -> Tensor<2> {
                 Tensor::from_floats([[0.0, self.0]; 2], &images.device())
             }
         }
         let images = Tensor::<4>::zeros([2, 3, 1, 1], &Device::flex());
-        let right = |z| calls_right(&Says(z), &images, &[Label::Real, Label::Fake]);
-        assert_eq!(right(-1.0), [true, false]);
-        assert_eq!(right(0.0), [false, true]);
-        assert_eq!(right(f32::NAN), [false, false]);
+        let correct = |z| is_correct(&Constant(z), &images, &[Label::Real, Label::Fake]);
+        assert_eq!(correct(-1.0), [true, false]);
+        assert_eq!(correct(0.0), [false, true]);
+        assert_eq!(correct(f32::NAN), [false, false]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Bands of the orthonormal DCT of 8x8 blocks, in which JPEG compresses.
+//! Frequency bands of the orthonormal DCT of 8x8 blocks, which JPEG uses.
 
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use serde::Serialize;
 
 use crate::Error;
 
@@ -11,7 +12,7 @@ use crate::Error;
 const SIDE: usize = 8;
 
 /// The frequencies `(u, v)` of a block whose sum lies in a range: 0 is the mean, 14 the finest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Band {
     sums: RangeInclusive<usize>,
 }
@@ -23,7 +24,7 @@ impl Band {
         Self { sums }
     }
 
-    /// Sums up to 4: what JPEG keeps best.
+    /// Sums up to 4, which JPEG keeps best.
     #[must_use]
     pub fn low() -> Self {
         Self::new(0..=4)
@@ -94,12 +95,10 @@ fn basis(frequency: usize, place: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Norm;
-    use crate::random::{normal, sample_rng};
-    use crate::samples::values;
+    use crate::kit::{Norm, SampleRng, values};
 
     fn delta() -> Tensor<4> {
-        let drawn = normal(&mut sample_rng(1, 2, 3), 2 * 3 * 16 * 8);
+        let drawn = SampleRng::new(1, 2, 3).normal(2 * 3 * 16 * 8);
         Tensor::from_data(TensorData::new(drawn, [2, 3, 16, 8]), &Device::flex())
     }
 

@@ -1,38 +1,39 @@
-//! Attacks that change a few pixels.
+//! The one-pixel attack (Su et al. 2019, arXiv 1710.08864).
 
 use burn::tensor::{Tensor, TensorData};
-use rand::rngs::ChaCha8Rng;
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+use serde::Serialize;
 
-use crate::loss::{Goal, ask};
-use crate::random::sample_rng;
-use crate::samples::values;
-use crate::{Attack, Error, Perturbed, Samples, Victim};
+use crate::Error;
+use crate::kit::{Attack, Goal, Perturbed, SampleRng, Samples, TargetModel, margins_of, values};
 
-/// Candidates that are classified at a time.
+/// Candidates in one batch for the model.
 const CHUNK: usize = 512;
 
-/// The one-pixel attack (Su et al. 2019, arXiv 1710.08864): differential evolution over the place
-/// and colour of `n_pixels` pixels, DE/rand/1 without crossover, a child against the parent of its
-/// own number. A whole generation is classified at once.
-#[derive(Debug, Clone, PartialEq)]
+/// Differential evolution over the position and color of `n_pixels` pixels (Su et al. 2019, arXiv
+/// 1710.08864).
+///
+/// The variant is DE/rand/1 without crossover; a child replaces the parent of its own number. It
+/// needs answers alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct OnePixel {
-    /// Pixels that a candidate changes.
+    /// Number of pixels to change.
     pub n_pixels: usize,
-    /// Candidates of a generation.
+    /// Candidates of a generation, at least 4.
     pub population: usize,
-    /// Generations, at most.
+    /// Maximum number of generations.
     pub generations: usize,
-    /// Weight of the difference of two parents.
+    /// Weight of the difference of two parents (F in the paper).
     pub mutation: f32,
-    /// Where to.
+    /// The label that the attack aims for.
     pub goal: Goal,
 }
 
 impl OnePixel {
-    /// The paper's: one pixel, 400 candidates, 100 generations, weight 0.5.
+    /// The values of the paper: one pixel, 400 candidates, 100 generations, weight 0.5.
     #[must_use]
     pub fn new() -> Self {
         let goal = Goal::Untargeted;
@@ -45,13 +46,13 @@ impl OnePixel {
         Self { n_pixels, ..self }
     }
 
-    /// Sets how large and how many the generations are.
+    /// Sets the size of a generation and the maximum number of generations.
     #[must_use]
     pub fn with_budget(self, population: usize, generations: usize) -> Self {
         Self { population, generations, ..self }
     }
 
-    /// The margin from which a sample rests: the true class below 5 %, or the target above 90 %.
+    /// The margin at which a sample stops: the true class below 5 %, or the target above 90 %.
     fn enough(&self) -> f32 {
         let share: f32 = match self.goal {
             Goal::Untargeted => 0.95,
@@ -67,14 +68,14 @@ impl Default for OnePixel {
     }
 }
 
-/// Place and colour of one pixel: row and column as shares of the sides, RGB in `[0, 1]`.
+/// Position and color of one pixel: row and column as shares of the sides, RGB in `[0, 1]`.
 type Gene = [f32; 5];
 
-/// A sample under way.
+/// The search on one sample.
 struct Evolution<'a> {
     index: usize,
     origin: &'a [f32],
-    rng: ChaCha8Rng,
+    rng: SampleRng,
     parents: Vec<Vec<Gene>>,
     margins: Vec<f32>,
     children: Vec<Vec<Gene>>,
@@ -112,8 +113,8 @@ impl Evolution<'_> {
     }
 }
 
-/// Three different numbers below `n`, none of them `place`.
-fn others(rng: &mut impl Rng, n: usize, place: usize) -> [usize; 3] {
+/// Three different numbers below `n`, all different from `place`.
+fn others(rng: &mut SampleRng, n: usize, place: usize) -> [usize; 3] {
     let mut chosen = [place; 3];
     for i in 0..3 {
         loop {
@@ -127,13 +128,13 @@ fn others(rng: &mut impl Rng, n: usize, place: usize) -> [usize; 3] {
     chosen
 }
 
-/// Place uniform, colours normal about the middle with a standard deviation of half the range.
-fn draw(rng: &mut impl Rng) -> Gene {
-    let mut colour = || {
+/// Position uniform, colors normal about the middle with a standard deviation of half the range.
+fn draw(rng: &mut SampleRng) -> Gene {
+    let mut color = || {
         let drawn: f32 = StandardNormal.sample(rng);
         (128.0 + 127.0 * drawn).clamp(0.0, 255.0) / 255.0
     };
-    let [red, green, blue] = [colour(), colour(), colour()];
+    let [red, green, blue] = [color(), color(), color()];
     [rng.random(), rng.random(), red, green, blue]
 }
 
@@ -150,10 +151,10 @@ fn paint(origin: &[f32], genes: &[Gene], [height, width]: [usize; 2], out: &mut 
 }
 
 impl OnePixel {
-    /// Margins of `candidates` of each sample under way, in their order.
+    /// Margins of the `candidates` of each evolution, in their order.
     fn judge(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         evolutions: &[Evolution<'_>],
         candidates: for<'a> fn(&'a Evolution<'_>) -> &'a [Vec<Gene>],
@@ -174,7 +175,7 @@ impl OnePixel {
             let labels: Vec<_> = chunk.iter().map(|(e, _)| samples.labels[e.index]).collect();
             let shape = [chunk.len(), channels, height, width];
             let images = Tensor::from_data(TensorData::new(pixels, shape), &device);
-            margins.extend(ask(victim.answers(), &images, self.goal, &labels));
+            margins.extend(margins_of(target.answers(), &images, self.goal, &labels));
         }
         margins
     }
@@ -188,13 +189,13 @@ impl Attack for OnePixel {
 
     fn perturb(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
         let [batch, channels, height, width] = samples.images.dims();
         let len = channels * height * width;
-        // Differential evolution needs a child's parent and three others.
+        // Differential evolution needs the parent of a child and three others.
         let population = self.population.max(4);
         let mut images = values(samples.images.clone());
         let origins = images.clone();
@@ -203,13 +204,13 @@ impl Attack for OnePixel {
             .chunks_exact(len)
             .enumerate()
             .map(|(index, origin)| {
-                let mut rng = sample_rng(seed, samples.ids[index], 0);
+                let mut rng = SampleRng::new(seed, samples.ids[index], 0);
                 let mut candidate = || (0..self.n_pixels).map(|_| draw(&mut rng)).collect();
                 let parents = (0..population).map(|_| candidate()).collect();
                 Evolution { index, origin, rng, parents, margins: vec![], children: vec![] }
             })
             .collect();
-        let margins = self.judge(victim, samples, &evolutions, |e| &e.parents);
+        let margins = self.judge(target, samples, &evolutions, |e| &e.parents);
         for (evolution, margins) in evolutions.iter_mut().zip(margins.chunks_exact(population)) {
             evolution.margins = margins.to_vec();
             n_queries[evolution.index] += population;
@@ -225,7 +226,7 @@ impl Attack for OnePixel {
                 break;
             }
             evolutions.par_iter_mut().for_each(|evolution| evolution.breed(self.mutation));
-            let margins = self.judge(victim, samples, &evolutions, |e| &e.children);
+            let margins = self.judge(target, samples, &evolutions, |e| &e.children);
             let mut margins = margins.chunks_exact(population);
             for evolution in &mut evolutions {
                 evolution.select(margins.next().expect("one margin a child"));
@@ -240,46 +241,5 @@ impl Attack for OnePixel {
         let images = TensorData::new(images, [batch, channels, height, width]);
         let images = Tensor::from_data(images, &samples.images.device());
         Ok(Perturbed::new(images, n_queries, vec![0; batch]))
-    }
-}
-
-/// One pixel at a random place set to one colour: the original system's "one-pixel attack".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PixelNoise {
-    /// The colour, RGB.
-    pub color: [u8; 3],
-}
-
-impl PixelNoise {
-    /// Pure green.
-    #[must_use]
-    pub fn original() -> Self {
-        Self { color: [0, 255, 0] }
-    }
-}
-
-impl Attack for PixelNoise {
-    fn name(&self) -> String {
-        "pixel noise".to_owned()
-    }
-
-    fn perturb(
-        &self,
-        _victim: &Victim<'_>,
-        samples: &Samples,
-        seed: u64,
-    ) -> Result<Perturbed, Error> {
-        let dims = samples.images.dims();
-        let [_, channels, height, width] = dims;
-        let mut images = values(samples.images.clone());
-        let len = channels * height * width;
-        for (image, &id) in images.chunks_exact_mut(len).zip(&samples.ids) {
-            let at = sample_rng(seed, id, 0).random_range(0..height * width);
-            for (plane, level) in image.chunks_exact_mut(height * width).zip(self.color) {
-                plane[at] = f32::from(level) / 255.0;
-            }
-        }
-        let images = Tensor::from_data(TensorData::new(images, dims), &samples.images.device());
-        Ok(Perturbed::unasked(images))
     }
 }

@@ -1,15 +1,17 @@
-//! Projected gradient ascent (Madry et al. 2018, arXiv 1706.06083) and its relatives: one set of
-//! parts, of which FGSM, BIM and MI-FGSM are choices.
+//! Projected gradient ascent (Madry et al. 2018, arXiv 1706.06083) and its relatives FGSM, BIM and
+//! MI-FGSM.
 
 use burn::tensor::Tensor;
+use serde::Serialize;
 
-use crate::best::{Best, Tried, in_turn};
-use crate::dct::Band;
-use crate::loss::{Goal, Loss, Objective, ask};
-use crate::samples::rows;
-use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
+use super::dct::Band;
+use crate::kit::{
+    Attack, Best, Goal, Loss, Norm, Objective, Perturbed, Remaining, Samples, TargetModel,
+    margins_of, restarts, rows,
+};
+use crate::{Epsilon, Error, StepSize};
 
-/// Step, project, clamp; the loss is summed over a batch, so that samples are independent.
+/// Projected gradient ascent: step, project, clamp.
 ///
 /// ```
 /// use cifake_attacks::{Epsilon, Pgd};
@@ -18,9 +20,10 @@ use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, StepSize, Victim};
 /// # assert_eq!(attack.steps, 20);
 /// # Ok::<(), cifake_attacks::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Pgd {
-    /// The ball.
+    /// Norm of the ball.
     pub norm: Norm,
     /// Its radius.
     pub epsilon: Epsilon,
@@ -28,26 +31,28 @@ pub struct Pgd {
     pub steps: usize,
     /// Length of a step.
     pub step_size: StepSize,
-    /// Whether a restart begins at a random point of the ball or at the picture.
+    /// Whether a restart begins at a random point of the ball instead of the picture.
     pub random_start: bool,
-    /// How often it is tried; the best of a sample counts.
+    /// Number of restarts; the best picture of each sample counts.
     pub restarts: usize,
-    /// Share of the running direction that is kept (Dong et al. 2018, arXiv 1710.06081).
+    /// Momentum: the share of the last direction that is kept (Dong et al. 2018, arXiv 1710.06081).
     pub momentum: Option<f64>,
-    /// What is climbed.
+    /// The loss to maximize.
     pub loss: Loss,
-    /// Where to.
+    /// The label that the attack aims for.
     pub goal: Goal,
-    /// Whether a sample rests as soon as it has succeeded: at least as many successes for less work,
-    /// by perturbations that are barely strong enough, so that rounding to 8 bits may undo some.
+    /// Whether a sample stops at its first success.
+    ///
+    /// That costs less and loses no success. The perturbations are barely strong enough, so rounding
+    /// to 8 bits may undo some.
     pub early_stop: bool,
-    /// Frequencies to which l2 steps are confined; all without it. In the linf ball the gradient is
-    /// confined, but not its sign.
+    /// DCT frequencies of the l2 steps; all frequencies without it. In the linf ball it restricts the
+    /// gradient, but not its sign.
     pub band: Option<Band>,
 }
 
 impl Pgd {
-    /// 10 steps of 2.5 ε / 10 from a random start, as Madry et al.
+    /// 10 steps of 2.5 ε / 10 from a random start, after Madry et al.
     #[must_use]
     pub fn new(norm: Norm, epsilon: Epsilon) -> Self {
         Self {
@@ -97,39 +102,40 @@ impl Pgd {
         Self { momentum: Some(1.0), ..Self::bim(epsilon, steps) }
     }
 
-    /// l2 steps confined to a band of the orthonormal 8x8 block DCT, in which the l2 ball is the
-    /// same ball; what clamping to `[0, 1]` changes may lie outside the band.
+    /// PGD in the l2 ball with steps in one band of the orthonormal 8x8 block DCT.
+    ///
+    /// Clamping to `[0, 1]` may add other frequencies.
     #[must_use]
     pub fn dct(epsilon: Epsilon, band: Band) -> Self {
         Self { band: Some(band), ..Self::l2(epsilon) }
     }
 
-    /// The l2 attack of the original system: ε 1, 10 steps of 0.025 ε, so that most of the
-    /// perturbation is its random start.
+    /// The l2 attack of the [reference](crate#the-reference): ε 1, 10 steps of 0.025 ε. Most of the
+    /// perturbation is the random start.
     #[must_use]
-    pub fn original_l2() -> Self {
-        Self::original(Norm::L2, 1.0, 0.025)
+    pub fn reference_l2() -> Self {
+        Self::reference(Norm::L2, 1.0, 0.025)
     }
 
-    /// The linf attack of the original system: ε 16/255, 10 steps of 0.1 ε.
+    /// The linf attack of the [reference](crate#the-reference): ε 16/255, 10 steps of 0.1 ε.
     #[must_use]
-    pub fn original_linf() -> Self {
-        Self::original(Norm::Linf, 16.0 / 255.0, 0.1)
+    pub fn reference_linf() -> Self {
+        Self::reference(Norm::Linf, 16.0 / 255.0, 0.1)
     }
 
-    fn original(norm: Norm, epsilon: f64, step: f64) -> Self {
+    fn reference(norm: Norm, epsilon: f64, step: f64) -> Self {
         let epsilon = Epsilon::new(epsilon).expect("a literal radius is finite");
         Self { step_size: StepSize::Relative(step), ..Self::new(norm, epsilon) }
     }
 
-    /// Sets the number of steps and with it their size, 2.5 ε / steps.
+    /// Sets the number of steps, and their size to 2.5 ε / steps.
     #[must_use]
     pub fn with_steps(self, steps: usize) -> Self {
         let step_size = StepSize::Relative(2.5 / steps.max(1) as f64);
         Self { steps, step_size, ..self }
     }
 
-    /// Sets the number of steps and leaves their length together as it is.
+    /// Sets the number of steps and keeps their total length.
     #[must_use]
     pub fn in_steps(self, steps: usize) -> Self {
         let step_size = self.step_size.scaled(self.steps as f64 / steps.max(1) as f64);
@@ -154,19 +160,25 @@ impl Pgd {
         Self { goal, ..self }
     }
 
+    /// Starts at the picture itself.
+    #[must_use]
+    pub fn from_picture(self) -> Self {
+        Self { random_start: false, ..self }
+    }
+
     /// Sets the loss.
     #[must_use]
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
     }
 
-    /// Lets a sample rest once it has succeeded.
+    /// Stops a sample at its first success.
     #[must_use]
     pub fn with_early_stop(self) -> Self {
         Self { early_stop: true, ..self }
     }
 
-    /// The point at which a restart begins.
+    /// The starting point of a restart.
     fn start(&self, samples: &Samples, seed: u64, restart: usize) -> Result<Tensor<4>, Error> {
         let origin = &samples.images;
         if !self.random_start {
@@ -185,18 +197,18 @@ impl Pgd {
         }
     }
 
-    /// One restart; offers to `best` what it finds.
+    /// One restart, whose pictures go to `best`.
     fn climb(
         &self,
-        victim: &Victim<'_>,
-        tried: &Tried,
+        target: &TargetModel<'_>,
+        remaining: &Remaining,
         [seed, restart]: [u64; 2],
         best: &mut Best,
     ) -> Result<(), Error> {
-        let model = victim.gradients(&self.name())?;
+        let model = target.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
         let (reach, step) = (self.norm.reach(self.epsilon), self.step_size.of(self.epsilon));
-        let Tried { mut indices, mut samples } = tried.clone();
+        let Remaining { mut indices, mut samples } = remaining.clone();
         let mut images = self.start(&samples, seed, restart as usize)?;
         let mut direction: Option<Tensor<4>> = None;
         for _ in 0..self.steps {
@@ -224,11 +236,11 @@ impl Pgd {
             images = self.norm.project(moved, &samples.images, reach);
         }
         if self.restarts <= 1 && !self.early_stop {
-            // There is nothing to compare with.
+            // A single try needs no comparison.
             best.offer(&indices, &images, &vec![f32::INFINITY; indices.len()]);
             return Ok(());
         }
-        let margins = ask(victim.answers(), &images, self.goal, &samples.labels);
+        let margins = margins_of(target.answers(), &images, self.goal, &samples.labels);
         indices.iter().for_each(|&index| best.n_queries[index] += 1);
         best.offer(&indices, &images, &margins);
         Ok(())
@@ -264,12 +276,12 @@ impl Attack for Pgd {
 
     fn perturb(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
-            self.climb(victim, tried, [seed, restart as u64], best)
+        restarts(samples, self.restarts.max(1), |restart, remaining, best| {
+            self.climb(target, remaining, [seed, restart as u64], best)
         })
     }
 }

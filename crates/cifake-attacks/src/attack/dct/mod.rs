@@ -1,4 +1,4 @@
-//! Perturbations in the domain of the discrete cosine transform.
+//! Frequency bands and noise of the discrete cosine transform.
 
 mod band;
 mod noise;

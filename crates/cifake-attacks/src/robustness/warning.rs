@@ -1,38 +1,38 @@
-//! Signs that a measured robustness is not to be believed.
+//! Signs that a measured robustness cannot be trusted.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{Goal, Loss, Objective};
-use crate::samples::values;
-use crate::{Outcome, Samples, Victim};
+use super::outcome::Outcome;
+use crate::kit::{Goal, Loss, Objective, Samples, TargetModel, values};
 
-/// Calls whose answers are compared.
+/// Number of calls to compare.
 const N_CALLS: usize = 5;
-/// Answers that are farther apart are different answers.
+/// Two answers differ where a logit differs by more than this.
 const SAME: f32 = 1e-4;
-/// Share of the pictures that may fall to Square alone without suspicion.
+/// Share of pictures that a search alone may turn without a warning, as in AutoAttack.
 const HIDDEN: f64 = 0.002;
 
-/// A reason to doubt what an attack found.
+/// A reason to doubt a measured robustness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Warning {
-    /// The same picture got different answers: attack the mean of several calls instead, see
+    /// The same picture got different answers. Attack the mean of several calls instead, see
     /// [`Averaged`](crate::Averaged).
     Randomized,
-    /// The answers are probabilities, whose gradients vanish; attacks need the scores before softmax.
+    /// The answers are probabilities, whose gradients vanish. Attacks need the scores before softmax.
     Probabilities,
     /// Some pictures have no gradient at all.
     ZeroGradients,
-    /// Some gradients are not finite: an attack that follows them gets lost.
+    /// Some gradients are not finite, so attacks cannot follow them.
     BrokenGradients,
-    /// A search by answers alone turned pictures that attacks by gradients had left: the gradients
-    /// hide something (Athalye et al. 2018, arXiv 1802.00420).
+    /// A black-box search turned pictures that gradient attacks had left: the gradients are masked
+    /// (Athalye et al. 2018, arXiv 1802.00420).
     HiddenGradients,
-    /// The answer for a picture depends on the others of its batch: the model adapts to its input,
-    /// and an attack on one state says little of the next.
+    /// The answer for a picture depends on the rest of its batch, so an attack may not carry over to
+    /// another batch.
     BatchDependent,
 }
 
@@ -43,23 +43,25 @@ impl fmt::Display for Warning {
             Self::Probabilities => "the answers look like probabilities, not logits",
             Self::ZeroGradients => "some pictures have no gradient",
             Self::BrokenGradients => "some gradients are not finite",
-            Self::HiddenGradients => "a search by answers turned pictures that gradients had not",
+            Self::HiddenGradients => {
+                "a black-box search turned pictures that gradient attacks had left"
+            }
             Self::BatchDependent => "an answer depends on the rest of its batch",
         })
     }
 }
 
 impl Warning {
-    /// Whether more of `outcomes` than AutoAttack tolerates fell to a search alone.
+    /// Whether a search alone turned more of `outcomes` than AutoAttack tolerates.
     pub(crate) fn is_hidden(outcomes: &[Outcome]) -> bool {
         let n_beyond = outcomes.iter().filter(|outcome| outcome.beyond_gradients).count();
         n_beyond as f64 > HIDDEN * outcomes.len() as f64
     }
 
-    /// What the model's answers to a few clean `samples` tell, and its gradients where it has any.
+    /// The warnings that follow from a model's answers to, and gradients at, clean `samples`.
     #[must_use]
-    pub fn of_model(victim: &Victim<'_>, samples: &Samples) -> Vec<Self> {
-        let ask = |samples: &Samples| values(victim.answers().logits(samples.images.clone()));
+    pub fn of_model(target: &TargetModel<'_>, samples: &Samples) -> Vec<Self> {
+        let ask = |samples: &Samples| values(target.answers().logits(samples.images.clone()));
         let first = ask(samples);
         let mut warnings = Vec::new();
         if (1..N_CALLS).any(|_| farthest(&first, &ask(samples)) > SAME) {
@@ -77,7 +79,7 @@ impl Warning {
         {
             warnings.push(Self::BatchDependent);
         }
-        if let Ok(model) = victim.gradients("") {
+        if let Ok(model) = target.gradients("") {
             let objective = Objective { goal: Goal::Untargeted, loss: Loss::CrossEntropy };
             let seen = objective.differentiate(model, &samples.images, &samples.labels);
             let gradients = values(seen.gradient);
@@ -139,7 +141,7 @@ mod tests {
     fn each_fault_is_told_and_soundness_is_not() {
         let images = Tensor::<4>::ones([2, 3, 2, 4], &Device::flex()) * 0.3;
         let samples = Samples::new(images, vec![Label::Real, Label::Fake], vec![0, 1]);
-        let warnings = |model: Broken| Warning::of_model(&Victim::new(&model), &samples);
+        let warnings = |model: Broken| Warning::of_model(&TargetModel::new(&model), &samples);
         assert_eq!(warnings(Broken::Nothing), []);
         assert_eq!(warnings(Broken::Probabilities), [Warning::Probabilities]);
         assert_eq!(warnings(Broken::Saturated), [Warning::ZeroGradients]);

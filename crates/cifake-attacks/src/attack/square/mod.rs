@@ -1,38 +1,38 @@
-//! Square (Andriushchenko et al. 2020, arXiv 1912.00049): random search with patches that shrink,
-//! which needs answers alone.
+//! Square (Andriushchenko et al. 2020, arXiv 1912.00049): random search with shrinking patches.
 
 mod patch;
 
 use burn::tensor::{Tensor, TensorData};
-use rand::rngs::ChaCha8Rng;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+use serde::Serialize;
 
 use self::patch::Shape;
-use crate::loss::{Goal, ask};
-use crate::random::sample_rng;
-use crate::samples::values;
-use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
+use crate::kit::{
+    Attack, Goal, Norm, Perturbed, SampleRng, Samples, TargetModel, margins_of, values,
+};
+use crate::{Epsilon, Error};
 
-/// Queries after which patches halve, of 10,000.
+/// Numbers of queries, out of 10,000, after which patches halve.
 const HALVINGS: [f64; 9] = [10.0, 50.0, 200.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0, 8000.0];
 
-/// A random search that keeps whatever raises the margin.
-#[derive(Debug, Clone, PartialEq)]
+/// A random search that keeps each patch that raises the margin. It needs answers alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Square {
-    /// The ball.
+    /// Norm of the ball.
     pub norm: Norm,
     /// Its radius.
     pub epsilon: Epsilon,
-    /// Times that a sample is classified, at most.
+    /// Maximum number of classifications of a sample.
     pub queries: usize,
-    /// Share of a picture that the first patches cover.
+    /// Share of the picture that the first patches cover, 0 to 1.
     pub first_share: f64,
-    /// Where to.
+    /// The label that the attack aims for.
     pub goal: Goal,
 }
 
 impl Square {
-    /// 5,000 queries, patches of 80 % at first: what AutoAttack runs.
+    /// 5,000 queries, first patches of 80 %: the values of AutoAttack.
     #[must_use]
     pub fn new(norm: Norm, epsilon: Epsilon) -> Self {
         Self { norm, epsilon, queries: 5000, first_share: 0.8, goal: Goal::Untargeted }
@@ -52,11 +52,11 @@ impl Square {
     }
 }
 
-/// A sample under way.
+/// The search on one sample.
 struct Search<'a> {
     index: usize,
     origin: &'a [f32],
-    rng: ChaCha8Rng,
+    rng: SampleRng,
     best: Vec<f32>,
     margin: f32,
     candidate: Vec<f32>,
@@ -64,13 +64,18 @@ struct Search<'a> {
 
 impl Square {
     /// Margins of the candidates of all searches.
-    fn judge(&self, victim: &Victim<'_>, samples: &Samples, searches: &[Search<'_>]) -> Vec<f32> {
+    fn judge(
+        &self,
+        target: &TargetModel<'_>,
+        samples: &Samples,
+        searches: &[Search<'_>],
+    ) -> Vec<f32> {
         let [_, channels, height, width] = samples.images.dims();
         let pixels: Vec<f32> = searches.iter().flat_map(|s| s.candidate.iter().copied()).collect();
         let data = TensorData::new(pixels, [searches.len(), channels, height, width]);
         let images = Tensor::from_data(data, &samples.images.device());
         let labels: Vec<_> = searches.iter().map(|s| samples.labels[s.index]).collect();
-        ask(victim.answers(), &images, self.goal, &labels)
+        margins_of(target.answers(), &images, self.goal, &labels)
     }
 }
 
@@ -85,7 +90,7 @@ impl Attack for Square {
 
     fn perturb(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
@@ -99,14 +104,14 @@ impl Attack for Square {
             .chunks_exact(shape.len())
             .enumerate()
             .map(|(index, origin)| {
-                let mut rng = sample_rng(seed, samples.ids[index], 0);
+                let mut rng = SampleRng::new(seed, samples.ids[index], 0);
                 let candidate = shape.begin(self.norm, origin, epsilon, &mut rng);
                 let (best, margin) = (origin.to_vec(), f32::NEG_INFINITY);
                 Search { index, origin, rng, best, margin, candidate }
             })
             .collect();
         for step in 0..self.queries {
-            let margins = self.judge(victim, samples, &searches);
+            let margins = self.judge(target, samples, &searches);
             for (search, margin) in searches.iter_mut().zip(margins) {
                 n_queries[search.index] += 1;
                 if margin > search.margin {

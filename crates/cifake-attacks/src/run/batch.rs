@@ -1,33 +1,35 @@
-//! A batch of a data set under an attack, as it would be stored: rounded to 8 bits, and measured.
+//! An attacked batch of a data set, rounded to 8 bits and measured.
 
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 use cifake::{Dataset, Picture, rgb8_from_tensor, tensor_from_rgb8};
 
-use crate::sizes::Sizes;
-use crate::{Attack, Error, Perturbed, RunOptions, Samples, Victim};
+use super::RunOptions;
+use super::sizes::Sizes;
+use crate::Error;
+use crate::kit::{Attack, Perturbed, Samples, TargetModel};
 
 /// An attacked batch.
-pub(crate) struct Attacked {
-    /// What was attacked.
+pub(crate) struct AttackedBatch {
+    /// The samples before the attack.
     pub(crate) samples: Samples,
-    /// What the attack returned.
+    /// The result of the attack.
     pub(crate) found: Perturbed,
-    /// The same after rounding.
+    /// The attacked pictures, rounded to 8 bits.
     pub(crate) pictures: Vec<Picture>,
     /// The rounded pictures as a tensor.
     pub(crate) images: Tensor<4>,
-    /// How far the rounded pictures are from the originals.
+    /// Sizes of the perturbations after rounding.
     pub(crate) sizes: Sizes,
-    /// Time that the attack took.
+    /// Wall time of the attack in seconds.
     pub(crate) seconds: f64,
 }
 
-impl Attacked {
+impl AttackedBatch {
     /// Attacks the samples of `dataset` at `indices`.
     pub(crate) fn new(
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         dataset: &dyn Dataset,
         attack: &dyn Attack,
         options: &RunOptions,
@@ -35,7 +37,7 @@ impl Attacked {
     ) -> Result<Self, Error> {
         let samples = options.load(dataset, indices)?;
         let begun = Instant::now();
-        let found = attack.perturb(victim, &samples, options.seed)?;
+        let found = attack.perturb(target, &samples, options.seed)?;
         let seconds = begun.elapsed().as_secs_f64();
         let pictures = rgb8_from_tensor(found.images.clone());
         let images = tensor_from_rgb8(&pictures, &options.device)?;

@@ -1,17 +1,24 @@
-//! The two balls: how a perturbation is drawn, moved, measured and kept inside.
+//! The l2 and linf balls: random points, steps, sizes and projection.
 
 use burn::tensor::Tensor;
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::Epsilon;
-use crate::random::{normal, uniform};
-use crate::samples::{column, values};
+use super::random::SampleRng;
+use super::tensor::{column, values};
+use crate::{Epsilon, Error};
 
 /// Below this a gradient has no direction.
 const TINY: f64 = 1e-12;
 
-/// How the size of a perturbation is measured, over all values of a picture.
+/// The norm of a perturbation, over all values of a picture.
+///
+/// ```
+/// use cifake_attacks::Norm;
+///
+/// assert_eq!("linf".parse::<Norm>()?, Norm::Linf);
+/// assert_eq!(Norm::L2.to_string(), "l2");
+/// # Ok::<(), cifake_attacks::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
@@ -30,11 +37,32 @@ impl std::fmt::Display for Norm {
     }
 }
 
+impl std::str::FromStr for Norm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "l2" => Ok(Self::L2),
+            "linf" => Ok(Self::Linf),
+            _ => Err(Error::UnknownNorm { name: name.to_owned() }),
+        }
+    }
+}
+
 impl Norm {
-    /// Size of each row of `delta`.
+    /// Size of each row of `delta`, `[batch, channels, height, width]`.
     #[must_use]
     pub fn sizes(self, delta: Tensor<4>) -> Vec<f32> {
         values(self.size_column(delta))
+    }
+
+    /// Size of one perturbation, given as its values.
+    #[must_use]
+    pub fn size(self, values: impl Iterator<Item = f32>) -> f32 {
+        match self {
+            Self::L2 => values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt() as f32,
+            Self::Linf => values.fold(0.0, |max, x| max.max(x.abs())),
+        }
     }
 
     fn size_column(self, delta: Tensor<4>) -> Tensor<4> {
@@ -47,18 +75,22 @@ impl Norm {
         sizes.reshape([batch, 1, 1, 1])
     }
 
-    /// The ball of radius `epsilon`, for names.
-    pub(crate) fn ball(self, epsilon: Epsilon) -> String {
+    /// The ball of radius `epsilon` in words, for an attack's name: `linf 2/255`.
+    #[must_use]
+    pub fn ball(self, epsilon: Epsilon) -> String {
         match self {
             Self::L2 => format!("l2 {}", epsilon.value()),
             Self::Linf => format!("linf {epsilon}"),
         }
     }
 
-    /// The radius to which perturbations are cut, so that they lie inside `epsilon` after rounding
-    /// to f32: a value of a picture is off by `2^-25` at most, and the l2 size by a few times that,
-    /// since the errors of many values are independent.
-    pub(crate) fn reach(self, epsilon: Epsilon) -> f64 {
+    /// A radius slightly below `epsilon`, for [`project`](Self::project): a perturbation within it
+    /// stays inside `epsilon` after rounding to f32.
+    ///
+    /// Rounding moves a value of a picture by at most `2^-25`. It moves the l2 size by a few times
+    /// that, since the errors of many values are independent.
+    #[must_use]
+    pub fn reach(self, epsilon: Epsilon) -> f64 {
         let slack = match self {
             Self::L2 => 2.0,
             Self::Linf => 0.5,
@@ -66,14 +98,15 @@ impl Norm {
         (epsilon.value() - slack * f64::from(f32::EPSILON)).max(0.0)
     }
 
-    /// `len` values drawn uniformly from the ball.
-    pub(crate) fn draw(self, rng: &mut impl Rng, len: usize, epsilon: f64) -> Vec<f32> {
+    /// A perturbation of `len` values, uniform in the ball of radius `epsilon`.
+    #[must_use]
+    pub fn draw(self, rng: &mut SampleRng, len: usize, epsilon: f64) -> Vec<f32> {
         match self {
-            Self::Linf => uniform(rng, len, epsilon as f32),
+            Self::Linf => rng.uniform(len, epsilon as f32),
             Self::L2 => {
                 // The first `len` of `len + 2` coordinates of a point on the sphere are uniform in
                 // the ball (Voelker et al. 2017).
-                let mut point = normal(rng, len + 2);
+                let mut point = rng.normal(len + 2);
                 let size = point.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
                 point.truncate(len);
                 let scale = (epsilon / size.max(TINY)) as f32;
@@ -83,12 +116,15 @@ impl Norm {
         }
     }
 
-    /// The steepest direction of size 1, zero where the gradient is zero.
-    pub(crate) fn steepest(self, gradient: Tensor<4>) -> Tensor<4> {
+    /// The direction of steepest ascent for each row of `gradient`, of size 1.
+    ///
+    /// It is zero where the gradient is zero. A value that is not finite counts as zero under l2.
+    #[must_use]
+    pub fn steepest(self, gradient: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Linf => gradient.sign(),
             Self::L2 => {
-                // What is no number has no direction either.
+                // A value that is not finite has no direction.
                 let finite = gradient.clone().is_finite();
                 let gradient = gradient.zeros_like().mask_where(finite, gradient);
                 let size = self.size_column(gradient.clone()).clamp_min(TINY);
@@ -97,8 +133,10 @@ impl Norm {
         }
     }
 
-    /// `images` brought back into the ball around `origin` and into `[0, 1]`.
-    pub(crate) fn project(self, images: Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
+    /// `images` projected onto the ball of radius `epsilon` around `origin`, then clamped to
+    /// `[0, 1]`.
+    #[must_use]
+    pub fn project(self, images: Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
         let delta = images - origin.clone();
         let inside = match self {
             Self::Linf => delta.clamp(-epsilon, epsilon),
@@ -120,7 +158,6 @@ impl Norm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::sample_rng;
     use burn::tensor::{Device, TensorData};
 
     fn picture(values: Vec<f32>) -> Tensor<4> {
@@ -139,7 +176,7 @@ mod tests {
         for norm in [Norm::L2, Norm::Linf] {
             let sizes: Vec<f32> = (0..400)
                 .map(|id| {
-                    let drawn = norm.draw(&mut sample_rng(1, id, 0), 6, 0.5);
+                    let drawn = norm.draw(&mut SampleRng::new(1, id, 0), 6, 0.5);
                     norm.sizes(picture(drawn))[0]
                 })
                 .collect();

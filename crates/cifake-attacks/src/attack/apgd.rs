@@ -1,33 +1,35 @@
-//! Auto-PGD (Croce and Hein 2020, arXiv 2003.01690, algorithm 1): a step size that each sample
-//! halves when it stops making progress, so that there is nothing to tune.
+//! Auto-PGD (Croce and Hein 2020, arXiv 2003.01690, algorithm 1): each sample halves its step size
+//! when it makes no progress.
 
 use burn::tensor::Tensor;
+use serde::Serialize;
 
-use crate::best::{Best, Tried, in_turn};
-use crate::loss::{Goal, Loss, Objective, Seen};
-use crate::random::{normal, uniform};
-use crate::samples::{choose_rows, column, rows};
-use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
+use crate::kit::{
+    Attack, Best, Goal, Loss, LossGradient, Norm, Objective, Perturbed, Remaining, Samples,
+    TargetModel, choose_rows, column, restarts, rows,
+};
+use crate::{Epsilon, Error};
 
 /// Weight of the new direction against the last one.
 const MOMENTUM: f64 = 0.75;
 /// A window in which the loss rose in at most this share of the steps makes the step smaller.
 const RISING: f64 = 0.75;
 
-/// APGD on the cross-entropy or on the margin.
-#[derive(Debug, Clone, PartialEq)]
+/// Auto-PGD on the cross-entropy or on the margin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Apgd {
-    /// The ball.
+    /// Norm of the ball.
     pub norm: Norm,
     /// Its radius.
     pub epsilon: Epsilon,
     /// Steps of a restart.
     pub steps: usize,
-    /// How often it is tried.
+    /// Number of restarts; the best picture of each sample counts.
     pub restarts: usize,
-    /// What is climbed.
+    /// The loss to maximize.
     pub loss: Loss,
-    /// Where to.
+    /// The label that the attack aims for.
     pub goal: Goal,
 }
 
@@ -57,11 +59,11 @@ impl Apgd {
         Self { restarts, ..self }
     }
 
-    /// A point at the edge of the ball, cut to the range of a picture.
+    /// A random point on the edge of the ball, clamped to the range of a picture.
     fn start(&self, samples: &Samples, seed: u64, restart: usize) -> Tensor<4> {
         let drawn = samples.draw(seed, restart, |rng, len| match self.norm {
-            Norm::Linf => uniform(rng, len, 1.0),
-            Norm::L2 => normal(rng, len),
+            Norm::Linf => rng.uniform(len, 1.0),
+            Norm::L2 => rng.normal(len),
         });
         let epsilon = self.norm.reach(self.epsilon);
         let scale = |size: f32| (epsilon / f64::from(size).max(1e-12)) as f32;
@@ -70,18 +72,18 @@ impl Apgd {
         self.norm.project(moved, &samples.images, epsilon)
     }
 
-    /// One restart; offers to `best` what it finds.
+    /// One restart, whose pictures go to `best`.
     fn climb(
         &self,
-        victim: &Victim<'_>,
-        tried: &Tried,
+        target: &TargetModel<'_>,
+        remaining: &Remaining,
         [seed, restart]: [u64; 2],
         best: &mut Best,
     ) -> Result<(), Error> {
-        let model = victim.gradients(&self.name())?;
+        let model = target.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: self.loss };
         let epsilon = self.norm.reach(self.epsilon);
-        let Tried { indices, samples } = tried;
+        let Remaining { indices, samples } = remaining;
         let begin = self.start(samples, seed, restart as usize);
         let seen = objective.differentiate(model, &begin, &samples.labels);
         let mut climbers = Climbers::new(samples, indices, begin, seen, 2.0 * epsilon);
@@ -127,19 +129,19 @@ impl Attack for Apgd {
 
     fn perturb(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
-            self.climb(victim, tried, [seed, restart as u64], best)
+        restarts(samples, self.restarts.max(1), |restart, remaining, best| {
+            self.climb(target, remaining, [seed, restart as u64], best)
         })
     }
 }
 
-/// The samples under way, row by row.
+/// The samples without a success so far, row by row.
 struct Climbers {
-    /// Which samples of the call they are.
+    /// Their places in the batch of the call.
     indices: Vec<usize>,
     samples: Samples,
     images: Tensor<4>,
@@ -150,14 +152,20 @@ struct Climbers {
     best_gradient: Tensor<4>,
     best_margins: Vec<f32>,
     steps: Vec<f32>,
-    /// Steps of this window in which the loss rose.
+    /// Steps of this window that raised the loss.
     n_rises: Vec<usize>,
     was_halved: Vec<bool>,
     best_before: Vec<f32>,
 }
 
 impl Climbers {
-    fn new(samples: &Samples, open: &[usize], begin: Tensor<4>, seen: Seen, step: f64) -> Self {
+    fn new(
+        samples: &Samples,
+        open: &[usize],
+        begin: Tensor<4>,
+        seen: LossGradient,
+        step: f64,
+    ) -> Self {
         let n = open.len();
         Self {
             indices: open.to_vec(),
@@ -188,10 +196,10 @@ impl Climbers {
         self.previous = std::mem::replace(&mut self.images, moved);
     }
 
-    /// Takes in what the model says of the new pictures.
+    /// Takes margins and gradients of the new pictures.
     ///
-    /// Either loss rises with the margin, so that margins tell which picture is better.
-    fn look(&mut self, seen: Seen) {
+    /// Both losses rise with the margin, so the picture with the higher margin is the better one.
+    fn look(&mut self, seen: LossGradient) {
         let rises = seen.margins.iter().zip(&self.margins).map(|(new, old)| new > old);
         self.n_rises.iter_mut().zip(rises).for_each(|(n, rises)| *n += usize::from(rises));
         let better: Vec<bool> =
@@ -205,8 +213,8 @@ impl Climbers {
         (self.margins, self.gradient) = (seen.margins, seen.gradient);
     }
 
-    /// Halves the steps of those that made no progress in a window of `len` steps and takes them
-    /// back to their best picture.
+    /// Halves the step size of each sample without progress in a window of `len` steps, and returns
+    /// it to its best picture.
     fn adapt(&mut self, len: usize) {
         let n = self.indices.len();
         let halve: Vec<bool> = (0..n)
@@ -247,7 +255,7 @@ impl Climbers {
     }
 }
 
-/// When steps are adapted: after 22 % of all steps, then at intervals that shrink by 3 % to 6 %.
+/// The windows after which step sizes are adapted: 22 % of all steps, then shrinking by 3 % to 6 %.
 struct Windows {
     n_steps: usize,
     len: usize,

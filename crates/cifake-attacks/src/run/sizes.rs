@@ -1,11 +1,10 @@
-//! How far attacked pictures are from the originals.
+//! Sizes of perturbations.
 
 use burn::tensor::Tensor;
 
-use crate::Norm;
-use crate::samples::values;
+use crate::kit::{Norm, values};
 
-/// Sizes of the perturbations of a batch.
+/// Sizes of the perturbations of a batch, one value for each picture.
 pub(crate) struct Sizes {
     pub(crate) l2: Vec<f32>,
     pub(crate) linf: Vec<f32>,

@@ -3,13 +3,13 @@
 use burn::tensor::Tensor;
 use cifake::{Classifier, Differentiable};
 
-/// A randomized model as the mean of its logits over several calls, so that attacks follow the
-/// expected gradient (Athalye et al. 2018, arXiv 1802.00420: expectation over transformation).
+/// The mean of a randomized model's logits over several calls. Attacks then follow the expected
+/// gradient (Athalye et al. 2018, arXiv 1802.00420: expectation over transformation).
 #[derive(Debug, Clone, Copy)]
 pub struct Averaged<M> {
-    /// The model, whose every call may answer otherwise.
+    /// The randomized model.
     pub model: M,
-    /// Calls that are averaged.
+    /// Number of calls in the mean, at least 1.
     pub n_calls: usize,
 }
 

@@ -1,21 +1,21 @@
-//! What happens to pictures without an enemy: compression, blur, noise, resizing.
+//! Corruptions: compression, blur, noise and resizing, which ask no model.
 
 use cifake::{Picture, rgb8_from_tensor, tensor_from_rgb8};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use rand::Rng;
 use rayon::iter::{
     IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::degradation::{blurred, jpeg};
-use crate::random::{normal, sample_rng};
-use crate::{Attack, Error, Perturbed, Samples, Victim};
+use crate::kit::{Attack, Perturbed, SampleRng, Samples, TargetModel};
 
-/// A change of 8-bit pictures that keeps their size.
+/// A corruption of 8-bit pictures that keeps their size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Corruption {
     /// Stored as a baseline JPEG of this quality, 1 to 100.
     Jpeg(u8),
@@ -32,7 +32,7 @@ pub enum Corruption {
 }
 
 impl Corruption {
-    /// The grid of the field: JPEG 90 to 30, blur 1 to 4, resize 0.5 and 0.75, noise, crop.
+    /// The usual grid: JPEG 90 to 30, blur 1 to 4, resize 0.5 and 0.75, noise, crop.
     #[must_use]
     pub fn grid() -> Vec<Self> {
         let jpeg = [90, 70, 50, 30].map(Self::Jpeg);
@@ -43,8 +43,8 @@ impl Corruption {
         jpeg.into_iter().chain(blur).chain(resize).chain(noise).chain(rest).collect()
     }
 
-    /// The picture as it arrives.
-    fn apply(self, image: RgbImage, rng: &mut impl Rng) -> RgbImage {
+    /// The corrupted picture.
+    fn apply(self, image: RgbImage, rng: &mut SampleRng) -> RgbImage {
         let (width, height) = image.dimensions();
         let scaled = |side: u32, factor: f32| ((side as f32 * factor).round() as u32).max(1);
         let resize = |image: &RgbImage, width, height| {
@@ -54,7 +54,7 @@ impl Corruption {
             Self::Jpeg(quality) => jpeg(image.into(), quality).into(),
             Self::Blur(sigma) => blurred(image.into(), sigma).into(),
             Self::Noise(sigma) => {
-                let noise = normal(rng, image.len());
+                let noise = rng.normal(image.len());
                 changed(image, |i, level| level + 255.0 * sigma * noise[i])
             }
             Self::Resize(factor) => {
@@ -72,7 +72,7 @@ impl Corruption {
     }
 }
 
-/// Every byte as `change` makes it of its index and level, rounded and kept in range.
+/// Each byte as `change` computes it from its index and level, rounded and clamped.
 fn changed(mut image: RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage {
     for (i, byte) in image.iter_mut().enumerate() {
         *byte = change(i, f32::from(*byte)).round() as u8;
@@ -94,12 +94,12 @@ impl Attack for Corruption {
 
     fn perturb(
         &self,
-        _victim: &Victim<'_>,
+        _target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
         let change = |(picture, &id): (Picture, &u64)| {
-            Picture::from(self.apply(picture.into(), &mut sample_rng(seed, id, 0)))
+            Picture::from(self.apply(picture.into(), &mut SampleRng::new(seed, id, 0)))
         };
         let changed: Vec<Picture> = rgb8_from_tensor(samples.images.clone())
             .into_par_iter()
@@ -107,6 +107,6 @@ impl Attack for Corruption {
             .map(change)
             .collect();
         let images = tensor_from_rgb8(&changed, &samples.images.device())?;
-        Ok(Perturbed::unasked(images))
+        Ok(Perturbed::without_queries(images))
     }
 }

@@ -1,33 +1,25 @@
-//! The nearest point of a hyperplane inside the box of pictures, in either norm.
+//! The nearest point of a hyperplane within the box `[0, 1]`, in either norm.
 
-use crate::Norm;
+use crate::kit::Norm;
 
-/// Size of the values of one perturbation.
-pub(crate) fn size(norm: Norm, values: impl Iterator<Item = f32>) -> f32 {
-    match norm {
-        Norm::L2 => values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt() as f32,
-        Norm::Linf => values.fold(0.0, |max, x| max.max(x.abs())),
-    }
-}
-
-/// Where a linear function is zero: `normal . x + offset = 0`.
-pub(crate) struct Hyperplane<'a> {
+/// The zero set of a linear function: `normal . x + offset = 0`.
+pub(super) struct Hyperplane<'a> {
     normal: &'a [f32],
     offset: f64,
 }
 
 impl<'a> Hyperplane<'a> {
-    /// Of the function that has this value and gradient at `point`.
-    pub(crate) fn through(point: &[f32], value: f32, gradient: &'a [f32]) -> Self {
+    /// The hyperplane of the linear function with this value and gradient at `point`.
+    pub(super) fn through(point: &[f32], value: f32, gradient: &'a [f32]) -> Self {
         Self { normal: gradient, offset: f64::from(value) - dot(gradient, point) }
     }
 
-    /// The point of the hyperplane within `[0, 1]` that is nearest to `from`; where it misses the
-    /// box, the point of the box that comes nearest to the hyperplane.
+    /// The point of the hyperplane within `[0, 1]` that is nearest to `from`. If the hyperplane misses
+    /// the box, the point of the box nearest to the hyperplane.
     ///
     /// Every value moves in the direction that closes the gap, at a rate of 1 (linf) or of its
-    /// weight (l2), until it meets the box: the gap closed is a piecewise linear function of time.
-    pub(crate) fn nearest(&self, norm: Norm, from: &[f32]) -> Vec<f32> {
+    /// weight (l2), until it meets the box. The closed gap is a piecewise linear function of time.
+    pub(super) fn nearest(&self, norm: Norm, from: &[f32]) -> Vec<f32> {
         let gap = -(dot(self.normal, from) + self.offset);
         let side = gap.signum() as f32;
         let rate = |w: f32| match norm {

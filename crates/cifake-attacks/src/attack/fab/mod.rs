@@ -1,39 +1,43 @@
 //! FAB (Croce and Hein 2020, arXiv 1907.02044): the nearest picture beyond the decision boundary,
-//! by steps onto its linearization.
+//! by steps onto the linearized boundary.
+
+mod hyperplane;
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
+use serde::Serialize;
 
-use crate::best::{Best, Tried, in_turn};
-use crate::hyperplane::{Hyperplane, size};
-use crate::loss::{Goal, Loss, Objective, ask};
-use crate::random::sample_rng;
-use crate::samples::values;
-use crate::{Attack, Epsilon, Error, Norm, Perturbed, Samples, Victim};
+use self::hyperplane::Hyperplane;
+use crate::kit::{
+    Attack, Best, Goal, Loss, Norm, Objective, Perturbed, Remaining, SampleRng, Samples,
+    TargetModel, margins_of, restarts, values,
+};
+use crate::{Epsilon, Error};
 
 /// How far a step goes beyond the hyperplane.
 const OVERSHOOT: f32 = 1.05;
 /// Largest weight of the step from the original picture.
 const MAX_BIAS: f32 = 0.1;
-/// What is kept of a perturbation once it has succeeded.
+/// Share of a successful perturbation that the next step starts from.
 const BACKWARD: f32 = 0.9;
 
-/// FAB with the one other class of a detector as its target.
+/// FAB with the other class of a detector as its target.
 ///
-/// It looks for small perturbations; of those within ε the one that counts is the one that the model
-/// is most wrong about. The last search between it and the picture is left out: it changes no success.
-#[derive(Debug, Clone, PartialEq)]
+/// FAB looks for small perturbations. Of those within ε, this one returns the picture with the highest
+/// margin. The final search of the paper is left out, since it changes no success.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Fab {
-    /// How perturbations are measured.
+    /// Norm of the perturbation.
     pub norm: Norm,
     /// Radius within which a perturbation counts.
     pub epsilon: Epsilon,
     /// Steps of a restart.
     pub steps: usize,
-    /// How often it is tried, the first time from the picture itself.
+    /// Number of restarts; the first one begins at the picture itself.
     pub restarts: usize,
-    /// Where to.
+    /// The label that the attack aims for.
     pub goal: Goal,
 }
 
@@ -50,14 +54,14 @@ impl Fab {
         Self { steps, ..self }
     }
 
-    /// Where a restart begins: the first at the picture, the others beside it.
+    /// The starting point of a restart: the picture first, then random points near it.
     fn start(&self, origin: &[f32], rng_key: [u64; 2], restart: usize) -> Vec<f32> {
         if restart == 0 {
             return origin.to_vec();
         }
         let [seed, id] = rng_key;
         let epsilon = self.epsilon.value() / 2.0;
-        let drawn = self.norm.draw(&mut sample_rng(seed, id, restart), origin.len(), epsilon);
+        let drawn = self.norm.draw(&mut SampleRng::new(seed, id, restart), origin.len(), epsilon);
         origin.iter().zip(drawn).map(|(x, d)| (x + d).clamp(0.0, 1.0)).collect()
     }
 
@@ -67,7 +71,7 @@ impl Fab {
         let from_point = plane.nearest(self.norm, point);
         let from_origin = plane.nearest(self.norm, origin);
         let [near, far] = [(&from_point, point), (&from_origin, origin)]
-            .map(|(to, from)| size(self.norm, to.iter().zip(from).map(|(a, b)| a - b)));
+            .map(|(to, from)| self.norm.size(to.iter().zip(from).map(|(a, b)| a - b)));
         let bias = if near + far > 0.0 { (near / (near + far)).min(MAX_BIAS) } else { 0.0 };
         let beyond = |from: f32, to: f32| from + OVERSHOOT * (to - from);
         (0..point.len())
@@ -79,17 +83,17 @@ impl Fab {
             .collect()
     }
 
-    /// One restart; offers to `best` what lies within ε.
+    /// One restart, whose pictures within ε go to `best`.
     fn descend(
         &self,
-        victim: &Victim<'_>,
-        tried: &Tried,
+        target: &TargetModel<'_>,
+        remaining: &Remaining,
         [seed, restart]: [u64; 2],
         best: &mut Best,
     ) -> Result<(), Error> {
-        let model = victim.gradients(&self.name())?;
+        let model = target.gradients(&self.name())?;
         let objective = Objective { goal: self.goal, loss: Loss::Margin };
-        let Tried { indices, samples } = tried;
+        let Remaining { indices, samples } = remaining;
         let dims = samples.images.dims();
         let len = dims[1..].iter().product();
         let device = samples.images.device();
@@ -115,7 +119,8 @@ impl Fab {
                     self.step(origin, point, margin, gradient)
                 })
                 .collect();
-            let margins = ask(victim.answers(), &upload(&points), self.goal, &samples.labels);
+            let margins =
+                margins_of(target.answers(), &upload(&points), self.goal, &samples.labels);
             for (place, &index) in indices.iter().enumerate() {
                 best.n_gradients[index] += 1;
                 best.n_queries[index] += 1;
@@ -143,10 +148,10 @@ impl Fab {
         Ok(())
     }
 
-    /// Keeps, of the points within ε, the one that the model is most wrong about: what lies just
-    /// beyond the boundary would not survive rounding.
+    /// Keeps the point within ε with the highest margin: a point just beyond the boundary would not
+    /// survive rounding.
     fn keep(&self, found: &mut Option<Found>, origin: &[f32], point: &[f32], margin: f32) {
-        let size = size(self.norm, point.iter().zip(origin).map(|(a, b)| a - b));
+        let size = self.norm.size(point.iter().zip(origin).map(|(a, b)| a - b));
         let inside = size <= self.epsilon.value() as f32;
         if inside && found.as_ref().is_none_or(|old| margin > old.margin) {
             *found = Some(Found { point: point.to_vec(), margin });
@@ -154,7 +159,7 @@ impl Fab {
     }
 }
 
-/// A picture that the model gets wrong.
+/// A successful picture.
 #[derive(Clone)]
 struct Found {
     point: Vec<f32>,
@@ -172,12 +177,12 @@ impl Attack for Fab {
 
     fn perturb(
         &self,
-        victim: &Victim<'_>,
+        target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
-        in_turn(samples, self.restarts.max(1), |restart, tried, best| {
-            self.descend(victim, tried, [seed, restart as u64], best)
+        restarts(samples, self.restarts.max(1), |restart, remaining, best| {
+            self.descend(target, remaining, [seed, restart as u64], best)
         })
     }
 }

@@ -1,10 +1,8 @@
-//! What a search proposes: stripes and squares of ±ε in the linf ball, bumps to which mass is moved
-//! in the l2 ball.
+//! The proposals of the search: stripes and squares of ±ε in the linf ball, bumps in the l2 ball.
 
-use rand::{Rng, RngExt};
+use rand::RngExt;
 
-use crate::Norm;
-use crate::hyperplane::size;
+use crate::kit::{Norm, SampleRng};
 
 /// Tiles along a side of the first l2 proposal.
 const TILES: usize = 5;
@@ -28,7 +26,7 @@ struct Window {
     width: usize,
 }
 
-fn sign(rng: &mut impl Rng) -> f32 {
+fn sign(rng: &mut SampleRng) -> f32 {
     if rng.random() { 1.0 } else { -1.0 }
 }
 
@@ -46,7 +44,7 @@ impl Shape {
         })
     }
 
-    fn window(self, side: usize, rng: &mut impl Rng) -> Window {
+    fn window(self, side: usize, rng: &mut SampleRng) -> Window {
         let (height, width) = (side.min(self.height), side.min(self.width));
         let top = rng.random_range(0..=self.height - height);
         let left = rng.random_range(0..=self.width - width);
@@ -59,7 +57,7 @@ impl Shape {
         norm: Norm,
         origin: &[f32],
         epsilon: f32,
-        rng: &mut impl Rng,
+        rng: &mut SampleRng,
     ) -> Vec<f32> {
         let delta = match norm {
             Norm::Linf => self.stripes(epsilon, rng),
@@ -69,7 +67,7 @@ impl Shape {
     }
 
     /// Columns of ±ε.
-    fn stripes(self, epsilon: f32, rng: &mut impl Rng) -> Vec<f32> {
+    fn stripes(self, epsilon: f32, rng: &mut SampleRng) -> Vec<f32> {
         let stripes: Vec<f32> =
             (0..self.channels * self.width).map(|_| epsilon * sign(rng)).collect();
         let row = |channel: usize| &stripes[channel * self.width..][..self.width];
@@ -79,7 +77,7 @@ impl Shape {
     }
 
     /// A grid of bumps with random signs, of size ε together.
-    fn tiles(self, epsilon: f32, rng: &mut impl Rng) -> Vec<f32> {
+    fn tiles(self, epsilon: f32, rng: &mut SampleRng) -> Vec<f32> {
         let side = (self.height.min(self.width) / TILES).max(1);
         let mut delta = vec![0.0; self.len()];
         for top in (0..=self.height - side).step_by(side) {
@@ -105,7 +103,7 @@ impl Shape {
         origin: &[f32],
         epsilon: f32,
         share: f64,
-        rng: &mut impl Rng,
+        rng: &mut SampleRng,
         candidate: &mut [f32],
     ) {
         let side = (share * (self.height * self.width) as f64).sqrt().round() as usize;
@@ -129,16 +127,16 @@ impl Shape {
         origin: &[f32],
         epsilon: f32,
         side: usize,
-        rng: &mut impl Rng,
+        rng: &mut SampleRng,
         candidate: &mut [f32],
     ) {
         let mut delta: Vec<f32> = candidate.iter().zip(origin).map(|(x, o)| x - o).collect();
         let [to, from] = [self.window(side, rng), self.window(side, rng)];
-        let unused = (epsilon.powi(2) - size(Norm::L2, delta.iter().copied()).powi(2)).max(0.0);
+        let unused = (epsilon.powi(2) - Norm::L2.size(delta.iter().copied()).powi(2)).max(0.0);
         let bump = bump(to.height, to.width, rng.random());
         for channel in 0..self.channels {
             let mass = |delta: &[f32], window| {
-                size(Norm::L2, self.places(channel, window).map(|at| delta[at]))
+                Norm::L2.size(self.places(channel, window).map(|at| delta[at]))
             };
             let here = mass(&delta, to);
             let mut patch: Vec<f32> = {
@@ -165,7 +163,7 @@ impl Shape {
 
 /// Scales `values` to an l2 size of `target`; zeros stay.
 fn rescale(values: &mut [f32], target: f32) {
-    let factor = target / size(Norm::L2, values.iter().copied()).max(1e-12);
+    let factor = target / Norm::L2.size(values.iter().copied()).max(1e-12);
     values.iter_mut().for_each(|x| *x *= factor);
 }
 
@@ -201,21 +199,20 @@ fn pyramid(height: usize, width: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::sample_rng;
 
     const SHAPE: Shape = Shape { channels: 3, height: 12, width: 8 };
 
     #[test]
     fn proposals_stay_inside_the_ball_and_the_range() {
         for norm in [Norm::Linf, Norm::L2] {
-            let rng = &mut sample_rng(1, 2, 3);
+            let rng = &mut SampleRng::new(1, 2, 3);
             let origin: Vec<f32> = (0..SHAPE.len()).map(|i| (i % 11) as f32 / 10.0).collect();
             let mut candidate = SHAPE.begin(norm, &origin, 0.3, rng);
             for step in 0..200 {
                 let share = 0.8 / f64::from(1 + step / 20);
                 SHAPE.propose(norm, &origin, 0.3, share, rng, &mut candidate);
                 let delta = candidate.iter().zip(&origin).map(|(x, o)| x - o);
-                let size = size(norm, delta);
+                let size = norm.size(delta);
                 assert!(size <= 0.3 * (1.0 + 1e-5), "{norm} step {step}: {size}");
                 assert!(candidate.iter().all(|x| (0.0..=1.0).contains(x)));
             }
@@ -226,7 +223,7 @@ mod tests {
     fn a_bump_has_size_one_and_two_signs() {
         for (height, width, upright) in [(5, 5, true), (5, 5, false), (3, 7, true), (1, 1, false)] {
             let values = bump(height, width, upright);
-            assert!((size(Norm::L2, values.iter().copied()) - 1.0).abs() < 1e-6);
+            assert!((Norm::L2.size(values.iter().copied()) - 1.0).abs() < 1e-6);
             assert_eq!(values.iter().any(|x| *x > 0.0), height * width > 1);
         }
     }
