@@ -145,6 +145,7 @@ fn a_build_of_an_older_version_is_refused() {
     let fields = run.as_object_mut().expect("it is an object");
     fields.remove("version");
     fields.remove("weights");
+    fields.insert("attacks".to_owned(), serde_json::json!(["Pgd { norm: L2 }", "b", "c"]));
     std::fs::write(&path, run.to_string()).expect("it is writable");
     let error = build(&data, &out, 3, &mut |_, _| {}).expect_err("it names no version");
     assert!(matches!(error, Error::OtherVersion { .. }), "{error}");

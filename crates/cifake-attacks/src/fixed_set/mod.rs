@@ -117,7 +117,7 @@ impl Build<'_> {
     fn manifest(&self, options: &RunOptions, indices: &[usize]) -> Result<BuildManifest, Error> {
         let set = if self.generated.is_empty() { "perturbed CIFAKE" } else { "CIFAKE++" };
         let attack = |attack: &Box<dyn Attack>| {
-            serde_json::to_string(attack).expect("parameters are JSON already")
+            serde_json::to_string(attack).expect("a name and a JSON value have a JSON form")
         };
         Ok(BuildManifest {
             version: VERSION,

@@ -1,7 +1,7 @@
 //! The trait of all attacks, and what an attack returns.
 
 use burn::tensor::Tensor;
-use serde::ser::{Error as _, SerializeStruct};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{Samples, TargetModel};
@@ -84,8 +84,10 @@ pub trait Attack: Parameters + std::fmt::Debug + Send + Sync {
 /// Name and parameters.
 impl Serialize for dyn Attack {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parameters = self.parameters();
+        // Parameters from elsewhere need not be JSON.
         let parameters: serde_json::Value =
-            serde_json::from_str(&self.parameters()).map_err(S::Error::custom)?;
+            serde_json::from_str(&parameters).unwrap_or(serde_json::Value::String(parameters));
         let mut attack = serializer.serialize_struct("Attack", 2)?;
         attack.serialize_field("name", &self.name())?;
         attack.serialize_field("parameters", &parameters)?;

@@ -71,7 +71,9 @@ impl Difference {
         let differs = |(field, ours): &(&String, &Value)| {
             !ignored.contains(&field.as_str()) && theirs.get(*field) != Some(*ours)
         };
-        let (field, ours) = ours.iter().find(differs)?;
+        // Another version explains every other difference.
+        let version = ours.get_key_value("version");
+        let (field, ours) = version.into_iter().chain(ours.iter()).find(differs)?;
         let theirs = theirs.get(field).unwrap_or(&Value::Null);
         // Of two lists, the first entries that differ tell more than the whole.
         let (theirs, ours) = match (theirs, ours) {

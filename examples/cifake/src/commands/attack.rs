@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, samples};
-use crate::attacked::{attack_file, path_text, pictures};
+use crate::attacked::attack_file;
+use crate::results::{one_line, path_text, pictures};
 
 /// Changes pictures so that the detector errs.
 ///
@@ -72,7 +73,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     for (id, path) in pictures(&args.paths, &args.out)?.iter().enumerate() {
         let draw = [id as u64, args.seed];
         let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
-        let name = path_text(path.file_name().unwrap_or_default().as_ref());
+        let name = one_line(path.file_name().unwrap_or_default());
         match outcome {
             Err(error) if args.json => {
                 let error =
@@ -81,7 +82,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
                 n_failed += 1;
             }
             Err(error) => {
-                writeln!(out, "{name:<40} {error:#}")?;
+                writeln!(out, "{name:<40} {}", one_line(format!("{error:#}").as_ref()))?;
                 n_failed += 1;
             }
             Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,
