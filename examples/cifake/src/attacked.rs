@@ -1,8 +1,10 @@
 //! One picture before and after an attack.
 
+use std::collections::HashSet;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use burn::tensor::Device;
 use cifake::{rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, TargetModel};
@@ -26,6 +28,25 @@ pub(crate) struct Attacked {
     pub(crate) l2: f32,
     /// linf size of the perturbation, for pixels in `[0, 1]`.
     pub(crate) linf: f32,
+}
+
+/// The pictures that `paths` name: files, and all pictures in folders.
+///
+/// # Errors
+///
+/// If a folder holds no picture or cannot be read, or two results would have one name.
+pub(crate) fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let found = |path: &PathBuf| match path.is_dir() {
+        true => cifake::image_files(path),
+        false => Ok(vec![path.clone()]),
+    };
+    let found: Result<Vec<_>, _> = paths.iter().map(found).collect();
+    let found = found?.concat();
+    let mut stems = HashSet::new();
+    match found.iter().find(|path| !stems.insert(path.file_stem())) {
+        Some(again) => bail!("{} has the name of another picture: one at a time", path_text(again)),
+        None => Ok(found.clone()),
+    }
 }
 
 /// Attacks the picture at `path`, resized to the detector's input, away from the label that the

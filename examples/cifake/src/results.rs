@@ -1,4 +1,4 @@
-//! The pictures to attack and the files with the results.
+//! The files with the results of an attack, and names as text.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -7,29 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-/// The pictures that `paths` name: files, and all pictures in folders.
+/// Refuses to attack `pictures` where a result in `out` would replace one of them.
 ///
 /// # Errors
 ///
-/// If a folder holds no picture or cannot be read, two results would have one name, or a result would
-/// replace one of the pictures.
-pub(crate) fn pictures(paths: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let found = |path: &PathBuf| match path.is_dir() {
-        true => cifake::image_files(path),
-        false => Ok(vec![path.clone()]),
-    };
-    let found: Result<Vec<_>, _> = paths.iter().map(found).collect();
-    let found = found?.concat();
-    let mut stems = HashSet::new();
-    if let Some(again) = found.iter().find(|path| !stems.insert(path.file_stem())) {
-        bail!("{} has the name of another picture: attack them one by one", path_text(again));
-    }
+/// The first such result.
+pub(crate) fn keep_pictures(pictures: &[PathBuf], out: &Path) -> anyhow::Result<()> {
     let real = |path: &Path| path.canonicalize().ok();
-    let inputs: HashSet<PathBuf> = found.iter().filter_map(|path| real(path)).collect();
-    let results = found.iter().flat_map(|path| Results::of(path, out).files());
+    let inputs: HashSet<PathBuf> = pictures.iter().filter_map(|path| real(path)).collect();
+    let results = pictures.iter().flat_map(|path| Results::of(path, out).files());
     match results.filter_map(|file| real(&file)).find(|file| inputs.contains(file)) {
         Some(file) => bail!("{} would be replaced: choose another --out", path_text(&file)),
-        None => Ok(found),
+        None => Ok(()),
     }
 }
 
@@ -91,10 +80,11 @@ mod tests {
         for path in [&a, &b] {
             std::fs::write(path, b"").expect("it is writable");
         }
-        let error = pictures(&[a.clone(), b.clone()], folder.path()).expect_err("b would go");
+        let pictures = [a, b];
+        let error = keep_pictures(&pictures, folder.path()).expect_err("one would be replaced");
         assert!(error.to_string().contains("a.attacked.png"), "{error}");
         let elsewhere = folder.path().join("out");
-        assert_eq!(pictures(&[a.clone(), b.clone()], &elsewhere).expect("no conflict"), [a, b]);
+        assert!(keep_pictures(&pictures, &elsewhere).is_ok());
     }
 
     #[cfg(unix)]

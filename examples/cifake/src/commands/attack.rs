@@ -8,8 +8,8 @@ use burn::tensor::Device;
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, samples};
-use crate::attacked::attack_file;
-use crate::results::{one_line, path_text, pictures};
+use crate::attacked::{attack_file, pictures};
+use crate::results::{keep_pictures, one_line, path_text};
 
 /// Changes pictures so that the detector errs.
 ///
@@ -60,6 +60,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         false => TargetModel::new(classifier),
     };
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
+    let pictures = pictures(&args.paths)?;
+    keep_pictures(&pictures, &args.out)?;
     let mut out = io::stdout().lock();
     if !args.json {
         writeln!(out, "{}\n", attack.name())?;
@@ -70,7 +72,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         )?;
     }
     let mut n_failed = 0;
-    for (id, path) in pictures(&args.paths, &args.out)?.iter().enumerate() {
+    for (id, path) in pictures.iter().enumerate() {
         let draw = [id as u64, args.seed];
         let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
         let name = one_line(path.file_name().unwrap_or_default());
