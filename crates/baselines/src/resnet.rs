@@ -182,7 +182,7 @@ mod tests {
     use burn::tensor::Int;
     use cifake::weights::{Precision, Source, load_configured, save_configured};
     use cifake::{Classifier, Label};
-    use cifake_attacks::{Attack, Epsilon, Pgd, Samples, Victim};
+    use cifake_attacks::{Attack, Epsilon, Pgd, Samples, TargetModel};
     use cifake_training::Evaluated;
 
     use super::*;
@@ -227,7 +227,7 @@ mod tests {
         let before = answers();
         let attack = Pgd::l2(Epsilon::new(0.5).expect("finite"));
         let perturb = |samples: &Samples| {
-            attack.perturb(&Victim::new(&model), samples, 1).expect("it has gradients").images
+            attack.perturb(&TargetModel::new(&model), samples, 1).expect("it has gradients").images
         };
         let (both, alone) = (perturb(&samples), perturb(&samples.select(&[1])));
         let apart = (both.clone().narrow(0, 1, 1) - alone).abs().max().into_scalar::<f32>();

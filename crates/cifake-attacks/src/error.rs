@@ -1,69 +1,81 @@
-//! What can go wrong.
+//! The errors of this crate.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A distance that no perturbation can have.
-    #[error("epsilon must be finite and not negative, in units of a pixel's range; it is {value}")]
+    /// A radius that is negative or not finite.
+    #[error("the radius must be finite and not negative; it is {value}")]
     Epsilon {
-        /// What was given.
+        /// The given value.
         value: f64,
     },
-    /// A text that is no distance.
-    #[error("`{text}` is no radius; write a number such as 0.5, or levels of a byte such as 2/255")]
+    /// A text that is not a radius.
+    #[error(
+        "`{text}` is not a radius; write a number such as 0.5, or levels of a byte such as 2/255"
+    )]
     EpsilonText {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// A name that is no attack's.
-    #[error("there is no attack `{name}`\n{}", crate::ATTACKS)]
+    /// A name of no attack.
+    #[error("there is no attack `{name}`\n{known}")]
     UnknownAttack {
-        /// What was given.
+        /// The given text.
+        name: String,
+        /// The known names, for the message.
+        known: String,
+    },
+    /// A name of no norm.
+    #[error("there is no norm `{name}`; write l2 or linf")]
+    UnknownNorm {
+        /// The given text.
         name: String,
     },
-    /// A name that is no degradation's.
+    /// A name of no degradation.
     #[error(
         "there is no degradation `{name}`; write one such as enlarge-x2-bicubic, jpeg-75, webp-80, \
          blur-0.5, crop-28, noise-4, brightness-1.2, contrast-0.8, grey, turn-90, mirror, screenshot"
     )]
     UnknownDegradation {
-        /// What was given.
+        /// The given text.
         name: String,
     },
-    /// An attack in a ball that is named without its radius.
-    #[error("`{name}` needs a radius, such as {name}@2")]
+    /// An attack without the number after `@` that it needs.
+    #[error("`{name}` needs a radius or another number after @, such as {name}@{example}")]
     MissingRadius {
-        /// What was given.
+        /// Name of the attack.
         name: String,
+        /// An example of the number.
+        example: &'static str,
     },
-    /// A number of a name that the attack or degradation cannot have.
+    /// A number outside the range of the attack or degradation.
     #[error("`{name}`: the number must be {range}")]
     NumberOutOfRange {
-        /// The name as it was given.
+        /// The given text.
         name: String,
-        /// What it may be.
+        /// The range in words.
         range: &'static str,
     },
-    /// A radius or another number of a name that is none.
-    #[error("`{text}` is no number")]
-    NoNumber {
-        /// What was given.
+    /// A text in the place of a number.
+    #[error("`{text}` is not a number")]
+    NotANumber {
+        /// The given text.
         text: String,
     },
-    /// A white-box attack on a model of which only the answers are known.
+    /// A white-box attack on a model without gradients.
     #[error(
-        "{attack} follows gradients, and the model under attack gives none: build the victim with \
-         `Victim::new`, or choose a black-box attack (Square, one pixel)"
+        "{attack} follows gradients, and the target model has none: use `TargetModel::new`, or a \
+         black-box attack (Square, one pixel)"
     )]
     NeedsGradients {
         /// Name of the attack.
         attack: String,
     },
-    /// Pictures that the block transform does not tile.
+    /// Pictures whose sides are not multiples of 8.
     #[error(
-        "the block transform needs sides that are multiples of 8, and these pictures are \
-         {width}x{height}"
+        "the block DCT needs sides that are multiples of 8; these pictures have {width}x{height} \
+         pixels"
     )]
     Blocks {
         /// Height of the pictures.
@@ -71,44 +83,53 @@ pub enum Error {
         /// Width of the pictures.
         width: usize,
     },
-    /// A file of a run under way that cannot be read back.
-    #[error("{} is no part of a run; choose another folder, or remove it to do it again", path.display())]
+    /// A file of an unfinished run that cannot be read back.
+    #[error("{} is not a file of a run; remove it to repeat its part, or choose another folder", path.display())]
     Shard {
         /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
-    /// A built set whose files are not what its manifest says.
-    #[error("{} is no sound part of a built set: {reason}; build it again", path.display())]
+    /// A built set whose files differ from its manifest.
+    #[error("{} is damaged: {reason}; build the set again in the same folder", path.display())]
     Built {
         /// The file.
         path: std::path::PathBuf,
-        /// What is wrong.
+        /// The difference.
         reason: &'static str,
     },
-    /// Two attacks of a suite that would write the same files.
-    #[error(
-        "two attacks of the suite are called `{name}`: give them different parameters, or run them one by one in folders of their own"
-    )]
+    /// Two attacks of a suite with the same file names.
+    #[error("two attacks of the suite have the name `{name}`; run them one by one")]
     SameName {
         /// Their name.
         name: String,
     },
-    /// A file of an evaluation or a build with another model, attack, seed or other samples.
+    /// A file of a run with other parameters, such as another model, attack, seed or data set.
     #[error(
-        "{} belongs to another run ({theirs}), not to this one ({ours}): choose another folder",
+        "{} belongs to another run ({field}: {theirs} there, {ours} here); choose another folder",
         path.display()
     )]
     OtherRun {
         /// The file.
         path: std::path::PathBuf,
-        /// What it holds.
+        /// The first parameter that differs.
+        field: String,
+        /// Its value in the file, shortened.
         theirs: String,
-        /// What was asked for.
+        /// Its value in this run, shortened.
         ours: String,
     },
-    /// A failure of the vocabulary: files, pictures, metrics.
+    /// A file of another version of this crate.
+    #[error(
+        "{} was written by another version of this program; choose another folder, or remove it",
+        path.display()
+    )]
+    OtherVersion {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// An error of `cifake`: files, pictures, metrics.
     #[error(transparent)]
     Cifake(#[from] cifake::Error),
 }

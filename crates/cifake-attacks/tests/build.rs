@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use cifake::weights::sha256_hex;
 use cifake::{Classifier, Dataset, Differentiable, Label, Split, open_dataset};
 use cifake_attacks::{
-    Attack, Build, BuildManifest, DctNoise, Error, Generated, Pgd, PixelNoise, RunOptions, Victim,
-    evaluate_built,
+    Attack, Build, BuildManifest, DctNoise, Error, Generated, ModelId, Pgd, PixelNoise, RunOptions,
+    TargetModel, evaluate_built,
 };
 
 /// Calls bright pictures FAKE.
@@ -40,9 +40,9 @@ fn write_pictures(folder: &Path) {
 
 fn suite() -> Vec<Box<dyn Attack>> {
     vec![
-        Box::new(Pgd::original_l2()),
-        Box::new(DctNoise::original()),
-        Box::new(PixelNoise::original()),
+        Box::new(Pgd::reference_l2()),
+        Box::new(DctNoise::reference()),
+        Box::new(PixelNoise::reference()),
     ]
 }
 
@@ -53,8 +53,8 @@ fn run(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<BuildManifest, Error> {
     let build = Build {
-        victim: Victim::new(&Bright),
-        surrogate: "bright",
+        target: TargetModel::new(&Bright),
+        surrogate: &ModelId::new("bright", "0"),
         dataset,
         suite: &suite(),
         split: Split::Test,
@@ -77,7 +77,7 @@ fn build(
 }
 
 #[test]
-fn a_build_that_was_broken_off_ends_with_the_same_bytes() {
+fn an_interrupted_build_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [data, whole, broken] = ["data", "whole", "broken"].map(|name| folder.path().join(name));
     write_pictures(&data);
@@ -97,6 +97,58 @@ fn a_build_that_was_broken_off_ends_with_the_same_bytes() {
     assert_eq!(read(&broken), read(&whole));
     let error = build(&data, &broken, 4, &mut |_, _| {}).expect_err("another seed");
     assert!(matches!(error, Error::OtherRun { .. }), "{error}");
+}
+
+#[test]
+fn a_damaged_file_is_written_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    let manifest = build(&data, &out, 3, &mut |_, _| {}).expect("it builds");
+    let path = out.join(&manifest.files[1].name);
+    let sound = std::fs::read(&path).expect("it was built");
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 1;
+    for is_finished in [true, false] {
+        std::fs::write(&path, &damaged).expect("it is writable");
+        if !is_finished {
+            std::fs::remove_file(out.join("manifest.json")).expect("it was built");
+        }
+        assert_eq!(build(&data, &out, 3, &mut |_, _| {}).expect("it builds again"), manifest);
+        assert_eq!(std::fs::read(&path).expect("it was built"), sound);
+    }
+}
+
+#[test]
+fn other_pictures_with_the_same_names_are_another_set() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    build(&data, &out, 3, &mut |_, _| {}).expect("it builds");
+    let [one, two] = ["1 (10).png", "2 (10).png"].map(|name| data.join("REAL").join(name));
+    std::fs::copy(one, two).expect("both were written");
+    let error = build(&data, &out, 3, &mut |_, _| {}).expect_err("a picture has changed");
+    let text = error.to_string();
+    assert!(matches!(error, Error::OtherRun { .. }) && text.contains("(samples: "), "{text}");
+    assert!(text.len() < 400, "{text}");
+}
+
+#[test]
+fn a_build_of_an_older_version_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    build(&data, &out, 3, &mut |_, _| {}).expect("it builds");
+    let path = out.join("run.json");
+    let text = std::fs::read_to_string(&path).expect("it was built");
+    let mut run: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let fields = run.as_object_mut().expect("it is an object");
+    fields.remove("version");
+    fields.remove("weights");
+    fields.insert("attacks".to_owned(), serde_json::json!(["Pgd { norm: L2 }", "b", "c"]));
+    std::fs::write(&path, run.to_string()).expect("it is writable");
+    let error = build(&data, &out, 3, &mut |_, _| {}).expect_err("it names no version");
+    assert!(matches!(error, Error::OtherVersion { .. }), "{error}");
 }
 
 #[test]

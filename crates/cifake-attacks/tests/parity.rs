@@ -8,7 +8,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, activation};
 use cifake::{Classifier, Differentiable, Label};
 use cifake_attacks::{
-    Apgd, Attack, Epsilon, Fab, Norm, OnePixel, Pgd, Samples, Square, StepSize, Victim, calls_right,
+    Apgd, Attack, Epsilon, Fab, Norm, OnePixel, Pgd, Samples, Square, TargetModel, is_correct,
 };
 use testkit::Fixture;
 
@@ -64,11 +64,7 @@ fn attacks_that_draw_nothing_make_the_references_pictures() {
     let samples = samples(&fixture, "images", "labels");
     let linf = Epsilon::from_255(8.0).expect("finite");
     let l2 = Epsilon::new(0.5).expect("finite");
-    let plain = |attack: Pgd| Pgd {
-        random_start: false,
-        step_size: StepSize::Relative(2.5 / STEPS as f64),
-        ..attack.with_steps(STEPS)
-    };
+    let plain = |attack: Pgd| attack.with_steps(STEPS).from_picture();
     for (name, attack) in [
         ("fgsm", Pgd::fgsm(linf)),
         ("pgd_linf", plain(Pgd::linf(linf))),
@@ -77,7 +73,8 @@ fn attacks_that_draw_nothing_make_the_references_pictures() {
         ("foolbox_l2", plain(Pgd::l2(l2))),
         ("mi_fgsm", Pgd::mi_fgsm(linf, STEPS)),
     ] {
-        let ours = attack.perturb(&Victim::new(&network), &samples, 1).expect("it has gradients");
+        let ours =
+            attack.perturb(&TargetModel::new(&network), &samples, 1).expect("it has gradients");
         let theirs: Tensor<4> = fixture.tensor(&format!("adversarial.{name}"), &Device::flex());
         let moved = (theirs.clone() - samples.images.clone()).abs().max().into_scalar::<f32>();
         assert!(moved > 0.01, "{name}: the reference moved nothing");
@@ -89,9 +86,9 @@ fn attacks_that_draw_nothing_make_the_references_pictures() {
 /// Share of the pictures that `attack` turns, a mean over seeds.
 fn turned(attack: &dyn Attack, network: &Network, samples: &Samples, n_seeds: usize) -> f64 {
     let of_seed = |seed: usize| {
-        let victim = Victim::new(network);
-        let found = attack.perturb(&victim, samples, seed as u64).expect("it has gradients");
-        let right = calls_right(network, &found.images, &samples.labels);
+        let target = TargetModel::new(network);
+        let found = attack.perturb(&target, samples, seed as u64).expect("it has gradients");
+        let right = is_correct(network, &found.images, &samples.labels);
         right.iter().filter(|right| !**right).count()
     };
     (0..n_seeds).map(of_seed).sum::<usize>() as f64 / (n_seeds * samples.len()) as f64

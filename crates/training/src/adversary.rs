@@ -1,7 +1,7 @@
 //! Adversarial training: what stands against a model while it learns.
 
 use cifake::Differentiable;
-use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, Victim, calls_right};
+use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, TargetModel, is_correct};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -119,8 +119,8 @@ pub(crate) fn n_robust(
     samples: &Samples,
     seed: u64,
 ) -> Result<usize, TrainError> {
-    let found = attack.perturb(&Victim::new(model), samples, seed)?;
-    let right = calls_right(model, &found.images, &samples.labels);
+    let found = attack.perturb(&TargetModel::new(model), samples, seed)?;
+    let right = is_correct(model, &found.images, &samples.labels);
     Ok(right.into_iter().filter(|right| *right).count())
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Label;
-use cifake_attacks::{Attack, Pgd, Samples, Victim};
+use cifake_attacks::{Attack, Pgd, Samples, TargetModel};
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -67,7 +67,7 @@ impl Batch {
         );
         let seed = sample_rng(seed, self.epoch, 0, ATTACK).next_u64();
         let model = Evaluated::new(model);
-        Ok(attack.perturb(&Victim::new(&model), &samples, seed)?.images)
+        Ok(attack.perturb(&TargetModel::new(&model), &samples, seed)?.images)
     }
 
     /// The loss of `model` in training: with an adversary, of what its `attack` makes of the batch;

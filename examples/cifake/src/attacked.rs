@@ -1,26 +1,28 @@
 //! One picture before and after an attack.
 
 use std::collections::HashSet;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
 use cifake::{rgb8_from_tensor, tensor_from_rgb8};
-use cifake_attacks::{Attack, Norm, Samples, Victim};
-use image::RgbImage;
+use cifake_attacks::{Attack, Norm, Samples, TargetModel};
+use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 use tinyvit::Detector;
 
 use crate::comparison::side_by_side;
+use crate::results::{Results, path_text};
 
-/// What became of a picture.
+/// A picture before and after an attack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Attacked {
-    /// Its file.
-    pub(crate) path: PathBuf,
+    /// Its file, see [`path_text`].
+    pub(crate) path: String,
     /// Probability of FAKE before the attack.
     pub(crate) before: f32,
-    /// The same after it, of the 8-bit picture that was written.
+    /// Probability of FAKE after the attack, for the 8-bit picture that was written.
     pub(crate) after: f32,
     /// l2 size of the perturbation, for pixels in `[0, 1]`.
     pub(crate) l2: f32,
@@ -42,23 +44,23 @@ pub(crate) fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let found = found?.concat();
     let mut stems = HashSet::new();
     match found.iter().find(|path| !stems.insert(path.file_stem())) {
-        Some(again) => bail!("{} has the name of another picture: one at a time", again.display()),
+        Some(again) => bail!("{} has the name of another picture: one at a time", path_text(again)),
         None => Ok(found.clone()),
     }
 }
 
-/// Takes from the picture at `path`, brought to the detector's size, the label that the detector
-/// on `device` gives it, and writes `NAME.attacked.png` and `NAME.compared.png` into `folder`.
+/// Attacks the picture at `path`, resized to the detector's input, away from the label that the
+/// detector on `device` gives it, and writes the [`Results`] into `out`.
 ///
 /// # Errors
 ///
-/// If the picture cannot be read or a file not be written, or the attack cannot run.
+/// If the picture cannot be read, a file cannot be written, or the attack fails.
 pub(crate) fn attack_file(
     detector: &Detector,
-    attack: &dyn Attack,
+    (target, attack): (&TargetModel<'_>, &dyn Attack),
     path: &Path,
     [id, seed]: [u64; 2],
-    folder: &Path,
+    out: &Path,
     device: &Device,
 ) -> anyhow::Result<Attacked> {
     let (width, height) = detector.input_size();
@@ -66,18 +68,24 @@ pub(crate) fn attack_file(
     let before = detector.detect(picture.clone())?;
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let samples = Samples::new(images.clone(), vec![before.label], vec![id]);
-    let found = attack.perturb(&Victim::new(detector.classifier()), &samples, seed)?;
+    let found = attack.perturb(target, &samples, seed)?;
     let attacked = rgb8_from_tensor(found.images).remove(0);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = |kind: &str| folder.join(format!("{stem}.{kind}.png"));
-    RgbImage::from(attacked.clone()).save(file("attacked"))?;
-    side_by_side(&picture, &attacked).save(file("compared"))?;
+    let results = Results::of(path, out);
+    write_png(&RgbImage::from(attacked.clone()), &results.attacked)?;
+    write_png(&side_by_side(&picture, &attacked), &results.compared)?;
     let delta = tensor_from_rgb8(std::slice::from_ref(&attacked), device)? - images;
     Ok(Attacked {
-        path: path.to_owned(),
+        path: path_text(path),
         before: before.p_fake,
         after: detector.detect(attacked)?.p_fake,
         l2: Norm::L2.sizes(delta.clone())[0],
         linf: Norm::Linf.sizes(delta)[0],
     })
+}
+
+/// Writes `image` as a PNG, whole or not at all.
+fn write_png(image: &RgbImage, path: &Path) -> anyhow::Result<()> {
+    let mut png = Cursor::new(Vec::new());
+    image.write_to(&mut png, ImageFormat::Png)?;
+    Ok(cifake::file::write_atomic(path, &png.into_inner())?)
 }

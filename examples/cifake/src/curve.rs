@@ -4,33 +4,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cifake::plot::{Panel, panels};
-use cifake_attacks::RobustnessRow;
+use cifake_attacks::{AttackName, RobustnessRow};
 
-/// Of the attacks that were named `KIND@RADIUS`, with a ball in the kind: place, kind and radius.
+/// The attacks of `names` in a ball: place, kind and radius.
 ///
 /// # Errors
 ///
 /// If there is none.
-pub(crate) fn kinds_with_radius(names: &[String]) -> anyhow::Result<Vec<(usize, &str, f64)>> {
-    let split = |(place, name): (usize, &'_ String)| -> Option<(usize, usize, f64)> {
-        let at = name.find('@')?;
-        let has_ball = name[..at].ends_with("-linf") || name[..at].ends_with("-l2");
-        Some((place, at, name[at + 1..].parse().ok()?)).filter(|_| has_ball)
+pub(crate) fn kinds_with_radius(
+    names: &[AttackName],
+) -> anyhow::Result<Vec<(usize, &'static str, f64)>> {
+    let in_ball = |(place, name): (usize, &AttackName)| {
+        let radius = name.entry().norm().and(name.number())?;
+        Some((place, name.entry().name, radius))
     };
-    let found = names.iter().enumerate().filter_map(split);
-    let found: Vec<_> = found.map(|(i, at, radius)| (i, &names[i][..at], radius)).collect();
+    let found: Vec<_> = names.iter().enumerate().filter_map(in_ball).collect();
     anyhow::ensure!(!found.is_empty(), "a curve needs attacks with a radius, such as pgd-linf@2");
     Ok(found)
 }
 
-/// Draws the rows of attacks that were named `KIND@RADIUS`, a curve a kind, the balls side by side;
-/// every curve begins with the clean accuracy at 0.
+/// Draws a curve for each kind of attack in a ball, the two norms side by side. Every curve begins with
+/// the clean accuracy at 0.
 ///
 /// # Errors
 ///
 /// If no attack has a radius, or the file cannot be written.
 pub(crate) fn draw_sweep(
-    names: &[String],
+    names: &[AttackName],
     rows: &[RobustnessRow],
     path: &Path,
 ) -> anyhow::Result<()> {

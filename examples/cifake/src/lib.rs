@@ -12,6 +12,7 @@ mod exit;
 pub mod part;
 mod progress;
 mod report;
+mod results;
 
 pub use cli::Cli;
 pub use draw::balanced;

@@ -51,7 +51,7 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
 fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
     for (program, name, reason) in [
         ("attack", "pgd-linf", "needs a radius"),
-        ("robustness", "pgd-linf@x", "no number"),
+        ("robustness", "pgd-linf@x", "not a number"),
         ("robustness", "guessing", "ensemble-linf@2"),
     ] {
         let output = run(program, &["--attack", name, "--smoke"]);
@@ -82,6 +82,60 @@ fn an_evaluation_is_printed_as_json_and_goes_on_from_its_folder() {
     }
     // Times included: nothing was attacked again.
     assert_eq!(text(&first.stdout), text(&second.stdout));
+}
+
+#[test]
+fn one_folder_serves_other_data_weights_and_limits() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    let mini = dataset("mini").join("test");
+    // The pictures of the mini set under each other's labels.
+    for (from, to) in [("REAL", "FAKE"), ("FAKE", "REAL")] {
+        std::fs::create_dir_all(data.join("test").join(to)).expect("the folder is writable");
+        for path in cifake::image_files(&mini.join(from)).expect("it is committed") {
+            let name = path.file_name().expect("it has a name").to_owned();
+            std::fs::copy(&path, data.join("test").join(to).join(name)).expect("it is writable");
+        }
+    }
+    let accuracy = |data: &Path, more: &[&str]| {
+        let [data, out] = [data, &out].map(|path| path.to_str().expect("plain"));
+        let arguments = ["--data", data, "--out", out, "--attack", "jpeg@90", "--json"];
+        let output = run("robustness", &[&arguments[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+        let row = &report["attacks"][0];
+        assert_eq!(row["n"].to_string(), more[1]);
+        report["clean"]["accuracy"]["value"].as_f64().expect("a number")
+    };
+    let mini = dataset("mini");
+    let right = accuracy(&mini, &["--limit", "8"]);
+    assert!(right > 0.5, "{right}");
+    assert!(accuracy(&mini, &["--limit", "12"]) > 0.5, "a higher limit extends it");
+    let swapped = accuracy(&data, &["--limit", "8"]);
+    assert!(swapped < 0.5, "{swapped}");
+    assert!(accuracy(&mini, &["--limit", "8", "--weights", "robust"]) > 0.5);
+    assert!((accuracy(&mini, &["--limit", "8"]) - right).abs() < 1e-9);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_get_results_of_their_own() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    std::fs::create_dir(&data).expect("the folder is writable");
+    for name in [b"a\xff.jpg", b"a\xfe.jpg"] {
+        let sample = dataset("sample").join("fake-bird-1.jpg");
+        std::fs::copy(sample, data.join(OsStr::from_bytes(name))).expect("the sample is there");
+    }
+    let [data, out_name] = [&data, &out].map(|path| path.to_str().expect("plain"));
+    let arguments = [data, "--out", out_name, "--attack", "jpeg@50", "--json"];
+    let output = run("attack", &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    assert!(lines.contains(r"a\\xFF.jpg") && lines.contains(r"a\\xFE.jpg"), "{lines}");
+    assert_eq!(std::fs::read_dir(&out).expect("it was written").count(), 4);
 }
 
 #[test]

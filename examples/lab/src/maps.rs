@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use cifake::{Classifier, FeatureClassifier, Label};
-use cifake_attacks::calls_right;
+use cifake_attacks::is_correct;
 use gradcam::{Cam, Error, HeatMap};
 
 /// Pictures whose maps are made at once.
@@ -37,7 +37,7 @@ pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>) -> Vec<Label> {
     let ask = |start: usize| {
         let part = images.clone().narrow(0, start, BATCH.min(n - start));
         let fake = vec![Label::Fake; part.dims()[0]];
-        calls_right(model, &part, &fake)
+        is_correct(model, &part, &fake)
     };
     let is_fake = (0..n).step_by(BATCH).flat_map(ask);
     is_fake.map(|is_fake| if is_fake { Label::Fake } else { Label::Real }).collect()

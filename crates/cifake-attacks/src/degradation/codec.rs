@@ -1,4 +1,4 @@
-//! Through a lossy format and back.
+//! Lossy formats: encoding and decoding.
 
 use cifake::Picture;
 use image::codecs::jpeg::JpegEncoder;
@@ -9,7 +9,7 @@ use webp_rust::{ImageBuffer, LossyEncodingConfig};
 /// of 4x4 that it begins with.
 const WEBP_METHOD: u8 = 4;
 
-/// `picture` as it comes out of a baseline JPEG of `quality`.
+/// `picture` after a baseline JPEG of `quality`.
 pub(crate) fn jpeg(picture: Picture, quality: u8) -> Picture {
     let stored = || {
         let mut bytes = Vec::new();
@@ -21,11 +21,11 @@ pub(crate) fn jpeg(picture: Picture, quality: u8) -> Picture {
         )?;
         decoded(&bytes, ImageFormat::Jpeg)
     };
-    // What fails is a side that the format cannot hold.
+    // Encoding fails only for a side that the format cannot hold.
     stored().unwrap_or(picture)
 }
 
-/// `picture` as it comes out of a lossy WebP of `quality`, decoded by another program's decoder.
+/// `picture` after a lossy WebP of `quality`, decoded by the decoder of the crate `image`.
 pub(super) fn webp(picture: Picture, quality: u8) -> Picture {
     let config = LossyEncodingConfig {
         quality: f32::from(quality.clamp(1, 100)),
@@ -37,7 +37,7 @@ pub(super) fn webp(picture: Picture, quality: u8) -> Picture {
     let pixels = picture.pixels().as_chunks::<3>().0;
     let rgba = pixels.iter().flat_map(|&[r, g, b]| [r, g, b, u8::MAX]).collect();
     let image = ImageBuffer { width, height, rgba };
-    // What fails is a side or a size that the format cannot hold.
+    // Encoding fails only for a side or a size that the format cannot hold.
     let bytes = webp_rust::encode_lossy_with_config(&image, &config, None).ok();
     bytes.and_then(|bytes| decoded(&bytes, ImageFormat::WebP).ok()).unwrap_or(picture)
 }

@@ -1,4 +1,4 @@
-//! A detector on pictures as they arrive, one row a degradation.
+//! Accuracy of a detector on degraded pictures, one row for each degradation.
 
 use std::fmt;
 
@@ -12,44 +12,44 @@ use serde::Serialize;
 use super::Degradation;
 use crate::Error;
 
-/// How many pictures of each label a row keeps to be looked at.
+/// Pictures of each label that a row keeps for display.
 const SHOWN: usize = 4;
 
-/// What [`evaluate_degradations`] found.
+/// Result of [`evaluate_degradations`].
 #[derive(Debug, Clone, Serialize)]
 pub struct DegradationReport {
-    /// Samples of each row.
+    /// Number of samples in each row.
     pub n: usize,
-    /// Samples that could not be decoded, and are in no row.
+    /// Number of samples that could not be decoded; they are in no row.
     pub n_failed: usize,
-    /// The pictures as they are in the data set.
+    /// The pictures without a degradation.
     pub clean: DegradedRow,
-    /// One row a degradation, in the order of the suite.
+    /// One row for each degradation, in the order of the suite.
     pub degradations: Vec<DegradedRow>,
 }
 
 /// A detector's results on the pictures of one row, with 95 % bootstrap intervals.
 #[derive(Debug, Clone, Serialize)]
 pub struct DegradedRow {
-    /// What happened to the pictures.
+    /// Name of the degradation.
     pub name: String,
-    /// Share called what they are.
+    /// Share of correct answers.
     pub accuracy: Metric,
-    /// How much higher the accuracy is on the clean pictures; the interval is of the difference on the
+    /// Accuracy on the clean pictures minus this accuracy. The interval is that of the difference on the
     /// same resamples.
     pub drop: Metric,
-    /// Share of the REAL samples that are called REAL; absent where there are none.
+    /// Accuracy on the REAL samples; absent without any.
     pub accuracy_real: Option<Metric>,
-    /// Share of the FAKE samples that are called FAKE; absent where there are none.
+    /// Accuracy on the FAKE samples; absent without any.
     pub accuracy_fake: Option<Metric>,
-    /// Area under the curve of hits over false alarms; absent where a label is.
+    /// Area under the ROC curve; absent unless both labels occur.
     pub auc: Option<Metric>,
     /// The first four REAL and the first four FAKE samples as the detector saw them.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
 }
 
-/// What is kept of one row while the samples go by.
+/// Scores and pictures of one row so far.
 #[derive(Default)]
 struct Column {
     scores: Vec<f32>,
@@ -57,12 +57,12 @@ struct Column {
     shown: [Vec<Picture>; 2],
 }
 
-/// Scores the pictures of `dataset` as they are and after each degradation of `suite`.
+/// Scores the pictures of `dataset` without a degradation and after each degradation of `suite`.
 ///
-/// A picture is degraded at the size that it has in the data set, with the bootstrap's seed and the
-/// sample's index as its id, and brought to the detector's size afterwards. Every row holds the same
-/// samples. `progress` is told after each batch how many pictures were scored, and of how many, each
-/// counted once a row. `options.unique` is ignored.
+/// A picture is degraded at its size in the data set and resized to the detector's input afterwards.
+/// The seed is that of the bootstrap, the id is the sample's index. Every row holds the same samples.
+/// After each batch, `progress(done, total)` counts pictures, each once in every row. `options.unique`
+/// is ignored.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub fn evaluate_degradations(
 struct Arrived {
     indices: Vec<usize>,
     labels: Vec<Label>,
-    /// Of each sample, as it is and after each degradation.
+    /// For each sample, the clean picture and the degraded ones.
     versions: Vec<Vec<Picture>>,
 }
 
@@ -130,13 +130,13 @@ impl Arrived {
         self.versions.push(versions);
     }
 
-    /// One picture a sample.
+    /// The pictures of one row.
     fn row(&self, row: usize) -> Vec<Picture> {
         self.versions.iter().map(|versions| versions[row].clone()).collect()
     }
 }
 
-/// A sample as it is and after each degradation, at the detector's size.
+/// The clean picture of a sample and the degraded ones, at the size of the detector's input.
 fn arrivals(
     dataset: &dyn Dataset,
     index: usize,
@@ -215,7 +215,7 @@ fn summarize(
     Ok(DegradationReport { n: labels.len(), n_failed, clean, degradations: rows })
 }
 
-/// How much more often `clean` is right than `changed`, of the same samples.
+/// Accuracy of `clean` minus that of `changed`, on the same samples.
 fn drop_between(clean: &[bool], changed: &[bool], bootstrap: &Bootstrap) -> Metric {
     let lost: Vec<f64> = clean
         .iter()

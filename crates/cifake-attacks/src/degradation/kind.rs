@@ -1,4 +1,4 @@
-//! Kinds of degradations and the strengths that each can have.
+//! Kinds of degradations and the ranges of their strengths.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Degradation, MAX_FACTOR, SCREENSHOT_FACTOR};
 
-/// A kind of degradation without its numbers, for those who draw them.
+/// A kind of degradation without its numbers, for random draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ impl DegradationKind {
         }
     }
 
-    /// The strengths that it can have; nothing where it has none.
+    /// The range of its strength; `None` for a kind without a strength.
     #[must_use]
     pub fn strengths(self) -> Option<RangeInclusive<f32>> {
         match self {
@@ -73,7 +73,7 @@ impl DegradationKind {
         }
     }
 
-    /// Lowest and highest strength of a draw that names none; nothing where it must name them.
+    /// Default range of a random draw; `None` if the range has to be given.
     #[must_use]
     pub fn usual_strengths(self) -> Option<[f32; 2]> {
         match self {
@@ -89,8 +89,8 @@ impl DegradationKind {
         matches!(self, Self::Jpeg | Self::Webp | Self::Crop | Self::QuarterTurns)
     }
 
-    /// The degradation of this kind with `strength`, rounded where it is a whole number; `filter` is
-    /// how it enlarges, if it does.
+    /// The degradation of this kind with `strength`, rounded if the kind takes whole numbers. `filter`
+    /// is the filter of an enlargement.
     #[must_use]
     pub fn with(self, strength: f32, filter: Filter) -> Degradation {
         let byte = strength.round() as u8;

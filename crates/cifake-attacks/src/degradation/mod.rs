@@ -1,4 +1,4 @@
-//! What happens to pictures on the way from one program to the next, by names and numbers.
+//! Degradations: what programs and networks do to pictures, by name and strength.
 
 mod codec;
 mod evaluate;
@@ -8,7 +8,6 @@ mod pixel;
 
 use cifake::{Filter, Picture, rgb8_from_tensor, tensor_from_rgb8};
 use rand::RngExt;
-use rand::rngs::ChaCha8Rng;
 use rayon::iter::{
     IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
 };
@@ -19,26 +18,25 @@ pub use evaluate::{DegradationReport, DegradedRow, evaluate_degradations};
 pub use kind::DegradationKind;
 pub(crate) use pixel::blurred;
 
-use crate::random::sample_rng;
-use crate::{Attack, Error, Perturbed, Samples, Victim};
+use crate::Error;
+use crate::kit::{Attack, Perturbed, SampleRng, Samples, TargetModel};
 
-/// How much [`Degradation::Screenshot`] enlarges in the suite.
+/// Factor of [`Degradation::Screenshot`] in the suite.
 const SCREENSHOT_FACTOR: f32 = 4.3;
-/// Quality of the JPEG that a screenshot is stored as.
+/// JPEG quality of a screenshot.
 const SCREENSHOT_QUALITY: u8 = 85;
-/// Pixels of the enlarged picture that the cut of a screenshot misses of each side.
+/// Pixels that a screenshot loses of each side of the enlarged picture.
 const SCREENSHOT_MARGIN: u32 = 7;
 /// Largest factor of enlargement.
 const MAX_FACTOR: f32 = 16.0;
-/// Longest side that a picture is enlarged to, which bounds memory.
+/// Longest side of an enlarged picture, in pixels; it bounds the memory.
 const MAX_ENLARGED_SIDE: u32 = 4096;
 
-/// A change of 8-bit pictures on the way, without an enemy: the picture that comes out has the size
-/// of the one that went in.
+/// A degradation of 8-bit pictures that keeps their size.
 ///
-/// A picture whose size changes in between is brought back by [`Picture::fitted`], as the detector
-/// brings any picture to its own size. In JSON and TOML the field `kind` names the change, such as
-/// `{ kind = "enlarge", factor = 2.0, filter = "bicubic" }`; on command lines it is `enlarge-x2-bicubic`.
+/// If the size changes in between, [`Picture::fitted`] restores it, as the detector does for pictures of
+/// other sizes. In JSON and TOML the field `kind` names the degradation, such as
+/// `{ kind = "enlarge", factor = 2.0, filter = "bicubic" }`. On command lines it is `enlarge-x2-bicubic`.
 ///
 /// ```
 /// use cifake::Picture;
@@ -54,11 +52,11 @@ const MAX_ENLARGED_SIDE: u32 = 4096;
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Degradation {
-    /// Enlarged and brought back.
+    /// Enlarged, then reduced to the old size.
     Enlarge {
         /// Of each side, 1 to 16; a side grows to at most 4,096 pixels.
         factor: f32,
-        /// How it is enlarged.
+        /// The filter of the enlargement.
         filter: Filter,
     },
     /// Stored as a baseline JPEG without chroma subsampling.
@@ -76,9 +74,9 @@ pub enum Degradation {
         /// Standard deviation in pixels, 0.1 to 10.
         sigma: f32,
     },
-    /// A square at a drawn place, brought back to the full size.
+    /// A square at a random place, enlarged to the full size.
     Crop {
-        /// Of the square in pixels; a shorter side of the picture is kept whole.
+        /// Side of the square in pixels. A shorter side of the picture is kept whole.
         side: u32,
     },
     /// Normal noise in each channel.
@@ -86,7 +84,7 @@ pub enum Degradation {
         /// Standard deviation in levels of a byte, 0 to 255.
         sigma: f32,
     },
-    /// Multiplied.
+    /// Each level multiplied.
     Brightness {
         /// 1 leaves the picture as it is; 0 to 10.
         factor: f32,
@@ -105,8 +103,8 @@ pub enum Degradation {
     },
     /// Left and right exchanged.
     Mirror,
-    /// Shown enlarged (bilinear), cut out at a drawn place a few pixels too small, stored as a JPEG
-    /// of quality 85, and brought back.
+    /// Enlarged (bilinear), cropped by a few pixels at a random place, stored as a JPEG of quality 85,
+    /// then reduced to the old size.
     Screenshot {
         /// Of each side, 1 to 16; a side grows to at most 4,096 pixels.
         factor: f32,
@@ -114,7 +112,7 @@ pub enum Degradation {
 }
 
 impl Degradation {
-    /// The rows of an evaluation: enlarging by 2 and 7 with four filters, JPEG, WebP, blur, crops of
+    /// The degradations of an evaluation: enlarging by 2 and 7 with four filters, JPEG, WebP, blur, crops of
     /// pictures of 32x32, noise, brightness, contrast, grey, turns, mirroring and a screenshot.
     #[must_use]
     pub fn suite() -> Vec<Self> {
@@ -134,18 +132,18 @@ impl Degradation {
         suite
     }
 
-    /// The picture as it arrives, a function of the seed and of `id`, the sample's.
+    /// The degraded picture, a function of the seed and of the sample's `id`.
     ///
-    /// No number fails: a factor of enlargement or a quality outside its range is taken for the
-    /// nearest inside, and a blur below its range leaves the picture as it is. So does a format that
-    /// cannot hold the picture; WebP's sides have at most 16,383 pixels, JPEG's 65,535.
+    /// No number fails. A factor of enlargement or a quality outside its range is clamped. A blur below
+    /// its range leaves the picture unchanged, and so does a format that cannot hold it: sides have at
+    /// most 16,383 pixels in WebP and 65,535 in JPEG.
     #[must_use]
     pub fn apply(&self, picture: Picture, seed: u64, id: u64) -> Picture {
         let (width, height) = (picture.width(), picture.height());
         if width == 0 || height == 0 {
             return picture;
         }
-        let rng = &mut sample_rng(seed, id, 0);
+        let rng = &mut SampleRng::new(seed, id, 0);
         let changed = match *self {
             Self::Enlarge { factor, filter } => enlarged(&picture, factor, filter),
             Self::Jpeg { quality } => codec::jpeg(picture, quality),
@@ -179,8 +177,8 @@ fn enlarged(picture: &Picture, factor: f32, filter: Filter) -> Picture {
     picture.resized(longer(picture.width()), longer(picture.height()), filter)
 }
 
-/// A part of `picture` at a drawn place, of at most `[width, height]` pixels.
-fn cut(picture: &Picture, [width, height]: [u32; 2], rng: &mut ChaCha8Rng) -> Picture {
+/// A part of `picture` at a random place, of at most `[width, height]` pixels.
+fn cut(picture: &Picture, [width, height]: [u32; 2], rng: &mut SampleRng) -> Picture {
     let width = width.clamp(1, picture.width());
     let height = height.clamp(1, picture.height());
     let left = rng.random_range(0..=picture.width() - width) as usize;
@@ -202,7 +200,7 @@ impl Attack for Degradation {
 
     fn perturb(
         &self,
-        _victim: &Victim<'_>,
+        _target: &TargetModel<'_>,
         samples: &Samples,
         seed: u64,
     ) -> Result<Perturbed, Error> {
@@ -212,7 +210,7 @@ impl Attack for Degradation {
             .map(|(picture, &id)| self.apply(picture, seed, id))
             .collect();
         let images = tensor_from_rgb8(&changed, &samples.images.device())?;
-        Ok(Perturbed::unasked(images))
+        Ok(Perturbed::without_queries(images))
     }
 }
 

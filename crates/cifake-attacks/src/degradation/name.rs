@@ -1,4 +1,4 @@
-//! Degradations by name, as programs and tables have them.
+//! The names of degradations, for programs and tables.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ impl FromStr for Degradation {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownDegradation`], [`Error::NoNumber`], [`Error::NumberOutOfRange`].
+    /// [`Error::UnknownDegradation`], [`Error::NotANumber`], [`Error::NumberOutOfRange`].
     fn from_str(name: &str) -> Result<Self, Error> {
         let unknown = || Error::UnknownDegradation { name: name.to_owned() };
         let (kind, rest) = match name.split_once('-') {
@@ -63,7 +63,7 @@ impl FromStr for Degradation {
     }
 }
 
-/// The kind that a name begins with.
+/// The kind at the beginning of a name.
 fn kind_named(word: &str) -> Option<DegradationKind> {
     use DegradationKind as Kind;
     let kinds = [
@@ -85,14 +85,14 @@ fn kind_named(word: &str) -> Option<DegradationKind> {
     }
 }
 
-/// The number of `name`, if `kind` can have it.
+/// The number in `name`, checked against the range of `kind`.
 fn strength_of(name: &str, kind: DegradationKind, number: &str) -> Result<f32, Error> {
     let out_of_range = |range| Error::NumberOutOfRange { name: name.to_owned(), range };
     let unknown = || Error::UnknownDegradation { name: name.to_owned() };
     let enlarges = matches!(kind, DegradationKind::Enlarge | DegradationKind::Screenshot);
     let digits = if enlarges { number.strip_prefix('x').ok_or_else(unknown)? } else { number };
     let mut strength: f32 =
-        digits.parse().map_err(|_| Error::NoNumber { text: digits.to_owned() })?;
+        digits.parse().map_err(|_| Error::NotANumber { text: digits.to_owned() })?;
     if kind == DegradationKind::QuarterTurns {
         strength /= 90.0;
     }
@@ -104,7 +104,7 @@ fn strength_of(name: &str, kind: DegradationKind, number: &str) -> Result<f32, E
     Ok(strength)
 }
 
-/// What the number of a name may be.
+/// The range of a number in words.
 fn range_in_words(kind: DegradationKind) -> &'static str {
     match kind {
         DegradationKind::Enlarge | DegradationKind::Screenshot => "a factor from 1 to 16",

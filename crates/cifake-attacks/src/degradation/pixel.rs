@@ -1,10 +1,11 @@
-//! What happens to each pixel, or moves it.
+//! Degradations of single pixels, and of their places.
 
 use cifake::Picture;
 use image::RgbImage;
 use image::imageops;
-use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+
+use crate::kit::SampleRng;
 
 /// `picture` convolved with a Gaussian of `sigma` pixels, borders repeated; as it is below 0.1.
 pub(crate) fn blurred(picture: Picture, sigma: f32) -> Picture {
@@ -15,7 +16,7 @@ pub(crate) fn blurred(picture: Picture, sigma: f32) -> Picture {
 }
 
 /// `picture` with normal noise of `sigma` levels.
-pub(super) fn noisy(picture: Picture, sigma: f32, rng: &mut impl Rng) -> Picture {
+pub(super) fn noisy(picture: Picture, sigma: f32, rng: &mut SampleRng) -> Picture {
     changed(picture, |level| {
         let drawn: f32 = StandardNormal.sample(rng);
         level + sigma * drawn
@@ -27,7 +28,7 @@ pub(super) fn brightened(picture: Picture, factor: f32) -> Picture {
     changed(picture, |level| factor * level)
 }
 
-/// `picture` with its levels' distances from its mean luma multiplied.
+/// `picture` with each level's distance from the mean luma multiplied.
 pub(super) fn contrasted(picture: Picture, factor: f32) -> Picture {
     let pixels = picture.pixels().as_chunks::<3>().0;
     let sum: f64 = pixels.iter().map(|&pixel| f64::from(luma(pixel))).sum();
@@ -72,7 +73,7 @@ fn luma([r, g, b]: [u8; 3]) -> f32 {
     0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
 }
 
-/// Every byte as `change` makes it of its level, rounded and kept in range.
+/// Each byte as `change` computes it from its level, rounded and clamped.
 fn changed(picture: Picture, mut change: impl FnMut(f32) -> f32) -> Picture {
     rearranged(picture, |mut pixels| {
         for byte in &mut pixels {

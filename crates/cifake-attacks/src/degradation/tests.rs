@@ -91,7 +91,7 @@ fn a_name_that_is_none_is_an_error() {
         ("enlarge-2-bicubic", "no degradation"),
         ("grey-2", "no degradation"),
         ("quarter_turns-1", "no degradation"),
-        ("jpeg-x", "no number"),
+        ("jpeg-x", "not a number"),
         ("jpeg-101", "a whole quality from 1 to 100"),
         ("jpeg-50.5", "a whole quality from 1 to 100"),
         ("turn-45", "90, 180 or 270"),

@@ -1,4 +1,4 @@
-//! Accuracy on a built set, a row an attack or generator.
+//! Accuracy on a built set, a row for each attack and generator.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,42 +9,43 @@ use cifake::{Classifier, Dataset, LabelOrder, ParquetDataset};
 use serde::Serialize;
 
 use super::manifest::{BuildManifest, BuiltFile, Origin, sha256_of};
+use crate::Error;
+use crate::kit::is_correct;
 use crate::run::RunOptions;
-use crate::{Error, calls_right};
 
-/// What a model makes of a built set.
+/// Accuracy of a model on a built set.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuiltReport {
     /// `perturbed CIFAKE` or `CIFAKE++`.
     pub set: String,
-    /// The model that the attacks followed.
+    /// Name of the model whose gradients and answers the attacks used.
     pub surrogate: String,
-    /// A row an attack, then a row a generator.
+    /// A row for each attack, then a row for each generator.
     pub rows: Vec<BuiltRow>,
-    /// Mean over the attacks' rows; each resample of the interval draws pictures with all their
-    /// attacked copies. Absent without attacks.
+    /// Mean over the rows of attacks; absent without any. Each resample of the interval draws pictures
+    /// with all their attacked copies.
     pub mean: Option<Metric>,
 }
 
 /// Accuracy on the pictures of one origin.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuiltRow {
-    /// Where they come from.
+    /// The attack or the generator.
     pub origin: Origin,
-    /// How many there are.
+    /// Number of pictures.
     pub n: usize,
-    /// Share that is called what it is.
+    /// Share of correct answers.
     pub accuracy: Metric,
 }
 
-/// Classifies the pictures of the set in `folder`, a whole build.
+/// Measures the accuracy of `model` on the finished set in `folder`.
 ///
-/// Of `options`, the indices, the seed and the folder are not used. `progress(done, total)` counts
+/// `options.indices`, `options.seed` and `options.folder` are not used. `progress(done, total)` counts
 /// pictures.
 ///
 /// # Errors
 ///
-/// A set that is missing, or not built to its end; [`Error::Built`] where files and manifest differ.
+/// A missing or unfinished set; [`Error::Built`] where files and manifest differ.
 pub fn evaluate_built(
     model: &dyn Classifier,
     folder: &Path,
@@ -61,7 +62,7 @@ pub fn evaluate_built(
         let mut right = Vec::new();
         for batch in indices.chunks(options.batch_size) {
             let samples = options.load(&dataset, batch)?;
-            right.extend(calls_right(model, &samples.images, &samples.labels));
+            right.extend(is_correct(model, &samples.images, &samples.labels));
             progress(done + right.len(), total);
         }
         done += file.n;
@@ -86,7 +87,7 @@ pub fn evaluate_built(
     let attacks: Vec<&[bool]> =
         parts.iter().filter(is_attack).map(|(_, right)| right.as_slice()).collect();
     if parts.is_empty() || attacks.iter().any(|right| right.len() != manifest.n_samples) {
-        return Err(broken("its attacks have not as many pictures as its manifest says"));
+        return Err(broken("the attacks do not have the number of pictures in the manifest"));
     }
     let of_all = |counts: &[u32]| {
         attacks.iter().map(|right| share(right, counts)).sum::<f64>() / attacks.len() as f64
@@ -102,19 +103,19 @@ pub fn evaluate_built(
     Ok(BuiltReport { set, surrogate, rows, mean })
 }
 
-/// The pictures of a file, as its build wrote them.
+/// The pictures of a file whose bytes are those of the build.
 fn open(folder: &Path, file: &BuiltFile) -> Result<ParquetDataset, Error> {
     let path = folder.join(&file.name);
     let broken = |reason| Err(Error::Built { path: path.clone(), reason });
     if Path::new(&file.name).file_name() != Some(OsStr::new(&file.name)) {
-        return broken("its name leads elsewhere");
+        return broken("the name in the manifest leaves the folder");
     }
     if sha256_of(&path)? != file.sha256 {
-        return broken("its bytes are not those that were built");
+        return broken("the bytes differ from the hash in the manifest");
     }
     let dataset = ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named)?;
     if file.n == 0 || dataset.len() != file.n {
-        return broken("it has not as many pictures as its manifest says");
+        return broken("the number of pictures differs from the manifest");
     }
     Ok(dataset)
 }

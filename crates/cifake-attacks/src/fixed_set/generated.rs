@@ -1,4 +1,4 @@
-//! Pictures of other generators, as a list from outside names them.
+//! Pictures of other generators, from a list of folders.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use serde::Deserialize;
 use super::manifest::{GeneratorOrigin, Licensed, sha256_of};
 use crate::Error;
 
-/// Pictures that one generator made, in a folder.
+/// A folder of pictures of one generator.
 ///
-/// They are all FAKE, and are brought to the size of the set whole, each axis by its own factor, by
-/// a Lanczos filter of three lobes ([`Picture::fitted`](cifake::Picture::fitted)).
+/// All of them are FAKE. Each is resized as a whole to the size of the set, each axis by its own
+/// factor, with a Lanczos filter of three lobes ([`Picture::fitted`](cifake::Picture::fitted)).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generated {
     /// Name of the generator, such as `Stable Diffusion 2.1`.
     pub generator: String,
-    /// What the pictures show, where it is one of CIFAKE's classes.
+    /// The class of CIFAKE that the pictures show, if it is one.
     pub class: Option<Class>,
-    /// What the generator was asked for.
+    /// The prompt of the generator.
     pub prompt: Option<String>,
-    /// Under which licence the pictures may be used.
+    /// The license of the pictures.
     pub licence: String,
-    /// The folder; its subfolders are searched too.
+    /// The folder; its subfolders are included.
     pub folder: PathBuf,
 }
 
-/// The pictures of one generator, in the order of the list and of their names.
+/// The pictures of one generator, in the order of the list and then of their names.
 pub(super) struct GeneratedFile {
     pub(super) generator: String,
     pictures: Vec<(PathBuf, Generated)>,
@@ -52,7 +52,7 @@ impl GeneratedFile {
         Ok(files)
     }
 
-    /// What the manifest says of it.
+    /// The entry of the manifest.
     pub(super) fn origin(&self) -> Result<GeneratorOrigin, Error> {
         let mut listed: Vec<Licensed> = Vec::new();
         let mut hashes = Vec::new();
@@ -79,7 +79,7 @@ impl GeneratedFile {
         self.pictures.len()
     }
 
-    /// The file of a set of `size` (width, height).
+    /// The table of the pictures at `size` (width, height).
     pub(super) fn table(
         &self,
         decoder: &Decoder,
@@ -110,7 +110,7 @@ impl GeneratedFile {
     }
 }
 
-/// A file name that tells the class by CIFAKE's rule.
+/// A file name that encodes the class like CIFAKE's names.
 fn name_of(number: usize, class: Option<Class>) -> String {
     let position = class.and_then(|class| Class::ALL.iter().position(|other| *other == class));
     match position {

@@ -1,48 +1,56 @@
-//! What a built set says of itself.
+//! The manifest of a built set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cifake::weights::sha256_hex;
 use cifake::{Class, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::run::Difference;
 
-/// Longest file that is read back.
+/// Largest file that is read back, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// The whole story, written last.
+/// The manifest of a finished build, written last.
 const MANIFEST: &str = "manifest.json";
-/// Says what a folder holds, from the first moment on.
+/// The manifest of a build in progress, with the files written so far.
 const RUN: &str = "run.json";
 
-/// What a build is of, and what came out: `manifest.json` in its folder.
+/// Parameters and files of a build: `manifest.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BuildManifest {
-    /// `CIFAKE++` where pictures of other generators are part of it, otherwise `perturbed CIFAKE`.
+    /// Version of the build; 0 in older manifests, which name no version.
+    #[serde(default)]
+    pub version: u32,
+    /// `CIFAKE++` if the set has pictures of other generators, otherwise `perturbed CIFAKE`.
     pub set: String,
-    /// The model whose gradients and answers the attacks followed.
+    /// Name of the model whose gradients and answers the attacks used.
     pub surrogate: String,
+    /// SHA-256 of its weights; empty in manifests of version 0.
+    #[serde(default)]
+    pub weights: String,
     /// Seed of the attacks.
     pub seed: u64,
-    /// Pictures that are attacked at once.
+    /// Pictures in a batch of the attacks.
     pub batch_size: usize,
-    /// Attacked pictures of a file.
+    /// Attacked pictures in a file.
     pub per_file: usize,
     /// Width and height of the pictures.
     pub size: (u32, u32),
-    /// The split that the files are named by.
+    /// The split in the file names.
     pub split: Split,
-    /// The device that computed it.
+    /// The device of the attacks.
     pub device: String,
-    /// The attacks with all their parameters, in order.
+    /// The attacks with all parameters, in order, as JSON (in version 0 as text).
     pub attacks: Vec<String>,
-    /// Samples of the data set that were attacked, each with every attack.
+    /// Number of attacked samples; each is attacked with every attack.
     pub n_samples: usize,
-    /// sha256 of the samples' names, in order.
+    /// SHA-256 over names, labels and contents of the samples, in order (in version 0 over the names).
     pub samples: String,
     /// The pictures of other generators.
     pub generated: Vec<GeneratorOrigin>,
-    /// The files, in order; empty in `run.json`, which is written first.
+    /// The files, in order.
     pub files: Vec<BuiltFile>,
 }
 
@@ -51,17 +59,18 @@ pub struct BuildManifest {
 pub struct BuiltFile {
     /// Its name.
     pub name: String,
-    /// Where its pictures come from.
+    /// The attack or the generator of its pictures.
     pub origin: Origin,
-    /// Its pictures.
+    /// Number of its pictures.
     pub n: usize,
-    /// sha256 of its bytes.
+    /// SHA-256 of its bytes, taken when it was written.
     pub sha256: String,
 }
 
-/// Where pictures of a built set come from.
+/// The origin of pictures of a built set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Origin {
     /// The attack of this name.
     Attack(String),
@@ -74,22 +83,22 @@ pub enum Origin {
 pub struct GeneratorOrigin {
     /// Its name.
     pub generator: String,
-    /// Its pictures.
+    /// Number of its pictures.
     pub n: usize,
-    /// sha256 of the files' own, in order.
+    /// SHA-256 over the hashes of its source files, in order.
     pub sha256: String,
-    /// What they show, how they were asked for, and how they may be used.
+    /// Class, prompt and license of its folders.
     pub listed: Vec<Licensed>,
 }
 
-/// What is known of the pictures of a folder.
+/// Class, prompt and license of the pictures of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Licensed {
-    /// What they show, where it is one of CIFAKE's classes.
+    /// The class of CIFAKE that they show, if it is one.
     pub class: Option<Class>,
-    /// What the generator was asked for.
+    /// The prompt of the generator.
     pub prompt: Option<String>,
-    /// Under which licence they may be used.
+    /// The license.
     pub licence: String,
 }
 
@@ -108,36 +117,69 @@ impl BuildManifest {
     ///
     /// # Errors
     ///
-    /// If it cannot be read: the set is missing, or not built to its end.
+    /// If the file cannot be read. The set is then missing or unfinished.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         read_json(&folder.join(MANIFEST))
     }
 
+    /// Writes `manifest.json`, which marks the build as finished.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
+        write_json(&folder.join(RUN), self)?;
         write_json(&folder.join(MANIFEST), self)
     }
 
-    /// Takes a folder for this build, or finds it taken for it.
-    pub(super) fn claim(&self, folder: &Path) -> Result<(), Error> {
+    /// Takes a folder for this build, or finds this build in it; returns the files written so far.
+    pub(super) fn claim(&self, folder: &Path) -> Result<Progress, Error> {
         let path = folder.join(RUN);
-        if !path.exists() {
-            // Files of nobody knows which build would be taken for this one's.
+        let mut so_far = self.clone();
+        if path.exists() {
+            let found: Self = read_json(&path)?;
+            if let Some(difference) = Difference::first(&found, self, &["files"]) {
+                return Err(difference.in_file(&path));
+            }
+            so_far.files = found.files;
+        } else {
+            // A file of an unknown build must not enter the manifest of this one.
             if let Some(stray) = parquet_file_in(folder)? {
                 let source = serde::de::Error::custom("run.json is missing beside it");
                 return Err(Error::Shard { path: stray, source });
             }
-            return write_json(&path, self);
+            write_json(&path, self)?;
         }
-        let found: Self = read_json(&path)?;
-        if found == *self {
-            return Ok(());
-        }
-        let describe = |build: &Self| serde_json::to_string(build).expect("it has a JSON form");
-        Err(Error::OtherRun { path, theirs: describe(&found), ours: describe(self) })
+        Ok(Progress { path, so_far })
     }
 }
 
-/// sha256 of a file of a build.
+/// The files of a build in progress, as `run.json` lists them.
+pub(super) struct Progress {
+    path: PathBuf,
+    so_far: BuildManifest,
+}
+
+impl Progress {
+    /// The recorded file called `name` in `folder`, if its bytes still have the recorded hash.
+    ///
+    /// A damaged file, or one without a record, has to be written again.
+    pub(super) fn sound(&self, folder: &Path, name: &str) -> Result<Option<BuiltFile>, Error> {
+        let recorded = self.so_far.files.iter().find(|file| file.name == name);
+        let path = folder.join(name);
+        match recorded {
+            Some(file) if path.exists() && sha256_of(&path)? == file.sha256 => {
+                Ok(Some(file.clone()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Records a file that was just written.
+    pub(super) fn record(&mut self, file: BuiltFile) -> Result<(), Error> {
+        self.so_far.files.retain(|other| other.name != file.name);
+        self.so_far.files.push(file);
+        write_json(&self.path, &self.so_far)
+    }
+}
+
+/// SHA-256 of a file.
 pub(super) fn sha256_of(path: &Path) -> Result<String, Error> {
     Ok(sha256_hex(&cifake::file::read_limited(path, MAX_BYTES)?))
 }
@@ -152,7 +194,7 @@ fn read_json(path: &Path) -> Result<BuildManifest, Error> {
     serde_json::from_slice(&bytes).map_err(|source| Error::Shard { path: path.to_owned(), source })
 }
 
-fn parquet_file_in(folder: &Path) -> Result<Option<std::path::PathBuf>, Error> {
+fn parquet_file_in(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let failed = |source| cifake::Error::Read { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

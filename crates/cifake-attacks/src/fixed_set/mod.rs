@@ -1,8 +1,7 @@
-//! A fixed set of attacked pictures, and of pictures of other generators, as parquet files that
-//! `cifake` reads back.
+//! A fixed set of attacked pictures, and of pictures of other generators, as parquet files.
 //!
-//! A file fixes its samples, its batches and its seeds, so that a build that was broken off goes on
-//! and ends with the same bytes.
+//! The samples, batches and seeds of a file are fixed, so an interrupted build resumes and ends with
+//! the same bytes.
 
 mod evaluate;
 mod generated;
@@ -18,46 +17,52 @@ pub use evaluate::{BuiltReport, BuiltRow, evaluate_built};
 pub use generated::Generated;
 pub use manifest::{BuildManifest, BuiltFile, GeneratorOrigin, Licensed, Origin};
 
-use crate::attacked::Attacked;
-use crate::run::{RunOptions, create_folder, differ, ids_hash, names, slug};
-use crate::{Attack, Error, Victim};
-use generated::GeneratedFile;
-use manifest::sha256_of;
+use self::generated::GeneratedFile;
+use self::manifest::{Progress, sha256_of};
+use crate::Error;
+use crate::kit::{Attack, TargetModel};
+use crate::run::{
+    AttackedBatch, ModelId, RunOptions, VERSION, create_folder, differ, names, picture_hashes, slug,
+};
 
-/// A set to be built: what is attacked, by what, and what else belongs to it.
+/// A set to be built.
 pub struct Build<'a> {
-    /// The surrogate: never the model that is to be tested with the set.
-    pub victim: Victim<'a>,
-    /// Its name.
-    pub surrogate: &'a str,
-    /// What is attacked.
+    /// The surrogate, whose gradients and answers the attacks use. It must not be the model that the
+    /// set is to test.
+    pub target: TargetModel<'a>,
+    /// Name and weights of the surrogate.
+    pub surrogate: &'a ModelId,
+    /// The pictures to attack.
     pub dataset: &'a dyn Dataset,
-    /// The attacks, each on every picture.
+    /// The attacks; each is run on every picture.
     pub suite: &'a [Box<dyn Attack>],
-    /// The split that the files are named by.
+    /// The split in the file names.
     pub split: Split,
-    /// Attacked pictures of a file, such as 1000: what is lost at most where a build is broken off.
+    /// Attacked pictures in a file, such as 1000. An interrupted build loses at most one file.
     pub per_file: usize,
-    /// Pictures of other generators; with none the set is not called CIFAKE++.
+    /// Pictures of other generators. A set without any is not called CIFAKE++.
     pub generated: &'a [Generated],
 }
 
 impl Build<'_> {
-    /// Attacks every sample with every attack of the suite and writes the pictures, rounded to 8
-    /// bits, as PNGs in parquet files of `per_file`, beside their source, attack, seed, norms and
-    /// sha256; then a file a generator.
+    /// Attacks every sample with every attack of the suite, and writes the pictures in parquet files.
     ///
-    /// The files are named like those of Hugging Face, so that `cifake::open_dataset` takes the
-    /// folder for a data set. `progress(done, total)` counts pictures.
+    /// Pictures are rounded to 8 bits and stored as PNGs, `per_file` in a file, beside source, attack,
+    /// seed, norms and SHA-256. Each generator gets one more file. The files are named like those of
+    /// Hugging Face, so that `cifake::open_dataset` opens the folder. `progress(done, total)` counts
+    /// pictures.
+    ///
+    /// An interrupted build resumes. Each file's hash is recorded when it is written; a file that no
+    /// longer has it is written again.
     ///
     /// # Errors
     ///
-    /// [`Error::OtherRun`] where the folder holds another build; those of the attacks; a picture
-    /// that cannot be decoded; files that cannot be written.
+    /// [`Error::OtherRun`] or [`Error::OtherVersion`] if the folder holds another build; those of the
+    /// attacks; a picture that cannot be read; a file that cannot be written.
     ///
     /// # Panics
     ///
-    /// If there is no sample of an index, or the batch size or `per_file` is 0.
+    /// If an index is not in the data set, or the batch size or `per_file` is 0.
     pub fn run(
         &self,
         options: &RunOptions,
@@ -68,85 +73,128 @@ impl Build<'_> {
         let generated = GeneratedFile::all(self.generated)?;
         let generators = generated.iter().map(|file| file.generator.clone());
         differ(&names.iter().cloned().chain(generators).collect::<Vec<_>>())?;
-        let mut manifest = self.manifest(options, &indices);
+        let mut manifest = self.manifest(options, &indices)?;
         manifest.generated =
             generated.iter().map(GeneratedFile::origin).collect::<Result<_, _>>()?;
         create_folder(&options.folder)?;
-        manifest.claim(&options.folder)?;
+        let mut so_far = manifest.claim(&options.folder)?;
         let n_generated: usize = generated.iter().map(GeneratedFile::len).sum();
         let total = indices.len() * self.suite.len() + n_generated;
         let mut done = 0;
         let n_files = indices.len().div_ceil(self.per_file);
         for (attack, attack_name) in self.suite.iter().zip(names) {
             for (number, chunk) in indices.chunks(self.per_file).enumerate() {
-                let name = self.file_name(&attack_name, number, n_files);
-                let path = options.folder.join(&name);
-                if !path.exists() {
-                    let mut told = |n: usize| progress(done + n, total);
-                    let rows = self.rows(&**attack, options, chunk, &mut told)?;
-                    rows.table(&attack_name, options.seed).write(&path)?;
-                }
+                let part = Part {
+                    name: self.file_name(&attack_name, number, n_files),
+                    origin: Origin::Attack(attack_name.clone()),
+                    n: chunk.len(),
+                };
+                let mut tell = |n: usize| progress(done + n, total);
+                let file = part.finish(&options.folder, &mut so_far, || {
+                    let rows = self.rows(&**attack, options, chunk, &mut tell)?;
+                    Ok(rows.table(&attack_name, options.seed))
+                })?;
+                manifest.files.push(file);
                 done += chunk.len();
                 progress(done, total);
-                let (origin, n) = (Origin::Attack(attack_name.clone()), chunk.len());
-                manifest.files.push(BuiltFile { name, origin, n, sha256: sha256_of(&path)? });
             }
         }
         for file in generated {
-            let name = self.file_name(&file.generator, 0, 1);
-            let path = options.folder.join(&name);
-            if !path.exists() {
-                file.table(&options.decoder, options.size)?.write(&path)?;
-            }
+            let part = Part {
+                name: self.file_name(&file.generator, 0, 1),
+                origin: Origin::Generator(file.generator.clone()),
+                n: file.len(),
+            };
+            let table = || file.table(&options.decoder, options.size);
+            manifest.files.push(part.finish(&options.folder, &mut so_far, table)?);
             done += file.len();
             progress(done, total);
-            let (n, sha256) = (file.len(), sha256_of(&path)?);
-            let origin = Origin::Generator(file.generator);
-            manifest.files.push(BuiltFile { name, origin, n, sha256 });
         }
         manifest.write(&options.folder)?;
         Ok(manifest)
     }
 
-    fn manifest(&self, options: &RunOptions, indices: &[usize]) -> BuildManifest {
+    fn manifest(&self, options: &RunOptions, indices: &[usize]) -> Result<BuildManifest, Error> {
         let set = if self.generated.is_empty() { "perturbed CIFAKE" } else { "CIFAKE++" };
-        BuildManifest {
+        let attack = |attack: &Box<dyn Attack>| {
+            serde_json::to_string(attack).expect("a name and a JSON value have a JSON form")
+        };
+        Ok(BuildManifest {
+            version: VERSION,
             set: set.to_owned(),
-            surrogate: self.surrogate.to_owned(),
+            surrogate: self.surrogate.name.clone(),
+            weights: self.surrogate.weights.clone(),
             seed: options.seed,
             batch_size: options.batch_size,
             per_file: self.per_file,
             size: options.size,
             split: self.split,
             device: cifake::device::name(&options.device),
-            attacks: self.suite.iter().map(|attack| format!("{attack:?}")).collect(),
+            attacks: self.suite.iter().map(attack).collect(),
             n_samples: indices.len(),
-            samples: ids_hash(self.dataset, indices),
+            samples: samples_hash(self.dataset, indices)?,
             generated: Vec::new(),
             files: Vec::new(),
-        }
+        })
     }
 
     fn file_name(&self, part: &str, number: usize, n_files: usize) -> String {
         format!("{}-{}-{number:05}-of-{n_files:05}.parquet", self.split, slug(part))
     }
 
-    /// The rows of one file; `told` counts its pictures.
+    /// The rows of one file; `tell` counts its pictures.
     fn rows(
         &self,
         attack: &dyn Attack,
         options: &RunOptions,
         indices: &[usize],
-        told: &mut dyn FnMut(usize),
+        tell: &mut dyn FnMut(usize),
     ) -> Result<Rows, Error> {
         let mut rows = Rows::default();
         for batch in indices.chunks(options.batch_size) {
-            let attacked = Attacked::new(&self.victim, self.dataset, attack, options, batch)?;
+            let attacked = AttackedBatch::new(&self.target, self.dataset, attack, options, batch)?;
             rows.extend(self.dataset, batch, attacked);
-            told(rows.file.labels.len());
+            tell(rows.file.labels.len());
         }
         Ok(rows)
     }
+}
+
+/// One file of a set.
+struct Part {
+    name: String,
+    origin: Origin,
+    n: usize,
+}
+
+impl Part {
+    /// The file as it was recorded, or written from `table` and recorded.
+    fn finish(
+        self,
+        folder: &Path,
+        so_far: &mut Progress,
+        table: impl FnOnce() -> Result<ParquetFile, Error>,
+    ) -> Result<BuiltFile, Error> {
+        if let Some(file) = so_far.sound(folder, &self.name)? {
+            return Ok(file);
+        }
+        let path = folder.join(&self.name);
+        table()?.write(&path)?;
+        let Self { name, origin, n } = self;
+        let file = BuiltFile { name, origin, n, sha256: sha256_of(&path)? };
+        so_far.record(file.clone())?;
+        Ok(file)
+    }
+}
+
+/// SHA-256 over names, labels and contents of the samples at `indices`, in order.
+fn samples_hash(dataset: &dyn Dataset, indices: &[usize]) -> Result<String, Error> {
+    let pictures = picture_hashes(dataset, indices)?;
+    let lines = indices.iter().zip(pictures);
+    let line = |(&index, picture): (&usize, String)| {
+        format!("{index} {picture} {}", dataset.samples()[index].id)
+    };
+    Ok(sha256_hex(lines.map(line).collect::<Vec<_>>().join("\n").as_bytes()))
 }
 
 /// The columns of a file of attacked pictures.
@@ -161,8 +209,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn extend(&mut self, dataset: &dyn Dataset, indices: &[usize], attacked: Attacked) {
-        let Attacked { samples, pictures, sizes, .. } = attacked;
+    fn extend(&mut self, dataset: &dyn Dataset, indices: &[usize], attacked: AttackedBatch) {
+        let AttackedBatch { samples, pictures, sizes, .. } = attacked;
         let pngs: Vec<Vec<u8>> = pictures.par_iter().map(Picture::to_png).collect();
         let sources = indices.iter().map(|&i| dataset.samples()[i].id.clone());
         self.sources.extend(sources);
@@ -182,7 +230,7 @@ impl Rows {
         let columns = [
             ("source", ParquetColumn::Text(sources)),
             ("attack", ParquetColumn::Text(vec![attack.to_owned(); n])),
-            // As parquet has them: signed.
+            // Whole numbers of parquet are signed.
             ("seed", ParquetColumn::Whole(vec![seed.cast_signed(); n])),
             ("l2", ParquetColumn::Real(l2)),
             ("linf", ParquetColumn::Real(linf)),
@@ -194,7 +242,7 @@ impl Rows {
     }
 }
 
-/// The file name of `source` as a PNG's: CIFAKE's names say the class.
+/// The file name of `source` with the extension of a PNG. CIFAKE's names encode the class.
 fn png_name(source: &str) -> String {
     let stem = Path::new(source).file_stem().unwrap_or_default();
     format!("{}.png", stem.to_string_lossy())

@@ -2,45 +2,44 @@
 //!
 //! ```no_run
 //! # use cifake::{Differentiable, Split, open_dataset};
-//! # fn evaluate(model: &dyn Differentiable) -> Result<(), cifake_attacks::Error> {
+//! # fn evaluate(model: &dyn Differentiable, sha256: &str) -> Result<(), cifake_attacks::Error> {
 //! use cifake_attacks::{
-//!     Apgd, Attack, Epsilon, Norm, RunOptions, Victim, evaluate_robustness,
+//!     Apgd, Attack, Epsilon, ModelId, Norm, RunOptions, TargetModel, evaluate_robustness,
 //! };
 //!
 //! let dataset = open_dataset("datasets/cifake".as_ref(), Some(Split::Test))?;
 //! let suite: Vec<Box<dyn Attack>> =
 //!     vec![Box::new(Apgd::new(Norm::Linf, Epsilon::from_255(2.0)?))];
 //! let options = RunOptions::new((32, 32), "runs/robustness");
-//! let report =
-//!     evaluate_robustness(&Victim::new(model), "mine", &*dataset, &suite, &options, &mut |_| {})?;
+//! let (target, id) = (TargetModel::new(model), ModelId::new("mine", sha256));
+//! let report = evaluate_robustness(&target, &id, &*dataset, &suite, &options, &mut |_| {})?;
 //! println!("{report}");
 //! # Ok(())
 //! # }
 //! ```
 
+mod finished;
 mod outcome;
 mod report;
-
-use std::path::Path;
+mod warning;
 
 use cifake::Dataset;
-use serde::{Deserialize, Serialize};
 
 pub use outcome::Outcome;
 pub use report::{CleanRow, RobustnessReport, RobustnessRow};
+pub use warning::Warning;
 
-use crate::attacked::Attacked;
-use crate::loss::calls_right;
-use crate::run::{RunOptions, create_folder, names, slug};
-use crate::{Attack, Error, Victim, Warning};
+use self::finished::{Finished, Store};
+use crate::Error;
+use crate::kit::{Attack, TargetModel, is_correct};
+use crate::run::{AttackedBatch, ModelId, RunOptions, names, picture_hashes};
 
-/// Samples that the model is looked at with, before any attack.
+/// Number of clean samples on which the model is checked before any attack.
 const N_PROBES: usize = 4;
-/// Longest shard that is read back.
-const MAX_BYTES: u64 = 64 << 20;
 
-/// What [`evaluate_robustness`] tells after each batch.
+/// Progress of [`evaluate_robustness`].
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct RobustnessProgress<'a> {
     /// Name of the attack.
     pub attack: &'a str,
@@ -50,33 +49,27 @@ pub struct RobustnessProgress<'a> {
     pub total: usize,
 }
 
-/// A batch's results, as they are kept on the disk.
-#[derive(Serialize, Deserialize)]
-struct Shard {
-    /// What was run: a shard of another run is an error.
-    run: String,
-    seconds: f64,
-    outcomes: Vec<Outcome>,
-}
-
-/// Attacks every sample with every attack of `suite` and measures what is still called right.
+/// Attacks every sample with every attack of `suite` and measures the accuracy that is left.
 ///
-/// `model` names the victim: what was done for another is not gone on with. A picture is called FAKE
-/// where its logit of FAKE is at least that of REAL, which is a threshold of 0.5.
+/// A picture counts as FAKE where its logit of FAKE is at least that of REAL, which is a threshold of
+/// 0.5. A sample that the model gets wrong without an attack is attacked too, and counts as not
+/// robust. Attacked pictures are rounded to the 256 levels of a file before they are counted.
 ///
-/// A sample that the model gets wrong anyway is attacked too, and counts as not robust. What an
-/// attack returns counts after rounding to the 256 levels of a file.
+/// Finished work is kept in `options.folder` and reused where model, weights, attack, seed, size,
+/// device and picture are the same. Pictures are compared by content, so a data set with the same file
+/// names is attacked anew, and more samples extend an earlier run. `progress` is called at the start of
+/// each attack and after each batch.
 ///
 /// # Errors
 ///
-/// Those of the attacks; a picture that cannot be decoded; files of another run in the folder.
+/// Those of the attacks; a picture that cannot be read; a damaged file in the folder.
 ///
 /// # Panics
 ///
-/// If there is no sample of an index, no attack, or the batch size is 0.
+/// If an index is not in the data set, `suite` is empty, or the batch size is 0.
 pub fn evaluate_robustness(
-    victim: &Victim<'_>,
-    model: &str,
+    target: &TargetModel<'_>,
+    model: &ModelId,
     dataset: &dyn Dataset,
     suite: &[Box<dyn Attack>],
     options: &RunOptions,
@@ -86,34 +79,27 @@ pub fn evaluate_robustness(
     let indices = options.indices_of(dataset)?;
     let names = names(suite)?;
     let probes = &indices[..indices.len().min(N_PROBES)];
-    let mut warnings = Warning::of_model(victim, &options.load(dataset, probes)?);
-    let total = indices.len() * suite.len();
-    let mut done = 0;
+    let mut warnings = Warning::of_model(target, &options.load(dataset, probes)?);
+    let pictures = picture_hashes(dataset, &indices)?;
+    let samples: Vec<(usize, String)> = indices.iter().copied().zip(pictures).collect();
+    let total = samples.len() * suite.len();
     let mut rows = Vec::new();
-    for (attack, name) in suite.iter().zip(names) {
-        let folder = options.folder.join(slug(&name));
-        create_folder(&folder)?;
-        let (mut outcomes, mut seconds) = (Vec::new(), 0.0);
-        for (number, chunk) in indices.chunks(options.batch_size).enumerate() {
-            let path = folder.join(format!("{number:05}.json"));
-            let run = options.describe(model, &**attack, dataset, chunk);
-            let shard = match read_shard(&path, &run, chunk)? {
-                Some(shard) => shard,
-                None => {
-                    let shard = attack_batch(victim, dataset, &**attack, options, chunk, run)?;
-                    let json = serde_json::to_vec(&shard).expect("plain data has a JSON form");
-                    cifake::file::write_atomic(&path, &json)?;
-                    shard
-                }
-            };
-            seconds += shard.seconds;
-            outcomes.extend(shard.outcomes);
-            done += chunk.len();
-            progress(RobustnessProgress { attack: &name, done, total });
-        }
+    for (number, (attack, name)) in suite.iter().zip(names).enumerate() {
+        let before = number * samples.len();
+        let mut tell =
+            |done| progress(RobustnessProgress { attack: &name, done: before + done, total });
+        let mut store = Store::open(model, &**attack, options)?;
+        finish(target, dataset, &**attack, options, &samples, &mut store, &mut tell)?;
+        let finished = samples.iter().map(|(index, picture)| {
+            let id = &dataset.samples()[*index].id;
+            store.get(*index, id, picture).expect("every sample was attacked").clone()
+        });
+        let (seconds, outcomes): (Vec<f64>, Vec<Outcome>) =
+            finished.map(|entry| (entry.seconds, entry.outcome)).unzip();
         if Warning::is_hidden(&outcomes) {
             warnings.push(Warning::HiddenGradients);
         }
+        let seconds = seconds.iter().sum();
         rows.push(RobustnessRow::new(&**attack, outcomes, seconds, &options.bootstrap));
     }
     warnings.dedup();
@@ -121,48 +107,58 @@ pub fn evaluate_robustness(
     Ok(RobustnessReport { seed: options.seed, clean, warnings, attacks: rows })
 }
 
-fn read_shard(path: &Path, run: &str, indices: &[usize]) -> Result<Option<Shard>, Error> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-    let shard: Shard = serde_json::from_slice(&bytes)
-        .map_err(|source| Error::Shard { path: path.to_owned(), source })?;
-    if shard.run != run {
-        let (theirs, ours) = (shard.run, run.to_owned());
-        return Err(Error::OtherRun { path: path.to_owned(), theirs, ours });
-    }
-    if !shard.outcomes.iter().map(|outcome| outcome.index).eq(indices.iter().copied()) {
-        let source = serde::de::Error::custom("its samples are not those of its run");
-        return Err(Error::Shard { path: path.to_owned(), source });
-    }
-    Ok(Some(shard))
-}
-
-fn attack_batch(
-    victim: &Victim<'_>,
+/// Attacks the `samples` without an outcome in `store`; `tell` counts all that have one.
+fn finish(
+    target: &TargetModel<'_>,
     dataset: &dyn Dataset,
     attack: &dyn Attack,
     options: &RunOptions,
-    indices: &[usize],
-    run: String,
-) -> Result<Shard, Error> {
-    let attacked = Attacked::new(victim, dataset, attack, options, indices)?;
-    let Attacked { samples, found, images, sizes, seconds, .. } = attacked;
-    let right = |images| calls_right(victim.answers(), images, &samples.labels);
-    let (before, after) = (right(&samples.images), right(&images));
-    let outcomes = indices.iter().enumerate().map(|(place, &index)| Outcome {
-        index,
-        id: dataset.samples()[index].id.clone(),
-        label: samples.labels[place],
-        clean_correct: before[place],
-        correct: after[place],
-        l2: sizes.l2[place],
-        linf: sizes.linf[place],
-        n_pixels: sizes.n_pixels[place],
-        n_queries: found.n_queries[place],
-        n_gradients: found.n_gradients[place],
-        beyond_gradients: found.beyond_gradients[place],
+    samples: &[(usize, String)],
+    store: &mut Store,
+    tell: &mut dyn FnMut(usize),
+) -> Result<(), Error> {
+    let is_missing = |(index, picture): &&(usize, String)| {
+        store.get(*index, &dataset.samples()[*index].id, picture).is_none()
+    };
+    let missing: Vec<(usize, String)> = samples.iter().filter(is_missing).cloned().collect();
+    let mut done = samples.len() - missing.len();
+    tell(done);
+    for batch in missing.chunks(options.batch_size) {
+        store.add(attack_batch(target, dataset, attack, options, batch)?)?;
+        done += batch.len();
+        tell(done);
+    }
+    Ok(())
+}
+
+fn attack_batch(
+    target: &TargetModel<'_>,
+    dataset: &dyn Dataset,
+    attack: &dyn Attack,
+    options: &RunOptions,
+    batch: &[(usize, String)],
+) -> Result<Vec<Finished>, Error> {
+    let indices: Vec<usize> = batch.iter().map(|(index, _)| *index).collect();
+    let attacked = AttackedBatch::new(target, dataset, attack, options, &indices)?;
+    let AttackedBatch { samples, found, images, sizes, seconds, .. } = attacked;
+    let correct = |images| is_correct(target.answers(), images, &samples.labels);
+    let (before, after) = (correct(&samples.images), correct(&images));
+    let finished = batch.iter().enumerate().map(|(place, (index, picture))| Finished {
+        picture: picture.clone(),
+        seconds: seconds / batch.len() as f64,
+        outcome: Outcome {
+            index: *index,
+            id: dataset.samples()[*index].id.clone(),
+            label: samples.labels[place],
+            clean_correct: before[place],
+            correct: after[place],
+            l2: sizes.l2[place],
+            linf: sizes.linf[place],
+            n_pixels: sizes.n_pixels[place],
+            n_queries: found.n_queries[place],
+            n_gradients: found.n_gradients[place],
+            beyond_gradients: found.beyond_gradients[place],
+        },
     });
-    Ok(Shard { run, seconds, outcomes: outcomes.collect() })
+    Ok(finished.collect())
 }

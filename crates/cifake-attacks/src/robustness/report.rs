@@ -6,52 +6,54 @@ use cifake::Label;
 use cifake::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
-use super::Outcome;
-use crate::{Attack, Epsilon, Warning};
+use super::outcome::Outcome;
+use super::warning::Warning;
+use crate::Epsilon;
+use crate::kit::Attack;
 
 /// Rows of a robustness evaluation.
 #[derive(Debug, Clone, Serialize)]
 pub struct RobustnessReport {
     /// Seed of the attacks.
     pub seed: u64,
-    /// Of the pictures before any attack.
+    /// The pictures before any attack.
     pub clean: CleanRow,
     /// Reasons to doubt the rows.
     pub warnings: Vec<Warning>,
-    /// One row an attack, in the order of the suite.
+    /// One row for each attack, in the order of the suite.
     pub attacks: Vec<RobustnessRow>,
 }
 
 /// The same pictures without an attack.
 #[derive(Debug, Clone, Serialize)]
 pub struct CleanRow {
-    /// Share that the model calls right.
+    /// Accuracy.
     pub accuracy: Metric,
 }
 
-/// What one attack left.
+/// The accuracy under one attack.
 #[derive(Debug, Clone, Serialize)]
 pub struct RobustnessRow {
     /// Name of the attack.
     pub name: String,
-    /// Radius of its ball, for pixels in `[0, 1]`; absent where it has none.
+    /// Radius of its ball, for pixels in `[0, 1]`; absent for an attack without a ball.
     pub epsilon: Option<Epsilon>,
-    /// Samples.
+    /// Number of samples.
     pub n: usize,
-    /// Share that the model calls right before the attack.
+    /// Accuracy before the attack.
     #[serde(skip)]
     pub clean: Metric,
-    /// Share that it calls right before and after it.
+    /// Share of samples that are correct before and after the attack.
     pub robust_accuracy: Metric,
-    /// The same of the REAL samples; absent where there are none.
+    /// Robust accuracy on the REAL samples; absent without any.
     pub real: Option<Metric>,
-    /// The same of the FAKE samples; absent where there are none.
+    /// Robust accuracy on the FAKE samples; absent without any.
     pub fake: Option<Metric>,
-    /// The lower of the two: a classifier that answers always alike has 0 here.
+    /// The lower of the two. A constant classifier has 0 here.
     pub worst_label: Option<Metric>,
-    /// What a classifier that always gives the commoner label reaches, under any attack.
+    /// Accuracy of a constant classifier that gives the more frequent label.
     pub constant: f64,
-    /// Mean number of times that a picture was classified.
+    /// Mean number of classifications of a picture.
     pub mean_queries: f64,
     /// Mean number of gradients.
     pub mean_gradients: f64,
@@ -59,9 +61,9 @@ pub struct RobustnessRow {
     pub median_l2: f64,
     /// Largest linf size.
     pub max_linf: f64,
-    /// Wall time of the attack.
+    /// Wall time of the attack in seconds, finished work included.
     pub seconds: f64,
-    /// Every sample.
+    /// The outcome of each sample.
     #[serde(skip)]
     pub outcomes: Vec<Outcome>,
 }

@@ -6,7 +6,7 @@ mod properties;
 use cifake::{Classifier, Label, rgb8_from_tensor};
 use cifake_attacks::{
     Apgd, Attack, Band, Corruption, DctNoise, Ensemble, Epsilon, Error, Fab, Goal, Loss, Norm,
-    OnePixel, Pgd, PixelNoise, Samples, Square, Victim,
+    OnePixel, Pgd, PixelNoise, RandomNoise, Samples, Square, TargetModel,
 };
 
 use model::{HEIGHT, Linear, Network, WIDTH, samples, values};
@@ -35,6 +35,7 @@ fn bounded(radius: f64) -> Vec<(Norm, Box<dyn Attack>)> {
         attacks.push((norm, Box::new(Apgd::new(norm, radius).with_steps(20))));
         attacks.push((norm, Box::new(Fab::new(norm, radius).with_steps(10))));
         attacks.push((norm, Box::new(Square::new(norm, radius).with_queries(60))));
+        attacks.push((norm, Box::new(RandomNoise::new(norm, radius).with_tries(5))));
         let parts: Vec<Box<dyn Attack>> = vec![
             Box::new(Pgd::new(norm, radius).with_steps(3)),
             Box::new(Square::new(norm, radius).with_queries(20)),
@@ -48,8 +49,8 @@ fn bounded(radius: f64) -> Vec<(Norm, Box<dyn Attack>)> {
 fn unbounded() -> Vec<Box<dyn Attack>> {
     let mut attacks: Vec<Box<dyn Attack>> = vec![
         Box::new(OnePixel::new().with_pixels(2).with_budget(8, 3)),
-        Box::new(PixelNoise::original()),
-        Box::new(DctNoise::original()),
+        Box::new(PixelNoise::reference()),
+        Box::new(DctNoise::reference()),
     ];
     attacks.extend(Corruption::grid().into_iter().map(|c| Box::new(c) as Box<dyn Attack>));
     attacks
@@ -60,7 +61,8 @@ fn all(radius: f64) -> Vec<Box<dyn Attack>> {
 }
 
 fn attacked(attack: &dyn Attack, model: &Network, samples: &Samples, seed: u64) -> Vec<f32> {
-    let found = attack.perturb(&Victim::new(model), samples, seed).expect("a white-box victim");
+    let found =
+        attack.perturb(&TargetModel::new(model), samples, seed).expect("a white-box target");
     assert_eq!(found.images.dims(), samples.images.dims(), "{}", attack.name());
     assert_eq!([found.n_queries.len(), found.n_gradients.len()], [samples.len(); 2]);
     values(&found.images)
@@ -73,7 +75,8 @@ fn perturbation_stays_inside_the_ball_before_and_after_rounding() {
     let attacks =
         [1.0 / 255.0, 0.1].map(|radius| bounded(radius).into_iter().map(move |a| (radius, a)));
     for (radius, (norm, attack)) in attacks.into_iter().flatten() {
-        let found = attack.perturb(&Victim::new(&model), &samples, 1).expect("white-box").images;
+        let found =
+            attack.perturb(&TargetModel::new(&model), &samples, 1).expect("white-box").images;
         for size in norm.sizes(found.clone() - samples.images.clone()) {
             assert!(size <= radius as f32 * (1.0 + SLACK), "{}: {size}", attack.name());
         }
@@ -135,7 +138,7 @@ fn the_model_is_left_as_it_was() {
 
 /// Samples that an attack turned.
 fn n_turned(attack: &dyn Attack, model: &dyn cifake::Differentiable, samples: &Samples) -> usize {
-    let found = attack.perturb(&Victim::new(model), samples, 3).expect("a white-box victim");
+    let found = attack.perturb(&TargetModel::new(model), samples, 3).expect("a white-box target");
     let logits = values(&model.logits(found.images));
     let label = |pair: &[f32]| if pair[1] > pair[0] { Label::Fake } else { Label::Real };
     let labels = logits.chunks_exact(2).map(label);
@@ -199,8 +202,8 @@ fn square_turns_a_linear_detector_without_its_gradient() {
     for (norm, factor) in [(Norm::Linf, 3.0), (Norm::L2, 4.0)] {
         let (model, samples, distance) = linear(norm, 2);
         let attack = Square::new(norm, epsilon(factor * distance)).with_queries(2000);
-        let victim = Victim::black_box(&model);
-        let found = attack.perturb(&victim, &samples, 1).expect("Square asks for answers alone");
+        let target = TargetModel::black_box(&model);
+        let found = attack.perturb(&target, &samples, 1).expect("Square asks for answers alone");
         let logits = values(&model.logits(found.images));
         assert!(logits.chunks_exact(2).all(|pair| pair[1] < pair[0]), "{norm}: {logits:?}");
         assert!(found.n_queries.iter().all(|&n| (1..=2000).contains(&n)));
@@ -213,7 +216,7 @@ fn a_targeted_attack_moves_one_label_and_leaves_the_other() {
     let samples = samples(&model, 12);
     let goal = Goal::Targeted(Label::Real);
     let attack = Pgd::l2(epsilon(2.0)).with_goal(goal).with_steps(20);
-    let found = attack.perturb(&Victim::new(&model), &samples, 3).expect("white-box");
+    let found = attack.perturb(&TargetModel::new(&model), &samples, 3).expect("white-box");
     let logits = values(&model.logits(found.images));
     assert!(logits.chunks_exact(2).all(|pair| pair[0] > pair[1]), "{logits:?}");
 }
@@ -221,9 +224,9 @@ fn a_targeted_attack_moves_one_label_and_leaves_the_other() {
 #[test]
 fn gradient_attacks_refuse_a_black_box() {
     let model = Network::new();
-    let (victim, samples) = (Victim::black_box(&model), samples(&model, 1));
+    let (target, samples) = (TargetModel::black_box(&model), samples(&model, 1));
     let attack = Pgd::linf(epsilon(0.1));
-    let error = attack.perturb(&victim, &samples, 0).expect_err("there is no gradient");
+    let error = attack.perturb(&target, &samples, 0).expect_err("there is no gradient");
     assert!(matches!(error, Error::NeedsGradients { .. }));
     assert!(error.to_string().contains("PGD-10 linf 0.1"), "{error}");
 }
@@ -250,14 +253,14 @@ fn one_pixel_changes_as_many_pixels_as_it_may() {
 fn the_original_noise_fills_the_range_of_a_byte() {
     let model = Network::new();
     let samples = samples(&model, 2);
-    let found = attacked(&DctNoise::original(), &model, &samples, 2);
+    let found = attacked(&DctNoise::reference(), &model, &samples, 2);
     for picture in found.chunks_exact(3 * HEIGHT * WIDTH) {
         let least = picture.iter().copied().fold(f32::INFINITY, f32::min);
         let most = picture.iter().copied().fold(0.0f32, f32::max);
         assert_eq!([least, most], [0.0, 1.0]);
         assert!(picture.iter().all(|x| (x * 255.0 - (x * 255.0).round()).abs() < 1e-3));
     }
-    let green = attacked(&PixelNoise::original(), &model, &samples, 2);
+    let green = attacked(&PixelNoise::reference(), &model, &samples, 2);
     let clean = values(&samples.images);
     assert_eq!(green.iter().zip(&clean).filter(|(a, b)| a != b).count(), 2 * 3);
 }

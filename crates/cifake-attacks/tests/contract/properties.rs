@@ -1,7 +1,7 @@
 //! Promises over any radius, seed and number of steps.
 
 use cifake_attacks::{
-    Apgd, Attack, Epsilon, Fab, Norm, Pgd, Samples, Square, StepSize, Victim, calls_right,
+    Apgd, Attack, Epsilon, Fab, Norm, Pgd, Samples, Square, StepSize, TargetModel, is_correct,
 };
 use proptest::prelude::*;
 
@@ -20,8 +20,8 @@ fn attacks(norm: Norm, epsilon: Epsilon, steps: usize) -> [Box<dyn Attack>; 4] {
 }
 
 fn stands(attack: &Pgd, model: &Network, samples: &Samples, seed: u64) -> Vec<bool> {
-    let found = attack.perturb(&Victim::new(model), samples, seed).expect("white-box");
-    calls_right(model, &found.images, &samples.labels)
+    let found = attack.perturb(&TargetModel::new(model), samples, seed).expect("white-box");
+    is_correct(model, &found.images, &samples.labels)
 }
 
 proptest! {
@@ -40,7 +40,7 @@ proptest! {
         let epsilon = Epsilon::from_255(levels).expect("not negative");
         for attack in attacks(norm, epsilon, steps) {
             let perturb = |samples: &Samples| {
-                attack.perturb(&Victim::new(&model), samples, seed).expect("white-box").images
+                attack.perturb(&TargetModel::new(&model), samples, seed).expect("white-box").images
             };
             let found = perturb(&samples);
             for size in norm.sizes(found.clone() - samples.images.clone()) {
@@ -68,8 +68,8 @@ proptest! {
         let epsilon = Epsilon::from_255(levels).expect("not negative");
         let step = StepSize::Absolute(Epsilon::from_255(levels / 4.0).expect("not negative"));
         let attack = |steps: usize, restarts: usize| {
-            let attack = Pgd::new(norm, epsilon).with_early_stop();
-            Pgd { steps, restarts, step_size: step, ..attack }
+            let attack = Pgd::new(norm, epsilon).with_early_stop().with_restarts(restarts);
+            attack.with_steps(steps).with_step_size(step)
         };
         let few = stands(&attack(steps, 1), &model, &samples, seed);
         for attack in [attack(steps + more, 1), attack(steps, 1 + more)] {

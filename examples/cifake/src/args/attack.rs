@@ -1,40 +1,39 @@
-//! Which attacks.
+//! The attacks of a program.
 
-use cifake_attacks::{Attack, Error, Norm, attack_named, kind_and_norm};
+use cifake_attacks::{Attack, AttackName, Error, Norm};
 
-/// The attacks of the original system, of which the fixed set of attacked pictures is made.
-const ORIGINAL: [&str; 4] =
-    ["original-pgd-l2", "original-pgd-linf", "original-dct", "original-pixel"];
+/// The attacks of the reference, with which the fixed set of attacked pictures is made.
+const REFERENCE: [&str; 4] =
+    ["reference-pgd-l2", "reference-pgd-linf", "reference-dct", "reference-pixel"];
 
-/// What the attacks of a program have in common where their names do not say it.
+/// The attacks of an evaluation, with a radius and steps for those without their own.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AttackArgs {
-    /// An attack, see below; may be given several times.
-    #[arg(long = "attack", default_values = ["pgd-linf", "pgd-l2@0.5"], value_parser = kind_known)]
-    attacks: Vec<String>,
-    /// Radius, in 255ths, of the attacks that are named without one; may be given several times.
+    /// Name of an attack, see below; may be given several times.
+    #[arg(long = "attack", value_name = "NAME", default_values = ["pgd-linf", "pgd-l2@0.5"])]
+    attacks: Vec<AttackName>,
+    /// Radius in 255ths for the attacks named without one; may be given several times.
     #[arg(long, value_name = "E", default_value = "2")]
     epsilon_255: Vec<f64>,
-    /// Steps of the attacks that follow gradients [default: each attack's own].
+    /// Steps of the gradient attacks [default: depends on the attack].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
 }
 
 impl AttackArgs {
-    /// The names of the attacks, all that have a ball with their radius.
+    /// The names of the attacks; each attack in a ball has its radius.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let every_radius = |name: &String| -> Vec<String> {
-            match (name.contains('@'), kind_and_norm(name)) {
-                (false, Some((kind, norm))) => {
-                    let radius = |levels: &f64| match norm {
-                        Norm::Linf => format!("{kind}-linf@{levels}"),
-                        Norm::L2 => format!("{kind}-l2@{}", levels / 255.0),
-                    };
-                    self.epsilon_255.iter().map(radius).collect()
-                }
-                _ => vec![name.clone()],
-            }
+    pub fn names(&self) -> Vec<AttackName> {
+        let every_radius = |name: &AttackName| -> Vec<AttackName> {
+            let norm = match (name.number(), name.entry().norm()) {
+                (None, Some(norm)) => norm,
+                _ => return vec![*name],
+            };
+            let radius = |&levels: &f64| match norm {
+                Norm::Linf => name.with_number(levels),
+                Norm::L2 => name.with_number(levels / 255.0),
+            };
+            self.epsilon_255.iter().map(radius).collect()
         };
         self.attacks.iter().flat_map(every_radius).collect()
     }
@@ -43,50 +42,34 @@ impl AttackArgs {
     ///
     /// # Errors
     ///
-    /// As [`attack_named`].
+    /// As [`AttackName::attack`].
     pub fn suite(&self) -> Result<Vec<Box<dyn Attack>>, Error> {
         let steps = self.steps.map(usize::from);
-        self.names().iter().map(|name| attack_named(name, steps)).collect()
+        self.names().iter().map(|name| name.attack(steps)).collect()
     }
 }
 
 /// The attacks of a built set.
 #[derive(Debug, Clone, clap::Args)]
-pub struct OriginalArgs {
-    /// One of the attacks that the set is made of; may be given several times.
-    #[arg(long = "attack", default_values = ORIGINAL, value_parser = attack_known)]
-    attacks: Vec<String>,
-    /// Steps of the attacks that follow gradients [default: each attack's own].
+pub struct ReferenceArgs {
+    /// Name of an attack of the set; may be given several times.
+    #[arg(long = "attack", value_name = "NAME", default_values = REFERENCE)]
+    attacks: Vec<AttackName>,
+    /// Steps of the gradient attacks [default: depends on the attack].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
 }
 
-impl OriginalArgs {
+impl ReferenceArgs {
     /// The attacks.
     ///
     /// # Errors
     ///
-    /// As [`attack_named`].
+    /// As [`AttackName::attack`].
     pub fn suite(&self) -> Result<Vec<Box<dyn Attack>>, Error> {
         let steps = self.steps.map(usize::from);
-        self.attacks.iter().map(|name| attack_named(name, steps)).collect()
+        self.attacks.iter().map(|name| name.attack(steps)).collect()
     }
-}
-
-/// `name`, if [`attack_named`] understands it: for the arguments of a program.
-///
-/// # Errors
-///
-/// As [`attack_named`].
-pub fn attack_known(name: &str) -> Result<String, Error> {
-    attack_named(name, None).map(|_| name.to_owned())
-}
-
-/// [`attack_known`], where the radius may stand elsewhere.
-fn kind_known(name: &str) -> Result<String, Error> {
-    let has_ball = !name.contains('@') && kind_and_norm(name).is_some();
-    let whole = if has_ball { format!("{name}@1") } else { name.to_owned() };
-    attack_known(&whole).map(|_| name.to_owned())
 }
 
 #[cfg(test)]
@@ -96,17 +79,19 @@ mod tests {
     #[test]
     fn a_radius_apart_from_the_name_serves_every_ball() {
         let arguments = AttackArgs {
-            attacks: ["apgd", "pgd-l2", "square-linf@8", "one-pixel"].map(str::to_owned).to_vec(),
+            attacks: ["apgd", "pgd-l2", "square-linf@8", "one-pixel"]
+                .map(|name| name.parse().expect("it is in the table"))
+                .to_vec(),
             epsilon_255: vec![2.0, 51.0],
             steps: Some(7),
         };
-        let names = arguments.names();
+        let names: Vec<String> = arguments.names().iter().map(ToString::to_string).collect();
         let balls = ["apgd-linf@2", "apgd-linf@51", "pgd-l2@0.00784313725490196", "pgd-l2@0.2"];
         assert_eq!(names[..4], balls);
         assert_eq!(names[4..], ["square-linf@8", "one-pixel"]);
         let suite = arguments.suite().expect("all are attacks");
         assert_eq!(suite[2].name(), "PGD-7 l2 0.00784313725490196");
-        assert!(kind_known("apgd").is_ok() && kind_known("pgd-l2@0.5").is_ok());
-        assert!(["apgd-", "dct-linf", "one-pixel-l2"].iter().all(|no| kind_known(no).is_err()));
+        let unknown = |name: &&str| name.parse::<AttackName>().is_err();
+        assert!(["apgd-", "dct-linf", "one-pixel-l2"].iter().all(unknown));
     }
 }

@@ -12,7 +12,7 @@ use cifake::Split;
 use gradcam::Method;
 use tinyvit::Input;
 
-pub use attack::{AttackArgs, OriginalArgs, attack_known};
+pub use attack::{AttackArgs, ReferenceArgs};
 pub use cam::CamArgs;
 pub use detector::{DetectorArgs, threads};
 pub use explainer::ExplainerArgs;

@@ -4,26 +4,30 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cifake_attacks::{ATTACKS, attack_named};
+use burn::tensor::Device;
+use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
-use crate::args::{DetectorArgs, attack_known, samples};
+use crate::args::{DetectorArgs, samples};
 use crate::attacked::{attack_file, pictures};
+use crate::results::{keep_pictures, one_line, path_text};
 
-/// Changes pictures so that the detector errs. Writes NAME.attacked.png, lossless, and
-/// NAME.compared.png: original, attacked, ten times the difference.
+/// Changes pictures so that the detector errs.
+///
+/// Writes two files for each picture: NAME.attacked.png, lossless, and NAME.compared.png with the
+/// original, the attacked picture and ten times their difference.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{ATTACKS}
+#[command(after_help = format!("{}
 
 Examples:
   cifake attack datasets/sample
-  cifake attack --attack apgd-l2@0.5 --out attacked photo.png"))]
+  cifake attack --attack apgd-l2@0.5 --out attacked photo.png", attacks_help()))]
 pub(crate) struct Args {
     /// Pictures and folders of pictures.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
-    /// What to do to them, see below.
-    #[arg(long, default_value = "pgd-linf@2", value_parser = attack_known)]
-    attack: String,
+    /// Name of the attack, see below.
+    #[arg(long, default_value = "pgd-linf@2")]
+    attack: AttackName,
     /// Folder for the results.
     #[arg(long, default_value = "attacked")]
     out: PathBuf,
@@ -32,7 +36,7 @@ pub(crate) struct Args {
     /// Seed of the attack.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// One JSON object a picture instead of a table.
+    /// Print one JSON object for each picture instead of a table.
     #[arg(long)]
     json: bool,
     /// Attack the sample pictures into a temporary folder.
@@ -47,9 +51,17 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples()];
         args.out = temporary.path().to_owned();
     }
+    let attack = args.attack.attack(None)?;
     let (detector, device) = args.detector.detector()?;
-    let attack = attack_named(&args.attack, None)?;
+    let classifier = detector.classifier();
+    let plan = classifier.model().compile(classifier.config());
+    let target = match device == Device::flex() {
+        true => TargetModel::new(classifier).with_answers(&plan),
+        false => TargetModel::new(classifier),
+    };
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
+    let pictures = pictures(&args.paths)?;
+    keep_pictures(&pictures, &args.out)?;
     let mut out = io::stdout().lock();
     if !args.json {
         writeln!(out, "{}\n", attack.name())?;
@@ -60,18 +72,19 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         )?;
     }
     let mut n_failed = 0;
-    for (id, path) in pictures(&args.paths)?.iter().enumerate() {
-        let outcome =
-            attack_file(&detector, &*attack, path, [id as u64, args.seed], &args.out, &device);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for (id, path) in pictures.iter().enumerate() {
+        let draw = [id as u64, args.seed];
+        let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
+        let name = one_line(path.file_name().unwrap_or_default());
         match outcome {
             Err(error) if args.json => {
-                let error = serde_json::json!({ "path": path, "error": format!("{error:#}") });
+                let error =
+                    serde_json::json!({ "path": path_text(path), "error": format!("{error:#}") });
                 writeln!(out, "{error}")?;
                 n_failed += 1;
             }
             Err(error) => {
-                writeln!(out, "{name:<40} {error:#}")?;
+                writeln!(out, "{name:<40} {}", one_line(format!("{error:#}").as_ref()))?;
                 n_failed += 1;
             }
             Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,

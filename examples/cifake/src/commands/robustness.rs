@@ -1,42 +1,50 @@
-//! `cifake robustness`: what a detector withstands.
+//! `cifake robustness`: the accuracy of a detector under attack.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cifake_attacks::{ATTACKS, RunOptions, Victim, evaluate_built, evaluate_robustness};
+use burn::tensor::Device;
+use cifake_attacks::{
+    ModelId, RunOptions, TargetModel, attacks_help, evaluate_built, evaluate_robustness,
+};
 
 use crate::args::{AttackArgs, DetectorArgs, mini};
 use crate::curve::{draw_sweep, kinds_with_radius};
 use crate::part::Part;
 use crate::progress_bar;
 
-/// Attacks a label-balanced sample of a data set and prints the accuracy that is left, with 95 %
-/// bootstrap intervals, for both labels and the worse of them. Started again with the same --out,
-/// an evaluation goes on.
+/// Measures the accuracy of the detector under attack.
+///
+/// Attacks a label-balanced sample of a data set. Prints the accuracy before and after each attack, with
+/// 95 % bootstrap intervals, for both labels and the worse of them.
+///
+/// Finished work is kept in --out. It is reused for the same pictures, weights, attack and seed, so an
+/// interrupted evaluation resumes and a higher --limit extends an earlier one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{ATTACKS}
+#[command(after_help = format!("{}
 
 Examples:
   cifake robustness --data ../shared/datasets/cifake --attack apgd --epsilon-255 1 --epsilon-255 2
   cifake robustness --data my/folder --weights robust --attack ensemble-linf@2 --limit 200 --json
-  cifake robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp"))]
+  cifake robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp",
+    attacks_help()))]
 pub(crate) struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
     #[arg(long, required_unless_present_any = ["smoke", "built"])]
     data: Option<PathBuf>,
-    /// Measure the accuracy on this set that build_cifake_pp wrote, instead of attacking.
+    /// Measure the accuracy on this set of build_cifake_pp instead of attacking pictures.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     built: Option<PathBuf>,
-    /// Pictures of which part.
+    /// Part of the data set.
     #[arg(long, value_enum, default_value = "test")]
     split: Part,
     #[command(flatten)]
     attacks: AttackArgs,
-    /// Pictures that are attacked, half of them REAL, drawn by the seed.
+    /// Number of pictures to attack, half of them REAL, drawn by the seed.
     #[arg(long, value_name = "N", default_value_t = 500)]
     limit: usize,
-    /// Folder of what is done so far.
+    /// Folder of finished work; it may hold any number of evaluations.
     #[arg(long, default_value = "runs/robustness")]
     out: PathBuf,
     #[command(flatten)]
@@ -44,10 +52,10 @@ pub(crate) struct Args {
     /// Seed of the draw, of the attacks and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Draw robust accuracy over the radius here.
+    /// Draw robust accuracy over the radius into this file.
     #[arg(long, value_name = "FILE.png", conflicts_with = "built")]
     curve: Option<PathBuf>,
-    /// A JSON report instead of a table.
+    /// Print a JSON report instead of a table.
     #[arg(long)]
     json: bool,
     /// Attack the committed mini set.
@@ -55,7 +63,7 @@ pub(crate) struct Args {
     smoke: bool,
 }
 
-/// Returns 0, since an evaluation is whole or fails.
+/// Returns 0: an evaluation is whole or fails.
 pub(crate) fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
@@ -63,10 +71,15 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
-    let (detector, _) = args.detector.detector()?;
+    let (detector, device) = args.detector.detector()?;
     let classifier = detector.classifier();
     let plan = classifier.model().compile(classifier.config());
+    let target = match device == Device::flex() {
+        true => TargetModel::new(classifier).with_answers(&plan),
+        false => TargetModel::new(classifier),
+    };
     let mut options = RunOptions::new(detector.input_size(), &args.out);
+    options.device = device.clone();
     options.seed = args.seed;
     options.bootstrap.seed = args.seed;
     let bar = progress_bar()?;
@@ -77,7 +90,9 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     };
     let model = detector.model_name();
     let (json, table) = if let Some(folder) = &args.built {
-        let report = evaluate_built(&plan, folder, &options, &mut |d, t| tell("", d, t))?;
+        let report = evaluate_built(target.answers(), folder, &options, &mut |done, total| {
+            tell("", done, total);
+        })?;
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
     } else {
         let data = args.data.as_deref().context("--data is required")?;
@@ -88,16 +103,13 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let attacks = args.attacks.suite()?;
         let pictures = args.split.of(data)?;
         options.indices = Some(pictures.balanced(args.limit, args.seed));
-        let victim = Victim::new(classifier).with_answers(&plan);
         let report = evaluate_robustness(
-            &victim,
-            model,
+            &target,
+            &ModelId::new(model, &detector.weights().sha256),
             &*pictures.dataset,
             &attacks,
             &options,
-            &mut |p| {
-                tell(p.attack, p.done, p.total);
-            },
+            &mut |progress| tell(progress.attack, progress.done, progress.total),
         )?;
         if let Some(file) = &args.curve {
             draw_sweep(&names, &report.attacks, file)?;

@@ -1,4 +1,4 @@
-//! Builds perturbed CIFAKE, or CIFAKE++ where pictures of other generators are at hand.
+//! Builds perturbed CIFAKE, or CIFAKE++ with pictures of other generators.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,18 +9,20 @@ use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::weights::{Source, load_configured};
 use cifake::{Split, open_dataset};
-use cifake_attacks::{Build, RunOptions, Victim};
-use cifake_cli::args::OriginalArgs;
+use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
+use cifake_cli::args::ReferenceArgs;
 use cifake_cli::args::split_named;
 use cifake_cli::{balanced, exit_code, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
 use lab::generators;
 
-/// Attacks every picture of a split, by default with the four attacks of the original system, each by
-/// the gradients and answers of a ResNet that is never the detector under test, and writes the
-/// pictures as PNGs in parquet files with a manifest. A build that was broken off goes on and ends with
-/// the same bytes.
+/// Attacks every picture of a split and writes the results as parquet files with a manifest.
+///
+/// The default attacks are the four of the reference. They use the gradients and answers of a ResNet,
+/// which must not be the detector under test.
+///
+/// An interrupted build resumes and ends with the same bytes. A damaged file is written again.
 #[derive(Parser)]
 #[command(after_help = "Pictures of other generators are named by a TOML file, a table a folder:
   [[pictures]]
@@ -33,7 +35,7 @@ use lab::generators;
 Examples:
   build_cifake_pp --data ../shared/datasets/cifake --out datasets/perturbed
   build_cifake_pp --data cifake --split train --limit 20000 --out perturbed-train
-  build_cifake_pp --data cifake --split train --attack original-dct --out noisy-train
+  build_cifake_pp --data cifake --split train --attack reference-dct --out noisy-train
   build_cifake_pp --data cifake --generators generators.toml --out cifake-pp")]
 struct Args {
     /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
@@ -42,30 +44,30 @@ struct Args {
     /// train or test.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
-    /// Folder of the set.
+    /// Output folder of the set.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    attacks: OriginalArgs,
-    /// Weights of the ResNet that the attacks follow, instead of those in crates/baselines.
+    attacks: ReferenceArgs,
+    /// Weights of the ResNet [default: those in crates/baselines].
     #[arg(long, value_name = "FILE")]
     surrogate: Option<PathBuf>,
-    /// Pictures of other generators, see below.
+    /// List of pictures of other generators, see below.
     #[arg(long, value_name = "FILE.toml")]
     generators: Option<PathBuf>,
-    /// Attack this many pictures only, half of them REAL, drawn by the seed.
+    /// Number of pictures to attack, half of them REAL, drawn by the seed [default: all].
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Seed of the attacks and of the limit's draw.
+    /// Seed of the attacks and of the draw of --limit.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Pictures that are attacked at once.
+    /// Pictures in a batch.
     #[arg(long, value_name = "N", default_value_t = 100)]
     batch: usize,
-    /// Attacked pictures of a file: what is lost at most where a build is broken off.
+    /// Attacked pictures in a file. An interrupted build loses at most one file.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     per_file: usize,
-    /// Attack eight pictures of the committed mini set into a temporary folder.
+    /// Attack eight pictures of the mini data set into a temporary folder.
     #[arg(long)]
     smoke: bool,
 }
@@ -96,8 +98,8 @@ fn run(mut args: Args) -> Result<usize> {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
     let build = Build {
-        victim: Victim::new(&surrogate),
-        surrogate: &format!("resnet18_32@{}", &info.sha256[..8]),
+        target: TargetModel::new(&surrogate),
+        surrogate: &ModelId::new(format!("resnet18_32@{}", &info.sha256[..8]), &info.sha256),
         dataset: &*dataset,
         suite: &args.attacks.suite()?,
         split: args.split,

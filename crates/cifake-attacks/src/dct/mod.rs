@@ -1,7 +1,0 @@
-//! Perturbations in the domain of the discrete cosine transform.
-
-mod band;
-mod noise;
-
-pub use band::Band;
-pub use noise::DctNoise;
