@@ -8,6 +8,8 @@ use crate::TrainError;
 
 /// Steps of the attack that validates and guards.
 const VALIDATION_STEPS: usize = 10;
+/// Most steps at the start of a run.
+const MAX_STEPS: usize = 1000;
 /// Pictures that the guard looks at.
 pub(crate) const N_GUARD: usize = 100;
 
@@ -66,8 +68,10 @@ impl Default for Adversary {
 
 impl Adversary {
     pub(crate) fn validate(&self) -> Result<(), String> {
-        if self.steps == 0 || self.validation == 0 {
-            return Err("adversary: steps and validation must be at least 1".into());
+        if !(1..=MAX_STEPS).contains(&self.steps) || self.validation == 0 {
+            return Err(format!(
+                "adversary: steps must be 1 to {MAX_STEPS}, and validation at least 1"
+            ));
         }
         if !(self.share > 0.0 && self.share <= 1.0) {
             return Err("adversary: share must be above 0 and at most 1".into());
@@ -166,6 +170,7 @@ mod tests {
         assert_eq!(Adversary::default().validate(), Ok(()));
         let broken = [
             Adversary { steps: 0, ..Adversary::default() },
+            Adversary { steps: usize::MAX, ..Adversary::default() },
             Adversary { share: 0.0, ..Adversary::default() },
             Adversary { trades: f64::NAN, ..Adversary::default() },
             Adversary { trades: 1.0, share: 0.5, ..Adversary::default() },

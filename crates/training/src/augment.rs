@@ -55,11 +55,16 @@ pub(crate) struct Drawn {
 
 /// The generator of one sample in one epoch; `purpose` separates draws that must not correlate.
 pub(crate) fn sample_rng(seed: u64, epoch: usize, sample: usize, purpose: u64) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(sample_key(seed, epoch, sample, purpose))
+}
+
+/// The key of [`sample_rng`].
+pub(crate) fn sample_key(seed: u64, epoch: usize, sample: usize, purpose: u64) -> [u8; 32] {
     let mut key = [0u8; 32];
     for (chunk, word) in key.chunks_exact_mut(8).zip([seed, epoch as u64, sample as u64, purpose]) {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
-    ChaCha8Rng::from_seed(key)
+    key
 }
 
 /// `x` reflected into `0..side` without repeating the border.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cifake_kernels::Products;
+use cifake_optim::Schedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +14,8 @@ use crate::data::DataConfig;
 use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
+/// Most epochs, and most pictures a step.
+const MAX_COUNT: usize = 1 << 20;
 /// Largest recipe or queue that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -65,8 +68,19 @@ impl Recipe {
         }
         let config: N::Config = serde_json::from_value(value)
             .map_err(|error| TrainError::Config(format!("the section model: {error}")))?;
-        N::validate(&config).map_err(TrainError::Config)?;
+        validate_model::<N>(&config)?;
         Ok(config)
+    }
+}
+
+/// Whether a network of `config` can be built and is a detector.
+pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), TrainError> {
+    N::validate(config).map_err(TrainError::Config)?;
+    match N::n_outputs(config) {
+        1 | 2 => Ok(()),
+        n => Err(TrainError::Config(format!(
+            "the section model: a detector has 1 or 2 outputs, not {n}; set n_classes"
+        ))),
     }
 }
 
@@ -158,14 +172,14 @@ impl TrainConfig {
         }
     }
 
-    /// Checks what a file from outside must satisfy.
+    /// Checks the ranges of all fields.
     ///
     /// # Errors
     ///
-    /// A sentence that says which field is wrong and why.
+    /// A sentence with the field that is out of range.
     pub fn validate(&self) -> Result<(), String> {
-        if self.epochs == 0 || self.batch_size == 0 {
-            return Err("epochs and batch_size must be at least 1".into());
+        if [self.epochs, self.batch_size].iter().any(|n| !(1..=MAX_COUNT).contains(n)) {
+            return Err(format!("epochs and batch_size must be 1 to {MAX_COUNT}"));
         }
         let positive = [self.learning_rate, self.epsilon];
         if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
@@ -202,15 +216,9 @@ impl TrainConfig {
     /// Learning rate of a step: linear warm-up, then half a cosine.
     #[must_use]
     pub fn learning_rate_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
-        let warmup = self.warmup_epochs * steps_per_epoch as f64;
-        let total = (self.epochs * steps_per_epoch) as f64;
-        let step = step as f64;
-        if step < warmup {
-            return self.learning_rate * (step + 1.0) / warmup.max(1.0);
-        }
-        let done = ((step - warmup) / (total - warmup).max(1.0)).min(1.0);
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * cosine
+        let n_warmup = self.warmup_epochs * steps_per_epoch as f64;
+        let n_steps = self.epochs * steps_per_epoch;
+        Schedule::new(self.learning_rate, self.min_learning_rate, n_warmup, n_steps).rate(step)
     }
 }
 
@@ -244,6 +252,8 @@ mod tests {
             r#"{"preset": "large"}"#,
             r#"{"preset": "small", "widht": 7}"#,
             r#"{"preset": "small", "width": 0}"#,
+            r#"{"preset": "small", "n_outputs": 1000}"#,
+            r#"{"preset": "small", "n_outputs": 0}"#,
         ] {
             assert!(config(broken).is_err(), "{broken}");
         }
@@ -253,7 +263,13 @@ mod tests {
     fn the_presets_are_valid_and_nonsense_is_not() {
         assert_eq!(TrainConfig::default().validate(), Ok(()));
         assert_eq!(TrainConfig::original().validate(), Ok(()));
-        let broken = TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() };
-        assert!(broken.validate().is_err());
+        for broken in [
+            TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() },
+            TrainConfig { epochs: 1 << 62, ..TrainConfig::default() },
+            TrainConfig { epochs: usize::MAX, ..TrainConfig::default() },
+            TrainConfig { batch_size: 1 << 40, ..TrainConfig::default() },
+        ] {
+            assert!(broken.validate().is_err(), "{broken:?}");
+        }
     }
 }

@@ -40,6 +40,7 @@ mod order;
 mod parameters;
 mod places;
 mod queue;
+mod record;
 mod sized;
 mod stage;
 mod state;
@@ -57,6 +58,7 @@ pub use adversary::Adversary;
 pub use augment::Augment;
 pub use average::Averaged;
 pub use calibration::calibrate;
+pub use cifake_optim::CheckpointError;
 pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use degrade::Draw;
@@ -65,6 +67,7 @@ pub use history::{Row, to_csv};
 pub use network::{Compiled, Evaluated, Network};
 pub use places::Places;
 pub use queue::{Queue, Stage};
+pub use record::TrainedOn;
 pub use stage::{ReadyStage, Start};
 pub use state::State;
 pub use teacher::{Distillation, Teacher};
@@ -104,30 +107,55 @@ pub enum TrainError {
         /// Labels given.
         expected: usize,
     },
-    /// A checkpoint that cannot be read.
-    #[error("{} is not a whole checkpoint: {reason}; remove it to start anew", path.display())]
-    Checkpoint {
+    /// A checkpoint that cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The record of a finished run that cannot be read.
+    #[error("{} is not the record of a finished run; remove it to go on", path.display())]
+    Done {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+        /// Why it cannot be read.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A checkpoint of another run.
-    #[error("{} belongs to a run with another {differs}; give another folder, or remove it to \
-             start anew", path.display())]
+    #[error(
+        "{} belongs to a run with another {differs}; give another folder, or remove the file to start \
+         anew",
+        path.display()
+    )]
     OtherRun {
         /// The file.
         path: PathBuf,
-        /// What differs.
-        differs: &'static str,
+        /// The part that differs, with its first differing field.
+        differs: String,
     },
-    /// The loss or a gradient is no longer a number.
+    /// The loss, a gradient, a weight or the state of the optimizer is NaN or infinite.
     #[error("{what} of step {step} is not finite; lower the learning rate or clip harder")]
     Diverged {
-        /// What is not finite.
+        /// The quantity that is not finite.
         what: String,
         /// The step.
         step: usize,
+    },
+    /// A record of training data that cannot be read.
+    #[error("the weight file's record of its training data cannot be read")]
+    Record {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another data set than the one that weights were trained on.
+    #[error(
+        "the weights were trained on another data set (SHA-256 {}..., not {}...); give that one, or a \
+         test set",
+        short(expected),
+        short(found)
+    )]
+    OtherData {
+        /// Fingerprint of the data set of the weights.
+        expected: String,
+        /// Fingerprint of the data set that was given.
+        found: String,
     },
     /// A file or folder, or a weight file.
     #[error(transparent)]
@@ -135,4 +163,9 @@ pub enum TrainError {
     /// The adversary could not attack.
     #[error(transparent)]
     Attack(#[from] cifake_attacks::Error),
+}
+
+/// The first digits of a hash, which a file from outside may hold as any text.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }

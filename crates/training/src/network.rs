@@ -14,6 +14,9 @@ pub trait Network: Configured<Config: Clone + Debug + PartialEq> + Sync {
     /// The configuration called `name`, if it is one of [`PRESETS`](Self::PRESETS).
     fn preset(name: &str) -> Option<Self::Config>;
 
+    /// Scores that a network of `config` answers for a picture; a detector has 1 or 2.
+    fn n_outputs(config: &Self::Config) -> usize;
+
     /// A network of a valid `config` with weights drawn from `seed`.
     fn draw(config: &Self::Config, seed: u64, device: &Device) -> Self;
 

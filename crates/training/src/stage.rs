@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cifake::file::{read_limited, write_atomic};
+use cifake_optim::first_difference;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Recipe;
@@ -108,13 +109,14 @@ impl<C> ReadyStage<C> {
             return Ok(false);
         }
         let bytes = read_limited(&path, MAX_DONE_BYTES)?;
-        let done: Done = serde_json::from_slice(&bytes).map_err(|error| {
-            let reason = error.to_string();
-            TrainError::Checkpoint { path: path.clone(), reason }
-        })?;
-        match done == self.done {
-            true => Ok(true),
-            false => Err(TrainError::OtherRun { path, differs: "recipe or place in its queue" }),
+        let broken = |source| TrainError::Done { path: path.clone(), source: Box::new(source) };
+        let done: Done = serde_json::from_slice(&bytes).map_err(broken)?;
+        match first_difference(&done, &self.done) {
+            None => Ok(true),
+            Some(difference) => {
+                let differs = format!("recipe or place in its queue ({difference})");
+                Err(TrainError::OtherRun { path, differs })
+            }
         }
     }
 

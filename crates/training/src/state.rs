@@ -82,7 +82,7 @@ impl State {
             Event::Epoch(rows) => {
                 self.validation_accuracy = rows.last().map(|row| row.validation_accuracy);
             }
-            Event::Fooled { .. } | Event::Checkpoint(_) => {}
+            Event::AttackStrengthened { .. } | Event::Checkpoint(_) => {}
         }
     }
 

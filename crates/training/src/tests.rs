@@ -35,7 +35,7 @@ fn adversary(levels: f64) -> Adversary {
 
 fn trainer(config: TrainConfig, folder: &Path) -> Trainer<Small> {
     let sets = [stripes(160), stripes(64)];
-    let shape = SmallConfig { width: 8 };
+    let shape = SmallConfig::new(8);
     Trainer::new(config, shape, None, sets, folder, &Device::flex()).expect("it can be run")
 }
 
@@ -135,7 +135,7 @@ fn a_student_of_the_teacher_alone_learns_it_from_labels_that_are_all_wrong() {
     let other = |label: &Label| if *label == Label::Fake { Label::Real } else { Label::Fake };
     let wrong = right.labels().iter().map(other).collect();
     let wrong = Examples::new(pixels, wrong, 8).expect("as many bytes as before");
-    let shape = SmallConfig { width: 8 };
+    let shape = SmallConfig::new(8);
     let sets = [wrong, stripes(64)];
     let mut student =
         Trainer::<Small>::new(taught(1.0, 1), shape, None, sets, folder.path(), &Device::flex())
