@@ -309,6 +309,23 @@ mod tests {
         });
     }
 
+    /// Earlier versions of the adapters' trainer wrote a checksum and no version.
+    #[test]
+    fn a_checksum_without_a_version_is_checked() {
+        in_folder(|path| {
+            save_checkpoint(path, &progress(), &vectors()).expect("the folder is writable");
+            let bytes = std::fs::read(path).expect("it was written");
+            let file = SafeTensors::deserialize(&bytes).expect("it is whole");
+            let mut old = serialize(file.tensors(), None).expect("the same tensors");
+            std::fs::write(path, &old).expect("the folder is writable");
+            assert_eq!(load(path).expect("it is whole"), state());
+            let last = old.len() - 1;
+            old[last] ^= 1;
+            std::fs::write(path, old).expect("the folder is writable");
+            assert!(matches!(load(path), Err(CheckpointError::Checksum { .. })));
+        });
+    }
+
     #[test]
     fn a_diverged_state_does_not_replace_a_good_one() {
         in_folder(|path| {

@@ -14,7 +14,7 @@ use crate::parameters::Layout;
 use crate::record::TrainedOn;
 use crate::{Network, TrainError};
 
-/// Purpose of the seeds of what a network leaves out while its norms are measured.
+/// Purpose of the seeds of dropout and stochastic depth while norms are measured.
 const RECALIBRATION: u64 = 4;
 /// Pictures a batch of the measurement.
 const BATCH: usize = 250;
@@ -26,7 +26,7 @@ const N_BATCHES: usize = 200;
 pub struct Averaged<N: Network> {
     /// The network with the mean of every value, the running statistics of norms included.
     pub model: N,
-    /// Shape of every one of them.
+    /// Configuration of the network.
     pub config: N::Config,
     /// The key `averaged`: SHA-256 of each file as a JSON list, in their order. The key
     /// [`TrainedOn::KEY`]: the record that all files share, if they do.
@@ -39,7 +39,7 @@ impl<N: Network> Averaged<N> {
     ///
     /// # Errors
     ///
-    /// No path; a file that cannot be read, or is of another configuration than the first.
+    /// No path; a file that cannot be read, or has another configuration than the first.
     pub fn of<P: AsRef<Path>>(paths: &[P], device: &Device) -> Result<Self, TrainError> {
         let nothing = || TrainError::Config("there are no weights to average".into());
         let first = paths.first().ok_or_else(nothing)?.as_ref();
@@ -70,8 +70,8 @@ impl<N: Network> Averaged<N> {
         Ok(Self { model: layout.write(model, &means), config, notes })
     }
 
-    /// Measures the running statistics of norms anew on pictures of `train` as they are, drawn by
-    /// `seed`: the mean of several networks' statistics is not that of their mean.
+    /// Measures the running statistics of norms anew on pictures of `train` without augmentation, drawn
+    /// by `seed`. The mean of the statistics of several networks is not the statistics of their mean.
     ///
     /// The statistics are the moving mean that training keeps, over 200 batches of 250 pictures.
     #[must_use]

@@ -1,4 +1,4 @@
-//! The whole state of a run in one safetensors file, from which it goes on bit by bit.
+//! The whole state of a run, from which it resumes bit for bit.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const VECTORS: [&str; 4] = ["weights", "moment_1", "moment_2", "average"];
 /// Largest checkpoint that is read: four vectors of a 21M model take 350 MB.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Everything of a run that is not a long vector.
+/// The state of a run apart from its vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress<C> {
     /// The recipe; a checkpoint of another is refused.
@@ -34,16 +34,16 @@ pub(crate) struct Progress<C> {
     pub(crate) start: Option<String>,
     /// Steps taken.
     pub(crate) step: usize,
-    /// Steps that the guard has added to the adversary's.
+    /// Steps that the guard has added to the adversary's attack.
     #[serde(default)]
     pub(crate) more_attack_steps: usize,
-    /// What the epoch under way has summed up.
+    /// Sums over the steps of the present epoch.
     pub(crate) sums: EpochSums,
-    /// The epochs that are done.
+    /// A row for each finished epoch.
     pub(crate) history: Vec<Row>,
 }
 
-/// A run as it stands after a step.
+/// The state of a run after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Checkpoint<C> {
     pub(crate) progress: Progress<C>,

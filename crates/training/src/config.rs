@@ -1,4 +1,4 @@
-//! What a training run does, as a TOML file states it.
+//! Recipes: the configuration of a run as a TOML file.
 
 use std::path::Path;
 
@@ -19,21 +19,21 @@ const MAX_COUNT: usize = 1 << 20;
 /// Largest recipe or queue that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A run's file: what is trained, on what, and how.
+/// A recipe file: model, data and training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The key `preset` and what is changed of it, see [`Recipe::model_config`].
+    /// The key `preset` and changed fields of it, see [`Recipe::model_config`].
     pub model: serde_json::Map<String, serde_json::Value>,
-    /// Which part of the training set is used.
+    /// The part of the training set that is used.
     #[serde(default)]
     pub data: DataConfig,
-    /// The recipe itself.
+    /// The settings of the training.
     #[serde(default)]
     pub train: TrainConfig,
 }
 
-/// What the TOML file at `path` holds.
+/// The content of the TOML file at `path`.
 pub(crate) fn from_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
     let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
     let broken = |source| TrainError::Toml { path: path.to_owned(), source: Box::new(source) };
@@ -45,17 +45,17 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or is no recipe.
+    /// A file that cannot be read, or that is not a recipe.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         from_toml(path)
     }
 
-    /// The preset of `N` that the section `model` names, changed by its other keys, which are the
-    /// fields of the configuration.
+    /// The preset of `N` that the section `model` names. The other keys of the section are fields of
+    /// the configuration and replace the preset's values.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`], which says which key is unknown, missing or out of range.
+    /// [`TrainError::Config`] with the key that is unknown, missing or out of range.
     pub fn model_config<N: Network>(&self) -> Result<N::Config, TrainError> {
         let name = self.model.get("preset").and_then(Value::as_str);
         let preset = name.and_then(N::preset).ok_or_else(|| {
@@ -84,7 +84,7 @@ pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), Train
     }
 }
 
-/// A recipe: everything that, with the data and a model, decides the weights that come out.
+/// The settings of a training run. Together with the data and the model they determine the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -92,7 +92,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Passes over the training set.
     pub epochs: usize,
-    /// Pictures a step; what is left of an epoch after whole batches is left out.
+    /// Pictures a step; an incomplete batch at the end of an epoch is left out.
     pub batch_size: usize,
     /// Highest learning rate, reached at the end of the warm-up.
     pub learning_rate: f64,
@@ -110,20 +110,20 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Targets are moved by this towards one half: `t (1 - s) + s / 2`.
     pub label_smoothing: f64,
-    /// Decay of the exponential moving average of the weights, which is what is validated and kept;
-    /// it starts lower, `(1 + step) / (10 + step)`. 0 turns it off.
+    /// Decay of the exponential moving average of the weights; the average is validated and saved. The
+    /// decay starts lower, at `(1 + step) / (10 + step)`. 0 turns averaging off.
     pub ema_decay: f64,
     /// Precision of the operands of matrix products, forward and backward; all else is `f32`.
     pub products: Products,
-    /// What is done to training pictures.
+    /// Augmentation of training pictures.
     pub augment: Augment,
-    /// Who attacks them, if anyone.
+    /// Adversarial training, if any.
     pub adversary: Option<Adversary>,
-    /// Whose answers it learns too, if anyone's.
+    /// Distillation, if any.
     pub teacher: Option<Distillation>,
-    /// A checkpoint is written at least this often.
+    /// Longest time between two checkpoints, in minutes.
     pub checkpoint_minutes: f64,
-    /// A checkpoint is also written every so many steps, where that is not 0.
+    /// Steps between two checkpoints in addition; 0 for none.
     pub checkpoint_steps: usize,
 }
 
@@ -153,7 +153,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// The original system's recipe for a timm `tiny_vit_21m_224` with one logit: Adam at 1e-4
+    /// The reference recipe for a timm `tiny_vit_21m_224` with one logit: Adam at 1e-4
     /// without decay, cosine over 10 epochs, batch 32, no augmentation, no averaging.
     #[must_use]
     pub fn original() -> Self {

@@ -1,4 +1,4 @@
-//! From a data set to what a run trains on and what it is validated on.
+//! The training and the validation set of a run.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::sized;
 /// Largest side of a training picture.
 const MAX_SIDE: u32 = 1024;
 
-/// Which part of a training set is trained on.
+/// The size of the pictures, and the split into training and validation set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
@@ -29,10 +29,10 @@ pub struct DataConfig {
     pub validation_fraction: f64,
     /// Keeps the first picture of each group of identical ones.
     pub deduplicate: bool,
-    /// Uses only this many pictures, both labels alike, where that is not 0.
+    /// Number of pictures that are used, half of each label; 0 for all.
     pub limit: usize,
-    /// Seed of the split and of the limit; apart from the run's, so that runs of several seeds
-    /// share their validation set.
+    /// Seed of the split and of the limit. It differs from the seed of the run, so that runs of several
+    /// seeds share their validation set.
     pub seed: u64,
 }
 
@@ -66,12 +66,13 @@ impl DataConfig {
 
 /// A training and a validation set in memory.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainingData {
-    /// What is trained on.
+    /// The pictures that are trained on.
     pub train: Examples,
-    /// What chooses: never part of `train`, not even as a copy.
+    /// The pictures that choose the epoch; none is part of `train`, not even as a copy.
     pub validation: Examples,
-    /// Pictures left out since another is identical.
+    /// Pictures left out as copies of another.
     pub n_duplicates: usize,
     /// Pictures of additional sets that are trained on.
     pub n_extra: usize,
@@ -83,14 +84,14 @@ impl TrainingData {
     /// Decodes the pictures of `dataset` in the current thread pool, and those of `extra`, which are
     /// trained on too: attacked copies, or pictures of other generators.
     ///
-    /// Of `extra`, what says that it was made from another picture is taken only where that one is
-    /// trained on, and what has the pixels of a validation picture is not: either would give it away.
-    /// Pictures of another size than the configured one keep theirs, see [`Examples::with_sized`].
+    /// A picture of `extra` that names its source is used only if the source is trained on. A picture
+    /// with the pixels of a validation picture is left out. Both rules keep the validation set unseen.
+    /// Pictures of another size than the configured one keep their size, see [`Examples::with_sized`].
     ///
     /// # Errors
     ///
-    /// A picture that cannot be read, or too few of them to split; a configuration out of range; an
-    /// additional set of which nothing can be used.
+    /// A picture that cannot be read; a set without pictures of both labels; a configuration out of
+    /// range; an additional set of which no picture can be used.
     pub fn load(
         dataset: &dyn Dataset,
         extra: &[Box<dyn Dataset>],
@@ -144,7 +145,7 @@ impl TrainingData {
     }
 
     /// Indices of the pictures of `dataset` that [`load`](Self::load) trains on, and of those that it
-    /// holds back; what it leaves out as a copy is in neither.
+    /// holds back. Copies that it leaves out are in neither.
     ///
     /// # Errors
     ///
@@ -294,7 +295,7 @@ mod tests {
         let plain = Greys::new(0..40, |_| None);
         let copies = Greys::new(100..140, |level| Some(format!("train/{}", level - 100)));
         let strangers = Greys::new(200..210, |_| None);
-        // Again all the plain ones, half of whose levels nobody calls a copy; duplicates are no leak.
+        // Again all the plain ones, half of which are not marked as copies; duplicates are no leak.
         let again = Greys::new(0..40, |_| None);
         let extra: [Box<dyn Dataset>; 3] = [Box::new(copies), Box::new(strangers), Box::new(again)];
         let data = TrainingData::load(&plain, &extra, &config, &Decoder::default())

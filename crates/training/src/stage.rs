@@ -1,4 +1,4 @@
-//! A run of a queue that can begin.
+//! A run of a queue with everything resolved.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use crate::places::Places;
 use crate::queue::Stage;
 use crate::{Network, TrainError, state};
 
-/// What a run leaves in its folder when it is done.
+/// File that marks a finished run.
 const DONE: &str = "done.json";
 /// Largest such file that is read.
 const MAX_DONE_BYTES: u64 = 1 << 20;
 
-/// What a run starts from.
+/// The weights that a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// Weights drawn from the recipe's seed.
@@ -38,22 +38,21 @@ pub struct ReadyStage<C> {
     pub model: C,
     /// Additional pictures to train on.
     pub extra: Vec<PathBuf>,
-    /// Weights of its teacher, none where it has no teacher.
+    /// Weights of its teacher; empty without a teacher.
     pub teacher: Vec<PathBuf>,
-    /// What it starts from.
+    /// The weights that it starts from.
     pub start: Start,
     done: Done,
 }
 
-/// What a run reads besides its recipe and the data set.
+/// The files that a run reads besides its recipe and the data set.
 pub(crate) struct Paths {
     pub(crate) extra: Vec<PathBuf>,
     pub(crate) teacher: Vec<PathBuf>,
     pub(crate) start: Start,
 }
 
-/// Content of the file that says that a run is done: what it was. Fields that recipes did not have when
-/// it was written have their defaults.
+/// Content of the file of a finished run. Fields that older files lack have their defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Done {
@@ -76,7 +75,7 @@ impl<C> ReadyStage<C> {
         Self { name: stage.name.clone(), folder, recipe, model, extra, teacher, start, done }
     }
 
-    /// The run of `recipe` in the folder `places.out`, in no queue, from `weights` if there are any.
+    /// The run of `recipe` outside of a queue, in the folder `places.out`, from `weights` if given.
     ///
     /// # Errors
     ///
@@ -97,7 +96,7 @@ impl<C> ReadyStage<C> {
         Ok(Self::new(&stage, places.out.to_owned(), recipe, model, paths))
     }
 
-    /// Whether the run has come to its end.
+    /// Whether the run is finished.
     ///
     /// # Errors
     ///
@@ -120,7 +119,7 @@ impl<C> ReadyStage<C> {
         }
     }
 
-    /// Writes down that the run has come to its end.
+    /// Marks the run as finished.
     ///
     /// # Errors
     ///

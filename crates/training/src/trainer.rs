@@ -12,7 +12,7 @@ use cifake::balanced_sample;
 use cifake_attacks::Pgd;
 use cifake_kernels::with_products;
 
-use crate::adversary::{N_GUARD, is_fooled};
+use crate::adversary::{N_GUARD, is_overfitted};
 use crate::checkpoint::Progress;
 use crate::config::{TrainConfig, validate_model};
 use crate::examples::{Examples, fingerprint};
@@ -40,7 +40,7 @@ pub enum Event<'a> {
         loss: f64,
         /// Learning rate of the step.
         learning_rate: f64,
-        /// Pictures trained on a second, a mean of the last steps that forgets.
+        /// Pictures trained on a second, as an exponential moving average.
         images_per_second: f64,
     },
     /// The adversary takes more steps from now on: the model resisted its attack far better than the
@@ -51,7 +51,7 @@ pub enum Event<'a> {
     },
     /// An epoch is done and validated; all rows so far.
     Epoch(&'a [Row]),
-    /// A checkpoint stands on the disk.
+    /// A checkpoint was written.
     Checkpoint(&'a Path),
 }
 
@@ -179,7 +179,7 @@ impl<N: Network> Trainer<N> {
         &self.progress.history
     }
 
-    /// Trains to the end, or until `listener` breaks off, in which case a checkpoint is written.
+    /// Trains to the end, or until `listener` breaks off; a checkpoint is then written.
     ///
     /// # Errors
     ///
@@ -237,7 +237,7 @@ impl<N: Network> Trainer<N> {
         self.train.len() / self.config.batch_size
     }
 
-    /// The adversary's attack as it is now.
+    /// The adversary's attack at the present step.
     fn attack(&self) -> Option<Pgd> {
         let epochs = self.progress.step as f64 / self.steps_per_epoch() as f64;
         let adversary = self.config.adversary.as_ref()?;
@@ -291,8 +291,8 @@ impl<N: Network> Trainer<N> {
         Ok((value, rate))
     }
 
-    /// Every so many steps, adds a step to an adversary from which the model hides; returns its
-    /// steps then.
+    /// Checks the adversary every `guard_steps` steps. Adds a step where the model has overfitted to its
+    /// attack, and returns the new number of steps.
     fn guard(&mut self) -> Result<Option<usize>, TrainError> {
         let Some((adversary, attack)) = self.config.adversary.as_ref().zip(self.attack()) else {
             return Ok(None);
@@ -305,7 +305,7 @@ impl<N: Network> Trainer<N> {
         let chosen = balanced_sample(self.validation.labels(), N_GUARD, seed ^ step as u64);
         let samples = self.validation.samples(&chosen, &self.device);
         let model = Evaluated::new(&self.model);
-        if !is_fooled(adversary, &model, &attack, &samples, seed)? {
+        if !is_overfitted(adversary, &model, &attack, &samples, seed)? {
             return Ok(None);
         }
         self.progress.more_attack_steps += 1;

@@ -57,7 +57,7 @@ impl<N: Network> Runner<'_, N> {
             trainer = trainer.with_teacher(teacher(&stage.teacher, &self.device)?)?;
         }
         let mut state = state.with_run(recipe.train.epochs, trainer.n_steps(), trainer.step());
-        state.hear(&Event::Epoch(trainer.history()));
+        state.update(&Event::Epoch(trainer.history()));
         watch(&mut trainer, &stage.folder, state, state_path, self.stop)?;
         Ok(trainer.step() == trainer.n_steps())
     }

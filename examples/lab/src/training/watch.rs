@@ -61,7 +61,7 @@ impl Watch {
     }
 
     fn show(&mut self, event: &Event, folder: &Path, state_path: &Path) -> anyhow::Result<()> {
-        self.state.hear(event);
+        self.state.update(event);
         match event {
             Event::Step { step, images_per_second, loss, .. } => {
                 self.bar.set_position(*step as u64);
