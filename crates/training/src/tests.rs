@@ -313,18 +313,3 @@ fn mixtures_have_no_label_to_attack() {
     let error = config.validate().expect_err("they exclude each other");
     assert!(error.contains("mixup"), "{error}");
 }
-
-#[test]
-fn print_bits() {
-    let against = Adversary { share: 0.5, guard_gap: -2.0, guard_steps: 20, ..adversary(3.0) };
-    for config in [
-        TrainConfig { clip_norm: 0.5, augment: Augment::default(), ..recipe(None) },
-        recipe(Some(against)),
-    ] {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut trainer = trainer(config, folder.path());
-        trainer.run(&mut |_| ControlFlow::Continue(())).expect("the run ends");
-        let bytes: Vec<u8> = weights(&trainer).iter().flat_map(|x| x.to_le_bytes()).collect();
-        eprintln!("BITS {} {:?}", cifake::weights::sha256_hex(&bytes), trainer.history().last());
-    }
-}
