@@ -1,20 +1,14 @@
-//! A run that is broken off and started again ends as an unbroken run.
-//!
-//! Where a test kills a program, it waits for a file and not for a time: no test depends on how fast
-//! the machine is.
+//! A run that is killed at any moment and started again ends as an unbroken run.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use burn::tensor::Device;
-use cifake::{Decoder, Split, open_dataset};
-use cifake_training::{Event, Recipe, Trainer, TrainingData};
-use tinyvit::TinyVit;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
-/// A program that does not come as far as a test waits for is stuck.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Kills that must hit a run under way.
+const N_KILLS: usize = 10;
 
 /// A model small enough for many steps a second, with every source of randomness turned on.
 const RECIPE: &str = "
@@ -30,7 +24,7 @@ drop_path_rate = 0.2
 validation_fraction = 0.25
 
 [train]
-epochs = 6
+epochs = 60
 batch_size = 8
 checkpoint_steps = 1
 
@@ -55,26 +49,30 @@ fn finish(mut child: Child) {
     assert!(status.success(), "the program ended with {status}");
 }
 
-/// Waits until `is_ripe`, or until the program has ended.
-fn wait_for(child: &mut Child, mut is_ripe: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while child.try_wait().expect("the program can be asked").is_none() && !is_ripe() {
-        assert!(begun.elapsed() < PATIENCE, "the program does not come on");
-        std::thread::sleep(Duration::from_millis(1));
+/// Kills the program of the `n`-th try at the moment that `ripe` waits for, ten times; then lets the
+/// program end.
+fn kill_ten_times(start: impl Fn(usize) -> Child, mut ripe: impl FnMut()) {
+    for n in 0..N_KILLS {
+        let mut child = start(n);
+        ripe();
+        let ended = child.try_wait().expect("the program can be asked");
+        assert!(ended.is_none(), "it ended after {n} kills: its work is too short");
+        child.kill().expect("the program can be killed");
+        child.wait().expect("the program can be waited for");
     }
+    finish(start(N_KILLS));
 }
 
-fn kill(mut child: Child) {
-    child.kill().expect("the program can be killed");
-    child.wait().expect("the program can be waited for");
+fn sleep_up_to(rng: &mut ChaCha8Rng, milliseconds: std::ops::Range<u64>) {
+    std::thread::sleep(Duration::from_millis(rng.random_range(milliseconds)));
 }
 
 fn n_entries(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// The files in `folder` with their bytes, by name. A kill during an atomic write leaves a temporary
-/// file, which is left out.
+/// The files in `folder` with their bytes, by name; without what a kill in the middle of an atomic write
+/// leaves beside them.
 fn files(folder: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(folder).expect("it was built");
     let paths = entries.map(|entry| entry.expect("it can be read").path());
@@ -96,73 +94,25 @@ fn mini() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
 }
 
-/// A run in `folder` on `threads` threads, which breaks off after step `stop`; the steps done.
-fn run(recipe: &Recipe, folder: &Path, threads: usize, stop: Option<usize>) -> usize {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-    pool.install(|| {
-        let dataset = open_dataset(&mini(), Some(Split::Train)).expect("the mini set");
-        let data = TrainingData::load(&*dataset, &[], &recipe.data, &Decoder::default())
-            .expect("every picture can be read");
-        let model = recipe.model_config::<TinyVit>().expect("it can be built");
-        let sets = [data.train, data.validation];
-        let (config, device) = (recipe.train.clone(), Device::flex());
-        let trainer = Trainer::<TinyVit>::new(config, model, None, sets, folder, &device);
-        let mut trainer = trainer.expect("it can be run").with_record(data.record);
-        let listener = &mut |event: Event<'_>| match event {
-            Event::Step { step, .. } if Some(step) == stop => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        };
-        trainer.run(listener).expect("the run goes on");
-        trainer.step()
-    })
-}
-
 #[test]
-fn a_run_that_is_broken_off_five_times_changes_no_bit_of_the_weights() {
+fn ten_kills_change_no_bit_of_the_weights() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
-    for folder in [&unbroken, &broken] {
-        std::fs::create_dir(folder).expect("the folder is writable");
-    }
-    let recipe: Recipe = toml::from_str(RECIPE).expect("it is a recipe");
-    let n_steps = run(&recipe, &unbroken, 2, None);
-    // Within an epoch, at its end, and right after it.
-    let stops = [1, 5, 6, 7, n_steps - 1];
-    for (n, stop) in stops.into_iter().enumerate() {
-        assert_eq!(run(&recipe, &broken, 1 + n % 2, Some(stop)), stop);
-    }
-    assert_eq!(run(&recipe, &broken, 2, None), n_steps);
+    let [recipe, unbroken, broken] =
+        ["recipe.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
+    std::fs::write(&recipe, RECIPE).expect("the folder is writable");
+    let start = |out: &Path, threads: usize| {
+        let (data, threads) = (mini(), threads.to_string());
+        let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(out)];
+        let arguments = [&arguments[..], &["--threads", &threads]].concat();
+        program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments)
+    };
+    finish(start(&unbroken, 2));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
     for name in ["last.safetensors", "best.safetensors", "metrics.csv"] {
         let [ours, theirs] = [&unbroken, &broken]
             .map(|run| std::fs::read(run.join(name)).expect("the run wrote it"));
         assert!(ours == theirs, "{name} differs");
-    }
-}
-
-/// A kill leaves the old checkpoint or the new one, never a part: each run goes on from the last.
-#[test]
-fn a_kill_leaves_a_whole_checkpoint() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
-    // It would not end before the test does.
-    std::fs::write(&recipe, RECIPE.replace("epochs = 6", "epochs = 100000"))
-        .expect("the folder is writable");
-    let data = mini();
-    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
-    let path = out.join("checkpoint.safetensors");
-    let names = ["weights", "moment_1", "moment_2", "average"];
-    let mut last = 0;
-    for _ in 0..3 {
-        let before = std::fs::read(&path).ok();
-        let mut child = program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments);
-        wait_for(&mut child, || std::fs::read(&path).is_ok_and(|now| Some(now) != before));
-        kill(child);
-        let checkpoint = cifake_optim::Checkpoint::open(&path, &names, 1 << 30);
-        let progress: serde_json::Value =
-            checkpoint.and_then(|checkpoint| checkpoint.progress()).expect("it is whole");
-        let step = progress["step"].as_u64().expect("a number");
-        assert!(step > last, "the run began anew: {step} after {last}");
-        last = step;
     }
 }
 
@@ -181,13 +131,12 @@ name = 'student'
 recipe = 'student.toml'
 ";
 
-/// One kill in each stage.
 #[test]
-fn kills_change_no_bit_of_a_queue() {
+fn ten_kills_change_no_bit_of_a_queue() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [queue, unbroken, broken] =
         ["queue.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
-    let short = RECIPE;
+    let short = RECIPE.replace("epochs = 60", "epochs = 20");
     let native = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../crates/tinyvit/weights/native.safetensors");
     let student = short.replace("stem_dim = 8", "stem_dim = 4");
@@ -197,7 +146,7 @@ fn kills_change_no_bit_of_a_queue() {
         text(&native)
     );
     for (name, content) in
-        [("queue.toml", QUEUE), ("short.toml", short), ("student.toml", &student)]
+        [("queue.toml", QUEUE), ("short.toml", &short), ("student.toml", &student)]
     {
         std::fs::write(folder.path().join(name), content).expect("the folder is writable");
     }
@@ -208,13 +157,8 @@ fn kills_change_no_bit_of_a_queue() {
         program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments)
     };
     finish(start(&unbroken, 2));
-    for (n, stage) in ["first", "second", "student"].into_iter().enumerate() {
-        let mut child = start(&broken, 1 + n % 2);
-        let checkpoint = broken.join(stage).join("checkpoint.safetensors");
-        wait_for(&mut child, || checkpoint.exists());
-        kill(child);
-    }
-    finish(start(&broken, 2));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
     for stage in ["", "first", "second", "student"] {
         let [ours, theirs] = [&unbroken, &broken].map(|run| {
             let mut files = files(&run.join(stage));
@@ -228,7 +172,7 @@ fn kills_change_no_bit_of_a_queue() {
         }
     }
     let state = std::fs::read_to_string(broken.join("state.json")).expect("it is kept");
-    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":6"), "{state}");
+    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":20"), "{state}");
 }
 
 /// A signal ends a run with a checkpoint, although none is due.
@@ -237,13 +181,16 @@ fn kills_change_no_bit_of_a_queue() {
 fn a_signal_ends_a_run_with_a_checkpoint() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
-    let long = RECIPE.replace("epochs = 6", "epochs = 100000").replace("checkpoint_steps = 1", "");
+    let long = RECIPE.replace("epochs = 60", "epochs = 100000").replace("checkpoint_steps = 1", "");
     std::fs::write(&recipe, long.replace("[train]", "[train]\ncheckpoint_minutes = 1000"))
         .expect("the folder is writable");
     let data = mini();
     let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
     let mut child = program(env!("CARGO_BIN_EXE_train_tinyvit"), &arguments);
-    wait_for(&mut child, || out.join("metrics.csv").exists());
+    let begun = std::time::Instant::now();
+    while !out.join("metrics.csv").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let before = std::fs::read(out.join("checkpoint.safetensors"));
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.expect("every Unix has it").success());
@@ -254,7 +201,7 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
 }
 
 #[test]
-fn kills_change_no_byte_of_a_set() {
+fn ten_kills_change_no_byte_of_a_set() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
     let start = |out: &Path| {
@@ -263,13 +210,20 @@ fn kills_change_no_byte_of_a_set() {
         program(env!("CARGO_BIN_EXE_build_cifake_pp"), &arguments)
     };
     finish(start(&unbroken));
-    for _ in 0..3 {
-        let n_before = n_entries(&broken);
-        let mut child = start(&broken);
-        wait_for(&mut child, || n_entries(&broken) > n_before);
-        kill(child);
-    }
-    finish(start(&broken));
+    // After another file is there, and at any moment of the next.
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut n_before = 0;
+    kill_ten_times(
+        |_| start(&broken),
+        || {
+            let begun = std::time::Instant::now();
+            while n_entries(&broken) <= n_before && begun.elapsed() < Duration::from_secs(60) {
+                sleep_up_to(&mut rng, 1..5);
+            }
+            sleep_up_to(&mut rng, 0..60);
+            n_before = n_entries(&broken);
+        },
+    );
     let [ours, theirs] = [files(&unbroken), files(&broken)];
     assert_eq!(ours.len(), theirs.len());
     for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
@@ -278,7 +232,7 @@ fn kills_change_no_byte_of_a_set() {
 }
 
 #[test]
-fn kills_change_no_byte_of_a_set_of_explanations() {
+fn ten_kills_change_no_byte_of_a_set_of_explanations() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
     let start = |out: &Path| {
@@ -287,14 +241,21 @@ fn kills_change_no_byte_of_a_set_of_explanations() {
         program(env!("CARGO_BIN_EXE_build_explanations"), &arguments)
     };
     finish(start(&unbroken));
+    // After some more pictures, and at any moment of the next.
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     let pictures = broken.join("images");
-    for _ in 0..3 {
-        let n_before = n_entries(&pictures);
-        let mut child = start(&broken);
-        wait_for(&mut child, || n_entries(&pictures) > n_before);
-        kill(child);
-    }
-    finish(start(&broken));
+    let mut n_before = 0;
+    kill_ten_times(
+        |_| start(&broken),
+        || {
+            let begun = std::time::Instant::now();
+            while n_entries(&pictures) < n_before + 3 && begun.elapsed() < Duration::from_secs(60) {
+                sleep_up_to(&mut rng, 1..2);
+            }
+            sleep_up_to(&mut rng, 0..3);
+            n_before = n_entries(&pictures);
+        },
+    );
     let all = |folder: &Path| [files(&folder.join("images")), files(folder)].concat();
     let [ours, theirs] = [all(&unbroken), all(&broken)];
     assert!(ours.len() > 50 && ours.len() == theirs.len(), "{} {}", ours.len(), theirs.len());
