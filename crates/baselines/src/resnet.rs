@@ -139,6 +139,10 @@ impl Network for ResNet {
         (name == "resnet18_32").then(ResNetConfig::resnet18_32)
     }
 
+    fn n_outputs(_: &ResNetConfig) -> usize {
+        1
+    }
+
     /// Normal with variance `2 / fan_out` (He et al. 2015), as torchvision; the last norm of a
     /// branch starts at 0, so that a block starts as its shortcut.
     fn draw(config: &ResNetConfig, seed: u64, device: &Device) -> Self {

@@ -18,6 +18,10 @@ impl Network for TinyVit {
         TinyVitConfig::from_name(name)
     }
 
+    fn n_outputs(config: &TinyVitConfig) -> usize {
+        config.n_classes
+    }
+
     fn draw(config: &TinyVitConfig, seed: u64, device: &Device) -> Self {
         config.init(seed, device)
     }

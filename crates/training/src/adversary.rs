@@ -1,4 +1,4 @@
-//! Adversarial training: what stands against a model while it learns.
+//! Adversarial training.
 
 use cifake::Differentiable;
 use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, TargetModel, is_correct};
@@ -6,23 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// Steps of the attack that validates and guards.
+/// Steps of the validating attack, which the guard uses too.
 const VALIDATION_STEPS: usize = 10;
-/// Pictures that the guard looks at.
+/// Most steps at the start of a run.
+const MAX_STEPS: usize = 1000;
+/// Pictures of one check of the guard.
 pub(crate) const N_GUARD: usize = 100;
 
-/// Attacks training pictures with the gradients of the model as it is at that step.
+/// An attack on training pictures that uses the gradients of the model at each step.
 ///
-/// One step from a random start trains nearly as well as many (Wong et al. 2020, arXiv 2001.03994)
-/// until the model learns to hide from exactly that step; a guard watches for it and, where it
-/// happens, adds a step for the rest of the run. More steps are those of Madry et al. 2018
-/// (arXiv 1706.06083).
+/// A single step from a random start trains nearly as well as many steps (Wong et al. 2020, arXiv
+/// 2001.03994), until the model learns to resist exactly that step (catastrophic overfitting). A guard
+/// detects this and then adds a step for the rest of the run. Attacks of several steps are those of
+/// Madry et al. 2018 (arXiv 1706.06083).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adversary {
-    /// The ball.
+    /// Norm of the perturbation.
     pub norm: Norm,
-    /// Its radius, once the ramp is over; in a file a number, or a text such as "2/255".
+    /// Radius of the perturbation after the ramp; in a file a number, or a text such as "2/255".
     pub epsilon: Epsilon,
     /// Gradient steps at the start of the run.
     pub steps: usize,
@@ -30,18 +32,18 @@ pub struct Adversary {
     pub single_step_size: f64,
     /// Epochs in which the radius rises from 0.
     pub ramp_epochs: f64,
-    /// Share of each batch that is attacked; the rest is trained on as it is.
+    /// Share of each batch that is attacked; the rest is trained on without an attack.
     pub share: f64,
-    /// Weight of TRADES' second term (Zhang et al. 2019, arXiv 1901.08573); 0 trains on the
-    /// attacked pictures instead. With it the loss is the cross-entropy of the clean batch and this
-    /// much of the divergence between the answers to clean and to attacked pictures; `share` then
-    /// has no meaning and must be 1. Normalized steps climb that divergence by the gradient of the
-    /// margin, so that for two classes the attack on the cross-entropy serves it too.
+    /// Weight of TRADES' second term (Zhang et al. 2019, arXiv 1901.08573). At 0 the loss is the
+    /// cross-entropy of the attacked pictures. Otherwise the loss is the cross-entropy of the clean
+    /// batch, plus this weight times the divergence between the answers to clean and to attacked
+    /// pictures; `share` must then be 1. The attack on the cross-entropy also serves the divergence:
+    /// with two classes and normalized steps both follow the gradient of the margin.
     pub trades: f64,
-    /// Steps between two looks of the guard; 0 turns it off.
+    /// Training steps between two checks of the guard; 0 turns it off.
     pub guard_steps: usize,
-    /// An adversary under which this share more of the pictures stand than under the validating
-    /// attack has stopped teaching anything, and gets another step.
+    /// The guard adds a step where the accuracy under the training attack exceeds that under the
+    /// validating attack by more than this share.
     pub guard_gap: f64,
     /// Validation pictures whose robust accuracy is measured after each epoch.
     pub validation: usize,
@@ -66,8 +68,10 @@ impl Default for Adversary {
 
 impl Adversary {
     pub(crate) fn validate(&self) -> Result<(), String> {
-        if self.steps == 0 || self.validation == 0 {
-            return Err("adversary: steps and validation must be at least 1".into());
+        if !(1..=MAX_STEPS).contains(&self.steps) || self.validation == 0 {
+            return Err(format!(
+                "adversary: steps must be 1 to {MAX_STEPS}, and validation at least 1"
+            ));
         }
         if !(self.share > 0.0 && self.share <= 1.0) {
             return Err("adversary: share must be above 0 and at most 1".into());
@@ -106,13 +110,13 @@ impl Adversary {
         }
     }
 
-    /// The attack that measures.
+    /// The validating attack.
     pub(crate) fn validating(&self, epsilon: Epsilon) -> Pgd {
         Pgd::new(self.norm, epsilon).with_steps(VALIDATION_STEPS)
     }
 }
 
-/// How many of `samples` `model` calls right under `attack`.
+/// Number of `samples` that `model` classifies correctly under `attack`.
 pub(crate) fn n_robust(
     model: &dyn Differentiable,
     attack: &Pgd,
@@ -124,9 +128,9 @@ pub(crate) fn n_robust(
     Ok(right.into_iter().filter(|right| *right).count())
 }
 
-/// Whether the model hides from `attack`: it stands much better under it than under the validating
-/// attack of the same radius.
-pub(crate) fn is_fooled(
+/// Whether `model` has overfitted to `attack`: its accuracy under it is much higher than under the
+/// validating attack of the same radius.
+pub(crate) fn is_overfitted(
     adversary: &Adversary,
     model: &dyn Differentiable,
     attack: &Pgd,
@@ -166,6 +170,7 @@ mod tests {
         assert_eq!(Adversary::default().validate(), Ok(()));
         let broken = [
             Adversary { steps: 0, ..Adversary::default() },
+            Adversary { steps: usize::MAX, ..Adversary::default() },
             Adversary { share: 0.0, ..Adversary::default() },
             Adversary { trades: f64::NAN, ..Adversary::default() },
             Adversary { trades: 1.0, share: 0.5, ..Adversary::default() },
@@ -173,8 +178,8 @@ mod tests {
         assert!(broken.iter().all(|adversary| adversary.validate().is_err()));
     }
 
-    /// Whose margin falls in a ditch as wide as a single step around each picture: the step crosses
-    /// it, several steps find its bottom.
+    /// A model whose margin is negative in a narrow ditch around each picture. A single step crosses
+    /// the ditch; several steps find its bottom.
     struct Ditch;
 
     impl Classifier for Ditch {
@@ -190,7 +195,7 @@ mod tests {
     impl Differentiable for Ditch {}
 
     #[test]
-    fn a_model_that_hides_from_one_step_is_found_out() {
+    fn a_model_that_resists_one_step_alone_is_detected() {
         let samples = Samples::new(
             Tensor::<4>::ones([8, 3, 4, 4], &Device::flex()) * 0.5,
             vec![Label::Fake; 8],
@@ -199,11 +204,11 @@ mod tests {
         let epsilon = Epsilon::new(0.045).expect("it is finite");
         let adversary =
             Adversary { epsilon, single_step_size: 2.0, ramp_epochs: 0.0, ..Adversary::default() };
-        let fooled = |more_steps| {
+        let overfitted = |more_steps| {
             let attack = adversary.attack_at(1.0, more_steps);
-            is_fooled(&adversary, &Ditch, &attack, &samples, 1).expect("it has gradients")
+            is_overfitted(&adversary, &Ditch, &attack, &samples, 1).expect("it has gradients")
         };
-        assert!(fooled(0));
-        assert!(!fooled(19));
+        assert!(overfitted(0));
+        assert!(!overfitted(19));
     }
 }

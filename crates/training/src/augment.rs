@@ -1,4 +1,4 @@
-//! What happens to a training picture: every draw is a function of (seed, epoch, sample index).
+//! Augmentation of training pictures; every draw is a function of seed, epoch and sample.
 
 use cifake::Picture;
 use cifake_attacks::Degradation;
@@ -23,18 +23,18 @@ pub struct Augment {
     pub shift: usize,
     /// Multiplies brightness, contrast and saturation by up to `1 ± colour`.
     pub colour: f32,
-    /// Share of the pictures that are stored as JPEG once more.
+    /// Share of the pictures that are compressed as JPEG once more.
     pub jpeg_probability: f64,
     /// Lowest and highest JPEG quality, 1 to 100.
     pub jpeg_quality: [u8; 2],
-    /// Share of the pictures that are blended with another (Zhang et al. 2018, arXiv 1710.09412),
-    /// the weight uniform, which is a Beta(1, 1).
+    /// Share of the pictures that are blended with another (mixup; Zhang et al. 2018, arXiv
+    /// 1710.09412). The weight is uniform, which is Beta(1, 1).
     pub mixup_probability: f64,
-    /// Share of the pictures into which a box of another is pasted (Yun et al. 2019,
-    /// arXiv 1905.04899), its area uniform.
+    /// Share of the pictures into which a box of another is pasted (CutMix; Yun et al. 2019, arXiv
+    /// 1905.04899). The area of the box is uniform.
     pub cutmix_probability: f64,
-    /// What happens to each picture on the way: after everything above but the mixtures, in this
-    /// order, each by its own chance.
+    /// Degradations, applied in this order, each with a chance of its own: after all of the above,
+    /// before mixup and CutMix.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub degrade: Vec<Draw>,
 }
@@ -45,7 +45,7 @@ impl Default for Augment {
     }
 }
 
-/// A picture as it is trained on.
+/// An augmented picture.
 pub(crate) struct Drawn {
     /// `[3, height, width]` in `[0, 1]`.
     pub(crate) pixels: Vec<f32>,
@@ -55,11 +55,16 @@ pub(crate) struct Drawn {
 
 /// The generator of one sample in one epoch; `purpose` separates draws that must not correlate.
 pub(crate) fn sample_rng(seed: u64, epoch: usize, sample: usize, purpose: u64) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(sample_key(seed, epoch, sample, purpose))
+}
+
+/// The key of [`sample_rng`].
+pub(crate) fn sample_key(seed: u64, epoch: usize, sample: usize, purpose: u64) -> [u8; 32] {
     let mut key = [0u8; 32];
     for (chunk, word) in key.chunks_exact_mut(8).zip([seed, epoch as u64, sample as u64, purpose]) {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
-    ChaCha8Rng::from_seed(key)
+    key
 }
 
 /// `x` reflected into `0..side` without repeating the border.
@@ -70,7 +75,7 @@ fn mirror(x: i32, side: usize) -> usize {
 }
 
 impl Augment {
-    /// Leaves pictures as they are.
+    /// No augmentation.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -113,7 +118,7 @@ impl Augment {
         self.degrade.iter().try_for_each(Draw::validate)
     }
 
-    /// The picture `sample` as epoch `epoch` sees it.
+    /// The picture `sample`, augmented for epoch `epoch`.
     pub(crate) fn draw(
         &self,
         examples: &Examples,

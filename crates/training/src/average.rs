@@ -11,9 +11,10 @@ use crate::augment::sample_rng;
 use crate::examples::Examples;
 use crate::order::epoch_order;
 use crate::parameters::Layout;
+use crate::record::TrainedOn;
 use crate::{Network, TrainError};
 
-/// Purpose of the seeds of what a network leaves out while its norms are measured.
+/// Purpose of the seeds of dropout and stochastic depth while norms are measured.
 const RECALIBRATION: u64 = 4;
 /// Pictures a batch of the measurement.
 const BATCH: usize = 250;
@@ -25,9 +26,10 @@ const N_BATCHES: usize = 200;
 pub struct Averaged<N: Network> {
     /// The network with the mean of every value, the running statistics of norms included.
     pub model: N,
-    /// Shape of every one of them.
+    /// Configuration of the network.
     pub config: N::Config,
-    /// The key `averaged`: SHA-256 of each file as a JSON list, in their order.
+    /// The key `averaged`: SHA-256 of each file as a JSON list, in their order. The key
+    /// [`TrainedOn::KEY`]: the record that all files share, if they do.
     pub notes: BTreeMap<String, String>,
 }
 
@@ -37,7 +39,7 @@ impl<N: Network> Averaged<N> {
     ///
     /// # Errors
     ///
-    /// No path; a file that cannot be read, or is of another configuration than the first.
+    /// No path; a file that cannot be read, or has another configuration than the first.
     pub fn of<P: AsRef<Path>>(paths: &[P], device: &Device) -> Result<Self, TrainError> {
         let nothing = || TrainError::Config("there are no weights to average".into());
         let first = paths.first().ok_or_else(nothing)?.as_ref();
@@ -45,6 +47,7 @@ impl<N: Network> Averaged<N> {
         let layout = Layout::of(&model);
         let mut sums = vec![0.0f64; layout.n_values()];
         let mut hashes = Vec::new();
+        let mut records = Vec::new();
         for path in paths.iter().map(AsRef::as_ref) {
             let (other, other_config, info) = load_configured::<N>(Source::File(path), device)?;
             if other_config != config {
@@ -55,16 +58,20 @@ impl<N: Network> Averaged<N> {
             let values = layout.read(&other);
             sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += f64::from(x));
             hashes.push(info.sha256);
+            records.push(TrainedOn::from_metadata(&info.metadata)?);
         }
         let n = paths.len() as f64;
         let means: Vec<f32> = sums.into_iter().map(|sum| (sum / n) as f32).collect();
         let hashes = serde_json::to_string(&hashes).expect("texts have a JSON form");
-        let notes = [("averaged".to_owned(), hashes)].into();
+        let mut notes: BTreeMap<_, _> = [("averaged".to_owned(), hashes)].into();
+        if let Some(record) = shared(&records) {
+            notes.insert(TrainedOn::KEY.to_owned(), record.to_json());
+        }
         Ok(Self { model: layout.write(model, &means), config, notes })
     }
 
-    /// Measures the running statistics of norms anew on pictures of `train` as they are, drawn by
-    /// `seed`: the mean of several networks' statistics is not that of their mean.
+    /// Measures the running statistics of norms anew on pictures of `train` without augmentation, drawn
+    /// by `seed`. The mean of the statistics of several networks is not the statistics of their mean.
     ///
     /// The statistics are the moving mean that training keeps, over 200 batches of 250 pictures.
     #[must_use]
@@ -82,6 +89,12 @@ impl<N: Network> Averaged<N> {
     pub fn save(&self, path: &Path) -> Result<WeightsInfo, TrainError> {
         Ok(save_configured(&self.model, &self.config, &self.notes, Precision::F32, path)?)
     }
+}
+
+/// The record that all weights have in common.
+fn shared(records: &[Option<TrainedOn>]) -> Option<&TrainedOn> {
+    let first = records.first()?.as_ref();
+    first.filter(|_| records.iter().all(|record| record.as_ref() == first))
 }
 
 fn with_norms_of<N: Network>(
@@ -126,7 +139,7 @@ mod tests {
     const TOLERANCE: f32 = 1e-6;
 
     fn saved(folder: &Path, width: usize, seed: u64) -> PathBuf {
-        let config = SmallConfig { width };
+        let config = SmallConfig::new(width);
         let path = folder.join(format!("{width}-{seed}.safetensors"));
         let model = Small::draw(&config, seed, &Device::flex());
         let layout = Layout::of(&model);
@@ -185,15 +198,15 @@ mod tests {
             let mut averaged = Averaged::<Small>::of(&[&path], &device).expect("it was saved");
             let layout = Layout::of(&averaged.model);
             let mut values = layout.read(&averaged.model);
-            for entry in layout.entries.iter().filter(|entry| entry.kind == Kind::Buffer) {
-                values[entry.range.clone()].iter_mut().for_each(|x| *x += offset);
+            for part in layout.parts().iter().filter(|part| part.kind == Kind::Buffer) {
+                values[part.range.clone()].iter_mut().for_each(|x| *x += offset);
             }
             averaged.model = layout.write(averaged.model, &values);
             let after = averaged.with_norms_of(&train, 1, &device);
-            let kept = layout.entries.iter().filter(|entry| entry.kind != Kind::Buffer);
+            let kept = layout.parts().iter().filter(|part| part.kind != Kind::Buffer);
             let all = layout.read(&after.model);
-            for entry in kept {
-                assert_eq!(all[entry.range.clone()], values[entry.range.clone()], "{}", entry.path);
+            for part in kept {
+                assert_eq!(all[part.range.clone()], values[part.range.clone()], "{}", part.name);
             }
             assert_ne!(all, values);
             all

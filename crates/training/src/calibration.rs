@@ -1,4 +1,4 @@
-//! From the weights of a run to the file that ships.
+//! Calibration of the weights of a run for release.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,9 +1,8 @@
-//! The whole state of a run in one safetensors file, from which it goes on bit by bit.
+//! The whole state of a run, from which it resumes bit for bit.
 
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use cifake_optim::{Moments, first_difference, save_checkpoint};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +11,12 @@ use crate::config::TrainConfig;
 use crate::history::{EpochSums, Row};
 use crate::optimizer::OptimizerState;
 
-/// Key of the progress in the file's metadata.
-const PROGRESS: &str = "progress";
+/// The vectors in their order in the file.
+const VECTORS: [&str; 4] = ["weights", "moment_1", "moment_2", "average"];
 /// Largest checkpoint that is read: four vectors of a 21M model take 350 MB.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Everything of a run that is not a long vector.
+/// The state of a run apart from its vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress<C> {
     /// The recipe; a checkpoint of another is refused.
@@ -29,18 +28,22 @@ pub(crate) struct Progress<C> {
     /// SHA-256 of the teacher's weight files; a checkpoint of another is refused.
     #[serde(default)]
     pub(crate) teacher: Vec<String>,
+    /// SHA-256 of the weights that the run began with; a checkpoint of others is refused. Checkpoints
+    /// of version 1 do not record it.
+    #[serde(default)]
+    pub(crate) start: Option<String>,
     /// Steps taken.
     pub(crate) step: usize,
-    /// Steps that the guard has added to the adversary's.
+    /// Steps that the guard has added to the adversary's attack.
     #[serde(default)]
     pub(crate) more_attack_steps: usize,
-    /// What the epoch under way has summed up.
+    /// Sums over the steps of the present epoch.
     pub(crate) sums: EpochSums,
-    /// The epochs that are done.
+    /// A row for each finished epoch.
     pub(crate) history: Vec<Row>,
 }
 
-/// A run as it stands after a step.
+/// The state of a run after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Checkpoint<C> {
     pub(crate) progress: Progress<C>,
@@ -48,83 +51,50 @@ pub(crate) struct Checkpoint<C> {
     pub(crate) state: OptimizerState,
 }
 
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
 impl<C: PartialEq + Serialize + DeserializeOwned> Checkpoint<C> {
     /// Writes the file, whole or not at all.
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let vectors = [
-            ("weights", bytes_of(&self.weights)),
-            ("moment_1", bytes_of(&self.state.moment_1)),
-            ("moment_2", bytes_of(&self.state.moment_2)),
-            ("average", bytes_of(&self.state.average)),
-        ];
-        let shape = vec![self.weights.len()];
-        let views = vectors.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            (*name, view.expect("four bytes a value"))
-        });
-        let progress = serde_json::to_string(&self.progress).expect("plain data has a JSON form");
-        let metadata = [(PROGRESS.to_owned(), progress)].into();
-        let bytes = serialize(views, Some(metadata)).expect("four vectors of one length");
-        Ok(cifake::file::write_atomic(path, &bytes)?)
+        let Moments { first, second, .. } = &self.state.moments;
+        let values = [&self.weights, first, second, &self.state.average];
+        let vectors: Vec<(&str, &[f32])> =
+            VECTORS.into_iter().zip(values.map(Vec::as_slice)).collect();
+        Ok(save_checkpoint(path, &self.progress, &vectors)?)
     }
 
-    /// Whether weights, moments and average are of `len` values each.
-    pub(crate) fn has_vectors_of(&self, len: usize) -> bool {
-        let OptimizerState { moment_1, moment_2, average, .. } = &self.state;
-        [&self.weights, moment_1, moment_2, average].iter().all(|vector| vector.len() == len)
-    }
-
-    /// Reads a checkpoint of exactly this recipe, model and data.
-    pub(crate) fn load(path: &Path, expected: &Progress<C>) -> Result<Self, TrainError> {
-        let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-        let broken = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
-        let progress = header.metadata().as_ref().and_then(|map| map.get(PROGRESS));
-        let progress = progress.ok_or_else(|| broken("it holds no progress".into()))?;
-        let progress: Progress<C> =
-            serde_json::from_str(progress).map_err(|error| broken(error.to_string()))?;
+    /// Reads a checkpoint of exactly this recipe, model, data and start, whose vectors have
+    /// `n_values` values each.
+    pub(crate) fn load(
+        path: &Path,
+        expected: &Progress<C>,
+        n_values: usize,
+    ) -> Result<Self, TrainError> {
+        let file = cifake_optim::Checkpoint::open(path, &VECTORS, MAX_BYTES)?;
+        let progress: Progress<C> = file.progress()?;
         progress.must_belong_to(expected, path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
-        let vector = |name: &str| vector(&file, name).map_err(&broken);
-        let state = OptimizerState {
-            moment_1: vector("moment_1")?,
-            moment_2: vector("moment_2")?,
-            average: vector("average")?,
+        let vector = |name: &str| file.vector(name, n_values);
+        let moments = Moments {
+            first: vector("moment_1")?,
+            second: vector("moment_2")?,
             step: progress.step,
         };
+        let state = OptimizerState { moments, average: vector("average")? };
         Ok(Self { weights: vector("weights")?, state, progress })
     }
 }
 
-impl<C: PartialEq> Progress<C> {
+impl<C: PartialEq + Serialize> Progress<C> {
     fn must_belong_to(&self, expected: &Self, path: &Path) -> Result<(), TrainError> {
-        let differs = if self.model != expected.model {
-            "model"
-        } else if self.config != expected.config {
-            "recipe"
-        } else if self.data != expected.data {
-            "training set"
-        } else {
-            return Ok(());
+        let in_field = |what: &str, difference: Option<cifake_optim::Difference>| {
+            difference.map(|difference| format!("{what} ({difference})"))
         };
-        Err(TrainError::OtherRun { path: path.to_owned(), differs })
-    }
-}
-
-fn vector(file: &SafeTensors, name: &str) -> Result<Vec<f32>, String> {
-    let view = file.tensor(name).map_err(|error| error.to_string())?;
-    if view.dtype() != Dtype::F32 {
-        return Err(format!("{name} is not f32"));
-    }
-    let value = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("chunks of four bytes"));
-    let values: Vec<f32> = view.data().chunks_exact(4).map(value).collect();
-    match values.iter().all(|x| x.is_finite()) {
-        true => Ok(values),
-        false => Err(format!("{name} holds values that are not finite")),
+        let other_start = self.start.is_some() && self.start != expected.start;
+        let differs = in_field("model", first_difference(&self.model, &expected.model))
+            .or_else(|| in_field("recipe", first_difference(&self.config, &expected.config)))
+            .or_else(|| (self.data != expected.data).then(|| "training set".to_owned()))
+            .or_else(|| other_start.then(|| "set of weights to start from".to_owned()));
+        match differs {
+            Some(differs) => Err(TrainError::OtherRun { path: path.to_owned(), differs }),
+            None => Ok(()),
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! What a training run does, as a TOML file states it.
+//! Recipes: the configuration of a run as a TOML file.
 
 use std::path::Path;
 
 use cifake_kernels::Products;
+use cifake_optim::Schedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,24 +14,26 @@ use crate::data::DataConfig;
 use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
+/// Most epochs, and most pictures a step.
+const MAX_COUNT: usize = 1 << 20;
 /// Largest recipe or queue that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A run's file: what is trained, on what, and how.
+/// A recipe file: model, data and training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The key `preset` and what is changed of it, see [`Recipe::model_config`].
+    /// The key `preset` and changed fields of it, see [`Recipe::model_config`].
     pub model: serde_json::Map<String, serde_json::Value>,
-    /// Which part of the training set is used.
+    /// The part of the training set that is used.
     #[serde(default)]
     pub data: DataConfig,
-    /// The recipe itself.
+    /// The settings of the training.
     #[serde(default)]
     pub train: TrainConfig,
 }
 
-/// What the TOML file at `path` holds.
+/// The content of the TOML file at `path`.
 pub(crate) fn from_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
     let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
     let broken = |source| TrainError::Toml { path: path.to_owned(), source: Box::new(source) };
@@ -42,17 +45,17 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or is no recipe.
+    /// A file that cannot be read, or that is not a recipe.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         from_toml(path)
     }
 
-    /// The preset of `N` that the section `model` names, changed by its other keys, which are the
-    /// fields of the configuration.
+    /// The preset of `N` that the section `model` names. The other keys of the section are fields of
+    /// the configuration and replace the preset's values.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`], which says which key is unknown, missing or out of range.
+    /// [`TrainError::Config`] with the key that is unknown, missing or out of range.
     pub fn model_config<N: Network>(&self) -> Result<N::Config, TrainError> {
         let name = self.model.get("preset").and_then(Value::as_str);
         let preset = name.and_then(N::preset).ok_or_else(|| {
@@ -65,12 +68,23 @@ impl Recipe {
         }
         let config: N::Config = serde_json::from_value(value)
             .map_err(|error| TrainError::Config(format!("the section model: {error}")))?;
-        N::validate(&config).map_err(TrainError::Config)?;
+        validate_model::<N>(&config)?;
         Ok(config)
     }
 }
 
-/// A recipe: everything that, with the data and a model, decides the weights that come out.
+/// Whether a network of `config` can be built and is a detector.
+pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), TrainError> {
+    N::validate(config).map_err(TrainError::Config)?;
+    match N::n_outputs(config) {
+        1 | 2 => Ok(()),
+        n => Err(TrainError::Config(format!(
+            "the section model: a detector has 1 or 2 outputs, not {n}; set n_classes"
+        ))),
+    }
+}
+
+/// The settings of a training run. Together with the data and the model they determine the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -78,7 +92,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Passes over the training set.
     pub epochs: usize,
-    /// Pictures a step; what is left of an epoch after whole batches is left out.
+    /// Pictures a step; an incomplete batch at the end of an epoch is left out.
     pub batch_size: usize,
     /// Highest learning rate, reached at the end of the warm-up.
     pub learning_rate: f64,
@@ -96,20 +110,20 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Targets are moved by this towards one half: `t (1 - s) + s / 2`.
     pub label_smoothing: f64,
-    /// Decay of the exponential moving average of the weights, which is what is validated and kept;
-    /// it starts lower, `(1 + step) / (10 + step)`. 0 turns it off.
+    /// Decay of the exponential moving average of the weights; the average is validated and saved. The
+    /// decay starts lower, at `(1 + step) / (10 + step)`. 0 turns averaging off.
     pub ema_decay: f64,
     /// Precision of the operands of matrix products, forward and backward; all else is `f32`.
     pub products: Products,
-    /// What is done to training pictures.
+    /// Augmentation of training pictures.
     pub augment: Augment,
-    /// Who attacks them, if anyone.
+    /// Adversarial training, if any.
     pub adversary: Option<Adversary>,
-    /// Whose answers it learns too, if anyone's.
+    /// Distillation, if any.
     pub teacher: Option<Distillation>,
-    /// A checkpoint is written at least this often.
+    /// Longest time between two checkpoints, in minutes.
     pub checkpoint_minutes: f64,
-    /// A checkpoint is also written every so many steps, where that is not 0.
+    /// Steps between two checkpoints in addition; 0 for none.
     pub checkpoint_steps: usize,
 }
 
@@ -139,7 +153,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// The original system's recipe for a timm `tiny_vit_21m_224` with one logit: Adam at 1e-4
+    /// The reference recipe for a timm `tiny_vit_21m_224` with one logit: Adam at 1e-4
     /// without decay, cosine over 10 epochs, batch 32, no augmentation, no averaging.
     #[must_use]
     pub fn original() -> Self {
@@ -158,14 +172,14 @@ impl TrainConfig {
         }
     }
 
-    /// Checks what a file from outside must satisfy.
+    /// Checks the ranges of all fields.
     ///
     /// # Errors
     ///
-    /// A sentence that says which field is wrong and why.
+    /// A sentence with the field that is out of range.
     pub fn validate(&self) -> Result<(), String> {
-        if self.epochs == 0 || self.batch_size == 0 {
-            return Err("epochs and batch_size must be at least 1".into());
+        if [self.epochs, self.batch_size].iter().any(|n| !(1..=MAX_COUNT).contains(n)) {
+            return Err(format!("epochs and batch_size must be 1 to {MAX_COUNT}"));
         }
         let positive = [self.learning_rate, self.epsilon];
         if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
@@ -202,15 +216,9 @@ impl TrainConfig {
     /// Learning rate of a step: linear warm-up, then half a cosine.
     #[must_use]
     pub fn learning_rate_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
-        let warmup = self.warmup_epochs * steps_per_epoch as f64;
-        let total = (self.epochs * steps_per_epoch) as f64;
-        let step = step as f64;
-        if step < warmup {
-            return self.learning_rate * (step + 1.0) / warmup.max(1.0);
-        }
-        let done = ((step - warmup) / (total - warmup).max(1.0)).min(1.0);
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * cosine
+        let n_warmup = self.warmup_epochs * steps_per_epoch as f64;
+        let n_steps = self.epochs * steps_per_epoch;
+        Schedule::new(self.learning_rate, self.min_learning_rate, n_warmup, n_steps).rate(step)
     }
 }
 
@@ -244,6 +252,8 @@ mod tests {
             r#"{"preset": "large"}"#,
             r#"{"preset": "small", "widht": 7}"#,
             r#"{"preset": "small", "width": 0}"#,
+            r#"{"preset": "small", "n_outputs": 1000}"#,
+            r#"{"preset": "small", "n_outputs": 0}"#,
         ] {
             assert!(config(broken).is_err(), "{broken}");
         }
@@ -253,7 +263,13 @@ mod tests {
     fn the_presets_are_valid_and_nonsense_is_not() {
         assert_eq!(TrainConfig::default().validate(), Ok(()));
         assert_eq!(TrainConfig::original().validate(), Ok(()));
-        let broken = TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() };
-        assert!(broken.validate().is_err());
+        for broken in [
+            TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() },
+            TrainConfig { epochs: 1 << 62, ..TrainConfig::default() },
+            TrainConfig { epochs: usize::MAX, ..TrainConfig::default() },
+            TrainConfig { batch_size: 1 << 40, ..TrainConfig::default() },
+        ] {
+            assert!(broken.validate().is_err(), "{broken:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! From a data set to what a run trains on and what it is validated on.
+//! The training and the validation set of a run.
 
 use std::collections::HashSet;
 
@@ -8,28 +8,31 @@ use cifake::{
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::TrainError;
 use crate::examples::Examples;
+use crate::record::TrainedOn;
 use crate::sized;
 
 /// Largest side of a training picture.
 const MAX_SIDE: u32 = 1024;
 
-/// Which part of a training set is trained on.
+/// The size of the pictures, and the split into training and validation set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Height and width that pictures are brought to.
     pub side: u32,
-    /// Share of the training set that is held back to choose the epoch, threshold and temperature.
+    /// Share of the training set that is held back to choose the epoch, threshold and temperature,
+    /// above 0 and below 1.
     pub validation_fraction: f64,
     /// Keeps the first picture of each group of identical ones.
     pub deduplicate: bool,
-    /// Uses only this many pictures, both labels alike, where that is not 0.
+    /// Number of pictures that are used, half of each label; 0 for all.
     pub limit: usize,
-    /// Seed of the split and of the limit; apart from the run's, so that runs of several seeds
-    /// share their validation set.
+    /// Seed of the split and of the limit. It differs from the seed of the run, so that runs of several
+    /// seeds share their validation set.
     pub seed: u64,
 }
 
@@ -51,8 +54,8 @@ impl DataConfig {
     }
 
     fn validate(&self) -> Result<(), String> {
-        if !(0.0..1.0).contains(&self.validation_fraction) {
-            return Err("data: validation_fraction must be at least 0 and below 1".into());
+        if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
+            return Err("data: validation_fraction must be above 0 and below 1".into());
         }
         if !(1..=MAX_SIDE).contains(&self.side) {
             return Err(format!("data: side must be 1 to {MAX_SIDE}"));
@@ -63,29 +66,32 @@ impl DataConfig {
 
 /// A training and a validation set in memory.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainingData {
-    /// What is trained on.
+    /// The pictures that are trained on.
     pub train: Examples,
-    /// What chooses: never part of `train`, not even as a copy.
+    /// The pictures that choose the epoch; none is part of `train`, not even as a copy.
     pub validation: Examples,
-    /// Pictures left out since another is identical.
+    /// Pictures left out as copies of another.
     pub n_duplicates: usize,
     /// Pictures of additional sets that are trained on.
     pub n_extra: usize,
+    /// The data set and its split, for the metadata of weight files.
+    pub record: TrainedOn,
 }
 
 impl TrainingData {
     /// Decodes the pictures of `dataset` in the current thread pool, and those of `extra`, which are
     /// trained on too: attacked copies, or pictures of other generators.
     ///
-    /// Of `extra`, what says that it was made from another picture is taken only where that one is
-    /// trained on, and what has the pixels of a validation picture is not: either would give it away.
-    /// Pictures of another size than the configured one keep theirs, see [`Examples::with_sized`].
+    /// A picture of `extra` that names its source is used only if the source is trained on. A picture
+    /// with the pixels of a validation picture is left out. Both rules keep the validation set unseen.
+    /// Pictures of another size than the configured one keep their size, see [`Examples::with_sized`].
     ///
     /// # Errors
     ///
-    /// A picture that cannot be read, or too few of them to split; a configuration out of range; an
-    /// additional set of which nothing can be used.
+    /// A picture that cannot be read; a set without pictures of both labels; a configuration out of
+    /// range; an additional set of which no picture can be used.
     pub fn load(
         dataset: &dyn Dataset,
         extra: &[Box<dyn Dataset>],
@@ -93,6 +99,7 @@ impl TrainingData {
         decoder: &Decoder,
     ) -> Result<Self, TrainError> {
         let parted = Parted::new(dataset, config, decoder)?;
+        parted.must_have_both_labels().map_err(TrainError::Config)?;
         let mut train = parted.examples(&parted.train)?;
         let n_plain = train.len();
         let samples = dataset.samples();
@@ -133,11 +140,12 @@ impl TrainingData {
             train,
             validation: parted.examples(&parted.validation)?,
             n_duplicates: parted.n_duplicates,
+            record: TrainedOn::new(config, parted.fingerprint()),
         })
     }
 
     /// Indices of the pictures of `dataset` that [`load`](Self::load) trains on, and of those that it
-    /// holds back; what it leaves out as a copy is in neither.
+    /// holds back. Copies that it leaves out are in neither.
     ///
     /// # Errors
     ///
@@ -147,30 +155,27 @@ impl TrainingData {
         config: &DataConfig,
         decoder: &Decoder,
     ) -> Result<ValidationSplit, TrainError> {
-        let parted = Parted::new(dataset, config, decoder)?;
-        let [train, validation] = [&parted.train, &parted.validation]
-            .map(|part| part.iter().map(|&i| parted.indices[i]).collect());
-        Ok(ValidationSplit { train, validation })
+        Ok(Parted::new(dataset, config, decoder)?.split())
     }
 }
 
-/// The pictures of a data set, parted. What is not an index of the data set counts the pictures that
-/// were read.
-struct Parted {
+/// The pictures of a data set, split. All positions but `indices` are positions among the pictures
+/// that were read.
+pub(crate) struct Parted {
     side: usize,
-    /// Of the data set.
-    indices: Vec<usize>,
+    /// Positions in the data set of the pictures that were read.
+    pub(crate) indices: Vec<usize>,
     labels: Vec<Label>,
     pixels: Vec<u8>,
     /// SHA-256 of each picture's pixels.
-    hashes: Vec<String>,
+    pub(crate) hashes: Vec<String>,
     n_duplicates: usize,
-    train: Vec<usize>,
+    pub(crate) train: Vec<usize>,
     validation: Vec<usize>,
 }
 
 impl Parted {
-    fn new(
+    pub(crate) fn new(
         dataset: &dyn Dataset,
         config: &DataConfig,
         decoder: &Decoder,
@@ -199,6 +204,38 @@ impl Parted {
         let n_duplicates = indices.len() - kept.len();
         let side = config.side as usize;
         Ok(Self { side, indices, labels, pixels, hashes, n_duplicates, train, validation })
+    }
+
+    /// Both parts as positions in the data set.
+    pub(crate) fn split(&self) -> ValidationSplit {
+        let [train, validation] = [&self.train, &self.validation]
+            .map(|part| part.iter().map(|&i| self.indices[i]).collect());
+        ValidationSplit { train, validation }
+    }
+
+    /// SHA-256 over the pictures that were read and their labels, as hexadecimal digits.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (picture, label) in self.hashes.iter().zip(&self.labels) {
+            hash.update(picture.as_bytes());
+            hash.update([label.index() as u8]);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A set with one label cannot be learned, and one without a label cannot be validated on.
+    fn must_have_both_labels(&self) -> Result<(), String> {
+        let parts = [("training", &self.train), ("validation", &self.validation)];
+        for (name, part) in parts {
+            let is_there = |label: &Label| part.iter().any(|&i| self.labels[i] == *label);
+            if let Some(label) = Label::ALL.iter().find(|label| !is_there(label)) {
+                return Err(format!(
+                    "the {name} set has no {label} picture; give more pictures of both labels, or \
+                     change data.validation_fraction"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn examples(&self, part: &[usize]) -> Result<Examples, TrainError> {
@@ -258,7 +295,7 @@ mod tests {
         let plain = Greys::new(0..40, |_| None);
         let copies = Greys::new(100..140, |level| Some(format!("train/{}", level - 100)));
         let strangers = Greys::new(200..210, |_| None);
-        // Again all the plain ones, half of whose levels nobody calls a copy; duplicates are no leak.
+        // Again all the plain ones, half of which are not marked as copies; duplicates are no leak.
         let again = Greys::new(0..40, |_| None);
         let extra: [Box<dyn Dataset>; 3] = [Box::new(copies), Box::new(strangers), Box::new(again)];
         let data = TrainingData::load(&plain, &extra, &config, &Decoder::default())
@@ -291,11 +328,53 @@ mod tests {
         assert!(error.to_string().contains("another data set"), "{error}");
         for broken in [
             DataConfig { validation_fraction: f64::NAN, ..config.clone() },
+            DataConfig { validation_fraction: 0.0, ..config.clone() },
             DataConfig { validation_fraction: 1.0, ..config.clone() },
             DataConfig { side: 0, ..config.clone() },
             DataConfig { side: 1 << 20, ..config.clone() },
         ] {
             assert!(load(&broken, vec![]).is_err(), "{broken:?}");
         }
+    }
+
+    #[test]
+    fn a_set_without_one_label_is_refused_before_it_is_trained_on() {
+        let config = DataConfig { side: 4, validation_fraction: 0.25, ..DataConfig::default() };
+        let load = |levels: &mut dyn Iterator<Item = u8>| {
+            let data = Greys::new(levels, |_| None);
+            TrainingData::load(&data, &[], &config, &Decoder::default())
+                .map(|data| data.train.len())
+        };
+        let error = load(&mut (0..40).map(|level| 2 * level)).expect_err("all are REAL");
+        assert!(error.to_string().contains("no FAKE picture"), "{error}");
+        // One FAKE picture of which a quarter is none.
+        let error = load(&mut (0..20).map(|level| 2 * level).chain([41])).expect_err("one FAKE");
+        assert!(error.to_string().contains("the validation set has no FAKE"), "{error}");
+        assert_eq!(load(&mut (0..40)).expect("both labels"), 30);
+    }
+
+    #[test]
+    fn a_record_tells_training_pictures_from_others() {
+        let config = DataConfig { side: 4, validation_fraction: 0.25, ..DataConfig::default() };
+        // The last one is a copy of the first.
+        let plain = Greys::new((0..40).chain([0]), |_| None);
+        let decoder = Decoder::default();
+        let record = TrainingData::load(&plain, &[], &config, &decoder).expect("whole").record;
+        let notes = [(TrainedOn::KEY.to_owned(), record.to_json())].into();
+        let read = TrainedOn::from_metadata(&notes).expect("it was just written");
+        assert_eq!(read.as_ref(), Some(&record));
+        assert_eq!(TrainedOn::from_metadata(&[].into()).expect("no record is no error"), None);
+        let broken = [(TrainedOn::KEY.to_owned(), "{".to_owned())].into();
+        assert!(matches!(TrainedOn::from_metadata(&broken), Err(TrainError::Record { .. })));
+
+        let expected = TrainingData::parts(&plain, &config, &decoder).expect("whole");
+        assert_eq!(record.parts(&plain, &decoder).expect("the same data set"), expected);
+        let flags = record.is_trained_on(&plain, &decoder).expect("the same data set");
+        assert!(expected.train.iter().all(|&i| flags[i]));
+        assert!(expected.validation.iter().all(|&i| !flags[i]));
+        assert_eq!(flags[40], flags[0], "a copy is as its picture");
+        let other = Greys::new(1..41, |_| None);
+        let refused = record.parts(&other, &decoder);
+        assert!(matches!(refused, Err(TrainError::OtherData { .. })));
     }
 }

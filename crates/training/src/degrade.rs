@@ -1,4 +1,4 @@
-//! What happens to pictures on the way, drawn for training.
+//! Random degradations of training pictures.
 
 use cifake::{Filter, Picture};
 use cifake_attacks::DegradationKind;
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
-    /// What happens.
+    /// The degradation.
     pub kind: DegradationKind,
-    /// Share of the pictures to which it happens, 0 to 1.
+    /// Share of the pictures that undergo it, 0 to 1.
     pub chance: f64,
     /// Lowest and highest strength, of which one is drawn uniformly: the factor of `enlarge`,
     /// `brightness`, `contrast` and `screenshot`, the quality of `jpeg` and `webp`, the standard
@@ -33,7 +33,7 @@ impl Draw {
         self.strength.or(self.kind.usual_strengths())
     }
 
-    /// Checks what a file from outside must satisfy; the error is a sentence.
+    /// Checks the ranges of all fields; the error is a sentence.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let kind = self.kind.as_str();
         if !(0.0..=1.0).contains(&self.chance) {
@@ -64,7 +64,7 @@ impl Draw {
         Ok(())
     }
 
-    /// `picture` as it goes on, changed or not.
+    /// `picture`, degraded or not.
     pub(crate) fn apply(&self, picture: Picture, rng: &mut ChaCha8Rng) -> Picture {
         if !rng.random_bool(self.chance) {
             return picture;

@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 use crate::TrainError;
 use crate::sized::{random_part, whole};
 
-/// Decoded square pictures of one size with their labels, and perhaps behind them pictures of other
-/// sizes, of which each epoch sees a random part at that size.
+/// Decoded square pictures of one size with their labels. Pictures of other sizes may follow; each
+/// epoch sees a random part of these at that size.
 #[derive(Debug, Clone)]
 pub struct Examples {
     pixels: Vec<u8>,
     /// Of all pictures.
     labels: Vec<Label>,
     side: usize,
-    /// The last ones, whose sizes are their own.
+    /// The last pictures, each of its own size.
     sized: Vec<Picture>,
 }
 
@@ -28,7 +28,7 @@ impl Examples {
     ///
     /// # Errors
     ///
-    /// If the number of bytes is another, or there are none.
+    /// [`TrainError::Examples`] for another number of bytes, or no picture.
     pub fn new(pixels: Vec<u8>, labels: Vec<Label>, side: usize) -> Result<Self, TrainError> {
         let expected = labels.len() * side * side * 3;
         if labels.is_empty() || pixels.len() != expected {
@@ -39,13 +39,13 @@ impl Examples {
 
     /// The same with as many more pictures as there are `labels`, each of any size.
     ///
-    /// Training on one of them draws a square of half the shorter side to all of it, anywhere in it,
-    /// anew in each epoch, and brings that to the size of the others by
-    /// [`Picture::fitted`](cifake::Picture::fitted).
+    /// Each epoch draws a square anywhere in such a picture, with half of the shorter side to all of it
+    /// as its side. [`Picture::fitted`](cifake::Picture::fitted) brings the square to the size of the
+    /// others.
     ///
     /// # Errors
     ///
-    /// If there are more pictures than labels, or fewer.
+    /// [`TrainError::SizedExamples`] for different numbers of pictures and labels.
     pub fn with_sized(
         mut self,
         pictures: Vec<Picture>,
@@ -76,7 +76,7 @@ impl Examples {
         self.labels.len()
     }
 
-    /// Never: an empty set cannot be made.
+    /// Always false: an empty set cannot be made.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
@@ -147,7 +147,7 @@ pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
     (0..3).flat_map(channel).collect()
 }
 
-/// Says which pictures and labels a run sees.
+/// SHA-256 over the pictures and labels of a run, as hexadecimal digits.
 pub(crate) fn fingerprint(train: &Examples, validation: &Examples) -> String {
     let mut hash = Sha256::new();
     for examples in [train, validation] {

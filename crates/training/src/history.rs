@@ -1,4 +1,4 @@
-//! What is measured while training, an epoch a row.
+//! The measurements of a run, a row an epoch.
 
 use std::fmt::{self, Write};
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Epochs done, from 1.
     pub epoch: usize,
@@ -23,10 +24,10 @@ pub struct Row {
     pub validation_accuracy: f64,
     /// Area under the ROC curve of the averaged weights on the validation set.
     pub validation_auc: f64,
-    /// Against an adversary: share of validation pictures that the averaged weights call right
-    /// under PGD-10 in the whole ball.
+    /// With an adversary: accuracy of the averaged weights on validation pictures under PGD-10 in the
+    /// whole ball.
     pub robust_accuracy: Option<f64>,
-    /// Against an adversary: steps of its attack at the end of the epoch.
+    /// With an adversary: steps of its attack at the end of the epoch.
     pub attack_steps: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
-//! Training of detectors, clean and adversarial, from nothing or from weights.
+//! Training of detectors, clean and adversarial, from random or from given weights.
 //!
-//! Any [`Network`] can be trained: a [`Trainer`] draws batches, lets an [`Adversary`] attack them
-//! where the recipe names one, steps, averages, validates and writes down.
+//! A [`Trainer`] trains any [`Network`]. It draws batches, lets the recipe's [`Adversary`] attack
+//! them, takes optimizer steps, averages the weights, validates them and writes checkpoints.
 //!
 //! ```
 //! use cifake_training::{Adversary, TrainConfig};
@@ -12,16 +12,22 @@
 //! # Ok::<(), cifake_attacks::Error>(())
 //! ```
 //!
-//! A run lives in a folder: `checkpoint.safetensors` (its whole state), `best.safetensors` (the
-//! averaged weights of the best epoch, by AUC on the validation set or, against an adversary, by
-//! robust accuracy on it), `last.safetensors` and `metrics.csv`. Started again with the same
-//! configuration it goes on where the checkpoint stands, and the weights are those of an unbroken
-//! run, bit by bit: every random draw is a function of the seed, the epoch and the sample, and every
-//! sum is taken in a fixed order.
+//! Each run has a folder with four files:
 //!
-//! A [`Queue`] is a chain of runs, each from the best weights of the one before if nothing else is
-//! said. [`Averaged`] is the mean of several runs' weights. A [`Teacher`] is one network or several of
-//! which another one learns, of the same kind or not.
+//! - `checkpoint.safetensors`: the whole state of the run;
+//! - `best.safetensors`: the averaged weights of the best epoch, by AUC on the validation set or,
+//!   with an adversary, by robust accuracy on it;
+//! - `last.safetensors`: the averaged weights of the last epoch;
+//! - `metrics.csv`: a row an epoch.
+//!
+//! A run that is started again with the same configuration resumes its checkpoint. Its weights are
+//! those of an uninterrupted run, bit for bit: every random draw is a function of the seed, the epoch
+//! and the sample, and every sum is taken in a fixed order. Weight files record the data set of
+//! their run, see [`TrainedOn`].
+//!
+//! A [`Queue`] is a chain of runs; by default each starts from the best weights of the run before.
+//! [`Averaged`] is the mean of the weights of several runs. A [`Teacher`] holds one or several
+//! networks for distillation, of the same kind as the student or not.
 
 mod adversary;
 mod augment;
@@ -40,6 +46,7 @@ mod order;
 mod parameters;
 mod places;
 mod queue;
+mod record;
 mod sized;
 mod stage;
 mod state;
@@ -57,6 +64,7 @@ pub use adversary::Adversary;
 pub use augment::Augment;
 pub use average::Averaged;
 pub use calibration::calibrate;
+pub use cifake_optim::CheckpointError;
 pub use config::{Recipe, TrainConfig};
 pub use data::{DataConfig, TrainingData};
 pub use degrade::Draw;
@@ -65,6 +73,7 @@ pub use history::{Row, to_csv};
 pub use network::{Compiled, Evaluated, Network};
 pub use places::Places;
 pub use queue::{Queue, Stage};
+pub use record::TrainedOn;
 pub use stage::{ReadyStage, Start};
 pub use state::State;
 pub use teacher::{Distillation, Teacher};
@@ -74,18 +83,18 @@ pub use trainer::{Event, Trainer};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The recipe or the model is not one that can be run.
-    #[error("the training configuration cannot be run: {0}")]
+    /// A recipe, model or data set that cannot be used for a run.
+    #[error("the training configuration is invalid: {0}")]
     Config(String),
-    /// A recipe or queue that is not valid TOML, or has other keys.
+    /// A recipe or queue that is not valid TOML, or has unknown keys.
     #[error("{} cannot be read: {source}", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where it is wrong.
+        /// The place and the cause.
         source: Box<toml::de::Error>,
     },
-    /// A training set of another size than its labels say.
+    /// Pixels of another number than the labels and the size ask for.
     #[error(
         "the pictures take {found} bytes where {expected} were expected; give at least one \
              picture, all of one square size"
@@ -96,43 +105,73 @@ pub enum TrainError {
         /// Bytes that the labels and the size ask for.
         expected: usize,
     },
-    /// Pictures of their own sizes that are not as many as their labels.
-    #[error("{found} pictures of their own sizes stand against {expected} labels; each needs one")]
+    /// Pictures of their own sizes and labels of different numbers.
+    #[error("{found} pictures of their own sizes have {expected} labels; give one label a picture")]
     SizedExamples {
         /// Pictures given.
         found: usize,
         /// Labels given.
         expected: usize,
     },
-    /// A checkpoint that cannot be read.
-    #[error("{} is not a whole checkpoint: {reason}; remove it to start anew", path.display())]
-    Checkpoint {
+    /// A checkpoint that cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The record of a finished run that cannot be read.
+    #[error("{} is not the record of a finished run; remove it to go on", path.display())]
+    Done {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+        /// Why it cannot be read.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A checkpoint of another run.
-    #[error("{} belongs to a run with another {differs}; give another folder, or remove it to \
-             start anew", path.display())]
+    #[error(
+        "{} belongs to a run with another {differs}; give another folder, or remove the file to start \
+         anew",
+        path.display()
+    )]
     OtherRun {
         /// The file.
         path: PathBuf,
-        /// What differs.
-        differs: &'static str,
+        /// The part that differs, with its first differing field.
+        differs: String,
     },
-    /// The loss or a gradient is no longer a number.
+    /// The loss, a gradient, a weight or the state of the optimizer is NaN or infinite.
     #[error("{what} of step {step} is not finite; lower the learning rate or clip harder")]
     Diverged {
-        /// What is not finite.
+        /// The quantity that is not finite.
         what: String,
         /// The step.
         step: usize,
     },
-    /// A file or folder, or a weight file.
+    /// A record of training data that cannot be read.
+    #[error("the weight file's record of its training data cannot be read")]
+    Record {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another data set than the one that weights were trained on.
+    #[error(
+        "the weights were trained on another data set (SHA-256 {}..., not {}...); give that one, or a \
+         test set",
+        short(expected),
+        short(found)
+    )]
+    OtherData {
+        /// Fingerprint of the data set of the weights.
+        expected: String,
+        /// Fingerprint of the data set that was given.
+        found: String,
+    },
+    /// A file, folder or weight file that cannot be used.
     #[error(transparent)]
     Cifake(#[from] cifake::Error),
-    /// The adversary could not attack.
+    /// An attack of the adversary that failed.
     #[error(transparent)]
     Attack(#[from] cifake_attacks::Error),
+}
+
+/// The first digits of a hash, which a file from outside may hold as any text.
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }

@@ -1,4 +1,4 @@
-//! What can be trained.
+//! The networks that can be trained.
 
 use std::fmt::Debug;
 
@@ -14,6 +14,9 @@ pub trait Network: Configured<Config: Clone + Debug + PartialEq> + Sync {
     /// The configuration called `name`, if it is one of [`PRESETS`](Self::PRESETS).
     fn preset(name: &str) -> Option<Self::Config>;
 
+    /// Scores that a network of `config` answers for a picture; a detector has 1 or 2.
+    fn n_outputs(config: &Self::Config) -> usize;
+
     /// A network of a valid `config` with weights drawn from `seed`.
     fn draw(config: &Self::Config, seed: u64, device: &Device) -> Self;
 
@@ -23,8 +26,8 @@ pub trait Network: Configured<Config: Clone + Debug + PartialEq> + Sync {
     /// `images` are `[batch, 3, side, side]`, RGB, in `[0, 1]`.
     fn scores(&self, images: Tensor<4>) -> Tensor<2>;
 
-    /// As [`scores`](Self::scores), in training: norms by the batch's statistics, and what the
-    /// network leaves out at random drawn from `seeds`, one a picture.
+    /// As [`scores`](Self::scores), in training: norms use the statistics of the batch, and dropout
+    /// or stochastic depth is drawn from `seeds`, one a picture.
     fn scores_in_training(
         &self,
         config: &Self::Config,
@@ -32,20 +35,20 @@ pub trait Network: Configured<Config: Clone + Debug + PartialEq> + Sync {
         seeds: &[u64],
     ) -> Tensor<2>;
 
-    /// The network, which has one output or two, in evaluation mode as it answers fastest on
-    /// `device`, where it has a way of its own: the same logits, rounding aside.
+    /// A faster form of a network with one or two outputs, in evaluation mode on `device`, if there is
+    /// one. Its logits are the same, rounding aside.
     fn compiled(&self, _config: &Self::Config, _device: &Device) -> Option<Compiled> {
         None
     }
 }
 
-/// A network that only answers.
+/// A network in a form for inference alone.
 pub type Compiled = Box<dyn Classifier + Send + Sync>;
 
-/// A network in evaluation mode as the classifier that attacks see.
+/// A network in evaluation mode, as a classifier for attacks.
 ///
-/// A network as it is built or loaded is in training mode: its norms would follow the batch, and
-/// every call would change it.
+/// A network is in training mode after it was built or loaded: its norms would follow the batch, and
+/// every call would change them.
 #[derive(Debug, Clone)]
 pub struct Evaluated<N>(N);
 

@@ -1,9 +1,8 @@
 //! A model's weights as one flat vector: what the optimizer, the average and checkpoints work on.
 
-use std::ops::Range;
-
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use cifake_optim::Part;
 
 /// What the optimizer does to a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +15,10 @@ pub(crate) enum Kind {
     Buffer,
 }
 
-/// A tensor's place in the flat vector.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) path: String,
-    pub(crate) kind: Kind,
-    pub(crate) range: Range<usize>,
-}
-
-/// Where each tensor of a model stands in the flat vector, in the order of the module tree.
+/// The tensors of a model in the flat vector, in the order of the module tree.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
-    pub(crate) entries: Vec<Entry>,
+    parts: cifake_optim::Layout<Kind>,
     path: Vec<String>,
 }
 
@@ -39,14 +30,18 @@ impl Layout {
     }
 
     pub(crate) fn n_values(&self) -> usize {
-        self.entries.last().map_or(0, |entry| entry.range.end)
+        self.parts.n_values()
+    }
+
+    pub(crate) fn parts(&self) -> &[Part<Kind>] {
+        self.parts.parts()
     }
 
     /// Whether another model has tensors of the same names and sizes in the same order.
     pub(crate) fn has_tensors_of(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Entry, &Entry)| a.path == b.path && a.range == b.range;
-        self.entries.len() == other.entries.len()
-            && self.entries.iter().zip(&other.entries).all(same)
+        let same = |(a, b): (&Part<Kind>, &Part<Kind>)| a.name == b.name && a.range == b.range;
+        self.parts().len() == other.parts().len()
+            && self.parts().iter().zip(other.parts()).all(same)
     }
 
     /// The model's weights and statistics.
@@ -66,14 +61,20 @@ impl Layout {
 
     /// Path of the first tensor with a value in `values` that is not finite.
     pub(crate) fn first_not_finite(&self, values: &[f32]) -> Option<&str> {
-        let broken = |range: &Range<usize>| values[range.clone()].iter().any(|x| !x.is_finite());
-        self.entries.iter().find(|entry| broken(&entry.range)).map(|entry| entry.path.as_str())
+        self.parts.first_not_finite(values)
     }
 
     /// The model with these weights and statistics.
     pub(crate) fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
         assert_eq!(values.len(), self.n_values(), "values belong to another model");
         model.map(&mut Writer { layout: self, values, idx: 0 })
+    }
+}
+
+#[cfg(test)]
+impl From<cifake_optim::Layout<Kind>> for Layout {
+    fn from(parts: cifake_optim::Layout<Kind>) -> Self {
+        Self { parts, path: Vec::new() }
     }
 }
 
@@ -102,9 +103,8 @@ impl ModuleVisitor for Layout {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join(".");
-        let start = self.n_values();
-        let range = start..start + param.val().shape().num_elements();
-        self.entries.push(Entry { kind: kind_of(&path, D), path, range });
+        let kind = kind_of(&path, D);
+        self.parts.push(path, param.val().shape().num_elements(), kind);
     }
 }
 
@@ -127,15 +127,15 @@ struct GradientReader<'a> {
 
 impl ModuleVisitor for GradientReader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let entry = &self.layout.entries[self.idx];
+        let part = &self.layout.parts()[self.idx];
         self.idx += 1;
-        let gradient = match entry.kind {
+        let gradient = match part.kind {
             Kind::Buffer => None,
             Kind::Decayed | Kind::Plain => param.val().grad(self.gradients),
         };
         match gradient {
             Some(gradient) => self.values.extend(floats(gradient)),
-            None => self.values.resize(entry.range.end, 0.0),
+            None => self.values.resize(part.range.end, 0.0),
         }
     }
 }
@@ -148,7 +148,7 @@ struct Writer<'a> {
 
 impl ModuleMapper for Writer<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let values = &self.values[self.layout.entries[self.idx].range.clone()];
+        let values = &self.values[self.layout.parts()[self.idx].range.clone()];
         self.idx += 1;
         param.map(|old| {
             let data = TensorData::new(values.to_vec(), old.dims());
@@ -166,7 +166,7 @@ mod tests {
     use burn::tensor::Device;
 
     fn small() -> Small {
-        Small::draw(&SmallConfig { width: 4 }, 1, &Device::flex())
+        Small::draw(&SmallConfig::new(4), 1, &Device::flex())
     }
 
     #[test]
@@ -180,9 +180,8 @@ mod tests {
     #[test]
     fn norms_and_biases_are_not_decayed() {
         let layout = Layout::of(&small());
-        let kind = |path: &str| {
-            layout.entries.iter().find(|entry| entry.path == path).map(|entry| entry.kind)
-        };
+        let kind =
+            |path: &str| layout.parts().iter().find(|part| part.name == path).map(|part| part.kind);
         assert_eq!(kind("conv.weight"), Some(Kind::Decayed));
         assert_eq!(kind("norm.gamma"), Some(Kind::Plain));
         assert_eq!(kind("norm.running_var"), Some(Kind::Buffer));

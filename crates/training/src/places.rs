@@ -1,4 +1,4 @@
-//! Where runs read and write.
+//! The paths of runs.
 
 use std::path::{Path, PathBuf};
 
@@ -10,21 +10,21 @@ const BEST: &str = "best.safetensors";
 /// Weights of its last epoch.
 const LAST: &str = "last.safetensors";
 
-/// Where a queue, or a run that stands alone, reads and writes.
+/// The paths of a queue, or of a single run.
 #[derive(Debug, Clone, Copy)]
 pub struct Places<'a> {
-    /// The file of the queue, or of the recipe of a run that stands alone.
+    /// The file of the queue, or the recipe of a single run.
     pub file: &'a Path,
     /// The folder of the queue's runs, or of the run.
     pub out: &'a Path,
-    /// The folder of additional sets, where there is one.
+    /// The folder of additional sets, if there is one.
     pub extra_root: Option<&'a Path>,
-    /// Weights that the first stage starts from where it says `previous`.
+    /// Weights that the first stage starts from if its start is `previous`.
     pub weights: Option<&'a Path>,
 }
 
 impl Places<'_> {
-    /// `text` with its placeholder filled in, or from `base` on.
+    /// `text` with its placeholder replaced; a relative path begins at `base`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Runs that follow each other: which, from what, and on what.
+//! Queues: several runs in a row.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use crate::places::Places;
 use crate::stage::{Paths, ReadyStage, Start};
 use crate::{Network, TrainError};
 
-/// What [`Stage::start`] says for the best weights of the stage before.
+/// The value of [`Stage::start`] for the best weights of the stage before.
 const PREVIOUS: &str = "previous";
-/// What [`Stage::start`] says for weights drawn from the recipe's seed.
+/// The value of [`Stage::start`] for weights drawn from the recipe's seed.
 const RANDOM: &str = "random";
 
-/// Runs of one kind of network in a row, as a TOML file states them.
+/// Several runs of one kind of network in a row, as a TOML file.
 ///
 /// ```
 /// use cifake_training::Queue;
@@ -46,8 +46,8 @@ pub struct Queue {
     /// The runs in their order; in a file each is a table `[[stage]]`.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
-    /// Names of means, and the stages whose best weights each is the mean of. A mean is written to
-    /// `OUT/NAME.safetensors` when the last of its stages is done.
+    /// Means of best weights: a name, and the names of the stages. A mean is written to
+    /// `OUT/NAME.safetensors` when the last of its stages is finished.
     #[serde(default)]
     pub averages: BTreeMap<String, Vec<String>>,
 }
@@ -67,9 +67,9 @@ pub struct Stage {
     /// Additional pictures to train on.
     #[serde(default)]
     pub extra: Vec<String>,
-    /// What it starts from: `previous`, `random`, the name of an average, the name of an earlier
-    /// stage (its best weights), or a weight file. `previous`, which is the default, means the best
-    /// weights of the stage before where the model has the same shape, and random weights elsewhere.
+    /// The weights that it starts from: `previous`, `random`, the name of an average, the name of an
+    /// earlier stage (its best weights), or a weight file. The default is `previous`: the best weights
+    /// of the stage before if the model has the same shape, and random weights otherwise.
     #[serde(default = "previous")]
     pub start: String,
 }
@@ -83,18 +83,18 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or is no queue; see also [`stages`](Self::stages).
+    /// A file that cannot be read, or that is not a queue; see also [`stages`](Self::stages).
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         from_toml(path)
     }
 
-    /// The runs with their recipes read and their paths filled in, everything checked that can be
-    /// before the first of them begins.
+    /// The runs with their recipes read and their paths resolved. Everything that can be checked
+    /// before the first run begins is checked.
     ///
     /// # Errors
     ///
-    /// A name that is taken or no name of a folder; a recipe that cannot be read or run; a file that
-    /// is not there and no earlier stage leaves.
+    /// A name that is taken, or invalid as the name of a folder; a recipe that cannot be read or is
+    /// invalid; a file that does not exist and that no earlier stage writes.
     pub fn stages<N: Network>(
         &self,
         places: &Places,
@@ -155,7 +155,7 @@ impl Queue {
         Ok(ReadyStage::new(stage, folder, recipe, model, Paths { extra, teacher, start }))
     }
 
-    /// `path` is a file, or one that a stage before the one at `idx` leaves.
+    /// `path` must be a file, or one that a stage before `idx` writes.
     fn must_be_there(&self, path: &Path, idx: usize, places: &Places) -> Result<(), TrainError> {
         let (earlier, later) = self.stages.split_at(idx);
         let of_stage = earlier.iter().any(|stage| places.leaves(&stage.name, path));
@@ -182,7 +182,9 @@ impl Queue {
         for name in names {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-                return Err(format!("`{name}` is no name of letters, digits, -, _ and ."));
+                return Err(format!(
+                    "the name `{name}` is invalid: use letters, digits, -, _ and ., and no dot in front"
+                ));
             }
             if !seen.insert(name) {
                 return Err(format!("the name `{name}` is taken"));
@@ -200,7 +202,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Writes every mean whose stages are all done and that is not there yet; returns the files.
+    /// Writes every missing mean whose stages are all finished; returns the files.
     ///
     /// # Errors
     ///
@@ -230,7 +232,7 @@ impl Queue {
 
 fn not_there(path: &Path) -> TrainError {
     let path = path.display();
-    TrainError::Config(format!("{path} is not there, and no earlier stage leaves it"))
+    TrainError::Config(format!("{path} does not exist, and no earlier stage writes it"))
 }
 
 /// Whether the weights of one model fit the other.
@@ -324,18 +326,18 @@ mod tests {
         let mean = "averages = { mean = ['a', 'b'] }\n";
         let broken = [
             ("averages = {}".to_owned(), "stage"),
-            (stage("a/b", ""), "no name"),
+            (stage("a/b", ""), "is invalid"),
             (stage("previous", ""), "is taken"),
             (stage("a", "") + &stage("a", ""), "is taken"),
             (stage("a", "nothing.toml"), "nothing.toml"),
-            (stage("a", "start = 'b'") + &stage("b", ""), "is not there"),
-            (stage("a", "start = '{out}/b/best.safetensors'") + &stage("b", ""), "is not there"),
-            (stage("a", "taught.toml"), "is not there"),
+            (stage("a", "start = 'b'") + &stage("b", ""), "does not exist"),
+            (stage("a", "start = '{out}/b/best.safetensors'") + &stage("b", ""), "does not exist"),
+            (stage("a", "taught.toml"), "does not exist"),
             (stage("a", "start = '{home}/x'"), "placeholder"),
-            (stage("a", "extra = ['{extra}/none']"), "none is not there"),
+            (stage("a", "extra = ['{extra}/none']"), "none does not exist"),
             (stage("a", "strat = 'random'"), "strat"),
             (format!("{mean}{}", stage("a", "")), "names no stage `b`"),
-            (format!("{mean}{}{}", stage("a", ""), stage("b", "start = 'mean'")), "is not there"),
+            (format!("{mean}{}{}", stage("a", ""), stage("b", "start = 'mean'")), "does not exist"),
         ];
         for (queue, reason) in broken {
             let error = stages(&queue).expect_err("it cannot be run").to_string();

@@ -1,8 +1,9 @@
-//! A run of a queue that can begin.
+//! A run of a queue with everything resolved.
 
 use std::path::{Path, PathBuf};
 
 use cifake::file::{read_limited, write_atomic};
+use cifake_optim::first_difference;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Recipe;
@@ -10,12 +11,12 @@ use crate::places::Places;
 use crate::queue::Stage;
 use crate::{Network, TrainError, state};
 
-/// What a run leaves in its folder when it is done.
+/// File that marks a finished run.
 const DONE: &str = "done.json";
 /// Largest such file that is read.
 const MAX_DONE_BYTES: u64 = 1 << 20;
 
-/// What a run starts from.
+/// The weights that a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// Weights drawn from the recipe's seed.
@@ -37,22 +38,21 @@ pub struct ReadyStage<C> {
     pub model: C,
     /// Additional pictures to train on.
     pub extra: Vec<PathBuf>,
-    /// Weights of its teacher, none where it has no teacher.
+    /// Weights of its teacher; empty without a teacher.
     pub teacher: Vec<PathBuf>,
-    /// What it starts from.
+    /// The weights that it starts from.
     pub start: Start,
     done: Done,
 }
 
-/// What a run reads besides its recipe and the data set.
+/// The files that a run reads besides its recipe and the data set.
 pub(crate) struct Paths {
     pub(crate) extra: Vec<PathBuf>,
     pub(crate) teacher: Vec<PathBuf>,
     pub(crate) start: Start,
 }
 
-/// Content of the file that says that a run is done: what it was. Fields that recipes did not have when
-/// it was written have their defaults.
+/// Content of the file of a finished run. Fields that older files lack have their defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Done {
@@ -75,7 +75,7 @@ impl<C> ReadyStage<C> {
         Self { name: stage.name.clone(), folder, recipe, model, extra, teacher, start, done }
     }
 
-    /// The run of `recipe` in the folder `places.out`, in no queue, from `weights` if there are any.
+    /// The run of `recipe` outside of a queue, in the folder `places.out`, from `weights` if given.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl<C> ReadyStage<C> {
         Ok(Self::new(&stage, places.out.to_owned(), recipe, model, paths))
     }
 
-    /// Whether the run has come to its end.
+    /// Whether the run is finished.
     ///
     /// # Errors
     ///
@@ -108,17 +108,18 @@ impl<C> ReadyStage<C> {
             return Ok(false);
         }
         let bytes = read_limited(&path, MAX_DONE_BYTES)?;
-        let done: Done = serde_json::from_slice(&bytes).map_err(|error| {
-            let reason = error.to_string();
-            TrainError::Checkpoint { path: path.clone(), reason }
-        })?;
-        match done == self.done {
-            true => Ok(true),
-            false => Err(TrainError::OtherRun { path, differs: "recipe or place in its queue" }),
+        let broken = |source| TrainError::Done { path: path.clone(), source: Box::new(source) };
+        let done: Done = serde_json::from_slice(&bytes).map_err(broken)?;
+        match first_difference(&done, &self.done) {
+            None => Ok(true),
+            Some(difference) => {
+                let differs = format!("recipe or place in its queue ({difference})");
+                Err(TrainError::OtherRun { path, differs })
+            }
         }
     }
 
-    /// Writes down that the run has come to its end.
+    /// Marks the run as finished.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Where a run stands, in one line that another program may read at any time.
+//! The progress of a run, in one line of a file that other programs may read at any time.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{Event, TrainError};
 
-/// Where a run stands, and a queue with it.
+/// The progress of a run and of its queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct State {
     /// Name of the run.
@@ -25,7 +25,7 @@ pub struct State {
     pub step: usize,
     /// Steps of the run.
     pub n_steps: usize,
-    /// Pictures trained on a second, a mean of the last steps that forgets.
+    /// Pictures trained on a second, as an exponential moving average.
     pub images_per_second: f64,
     /// Accuracy on the validation set after the last epoch.
     pub validation_accuracy: Option<f64>,
@@ -40,8 +40,8 @@ pub struct State {
 }
 
 impl State {
-    /// Of the run `name`, the `stage`-th of `n_stages` (from 1), whose followers have `epochs_after`
-    /// epochs together, before any [`Event`].
+    /// The state of the run `name` before any [`Event`]. It is the `stage`-th of `n_stages` (from 1);
+    /// the runs after it have `epochs_after` epochs together.
     #[must_use]
     pub fn new(name: &str, [stage, n_stages]: [usize; 2], epochs_after: usize) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Of a run with `n_epochs` epochs and `n_steps` steps, `step` of which are done.
+    /// The state of a run with `n_epochs` epochs and `n_steps` steps, of which `step` are done.
     #[must_use]
     pub fn with_run(mut self, n_epochs: usize, n_steps: usize, step: usize) -> Self {
         (self.n_epochs, self.n_steps, self.step) = (n_epochs, n_steps, step);
@@ -70,8 +70,8 @@ impl State {
         self
     }
 
-    /// Takes over what `event` tells.
-    pub fn hear(&mut self, event: &Event) {
+    /// Updates the state by `event`.
+    pub fn update(&mut self, event: &Event) {
         match event {
             Event::Step { step, images_per_second, .. } => {
                 self.step = *step;
@@ -82,7 +82,7 @@ impl State {
             Event::Epoch(rows) => {
                 self.validation_accuracy = rows.last().map(|row| row.validation_accuracy);
             }
-            Event::Fooled { .. } | Event::Checkpoint(_) => {}
+            Event::AttackStrengthened { .. } | Event::Checkpoint(_) => {}
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let mut state = State::new("second", [2, 3], 8).with_run(4, 40, 10);
         assert_eq!((state.epoch, state.seconds_left), (1, None));
         std::thread::sleep(std::time::Duration::from_millis(20));
-        state.hear(&step(20));
+        state.update(&step(20));
         let left = state.seconds_left.expect("ten steps were heard of");
         assert!(left >= 0.04, "{left}");
         let queue = state.seconds_left_in_queue.expect("as above");

@@ -1,4 +1,4 @@
-//! What a step trains on, and what it minimizes.
+//! The batch of a step and its loss.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Label;
@@ -14,18 +14,18 @@ use crate::network::Evaluated;
 use crate::teacher::Teacher;
 use crate::{Network, TrainError};
 
-/// Purpose of the seeds of what a network leaves out, apart from the other draws.
+/// Purpose of the seeds of dropout and stochastic depth, apart from the other draws.
 const NETWORK: u64 = 2;
 /// Purpose of the seed of an epoch's attacks.
 const ATTACK: u64 = 3;
 
-/// The pictures of a step, augmented.
+/// The augmented pictures of a step.
 pub(crate) struct Batch {
     /// `[batch, 3, side, side]` in `[0, 1]`.
     images: Tensor<4>,
     /// Probability of FAKE of each.
     targets: Vec<f32>,
-    /// Which examples they are.
+    /// Their indices among the examples.
     samples: Vec<usize>,
     epoch: usize,
 }
@@ -51,7 +51,7 @@ impl Batch {
         }
     }
 
-    /// The first `n` pictures as `attack` leaves them, against `model` in evaluation mode.
+    /// The first `n` pictures, perturbed by `attack` on `model` in evaluation mode.
     fn attacked<N: Network>(
         &self,
         n: usize,
@@ -70,8 +70,8 @@ impl Batch {
         Ok(attack.perturb(&TargetModel::new(&model), &samples, seed)?.images)
     }
 
-    /// The loss of `model` in training: with an adversary, of what its `attack` makes of the batch;
-    /// with a `teacher`, of what that one makes of it too.
+    /// The loss of `model` in training mode: of the perturbed pictures where there is an `attack`, and
+    /// with the distillation loss where there is a `teacher`.
     pub(crate) fn loss<N: Network>(
         self,
         model: &N,

@@ -1,4 +1,4 @@
-//! Networks that are done learning, of which another one learns.
+//! Distillation: trained networks as teachers of another one.
 
 use std::path::Path;
 
@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 use crate::network::{Compiled, Evaluated};
 use crate::{Network, TrainError};
 
-/// Side of the picture that tells how many outputs a teacher has.
+/// Side of the picture with which the outputs of a teacher are counted.
 const PROBE_SIDE: usize = 32;
 
-/// Section `train.teacher` of a recipe: a network also learns what others answer (Hinton et al. 2015,
-/// arXiv 1503.02531).
+/// Section `train.teacher` of a recipe: distillation (Hinton et al. 2015, arXiv 1503.02531).
 ///
 /// The loss is `(1 - weight) H(labels, student) + weight T^2 KL(teacher(T) || student(T))`: cross-entropy
-/// against the labels and the divergence of both answers at the temperature `T`, whose square keeps
-/// the gradient's size whatever `T` is. Label smoothing and mixtures move the labels. The teacher sees
-/// the picture as it was augmented and mixed, so that its answer is a soft target already and is taken
-/// as it is. With `T = 1` the gradient is that of the cross-entropy against
-/// `(1 - weight) label + weight answer`. Where an adversary attacks, the teacher sees the picture
-/// before the attack (Goldblum et al. 2020, arXiv 1905.09747).
+/// against the labels, and the divergence of both answers at the temperature `T`. The factor `T^2`
+/// keeps the size of the gradient. With `T = 1` the gradient is that of the cross-entropy against
+/// `(1 - weight) label + weight answer`.
+///
+/// Label smoothing and mixtures change the labels alone. The teacher sees the augmented and mixed
+/// picture, so that its answer is already a soft target. With an adversary the teacher sees the
+/// picture before the attack (Goldblum et al. 2020, arXiv 1905.09747).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distillation {
-    /// Weight files, of which several teach by the mean of their logits. A relative path begins at
-    /// the recipe; see also [`Stage`](crate::Stage) for `{extra}` and `{out}`.
+    /// Weight files; several teach by the mean of their logits. A relative path begins at the folder of
+    /// the recipe. See [`Stage`](crate::Stage) for `{extra}` and `{out}`.
     pub weights: Vec<String>,
-    /// What logits of both are divided by, above 0; a higher one tells more of how sure the teacher is.
+    /// Divisor of the logits of both, above 0.
     pub temperature: f64,
-    /// Share of the loss that is the divergence, above 0 and at most 1.
+    /// Weight of the divergence in the loss, above 0 and at most 1.
     pub weight: f64,
 }
 
@@ -49,7 +49,7 @@ impl Distillation {
     }
 }
 
-/// Networks with their weights, which answer together.
+/// One or several trained networks that answer by the mean of their logits.
 #[derive(Default)]
 pub struct Teacher {
     members: Vec<Compiled>,
@@ -61,7 +61,7 @@ impl Teacher {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or is of no such network with one output or two.
+    /// A file that cannot be read, or that holds no such network with one or two outputs.
     pub fn of<N, P>(paths: &[P], device: &Device) -> Result<Self, TrainError>
     where
         N: Network + 'static,
@@ -78,7 +78,7 @@ impl Teacher {
     ///
     /// # Errors
     ///
-    /// A checkpoint of no such network with one output or two.
+    /// A checkpoint that holds no such network with one or two outputs.
     pub fn add<N: Network + 'static>(
         &mut self,
         checkpoint: &Checkpoint,

@@ -15,9 +15,21 @@ use crate::augment::sample_rng;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SmallConfig {
     pub(crate) width: usize,
+    #[serde(default = "one")]
+    pub(crate) n_outputs: usize,
 }
 
-/// A convolution, a norm, and one logit of the mean.
+fn one() -> usize {
+    1
+}
+
+impl SmallConfig {
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width, n_outputs: one() }
+    }
+}
+
+/// A convolution, a norm, and logits of the mean.
 #[derive(Module, Debug)]
 pub(crate) struct Small {
     conv: Conv2d,
@@ -35,7 +47,7 @@ impl Configured for Small {
     }
 
     fn n_values(config: &SmallConfig) -> u64 {
-        (config.width * (27 + 4 + 1) + 1) as u64
+        (config.width * (27 + 4 + config.n_outputs) + config.n_outputs) as u64
     }
 
     fn build(config: &SmallConfig, device: &Device) -> Self {
@@ -43,7 +55,7 @@ impl Configured for Small {
         Self {
             conv: Conv2dConfig::new([3, width], [3, 3]).with_bias(false).init(device),
             norm: BatchNormConfig::new(width).init(device),
-            head: LinearConfig::new(width, 1).init(device),
+            head: LinearConfig::new(width, config.n_outputs).init(device),
         }
     }
 }
@@ -52,7 +64,11 @@ impl Network for Small {
     const PRESETS: &'static [&'static str] = &["small"];
 
     fn preset(name: &str) -> Option<SmallConfig> {
-        (name == "small").then_some(SmallConfig { width: 4 })
+        (name == "small").then_some(SmallConfig::new(4))
+    }
+
+    fn n_outputs(config: &SmallConfig) -> usize {
+        config.n_outputs
     }
 
     fn draw(config: &SmallConfig, seed: u64, device: &Device) -> Self {

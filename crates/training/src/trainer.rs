@@ -1,31 +1,34 @@
-//! The loop: draw a batch, step, average, validate, write down.
+//! The training loop: batches, gradients, steps, validation and checkpoints.
+
+mod epoch;
+mod resume;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use cifake::weights::{Precision, save_configured};
-use cifake::{balanced_sample, metrics};
+use cifake::balanced_sample;
 use cifake_attacks::Pgd;
 use cifake_kernels::with_products;
 
-use crate::adversary::{N_GUARD, is_fooled, n_robust};
-use crate::calibration::{mean_cross_entropy, validation_scores};
-use crate::checkpoint::{Checkpoint, Progress};
-use crate::config::TrainConfig;
+use crate::adversary::{N_GUARD, is_overfitted};
+use crate::checkpoint::Progress;
+use crate::config::{TrainConfig, validate_model};
 use crate::examples::{Examples, fingerprint};
-use crate::history::{EpochSums, Row, to_csv};
+use crate::history::{EpochSums, Row};
 use crate::network::Evaluated;
 use crate::optimizer::OptimizerState;
 use crate::order::epoch_order;
 use crate::parameters::Layout;
+use crate::record::TrainedOn;
 use crate::step::Batch;
 use crate::teacher::Teacher;
 use crate::{Network, TrainError};
 
-/// What a run tells while it goes on.
+/// The progress of a run.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A step is done.
     Step {
@@ -37,17 +40,18 @@ pub enum Event<'a> {
         loss: f64,
         /// Learning rate of the step.
         learning_rate: f64,
-        /// Pictures trained on a second, a mean of the last steps that forgets.
+        /// Pictures trained on a second, as an exponential moving average.
         images_per_second: f64,
     },
-    /// The guard found the model hiding from the adversary, which takes this many steps from now on.
-    Fooled {
-        /// Its steps.
+    /// The adversary takes more steps from now on: the model resisted its attack far better than the
+    /// validating attack.
+    AttackStrengthened {
+        /// Steps of the adversary's attack.
         attack_steps: usize,
     },
     /// An epoch is done and validated; all rows so far.
     Epoch(&'a [Row]),
-    /// A checkpoint stands on the disk.
+    /// A checkpoint was written.
     Checkpoint(&'a Path),
 }
 
@@ -66,17 +70,19 @@ pub struct Trainer<N: Network> {
     progress: Progress<N::Config>,
     order: Vec<usize>,
     teacher: Option<Teacher>,
+    record: Option<TrainedOn>,
 }
 
 impl<N: Network> Trainer<N> {
-    /// A run in `folder`, which goes on where the folder's checkpoint stands, if there is one, and
-    /// otherwise starts from `model`, or from weights drawn from the seed.
+    /// A run in `folder`. It resumes the folder's checkpoint if there is one. Otherwise it starts from
+    /// `model`, or from weights drawn from the seed.
     ///
     /// Trains on `device` (a plain one, not autodiff).
     ///
     /// # Errors
     ///
-    /// A configuration that cannot be run; a checkpoint that is broken or of another run.
+    /// A configuration that cannot be run; a checkpoint that is damaged, or of a run with another
+    /// configuration, other data or other weights to start from.
     pub fn new(
         config: TrainConfig,
         model_config: N::Config,
@@ -85,7 +91,8 @@ impl<N: Network> Trainer<N> {
         folder: &Path,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        config.validate().and_then(|()| N::validate(&model_config)).map_err(TrainError::Config)?;
+        config.validate().map_err(TrainError::Config)?;
+        validate_model::<N>(&model_config)?;
         if train.len() < config.batch_size {
             let reason = format!("{} pictures are fewer than one batch", train.len());
             return Err(TrainError::Config(reason));
@@ -95,6 +102,7 @@ impl<N: Network> Trainer<N> {
             model: model_config.clone(),
             data: fingerprint(&train, &validation),
             teacher: Vec::new(),
+            start: None,
             step: 0,
             more_attack_steps: 0,
             sums: EpochSums::default(),
@@ -117,7 +125,9 @@ impl<N: Network> Trainer<N> {
             weights,
             progress,
             teacher: None,
+            record: None,
         };
+        trainer.progress.start = Some(resume::digest(&trainer.weights));
         trainer.resume()?;
         Ok(trainer)
     }
@@ -126,8 +136,8 @@ impl<N: Network> Trainer<N> {
     ///
     /// # Errors
     ///
-    /// A teacher of another number of members than the recipe names, or, where a checkpoint was found,
-    /// of other weights than it was written with.
+    /// A teacher with another number of members than the recipe names, or with other weights than the
+    /// checkpoint's.
     pub fn with_teacher(mut self, teacher: Teacher) -> Result<Self, TrainError> {
         let named = self.config.teacher.as_ref().map_or(0, |teacher| teacher.weights.len());
         if named != teacher.sha256().len() || named == 0 {
@@ -136,11 +146,19 @@ impl<N: Network> Trainer<N> {
             return Err(TrainError::Config(reason));
         }
         if self.progress.step > 0 && self.progress.teacher != teacher.sha256() {
-            return Err(TrainError::OtherRun { path: self.checkpoint_path(), differs: "teacher" });
+            let (path, differs) = (self.checkpoint_path(), "teacher".to_owned());
+            return Err(TrainError::OtherRun { path, differs });
         }
         self.progress.teacher = teacher.sha256().to_vec();
         self.teacher = Some(teacher);
         Ok(self)
+    }
+
+    /// The run with the record of its data set, which its weight files then hold.
+    #[must_use]
+    pub fn with_record(mut self, record: TrainedOn) -> Self {
+        self.record = Some(record);
+        self
     }
 
     /// Steps done so far: more than 0 where a checkpoint was found.
@@ -161,18 +179,20 @@ impl<N: Network> Trainer<N> {
         &self.progress.history
     }
 
-    /// Trains to the end, or until `listener` breaks off, in which case a checkpoint is written.
+    /// Trains to the end, or until `listener` breaks off; a checkpoint is then written.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Diverged`], a file that cannot be written, or a recipe with a teacher who is not
-    /// there: see [`with_teacher`](Self::with_teacher).
+    /// [`TrainError::Diverged`]; a file that cannot be written; a recipe with a teacher that was not
+    /// given, see [`with_teacher`](Self::with_teacher).
     pub fn run(
         &mut self,
         listener: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TrainError> {
         if self.config.teacher.is_some() && self.teacher.is_none() {
-            return Err(TrainError::Config("the recipe's teacher is not there".into()));
+            return Err(TrainError::Config(
+                "the recipe names a teacher, and none was given".into(),
+            ));
         }
         let mut saved = Instant::now();
         let mut images_per_second = 0.0;
@@ -186,8 +206,8 @@ impl<N: Network> Trainer<N> {
             let mut heard =
                 listener(Event::Step { step, n_steps, loss, learning_rate, images_per_second });
             if let Some(attack_steps) = self.guard()? {
-                let fooled = listener(Event::Fooled { attack_steps });
-                heard = if heard.is_break() { heard } else { fooled };
+                let answer = listener(Event::AttackStrengthened { attack_steps });
+                heard = if heard.is_break() { heard } else { answer };
             }
             let epoch_done = step.is_multiple_of(self.steps_per_epoch());
             if epoch_done {
@@ -217,7 +237,7 @@ impl<N: Network> Trainer<N> {
         self.train.len() / self.config.batch_size
     }
 
-    /// The adversary's attack as it is now.
+    /// The adversary's attack at the present step.
     fn attack(&self) -> Option<Pgd> {
         let epochs = self.progress.step as f64 / self.steps_per_epoch() as f64;
         let adversary = self.config.adversary.as_ref()?;
@@ -254,10 +274,15 @@ impl<N: Network> Trainer<N> {
             return Err(TrainError::Diverged { what: format!("the gradient of {path}"), step });
         }
         // `valid` takes over the running statistics that the forward pass left pending.
-        self.weights = self.layout.read(&self.model.valid());
+        let mut weights = self.layout.read(&self.model.valid());
         let rate = self.config.learning_rate_at(step, self.steps_per_epoch());
-        let weights = &mut self.weights;
-        let norm = self.state.update(&self.layout, weights, &gradient, &self.config, rate);
+        // On copies, so that a step that diverges leaves the state of before.
+        let mut state = self.state.clone();
+        let norm = state.update(&self.layout, &mut weights, &gradient, &self.config, rate);
+        if let Some(path) = state.first_not_finite(&self.layout, &weights) {
+            return Err(TrainError::Diverged { what: format!("the updated {path}"), step });
+        }
+        (self.weights, self.state) = (weights, state);
         self.model = self.layout.write(self.model.clone(), &self.weights);
         self.progress.step += 1;
         self.progress.sums.loss += value;
@@ -266,8 +291,8 @@ impl<N: Network> Trainer<N> {
         Ok((value, rate))
     }
 
-    /// Every so many steps, adds a step to an adversary from which the model hides; returns its
-    /// steps then.
+    /// Checks the adversary every `guard_steps` steps. Adds a step where the model has overfitted to its
+    /// attack, and returns the new number of steps.
     fn guard(&mut self) -> Result<Option<usize>, TrainError> {
         let Some((adversary, attack)) = self.config.adversary.as_ref().zip(self.attack()) else {
             return Ok(None);
@@ -280,106 +305,10 @@ impl<N: Network> Trainer<N> {
         let chosen = balanced_sample(self.validation.labels(), N_GUARD, seed ^ step as u64);
         let samples = self.validation.samples(&chosen, &self.device);
         let model = Evaluated::new(&self.model);
-        if !is_fooled(adversary, &model, &attack, &samples, seed)? {
+        if !is_overfitted(adversary, &model, &attack, &samples, seed)? {
             return Ok(None);
         }
         self.progress.more_attack_steps += 1;
         Ok(Some(attack.steps + 1))
-    }
-
-    /// Validates the averaged weights, writes the row, the weights and the table.
-    fn finish_epoch(&mut self, learning_rate: f64) -> Result<(), TrainError> {
-        let model = self.averaged();
-        let scores = validation_scores(&model, &self.validation, &self.device);
-        let labels = self.validation.labels();
-        let sums = std::mem::take(&mut self.progress.sums);
-        let n_steps = sums.n_steps.max(1) as f64;
-        let row = Row {
-            epoch: self.progress.step / self.steps_per_epoch(),
-            step: self.progress.step,
-            learning_rate,
-            train_loss: sums.loss / n_steps,
-            gradient_norm: sums.norm / n_steps,
-            validation_loss: mean_cross_entropy(&scores, labels),
-            validation_accuracy: metrics::accuracy(&scores, labels, 0.0)?,
-            validation_auc: metrics::auc(&scores, labels)?,
-            robust_accuracy: self.robust_accuracy(&model)?,
-            attack_steps: self.attack().map(|attack| attack.steps),
-        };
-        let merit = |row: &Row| row.robust_accuracy.unwrap_or(row.validation_auc);
-        let best = self.progress.history.iter().all(|other| merit(&row) > merit(other));
-        self.progress.history.push(row);
-        self.save_weights(&model, "last.safetensors")?;
-        if best {
-            self.save_weights(&model, "best.safetensors")?;
-        }
-        let csv = to_csv(&self.progress.history);
-        Ok(cifake::file::write_atomic(&self.folder.join("metrics.csv"), csv.as_bytes())?)
-    }
-
-    /// Of validation pictures in the adversary's whole ball; the same pictures after each epoch.
-    fn robust_accuracy(&self, model: &N) -> Result<Option<f64>, TrainError> {
-        let Some(adversary) = &self.config.adversary else { return Ok(None) };
-        let seed = self.config.seed;
-        let chosen = balanced_sample(self.validation.labels(), adversary.validation, seed);
-        let attack = adversary.validating(adversary.epsilon);
-        let model = Evaluated::new(model);
-        let mut n_right = 0;
-        for part in chosen.chunks(self.config.batch_size) {
-            let samples = self.validation.samples(part, &self.device);
-            n_right += n_robust(&model, &attack, &samples, seed)?;
-        }
-        Ok(Some(n_right as f64 / chosen.len() as f64))
-    }
-
-    fn save_weights(&self, model: &N, name: &str) -> Result<(), TrainError> {
-        let path = self.folder.join(name);
-        let row = self.progress.history.last().expect("weights are saved after an epoch");
-        let notes = [
-            ("recipe", serde_json::to_string(&self.config)),
-            ("epoch", serde_json::to_string(row)),
-            ("teacher", serde_json::to_string(&self.progress.teacher)),
-        ];
-        let note = |(key, json): (&str, Result<String, _>)| {
-            (key.to_owned(), json.expect("plain data has a JSON form"))
-        };
-        let is_said = |(key, _): &(&str, _)| *key != "teacher" || self.teacher.is_some();
-        let notes = notes.into_iter().filter(is_said).map(note).collect();
-        save_configured(model, &self.model_config, &notes, Precision::F32, &path)?;
-        Ok(())
-    }
-
-    fn checkpoint(&self) -> Result<PathBuf, TrainError> {
-        let path = self.checkpoint_path();
-        let checkpoint = Checkpoint {
-            progress: self.progress.clone(),
-            weights: self.weights.clone(),
-            state: self.state.clone(),
-        };
-        checkpoint.save(&path)?;
-        Ok(path)
-    }
-
-    fn checkpoint_path(&self) -> PathBuf {
-        self.folder.join("checkpoint.safetensors")
-    }
-
-    fn resume(&mut self) -> Result<(), TrainError> {
-        let path = self.checkpoint_path();
-        if !path.exists() {
-            return Ok(());
-        }
-        let checkpoint = Checkpoint::load(&path, &self.progress)?;
-        if !checkpoint.has_vectors_of(self.layout.n_values()) {
-            let reason = "its vectors have another length than the model".to_owned();
-            return Err(TrainError::Checkpoint { path, reason });
-        }
-        self.model = self.layout.write(self.model.clone(), &checkpoint.weights);
-        self.weights = checkpoint.weights;
-        self.state = checkpoint.state;
-        self.progress = checkpoint.progress;
-        let epoch = self.progress.step / self.steps_per_epoch();
-        self.order = epoch_order(self.train.len(), self.config.seed, epoch);
-        Ok(())
     }
 }

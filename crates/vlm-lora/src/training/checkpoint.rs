@@ -2,20 +2,15 @@
 
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use cifake_optim::{Difference, Moments, first_difference, save_checkpoint};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::TrainingError;
 use super::config::TuningConfig;
 use super::history::Row;
-use super::optimizer::Moments;
 
-/// Name of the progress among the file's tensors: JSON as bytes, since a header has limits.
-const PROGRESS: &str = "progress";
-/// Name of the checksum among them: 32 bytes over all others.
-const CHECKSUM: &str = "sha256";
+/// The vectors in their order in the file.
+const VECTORS: [&str; 3] = ["weights", "moment_1", "moment_2"];
 
 /// Everything of a run that is not a long vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,19 +38,9 @@ impl Checkpoint {
     /// Writes the file, whole or not at all.
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrainingError> {
         let Moments { first, second, .. } = &self.moments;
-        let vectors = [("weights", &self.weights), ("moment_1", first), ("moment_2", second)];
-        let vectors = vectors.map(|(name, values)| (name, bytes_of(values)));
-        let progress = serde_json::to_vec(&self.progress).expect("plain data has a JSON form");
-        let checksum = checksum(&progress, vectors.iter().map(|(_, bytes)| bytes.as_slice()));
-        let floats = vectors.iter().map(|(name, bytes)| (*name, Dtype::F32, 4, bytes));
-        let notes = [(PROGRESS, Dtype::U8, 1, &progress), (CHECKSUM, Dtype::U8, 1, &checksum)];
-        let all = floats.chain(notes);
-        let views = all.map(|(name, dtype, size, bytes)| {
-            let view = TensorView::new(dtype, vec![bytes.len() / size], bytes);
-            (name, view.expect("a vector has as many values as bytes of them"))
-        });
-        let bytes = serialize(views, None).expect("five vectors have a safetensors form");
-        Ok(cifake::file::write_atomic(path, &bytes)?)
+        let values = [&self.weights, first, second].map(Vec::as_slice);
+        let vectors: Vec<(&str, &[f32])> = VECTORS.into_iter().zip(values).collect();
+        Ok(save_checkpoint(path, &self.progress, &vectors)?)
     }
 
     /// Reads a checkpoint of exactly this run, whose vectors have `len` values each.
@@ -64,72 +49,35 @@ impl Checkpoint {
         expected: &Progress,
         len: usize,
     ) -> Result<Self, TrainingError> {
-        let broken = |reason: String| TrainingError::Checkpoint { path: path.to_owned(), reason };
         // Three vectors and a history, which takes some hundred bytes a step.
         let limit = 12 * len as u64 + (1 << 30);
-        let bytes = cifake::file::read_limited(path, limit)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
-        let data = |name: &str| {
-            let view = file.tensor(name).map_err(|error| broken(error.to_string()))?;
-            Ok::<_, TrainingError>(view.data().to_vec())
-        };
-        let vectors = [data("weights")?, data("moment_1")?, data("moment_2")?];
-        let json = data(PROGRESS)?;
-        if data(CHECKSUM)? != checksum(&json, vectors.iter().map(Vec::as_slice)) {
-            return Err(broken("it is not what was written; it was damaged".to_owned()));
-        }
-        let progress: Progress =
-            serde_json::from_slice(&json).map_err(|error| broken(error.to_string()))?;
+        let file = cifake_optim::Checkpoint::open(path, &VECTORS, limit)?;
+        let progress: Progress = file.progress()?;
         progress.must_belong_to(expected, path)?;
-        let vector = |name: &str| vector(&file, name, len).map_err(broken);
         let moments = Moments {
-            first: vector("moment_1")?,
-            second: vector("moment_2")?,
+            first: file.vector("moment_1", len)?,
+            second: file.vector("moment_2", len)?,
             step: progress.history.len(),
         };
-        Ok(Self { weights: vector("weights")?, moments, progress })
+        Ok(Self { weights: file.vector("weights", len)?, moments, progress })
     }
 }
 
 impl Progress {
     fn must_belong_to(&self, expected: &Self, path: &Path) -> Result<(), TrainingError> {
+        let in_recipe = |difference: Difference| format!("recipe ({difference})");
         let differs = if self.model != expected.model {
-            "base model or tower"
-        } else if self.config != expected.config {
-            "recipe"
+            "base model or tower".to_owned()
+        } else if let Some(difference) = first_difference(&self.config, &expected.config) {
+            in_recipe(difference)
         } else if self.data != expected.data {
-            "set of examples or of pictures, another way to show them, or another adapter to begin with"
+            "set of examples, share that is held out, set of pictures, size of pictures, or adapter to \
+             start from"
+                .to_owned()
         } else {
             return Ok(());
         };
         Err(TrainingError::OtherRun { path: path.to_owned(), differs })
-    }
-}
-
-/// Over the progress and the vectors, each with its length.
-fn checksum<'a>(progress: &'a [u8], vectors: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in [progress].into_iter().chain(vectors) {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().to_vec()
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
-fn vector(file: &SafeTensors, name: &str, len: usize) -> Result<Vec<f32>, String> {
-    let view = file.tensor(name).map_err(|error| error.to_string())?;
-    if view.dtype() != Dtype::F32 || view.shape() != [len] {
-        return Err(format!("{name} is no vector of {len} f32 values"));
-    }
-    let values: Vec<f32> =
-        view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    match values.iter().all(|x| x.is_finite()) {
-        true => Ok(values),
-        false => Err(format!("{name} holds values that are not finite")),
     }
 }
 
@@ -138,7 +86,6 @@ mod tests {
     use super::*;
     use crate::lora::{LoraConfig, Modules};
 
-    /// A file of the same form as any: some hundred bytes of header, then the numbers.
     #[test]
     fn no_byte_of_a_checkpoint_can_change_unnoticed() {
         let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,5 +1,6 @@
 //! What a fine-tuning run does.
 
+use cifake_optim::{AdamW, Rounding, Schedule};
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
@@ -167,6 +168,21 @@ impl TuningConfig {
         self.batch_size * self.accumulation
     }
 
+    /// The factor of all learning rates over `n_steps` steps, of which a share of `warmup`, rounded up,
+    /// rises from 0: transformers' `get_cosine_schedule_with_warmup`.
+    #[must_use]
+    pub(crate) fn schedule(&self, n_steps: usize) -> Schedule {
+        let n_warmup = (n_steps as f64 * self.warmup).ceil();
+        Schedule::new(1.0, 0.0, n_warmup, n_steps).starting_at_zero()
+    }
+
+    /// The optimizer.
+    #[must_use]
+    pub(crate) fn optimizer(&self) -> AdamW {
+        let Self { betas, epsilon, clip_norm, .. } = *self;
+        AdamW { betas, epsilon, clip_norm, rounding: Rounding::Quotient }
+    }
+
     /// Whether every number is in its range.
     ///
     /// # Errors
@@ -243,6 +259,31 @@ mod tests {
             assert_eq!(role(&presets[0], path), Role::Untouched);
             assert_eq!(role(&presets[1], path), Role::Untouched);
             assert_eq!(role(&presets[2], path), Role::Whole);
+        }
+    }
+
+    /// The schedule of earlier versions, on which checkpoints depend.
+    #[test]
+    fn the_schedule_keeps_its_bits() {
+        let lora = LoraConfig::new(1, 1.0, Modules::all_linear());
+        for (n_steps, warmup) in [(1, 0.0), (7, 0.03), (100, 0.1), (313, 1.0)] {
+            let config = TuningConfig { warmup, ..TuningConfig::new(lora.clone(), 1e-3) };
+            let schedule = config.schedule(n_steps);
+            let n_warmup = (n_steps as f64 * warmup).ceil() as usize;
+            for step in 0..n_steps {
+                let expected = if step < n_warmup {
+                    step as f64 / n_warmup as f64
+                } else {
+                    let left = n_steps.saturating_sub(n_warmup).max(1) as f64;
+                    let progress = (step - n_warmup) as f64 / left;
+                    (0.5 * (1.0 + (std::f64::consts::PI * progress).cos())).max(0.0)
+                };
+                assert_eq!(
+                    schedule.rate(step).to_bits(),
+                    expected.to_bits(),
+                    "{step} of {n_steps}"
+                );
+            }
         }
     }
 

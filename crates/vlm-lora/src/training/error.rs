@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cifake_optim::CheckpointError;
+
 /// Data, recipes and checkpoints that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -68,20 +70,15 @@ pub enum TrainingError {
         /// Steps done before.
         step: usize,
     },
-    /// A checkpoint that cannot be read.
-    #[error("{} is no checkpoint: {reason}; delete it to start anew", path.display())]
-    Checkpoint {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A checkpoint that cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A checkpoint of another run.
     #[error("{} is of a run with another {differs}; choose another folder, or delete it", path.display())]
     OtherRun {
         /// The file.
         path: PathBuf,
-        /// What differs.
-        differs: &'static str,
+        /// The part that differs, with its first differing field.
+        differs: String,
     },
 }

@@ -1,26 +1,24 @@
 //! The trained weights of a model as one vector.
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use cifake_optim::{Group, Part};
 use sha2::{Digest, Sha256};
 
 use super::config::TuningConfig;
-use super::optimizer::Group;
 use crate::lora::attach::leaf;
 use crate::lora::attached::{Change, split_mix};
 use crate::lora::target::Names;
 use crate::lora::{AdapterError, AdapterLimits};
 use crate::{Linear, Linears};
 
-/// Where the weights of one adapter stand in a vector: in the order in which the model's layers are
-/// visited.
+/// The weights of one adapter in a flat vector, in the order in which the model's layers are visited.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Layout {
+    /// Name of the adapter.
     name: String,
-    /// Layer, as PEFT calls it, and place of its weights.
-    layers: Vec<(String, Range<usize>)>,
-    /// Values in all.
+    /// A part a layer, by the name that PEFT gives it.
+    layers: cifake_optim::Layout,
+    /// Length of the vector.
     pub(crate) len: usize,
 }
 
@@ -37,7 +35,7 @@ enum Leaf {
 impl Layout {
     /// The layout of the adapter `name` of `model`, and its weights.
     pub(crate) fn of(model: &mut dyn Linears, name: &str) -> (Self, Vec<f32>) {
-        let mut layers = Vec::new();
+        let mut layers = cifake_optim::Layout::default();
         let mut values = Vec::new();
         model.visit_linears(&mut |linear| {
             let start = values.len();
@@ -52,8 +50,7 @@ impl Layout {
                     values.extend(bias.iter().flat_map(floats));
                 }
             }
-            let path = attached.header.naming.to_peft(linear.path());
-            layers.push((path, start..values.len()));
+            layers.push(attached.header.naming.to_peft(linear.path()), values.len() - start, ());
         });
         (Self { name: name.to_owned(), layers, len: values.len() }, values)
     }
@@ -96,7 +93,7 @@ impl Layout {
         });
     }
 
-    /// Each layer with its learning rate.
+    /// Each layer with its learning rate at the peak of the schedule.
     pub(crate) fn groups(
         &self,
         config: &TuningConfig,
@@ -104,24 +101,23 @@ impl Layout {
     ) -> Result<Vec<Group>, AdapterError> {
         let names = config.rates.iter().map(|rate| Names::new(&rate.modules, limits));
         let names = names.collect::<Result<Vec<_>, _>>()?;
-        let group = |(path, range): &(String, Range<usize>)| {
+        let group = |layer: &Part| {
             let mut learning_rate = config.learning_rate;
             for (names, rate) in names.iter().zip(&config.rates) {
-                if names.contain(path)? {
+                if names.contain(&layer.name)? {
                     learning_rate = rate.learning_rate;
                     break;
                 }
             }
-            Ok(Group { range: range.clone(), learning_rate })
+            let (range, weight_decay) = (layer.range.clone(), config.weight_decay);
+            Ok(Group { range, learning_rate, weight_decay })
         };
-        self.layers.iter().map(group).collect()
+        self.layers.parts().iter().map(group).collect()
     }
 
     /// The layer whose weights hold the first value that is not finite.
     pub(crate) fn first_not_finite(&self, values: &[f32]) -> Option<&str> {
-        let place = values.iter().position(|value| !value.is_finite())?;
-        let layer = self.layers.iter().find(|(_, range)| range.contains(&place));
-        layer.map(|(path, _)| path.as_str())
+        self.layers.first_not_finite(values)
     }
 }
 

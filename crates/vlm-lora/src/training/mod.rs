@@ -29,15 +29,14 @@ mod layout;
 mod learner;
 mod loss;
 mod memory;
-mod optimizer;
 mod pictured;
-mod schedule;
 #[cfg(feature = "parquet")]
 mod table;
 mod tuner;
 mod workers;
 
 pub use chat::Chat;
+pub use cifake_optim::CheckpointError;
 pub use config::{PartRate, TuningConfig};
 pub use conversation::{Conversation, ConversationLimits, ImageSource, Speaker, Turn};
 pub use conversation_file::conversations;
@@ -49,5 +48,4 @@ pub use learner::{Learner, Prepared};
 pub use loss::cross_entropy_sum;
 pub use memory::MemoryEstimate;
 pub use pictured::{Illustrated, Image, Pictured, Pupil};
-pub use schedule::Schedule;
 pub use tuner::{Event, TRAINED, Tuner};

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use rand::SeedableRng;
-use rand::rngs::ChaCha8Rng;
-use rand::seq::SliceRandom;
+use cifake_optim::{Group, Moments, Schedule};
 use sha2::{Digest, Sha256};
 
 use super::TrainingError;
@@ -17,8 +15,6 @@ use super::gradient::loss_sum;
 use super::history::{Row, to_jsonl};
 use super::layout::{Layout, fingerprint};
 use super::learner::Learner;
-use super::optimizer::{Group, Moments};
-use super::schedule::Schedule;
 use super::workers::{Batch, Pass, Worker};
 use crate::Error;
 use crate::lora::attached::split_mix;
@@ -122,7 +118,7 @@ impl<'a, M: Learner> Tuner<'a, M> {
         let n_steps = config.epochs * train.len().div_ceil(config.examples_per_step());
         let mut tuner = Self {
             moments: Moments::new(layout.len),
-            schedule: Schedule::new(n_steps, config.warmup),
+            schedule: config.schedule(n_steps),
             folder: folder.to_owned(),
             device: device.clone(),
             model,
@@ -271,10 +267,14 @@ impl<'a, M: Learner> Tuner<'a, M> {
         if let Some(path) = self.layout.first_not_finite(&gradient) {
             return Err(diverged(format!("the gradient of {path}")).into());
         }
-        let factor = self.schedule.factor(step);
+        let factor = self.schedule.rate(step);
         // On copies, so that a step that breaks the weights leaves those of before.
         let (mut weights, mut moments) = (self.weights.clone(), self.moments.clone());
-        let norm = moments.update(&self.groups, &mut weights, &gradient, &self.config, factor);
+        let scaled =
+            |group: &Group| Group { learning_rate: group.learning_rate * factor, ..group.clone() };
+        let groups: Vec<Group> = self.groups.iter().map(scaled).collect();
+        let optimizer = self.config.optimizer();
+        let norm = optimizer.update(&mut moments, &groups, &mut weights, &gradient);
         for values in [&weights, &moments.first, &moments.second] {
             if let Some(path) = self.layout.first_not_finite(values) {
                 return Err(diverged(path.to_owned()).into());
@@ -338,11 +338,9 @@ impl<'a, M: Learner> Tuner<'a, M> {
 
 /// A permutation of `0..n_examples`, a function of the seed and the epoch.
 fn epoch_order(n_examples: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n_examples).collect();
     let mut hash = Sha256::new();
     hash.update(b"order");
     hash.update(seed.to_le_bytes());
     hash.update((epoch as u64).to_le_bytes());
-    order.shuffle(&mut ChaCha8Rng::from_seed(hash.finalize().into()));
-    order
+    cifake_optim::epoch_order(n_examples, hash.finalize().into())
 }

@@ -49,14 +49,15 @@ impl<N: Network> Runner<'_, N> {
         let seed = recipe.train.seed;
         let load = |path: &Path| (self.load)(&stage.model, path, seed, &self.device);
         let start = stage.start.path().map(load).transpose()?;
-        let sets = [data.train, data.validation];
+        let (sets, record) = ([data.train, data.validation], data.record);
         let (config, model) = (recipe.train.clone(), stage.model.clone());
-        let mut trainer = Trainer::new(config, model, start, sets, &stage.folder, &self.device)?;
+        let trainer = Trainer::new(config, model, start, sets, &stage.folder, &self.device)?;
+        let mut trainer = trainer.with_record(record);
         if !stage.teacher.is_empty() {
             trainer = trainer.with_teacher(teacher(&stage.teacher, &self.device)?)?;
         }
         let mut state = state.with_run(recipe.train.epochs, trainer.n_steps(), trainer.step());
-        state.hear(&Event::Epoch(trainer.history()));
+        state.update(&Event::Epoch(trainer.history()));
         watch(&mut trainer, &stage.folder, state, state_path, self.stop)?;
         Ok(trainer.step() == trainer.n_steps())
     }

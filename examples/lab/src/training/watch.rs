@@ -61,7 +61,7 @@ impl Watch {
     }
 
     fn show(&mut self, event: &Event, folder: &Path, state_path: &Path) -> anyhow::Result<()> {
-        self.state.hear(event);
+        self.state.update(event);
         match event {
             Event::Step { step, images_per_second, loss, .. } => {
                 self.bar.set_position(*step as u64);
@@ -71,8 +71,8 @@ impl Watch {
                     self.say(&self.state.to_string());
                 }
             }
-            Event::Fooled { attack_steps } => {
-                self.say(&format!("the model hides from the adversary: {attack_steps} steps now"));
+            Event::AttackStrengthened { attack_steps } => {
+                self.say(&format!("the adversary takes {attack_steps} steps from now on"));
             }
             Event::Epoch(rows) => {
                 if let Some(row) = rows.last() {
@@ -80,7 +80,7 @@ impl Watch {
                 }
                 draw(rows, &folder.join("metrics.png"))?;
             }
-            Event::Checkpoint(_) => {}
+            _ => {}
         }
         if matches!(event, Event::Epoch(_)) || self.written.elapsed() >= STATE {
             self.written = Instant::now();
