@@ -45,8 +45,10 @@ pub fn door(name: &str) -> Door {
 /// A picture of any format, decoded and brought to a model's size.
 fn image(bytes: &[u8]) {
     // A fuzzer runs thousands of these a second: smaller limits than a user's, the same code.
-    let limits =
-        DecodeLimits { max_pixels: 1 << 20, max_file_bytes: 1 << 20, allocation_budget: 16 << 20 };
+    let limits = DecodeLimits::default()
+        .with_max_pixels(1 << 20)
+        .with_max_file_bytes(1 << 20)
+        .with_allocation_budget(16 << 20);
     let _ = Decoder::new(limits).decode_fitted(bytes, 32, 32);
 }
 
