@@ -97,11 +97,7 @@ fn peak_resident() -> u64 {
 fn tall_png(height: u32) -> Vec<u8> {
     let header = [&1_u32.to_be_bytes(), &height.to_be_bytes(), [8, 0, 0, 0, 0].as_slice()].concat();
     let rows = zlib_zeros(2 * height as usize);
-    let chunks = [
-        png_chunk(b"IHDR", &header),
-        png_chunk(b"IDAT", &rows),
-        png_chunk(b"IEND", &[]),
-    ];
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", &rows), png_chunk(b"IEND", &[])];
     [b"\x89PNG\r\n\x1a\n".as_slice(), &chunks.concat()].concat()
 }
 

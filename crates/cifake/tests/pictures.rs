@@ -175,7 +175,8 @@ fn a_large_jpeg_is_reduced_while_it_is_decoded() {
     let (width, height) = (7_168, 5_712);
     let wave = |x: u32, y: u32, k: f32| {
         let fine = ((x * 7 + y * 13) % 97) as f32;
-        (128.0 + 70.0 * (x as f32 / (900.0 + k)).sin() * (y as f32 / 700.0 + k).cos() + fine / 2.0) as u8
+        (128.0 + 70.0 * (x as f32 / (900.0 + k)).sin() * (y as f32 / 700.0 + k).cos() + fine / 2.0)
+            as u8
     };
     let photo = RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([wave(x, y, 0.0), wave(x, y, 1.0), wave(x, y, 2.0)])

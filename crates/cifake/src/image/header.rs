@@ -98,9 +98,8 @@ impl<'a> Opened<'a> {
         let Some(wanted) = wanted.filter(|_| is_large) else { return whole };
         let (width, height) = self.upright();
         let leaves_enough = |reduction: &u32| {
-            let enough = |side: u32, wanted: u32| {
-                u64::from(side / reduction) >= MARGIN * u64::from(wanted)
-            };
+            let enough =
+                |side: u32, wanted: u32| u64::from(side / reduction) >= MARGIN * u64::from(wanted);
             enough(width, wanted.0) && enough(height, wanted.1)
         };
         let reduction = [8, 4, 2].into_iter().find(leaves_enough);

@@ -76,11 +76,12 @@ fn nearest(picture: &Picture, width: u32, height: u32) -> Vec<u8> {
             .map(move |at| (at as usize).min(from - 1))
     };
     let columns: Vec<usize> = sources(from_width, width).collect();
-    sources(from_height, height).flat_map(|y| {
-        let row = &pixels[y * from_width..][..from_width];
-        columns.iter().flat_map(move |&x| row[x])
-    })
-    .collect()
+    sources(from_height, height)
+        .flat_map(|y| {
+            let row = &pixels[y * from_width..][..from_width];
+            columns.iter().flat_map(move |&x| row[x])
+        })
+        .collect()
 }
 
 /// The part of the source that each place of a result is made of.

@@ -145,7 +145,8 @@ mod tests {
         for filter in [Filter::Box, Filter::Bilinear, Filter::Lanczos] {
             let small = upright.resized(1, 32, filter);
             assert_eq!(small.pixels, lying.resized(32, 1, filter).pixels);
-            let inner = small.pixels.iter().step_by(3).enumerate().filter(|(at, _)| (3..29).contains(at));
+            let inner =
+                small.pixels.iter().step_by(3).enumerate().filter(|(at, _)| (3..29).contains(at));
             for (at, level) in inner {
                 assert!(level.abs_diff((at * 8 + 4) as u8) <= 1, "{filter:?}: {level} at {at}");
             }

@@ -105,7 +105,10 @@ impl Checkpoint {
             Source::File(path) => Self::from_file(path, limits),
             Source::Bytes { name, bytes } => {
                 let (path, mut reader) = (PathBuf::from(name), bytes);
-                Self::from_content(&path, Content::read(&path, &mut reader, bytes.len() as u64, limits)?)
+                Self::from_content(
+                    &path,
+                    Content::read(&path, &mut reader, bytes.len() as u64, limits)?,
+                )
             }
         }
     }

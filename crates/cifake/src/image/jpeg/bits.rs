@@ -17,9 +17,9 @@ impl<'a> Bits<'a> {
         Self { bytes, at, buffer: 0, n_buffered: 0, n_invented: 0 }
     }
 
-    /// Bits that were taken beyond those before the marker.
-    pub(super) fn overrun(&self) -> u32 {
-        self.n_invented.saturating_sub(self.n_buffered)
+    /// Whether more bits were taken than stood before the marker.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.n_invented > self.n_buffered
     }
 
     /// The next 16 bits, which stay.
@@ -88,11 +88,11 @@ mod tests {
         let bytes = [0xa5, 0xff, 0x00, 0x0f, 0xff, 0xd3, 0x81, 0xff, 0xd9];
         let mut bits = Bits::new(&bytes, 0);
         assert_eq!([bits.take(4), bits.take(12), bits.take(8)], [0xa, 0x5ff, 0x0f]);
-        assert_eq!(bits.overrun(), 0);
-        assert_eq!(bits.take(3), 0);
-        assert_eq!(bits.overrun(), 3);
+        assert!(!bits.is_overrun());
+        assert_eq!(bits.take(1), 0);
+        assert!(bits.is_overrun());
         assert!(bits.restart());
         assert_eq!(bits.take(8), 0x81);
-        assert!(bits.overrun() == 0 && !bits.restart());
+        assert!(!bits.is_overrun() && !bits.restart());
     }
 }

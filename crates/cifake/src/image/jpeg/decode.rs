@@ -13,9 +13,8 @@ impl Jpeg<'_> {
     /// The pixels at 1/`reduction` of the size, which is 1, 2, 4 or 8: of each block of 8x8 only
     /// the lowest frequencies are transformed.
     pub(in crate::image) fn decode(&self, reduction: u32) -> Result<Decoded, ImageError> {
-        let broken = |source| {
-            ImageError::Decoding(DecodingError::new(ImageFormat::Jpeg.into(), source))
-        };
+        let broken =
+            |source| ImageError::Decoding(DecodingError::new(ImageFormat::Jpeg.into(), source));
         let decode = || -> Result<_, jpeg_decoder::Error> {
             let mut decoder = jpeg_decoder::Decoder::new(self.bytes);
             decoder.read_info()?;

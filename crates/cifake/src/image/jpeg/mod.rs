@@ -100,9 +100,9 @@ impl<'a> Jpeg<'a> {
     /// Whether the components of a sequential picture stand in scans of their own, which the
     /// decoder of `image` reads wrongly where components are subsampled.
     pub(super) fn has_separate_scans(&self) -> bool {
-        self.frame.as_ref().is_some_and(|frame| {
-            !frame.is_progressive && self.first_scan != frame.components.len()
-        })
+        self.frame
+            .as_ref()
+            .is_some_and(|frame| !frame.is_progressive && self.first_scan != frame.components.len())
     }
 
     /// Bytes that the decoder of `image` holds beside the pixels: all coefficients, 16 bits each,

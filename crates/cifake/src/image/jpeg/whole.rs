@@ -18,10 +18,6 @@ pub(in crate::image) enum Damage {
     Broken(&'static str),
 }
 
-/// Bits that may be missing at the end of a scan: some encoders leave out a last byte that is not
-/// full.
-const MAX_MISSING_BITS: u32 = 7;
-
 const NO_CODE: Damage = Damage::Broken("bits that are no Huffman code");
 
 /// What the segments before a scan set.
@@ -130,17 +126,19 @@ impl<'a> Decoding<'a> {
             self.tables[kind].get(member.tables[kind]).is_none_or(Option::is_none)
         };
         let needs_direct = band.first == 0 && band.high == 0;
-        let missing = members.iter().any(|member| {
-            needs_direct && lacks(0, member) || band.last > 0 && lacks(1, member)
-        });
+        let missing = members
+            .iter()
+            .any(|member| needs_direct && lacks(0, member) || band.last > 0 && lacks(1, member));
         if missing {
             return Ok(None);
         }
+        let coefficients = usize::from(band.first)..=usize::from(band.last);
         for member in &members {
-            let coefficients = usize::from(band.first)..=usize::from(band.last);
-            for left in &mut self.progress[member.index].left_out[coefficients] {
-                *left = Some(band.low);
+            let left_out = &mut self.progress[member.index].left_out[coefficients.clone()];
+            if band.high == 0 && left_out.iter().any(Option::is_some) {
+                return Err(Damage::Broken("two scans of the same coefficients"));
             }
+            left_out.fill(Some(band.low));
         }
         self.blocks(&members, band, Bits::new(self.bytes, at)).map(Some)
     }
@@ -166,12 +164,7 @@ impl<'a> Decoding<'a> {
         (fits && direct_alone && one_alone).then_some((members, band))
     }
 
-    fn blocks(
-        &mut self,
-        members: &[Member],
-        band: Band,
-        mut bits: Bits<'_>,
-    ) -> Result<(), Damage> {
+    fn blocks(&mut self, members: &[Member], band: Band, mut bits: Bits<'_>) -> Result<(), Damage> {
         let (wide, high) = match members {
             [alone] => self.frame.blocks(alone.component),
             _ => self.frame.mcus(),
@@ -194,12 +187,11 @@ impl<'a> Decoding<'a> {
                 for _ in 0..n_blocks {
                     let block = self.block(member, band, unit as usize, &mut bits, &mut run);
                     if block.is_none() {
-                        return Err(if bits.overrun() > 0 { Damage::EndsEarly } else { NO_CODE });
+                        return Err(if bits.is_overrun() { Damage::EndsEarly } else { NO_CODE });
                     }
                 }
             }
-            let allowed = if unit + 1 == n_units { MAX_MISSING_BITS } else { 0 };
-            if bits.overrun() > allowed {
+            if bits.is_overrun() {
                 return Err(Damage::EndsEarly);
             }
         }
@@ -215,9 +207,8 @@ impl<'a> Decoding<'a> {
         bits: &mut Bits<'_>,
         run: &mut u32,
     ) -> Option<()> {
-        let [direct, alternating] = [0, 1].map(|kind: usize| {
-            self.tables[kind].get(member.tables[kind]).and_then(Option::as_ref)
-        });
+        let [direct, alternating] = [0, 1]
+            .map(|kind: usize| self.tables[kind].get(member.tables[kind]).and_then(Option::as_ref));
         if band.first > 0 {
             let nonzero = self.progress[member.index].nonzero.get_mut(unit)?;
             let pass = if band.high == 0 { first_block } else { refined_block };
@@ -275,7 +266,7 @@ mod tests {
     #[test]
     fn a_picture_cut_anywhere_and_given_an_end_is_not_whole() {
         for (name, bytes) in FIXTURES {
-            for cut in coded(bytes)..bytes.len() - 3 {
+            for cut in coded(bytes)..bytes.len() - 2 {
                 let ended = [&bytes[..cut], &[0xff, 0xd9]].concat();
                 assert!(Jpeg::of(&ended).check_whole().is_err(), "{name} cut at {cut}");
             }
@@ -285,7 +276,7 @@ mod tests {
     #[test]
     fn a_picture_in_place_of_the_missing_half_does_not_make_it_whole() {
         for (name, bytes) in FIXTURES {
-            for cut in coded(bytes)..bytes.len() - 3 {
+            for cut in coded(bytes)..bytes.len() - 2 {
                 let joined = [&bytes[..cut], bytes].concat();
                 assert!(Jpeg::of(&joined).check_whole().is_err(), "{name} cut at {cut}");
             }
