@@ -28,7 +28,8 @@ pub(super) fn noise(rng: &mut ChaCha8Rng) -> Vec<u8> {
 
 fn change(bytes: &mut Vec<u8>, other: &[u8], rng: &mut ChaCha8Rng) {
     let at = place(bytes.len(), rng);
-    let length = rng.random_range(1..=rng.random_range(1..=64));
+    let longest = rng.random_range(1..=64);
+    let length = rng.random_range(1..=longest);
     match rng.random_range(0..10) {
         0 => set(bytes, at, &[rng.random_range(0..=255)]),
         1 => {
