@@ -43,9 +43,9 @@ pub(crate) struct Args {
 
 /// What a step found: each test is counted, and so is each step that is not a test run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Count {
-    passed: usize,
-    failed: usize,
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
 }
 
 impl Count {
@@ -204,7 +204,7 @@ impl Run<'_> {
 }
 
 /// Reads a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
-fn test_result(line: &str) -> Option<Count> {
+pub(crate) fn test_result(line: &str) -> Option<Count> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number = |what: &str| {
         let part = counts.split("; ").find(|part| part.ends_with(what))?;

@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod dataset;
 mod fixtures;
+mod fuzz;
 mod process;
 mod python;
 mod speed;
@@ -28,6 +29,7 @@ Examples:
   cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
   cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
+  cargo xtask fuzz --seconds 600                      changed files for every door
   cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml
   cargo xtask bench speed                             times beside other runtimes";
 
@@ -49,6 +51,8 @@ enum Task {
     /// List, verify or fetch the data sets that datasets/*.toml describe
     #[command(subcommand)]
     Dataset(dataset::Command),
+    /// Bring changed files to every door through which untrusted bytes enter
+    Fuzz(fuzz::Args),
     /// Run a file of examples/lab/configs and fail outside the range that it states, or time the
     /// network beside other runtimes
     Bench(bench::Args),
@@ -73,6 +77,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Ci(args) => ci::run(&workspace, &args),
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
+        Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
     }
 }

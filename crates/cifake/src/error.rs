@@ -178,6 +178,14 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A file was written and stands in its place, but the disk may not hold it yet.
+    #[error("{} is written, but its folder could not be flushed to the disk; it may be lost if the machine stops now", path.display())]
+    NotFlushed {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// A file is larger than the reader was told to accept.
     #[error("{} has {bytes} bytes, more than the limit of {limit}; raise the limit if you trust it", path.display())]
     FileTooLarge {

@@ -1,16 +1,26 @@
 //! Files that are whole or not there: atomic writes and reads with a limit.
 
+mod temporary;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use temporary::Temporary;
 
 use crate::Error;
 
 /// Writes `bytes` to `path` so that a reader, and a machine that dies at any moment, sees the old
 /// file or the new one and never a part.
 ///
+/// A symbolic link stays, and its target is replaced. An old file's permissions stay, and its owner
+/// where the process may set it. A device or a pipe is written in place. Processes that write the
+/// same file at the same time take turns. A killed process leaves one hidden temporary file beside
+/// the target, which the next write of that target removes.
+///
 /// # Errors
-/// [`Error::Write`] where the folder does not exist or the operating system refuses.
+/// [`Error::Write`] where the folder does not exist or the operating system refuses;
+/// [`Error::NotFlushed`] where the new file stands in its place and the disk may not hold it yet.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_atomic_with(path, |writer| writer.write_all(bytes))
 }
@@ -19,11 +29,12 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Write`] with what `content` or the operating system answered; the old file then stays.
+/// [`Error::NotFlushed`] as for [`write_atomic`].
 pub fn write_atomic_with(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    replace(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
+    replace(path, content)
 }
 
 /// The file at `path`, to be read.
@@ -56,29 +67,73 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     if found > limit { Err(too_large(found)) } else { Ok(bytes) }
 }
 
-/// Writes a temporary file in the folder of `path`, flushes it to the disk, renames it over `path`
-/// and flushes the folder.
-fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
+/// Writes what `content` gives to the file that `path` leads to.
+///
+/// A device or pipe is written as it is. For a file, the content goes to a temporary file beside it,
+/// which is flushed to the disk and renamed over it.
+fn replace(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let target = followed(path).map_err(failed)?;
+    let old = match std::fs::metadata(&target) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        let mut device = File::options().write(true).open(&target).map_err(failed)?;
+        return fill(&mut device, content).map_err(failed);
+    }
+    Temporary::create(&target, old.as_ref())
+        .and_then(|temporary| temporary.replace(&target, content))
+        .map_err(failed)?;
+    flush_folder(folder_of(&target))
+        .map_err(|source| Error::NotFlushed { path: path.to_owned(), source })
+}
+
+/// Links that are followed from one path, as many as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Where `path` leads; the file itself may be missing.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match std::fs::read_link(&path) {
+            Ok(link) => path = folder_of(&path).join(link),
+            // No link, or nothing there.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".tmp");
-    #[cfg(unix)]
-    let permissions = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(permissions);
-    let mut temporary = builder.tempfile_in(folder)?;
-    let mut writer = BufWriter::new(temporary.as_file_mut());
+    }
+}
+
+/// Flushes the entries of a folder, where its file system can.
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let is_unable = |error: &io::Error| matches!(error.kind(), InvalidInput | Unsupported);
+    match File::open(folder)?.sync_all() {
+        Err(error) if is_unable(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// Writes what `content` gives to `file`.
+fn fill(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut writer = BufWriter::new(file);
     content(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    writer.flush()
 }
 
 #[cfg(test)]
@@ -128,6 +183,92 @@ mod tests {
         std::fs::write(&path, b"12345").expect("the folder is writable");
         assert_eq!(read_limited(&path, 5).expect("it is a file"), b"12345");
         assert!(matches!(read_limited(&path, 4), Err(Error::FileTooLarge { .. })));
+    }
+
+    /// What a killed process leaves has this name.
+    #[test]
+    fn a_temporary_file_that_was_left_is_removed_by_the_next_write() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.txt");
+        std::fs::write(folder.path().join(".a.txt.tmp"), b"half").expect("it is writable");
+        write_atomic(&path, b"new").expect("the folder is writable");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+        assert_eq!(std::fs::read(&path).expect("it was written"), b"new");
+    }
+
+    #[test]
+    fn writers_of_one_file_take_turns() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.txt");
+        std::thread::scope(|scope| {
+            for writer in 0..4_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        write_atomic(path, &[writer; 5_000]).expect("the folder is writable");
+                    }
+                });
+            }
+        });
+        let content = std::fs::read(&path).expect("it was written");
+        assert_eq!(content, vec![content[0]; 5_000]);
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("inner")).expect("the folder is writable");
+        for target in ["inner/old.txt", "inner/missing.txt"] {
+            let link = at("link");
+            symlink(target, &link).expect("the folder is writable");
+            write_atomic(&link, b"new").expect("the folder is writable");
+            assert_eq!(std::fs::read(at(target)).expect("it was written"), b"new");
+            assert!(std::fs::read_link(&link).is_ok_and(|stays| stays == Path::new(target)));
+            std::fs::remove_file(&link).expect("it stands there");
+        }
+        symlink("loop", at("loop")).expect("the folder is writable");
+        assert!(matches!(write_atomic(&at("loop"), b""), Err(Error::Write { .. })));
+        // A link in the place of the temporary file leads nowhere else.
+        symlink("inner/old.txt", at(".b.txt.tmp")).expect("the folder is writable");
+        write_atomic(&at("b.txt"), b"b").expect("the folder is writable");
+        assert_eq!(std::fs::read(at("inner/old.txt")).expect("it stays"), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_and_not_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let device = Path::new("/dev/null");
+        write_atomic(device, b"new").expect("anybody may write there");
+        let metadata = std::fs::metadata(device).expect("it stays");
+        assert!(metadata.file_type().is_char_device());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.txt");
+        for mode in [0o600, 0o640, 0o755] {
+            write_atomic(&path, b"old").expect("the folder is writable");
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).expect("it is ours");
+            write_atomic(&path, b"new").expect("the folder is writable");
+            let found = std::fs::metadata(&path).expect("it was written").permissions().mode();
+            assert_eq!(found & 0o777, mode);
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_name_the_temporary_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let error = write_atomic(&folder.path().join("no/a.txt"), b"").expect_err("no folder");
+        assert!(!error.to_string().contains("a.txt.tmp"), "{error}");
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 
 mod answer;
 mod batch;
+mod chain;
 mod dataset;
 pub mod device;
 mod drawing;
@@ -23,6 +24,7 @@ pub mod weights;
 
 pub use answer::{Answer, Scope};
 pub use batch::{Batch, Batches, load_pixels};
+pub use chain::error_chain;
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
 pub use dataset::{Class, Dataset, ImageFolder, Origin, Sample, Split, image_files, open_dataset};

@@ -6,10 +6,13 @@ use cifake::{DecodeLimits, Decoder};
 use image::{DynamicImage, ImageFormat};
 use proptest::prelude::*;
 
-const FIXTURES: [&[u8]; 6] = [
+const FIXTURES: [&[u8]; 9] = [
     include_bytes!("fixtures/baseline.jpg"),
     include_bytes!("fixtures/progressive.jpg"),
     include_bytes!("fixtures/cmyk.jpg"),
+    include_bytes!("fixtures/scans.jpg"),
+    include_bytes!("fixtures/scans_cmyk.jpg"),
+    include_bytes!("fixtures/progressive_restarts.jpg"),
     include_bytes!("fixtures/turned.jpg"),
     include_bytes!("fixtures/lossy.webp"),
     include_bytes!("fixtures/frames.gif"),
@@ -33,7 +36,7 @@ fn files() -> Vec<Vec<u8>> {
 }
 
 fn check(bytes: &[u8]) {
-    let limits = DecodeLimits { max_pixels: 1 << 20, ..DecodeLimits::default() };
+    let limits = DecodeLimits::default().with_max_pixels(1 << 20);
     if let Ok(picture) = Decoder::new(limits).decode(bytes) {
         let n_pixels = u64::from(picture.width()) * u64::from(picture.height());
         assert!(n_pixels > 0 && n_pixels <= limits.max_pixels);

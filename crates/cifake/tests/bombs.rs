@@ -93,6 +93,14 @@ fn peak_resident() -> u64 {
     0
 }
 
+/// A column of black pixels. Coefficients of a filter over all of it would take 600 MB.
+fn tall_png(height: u32) -> Vec<u8> {
+    let header = [&1_u32.to_be_bytes(), &height.to_be_bytes(), [8, 0, 0, 0, 0].as_slice()].concat();
+    let rows = zlib_zeros(2 * height as usize);
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", &rows), png_chunk(b"IEND", &[])];
+    [b"\x89PNG\r\n\x1a\n".as_slice(), &chunks.concat()].concat()
+}
+
 #[test]
 fn a_header_that_claims_too_much_costs_little_memory() {
     let profile = [b"icc\0\0".as_slice(), &zlib_zeros(256 << 20)].concat();
@@ -115,6 +123,10 @@ fn a_header_that_claims_too_much_costs_little_memory() {
         let peak = peak_resident();
         assert!(peak < MOST_RESIDENT.max(before + 20_000_000), "{name}: {before} to {peak} bytes");
     }
+    let fitted = Decoder::default().decode_fitted(&tall_png(10 << 20), 32, 32);
+    assert_eq!(fitted.expect("10 megapixels").picture.pixels(), [0; 32 * 32 * 3]);
+    let peak = peak_resident();
+    assert!(peak < before.max(MOST_RESIDENT), "tall: {before} to {peak} bytes");
     for name in ["png", "jpeg", "bmp", "webp", "screen"] {
         let (_, bytes) = files.iter().find(|(other, _)| *other == name).expect("it is listed");
         let error = Decoder::default().decode(bytes).expect_err(name);

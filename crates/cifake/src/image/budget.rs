@@ -3,16 +3,29 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that threads borrow before they allocate and give back when they are done.
+///
+/// Threads are served in the order in which they came. A large share waits until enough is free,
+/// and smaller ones behind it wait too, so that they cannot starve it.
 #[derive(Debug)]
 pub(super) struct Budget {
     total: u64,
-    free: Mutex<u64>,
-    returned: Condvar,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue {
+    free: u64,
+    /// The ticket of the next thread to come.
+    next: u64,
+    /// The ticket of the thread whose turn it is.
+    turn: u64,
 }
 
 impl Budget {
     pub(super) fn new(total: u64) -> Self {
-        Self { total, free: Mutex::new(total), returned: Condvar::new() }
+        let queue = Mutex::new(Queue { free: total, next: 0, turn: 0 });
+        Self { total, queue, changed: Condvar::new() }
     }
 
     /// Waits for `bytes` of the budget; `None` if the whole budget is smaller.
@@ -22,17 +35,23 @@ impl Budget {
         if bytes > self.total {
             return None;
         }
-        let mut free = self.lock();
-        while *free < bytes {
-            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
+        let ticket = queue.next;
+        queue.next += 1;
+        while queue.turn != ticket || queue.free < bytes {
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        *free -= bytes;
+        queue.turn += 1;
+        queue.free -= bytes;
+        drop(queue);
+        // The next one in the queue may fit beside this one.
+        self.changed.notify_all();
         Some(Share { budget: self, bytes })
     }
 
-    /// The number stays right even if a thread panicked: it is changed by one operation.
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The numbers stay right even if a thread panicked: nothing between their changes can panic.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,8 +64,8 @@ pub(super) struct Share<'a> {
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        *self.budget.lock() += self.bytes;
-        self.budget.returned.notify_all();
+        self.budget.lock().free += self.bytes;
+        self.budget.changed.notify_all();
     }
 }
 
@@ -85,6 +104,33 @@ mod tests {
             }
         });
         assert!(most.into_inner() <= 10);
-        assert_eq!(*budget.lock(), 10);
+        assert_eq!(budget.lock().free, 10);
+    }
+
+    #[test]
+    fn a_large_share_is_served_before_small_ones_that_came_later() {
+        let budget = Budget::new(10);
+        let served = Mutex::new(Vec::new());
+        let waits = |n: u64| {
+            while budget.lock().next < n {
+                std::thread::yield_now();
+            }
+        };
+        let first = budget.share(6).expect("it fits");
+        std::thread::scope(|scope| {
+            // 4 bytes are free all the time, enough for each of the small ones.
+            for (n, bytes) in (2..).zip([10, 4, 1]) {
+                let (budget, served) = (&budget, &served);
+                scope.spawn(move || {
+                    let share = budget.share(bytes);
+                    served.lock().expect("nothing panics").push(bytes);
+                    drop(share);
+                });
+                waits(n);
+            }
+            assert!(served.lock().expect("nothing panics").is_empty());
+            drop(first);
+        });
+        assert_eq!(served.into_inner().expect("nothing panics")[0], 10);
     }
 }

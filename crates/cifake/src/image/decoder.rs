@@ -6,32 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
+use image::error::DecodingError;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbImage};
 
 use super::budget::{Budget, Share};
 use super::color;
-use super::header::{JpegLayout, Opened};
-use super::{InputFit, Picture, PictureError};
+use super::header::{Opened, Route};
+use super::jpeg::{Damage, Decoded};
+use super::resize::n_bytes_to_resize;
+use super::{DecodeLimits, InputFit, Picture, PictureError};
 use crate::Error;
-
-/// What a [`Decoder`] may spend on files that nobody vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecodeLimits {
-    /// Largest picture, in pixels: 40 megapixels by default.
-    pub max_pixels: u64,
-    /// Largest file, in bytes: 64 MiB by default.
-    pub max_file_bytes: u64,
-    /// Bytes that all threads together may allocate for decoding: 256 MB by default, which is a
-    /// 40-megapixel RGB picture. A picture that needs more by itself is an error: 16 bits, alpha,
-    /// progressive JPEG and animations need two to three times as much a pixel.
-    pub allocation_budget: u64,
-}
-
-impl Default for DecodeLimits {
-    fn default() -> Self {
-        Self { max_pixels: 40_000_000, max_file_bytes: 64 << 20, allocation_budget: 256_000_000 }
-    }
-}
 
 /// The door through which image files enter; clones share one allocation budget.
 ///
@@ -91,7 +75,7 @@ impl Decoder {
     /// The picture in `bytes`, whatever they are: any content that is no picture of a supported
     /// format within the limits is an error, a panic of a format's decoder included.
     pub fn decode(&self, bytes: &[u8]) -> Result<Picture, Error> {
-        Ok(self.decode_then(bytes, |picture| picture)?)
+        Ok(self.decode_then(bytes, None, |picture, _| picture)?)
     }
 
     /// The picture in the file at `path`; errors name it.
@@ -103,14 +87,17 @@ impl Decoder {
     /// The picture in `bytes` at `width` x `height`, see [`Picture::fitted`].
     ///
     /// The budget covers the picture until it is resized: in many threads, this needs less memory
-    /// than to [`decode`](Self::decode) and resize afterwards.
+    /// than to [`decode`](Self::decode) and resize afterwards. A JPEG of more than 40 megapixels, or
+    /// of more than 256 MB while it is decoded, is decoded at 1/2, 1/4 or 1/8 of its size, where
+    /// four times the wanted width and height are left. A level then differs by at most three from
+    /// that of the whole picture.
     ///
     /// # Panics
     /// If `width` or `height` is 0.
     pub fn decode_fitted(&self, bytes: &[u8], width: u32, height: u32) -> Result<Fitted, Error> {
         assert!(width > 0 && height > 0, "a picture of {width}x{height} holds no pixel");
-        Ok(self.decode_then(bytes, |picture| {
-            let (original_width, original_height) = (picture.width(), picture.height());
+        Ok(self.decode_then(bytes, Some((width, height)), |picture, original| {
+            let (original_width, original_height) = original;
             let (picture, fit) = picture.fitted(width, height);
             Fitted { picture, fit, original_width, original_height }
         })?)
@@ -150,20 +137,24 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes `bytes` and lets `then` work on the picture while the budget still covers it.
+    /// Decodes `bytes` and lets `then` work on the picture, and on the width and height in the
+    /// file, while the budget still covers it. With a `wanted` size the picture may be smaller.
     fn decode_then<T>(
         &self,
         bytes: &[u8],
-        then: impl FnOnce(Picture) -> T,
+        wanted: Option<(u32, u32)>,
+        then: impl FnOnce(Picture, (u32, u32)) -> T,
     ) -> Result<T, PictureError> {
         self.check_file_bytes(bytes.len() as u64)?;
         let format = format_of(bytes)?;
         let decoding = || {
             let mut opened = Opened::new(bytes, format).map_err(|e| malformed(format, e))?;
-            let share = self.admit(&opened, bytes.len())?;
+            let route = opened.route(wanted);
+            let share = self.admit(&opened, route, wanted)?;
             opened.limit_internal().map_err(|source| malformed(format, source))?;
-            let picture = picture_of(opened, bytes, format)?;
-            let answer = then(picture);
+            let original = opened.upright();
+            let picture = picture_of(opened, route, format)?;
+            let answer = then(picture, original);
             drop(share);
             Ok(answer)
         };
@@ -173,7 +164,12 @@ impl Decoder {
     }
 
     /// A share of the budget for a picture whose header is within the limits.
-    fn admit(&self, opened: &Opened<'_>, n_bytes: usize) -> Result<Share<'_>, PictureError> {
+    fn admit(
+        &self,
+        opened: &Opened<'_>,
+        route: Route,
+        wanted: Option<(u32, u32)>,
+    ) -> Result<Share<'_>, PictureError> {
         let (width, height) = opened.decoder.dimensions();
         let limit = self.limits.max_pixels;
         if opened.n_pixels() > limit {
@@ -182,7 +178,8 @@ impl Decoder {
         if opened.n_pixels() == 0 {
             return Err(PictureError::NoPixels { width, height });
         }
-        let needed = opened.cost(n_bytes);
+        let resizing = wanted.map_or(0, |wanted| n_bytes_to_resize(opened.upright(), wanted));
+        let needed = opened.cost(route).saturating_add(resizing);
         let budget = self.limits.allocation_budget;
         self.budget.share(needed).ok_or(PictureError::OverBudget { width, height, needed, budget })
     }
@@ -206,25 +203,53 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
             | ImageFormat::Bmp
             | ImageFormat::Gif),
         ) => Ok(format),
-        _ => Err(PictureError::UnknownFormat),
+        _ => match foreign_format(bytes) {
+            Some(format) => Err(PictureError::UnsupportedFormat { format }),
+            None => Err(PictureError::UnknownFormat),
+        },
     }
+}
+
+/// The name of a picture format that is recognized and not read.
+fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
+    // ISO base media: a box `ftyp` whose brand names the coding.
+    if let [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] = bytes {
+        return match brand.first_chunk()? {
+            b"avif" | b"avis" => Some("AVIF"),
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
+                Some("HEIC")
+            }
+            b"crx " => Some("camera raw"),
+            _ => None,
+        };
+    }
+    let signatures: [(&[u8], &str); 9] = [
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        (b"II+\0", "TIFF"),
+        (b"MM\0+", "TIFF"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cJXL ", "JPEG XL"),
+        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+        (b"8BPS", "Photoshop file"),
+        (b"%PDF", "PDF"),
+    ];
+    let found = signatures.into_iter().find(|(signature, _)| bytes.starts_with(signature));
+    found.map(|(_, name)| name)
 }
 
 /// Decodes the pixels of `opened`, converts them to RGB and turns them upright.
 fn picture_of(
     opened: Opened<'_>,
-    bytes: &[u8],
+    route: Route,
     format: ImageFormat,
 ) -> Result<Picture, PictureError> {
-    if format == ImageFormat::Jpeg && !JpegLayout::of(bytes).has_end {
-        return Err(PictureError::Truncated { format: name(format) });
+    if let Some(jpeg) = &opened.jpeg {
+        jpeg.check_whole().map_err(|damage| damaged(format, damage))?;
     }
-    let Opened { decoder, orientation, .. } = opened;
-    let (width, height) = decoder.dimensions();
-    let color = decoder.color_type();
-    let n_bytes = usize::try_from(decoder.total_bytes()).expect("the budget bounds the pixels");
-    let mut decoded = vec![0; n_bytes];
-    decoder.read_image_boxed(&mut decoded).map_err(|source| malformed(format, source))?;
+    let orientation = opened.orientation;
+    let (decoded, width, height, color) =
+        decoded(opened, route).map_err(|source| malformed(format, source))?;
     let pixels = color::rgb8_from_decoded(decoded, color).ok_or_else(|| {
         PictureError::UnsupportedColor { format: name(format), color: format!("{color:?}") }
     })?;
@@ -233,6 +258,31 @@ fn picture_of(
     );
     upright.apply_orientation(orientation);
     Ok(upright.into())
+}
+
+/// The pixels of `opened` as they are stored.
+fn decoded(opened: Opened<'_>, route: Route) -> Result<Decoded, ImageError> {
+    if let (Route::Jpeg { reduction }, Some(jpeg)) = (route, &opened.jpeg) {
+        return jpeg.decode(reduction);
+    }
+    let decoder = opened.decoder;
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    let n_bytes = usize::try_from(decoder.total_bytes()).expect("the budget bounds the pixels");
+    let mut decoded = vec![0; n_bytes];
+    decoder.read_image_boxed(&mut decoded)?;
+    Ok((decoded, width, height, color))
+}
+
+/// The error of a JPEG whose coded data does not hold its picture.
+fn damaged(format: ImageFormat, damage: Damage) -> PictureError {
+    match damage {
+        Damage::EndsEarly => PictureError::Truncated { format: name(format) },
+        Damage::Broken(reason) => {
+            let source = DecodingError::new(format.into(), reason);
+            malformed(format, ImageError::Decoding(source))
+        }
+    }
 }
 
 /// The error of `format`'s decoder; a file that ends early has one of its own.

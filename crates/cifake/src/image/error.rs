@@ -14,6 +14,12 @@ pub enum PictureError {
     /// The content is no picture of a format that is read, whatever the name says.
     #[error("the content is no PNG, JPEG, WebP, BMP or GIF; convert it to one of them")]
     UnknownFormat,
+    /// The content is a picture of a format that is recognized and not read.
+    #[error("the content is {format}, which is not read; convert it to PNG or JPEG")]
+    UnsupportedFormat {
+        /// The format: HEIC, AVIF, TIFF and others.
+        format: &'static str,
+    },
     /// An image ends before its picture does.
     #[error("the {format} ends before its picture does; copy or download it again")]
     Truncated {
@@ -44,7 +50,7 @@ pub enum PictureError {
     },
     /// An encoded image has more bytes than the decoder accepts.
     #[error(
-        "{bytes} bytes are more than the limit of {limit}; raise `max_file_bytes` if you trust it"
+        "{bytes} bytes are more than the limit of {limit}; allow larger pictures if you trust it"
     )]
     ImageTooLarge {
         /// Size of the encoded image.
@@ -54,7 +60,7 @@ pub enum PictureError {
     },
     /// An image's header claims more pixels than the decoder accepts.
     #[error(
-        "{width}x{height} pixels are more than the limit of {limit}; scale it down, or raise `max_pixels` if you trust it"
+        "{width}x{height} pixels are more than the limit of {limit}; scale it down, or allow larger pictures if you trust it"
     )]
     TooManyPixels {
         /// Width that the header claims.
@@ -74,7 +80,7 @@ pub enum PictureError {
     },
     /// Decoding an image needs more memory than all decoder threads may have.
     #[error(
-        "decoding {width}x{height} pixels of this format needs {needed} bytes of a budget of {budget}; scale it down, or raise `allocation_budget`"
+        "decoding {width}x{height} pixels of this format needs {needed} bytes of memory, more than the limit of {budget}; scale it down, or allow larger pictures if you trust it"
     )]
     OverBudget {
         /// Width of the picture.

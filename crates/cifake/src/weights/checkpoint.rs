@@ -1,19 +1,18 @@
 //! A weight file in memory: checked once, then loaded into a module, all of it or nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::Dtype;
 
-use super::{Mapping, int8, sha256_hex};
+use super::content::{Content, PREFIX, Stored};
+use super::{Mapping, int8};
 use crate::{Error, file};
-
-/// Length of the number at the start of a safetensors file that says how long its header is.
-const PREFIX: usize = 8;
 
 /// Where weights come from.
 #[derive(Debug, Clone, Copy)]
@@ -103,55 +102,65 @@ impl Checkpoint {
     /// [`Error::PytorchNotCompiled`] in a build without it.
     pub fn open_within(source: Source<'_>, limits: Limits) -> Result<Self, Error> {
         match source {
-            Source::File(path) => {
-                let bytes = file::read_limited(path, limits.max_bytes)?;
-                if is_pickle(&bytes) {
-                    return open_pickle(path, &bytes);
-                }
-                Self::from_safetensors(path.to_owned(), &bytes, limits)
-            }
+            Source::File(path) => Self::from_file(path, limits),
             Source::Bytes { name, bytes } => {
-                Self::from_safetensors(PathBuf::from(name), bytes, limits)
+                let (path, mut reader) = (PathBuf::from(name), bytes);
+                Self::from_content(
+                    &path,
+                    Content::read(&path, &mut reader, bytes.len() as u64, limits)?,
+                )
             }
         }
     }
 
-    fn from_safetensors(path: PathBuf, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
-        check_header(&path, bytes, limits)?;
-        let broken = |source| Error::NotSafetensors { path: path.clone(), source };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let texts = header.metadata().clone().unwrap_or_default();
-        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-        let mut views: BTreeMap<_, _> = file.tensors().into_iter().collect();
-        let in_bytes = |(_, view): &(&String, &TensorView<'_>)| view.dtype() == Dtype::I8;
-        let names = views.iter().filter(in_bytes).map(|(name, _)| int8::scale_key(name));
+    fn from_file(path: &Path, limits: Limits) -> Result<Self, Error> {
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let mut file = file::open(path)?;
+        let n_bytes = file.metadata().map_err(failed)?.len();
+        if n_bytes > limits.max_bytes {
+            let limit = limits.max_bytes;
+            return Err(Error::FileTooLarge { path: path.to_owned(), bytes: n_bytes, limit });
+        }
+        let mut start = Vec::new();
+        (&mut file).take(PREFIX as u64 + 1).read_to_end(&mut start).map_err(failed)?;
+        if is_pickle(&start) {
+            return open_pickle(path, file, limits);
+        }
+        let mut reader = start.as_slice().chain(file);
+        Self::from_content(path, Content::read(path, &mut reader, n_bytes, limits)?)
+    }
+
+    fn from_content(path: &Path, content: Content) -> Result<Self, Error> {
+        let Content { tensors: mut stored, texts, sha256 } = content;
+        let in_bytes = |(_, stored): &(&String, &Stored)| stored.dtype == Dtype::I8;
+        let names = stored.iter().filter(in_bytes).map(|(name, _)| int8::scale_key(name));
         let scales: Vec<String> = names.collect();
         let scales: BTreeMap<_, _> =
-            scales.into_iter().filter_map(|name| views.remove_entry(&name)).collect();
-        check_memory(&path, views.values(), limits)?;
+            scales.into_iter().filter_map(|name| stored.remove_entry(&name)).collect();
         let mut tensors = Vec::new();
-        for (name, view) in views {
-            let data = if view.dtype() == Dtype::I8 {
-                int8::dequantized(&path, &name, &view, scales.get(&int8::scale_key(&name)))?
+        for (name, stored) in stored {
+            let data = if stored.dtype == Dtype::I8 {
+                let scales = scales.get(&int8::scale_key(&name)).map(Stored::view);
+                int8::dequantized(path, &name, &stored.view(), scales.as_ref())?
             } else {
-                let dtype = dtype_of(&path, &name, view.dtype())?;
-                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype)
+                let dtype = dtype_of(path, &name, stored.dtype)?;
+                TensorData::from_bytes_vec(stored.bytes, stored.shape, dtype)
             };
-            tensors.push(bridge::from_data(checked(&path, &name, data)?, name, None));
+            tensors.push(bridge::from_data(checked(path, &name, data)?, name, None));
         }
-        Ok(Self::new(path, bytes, tensors, texts.into_iter().collect()))
+        Ok(Self::new(path.to_owned(), sha256, tensors, texts))
     }
 
     pub(super) fn new(
         path: PathBuf,
-        bytes: &[u8],
+        sha256: String,
         mut tensors: Vec<burn_pack::Tensor>,
         metadata: BTreeMap<String, String>,
     ) -> Self {
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let n_elements = tensors.iter().map(|tensor| tensor.shape.num_elements()).sum();
         let n_tensors = tensors.len();
-        let info = WeightsInfo { sha256: sha256_hex(bytes), n_tensors, n_elements, metadata };
+        let info = WeightsInfo { sha256, n_tensors, n_elements, metadata };
         Self { path, info, tensors }
     }
 
@@ -248,39 +257,6 @@ fn strict(path: &Path, result: ApplyResult) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a header that is over the limit before it is parsed.
-fn check_header(path: &Path, bytes: &[u8], limits: Limits) -> Result<(), Error> {
-    match bytes.first_chunk::<PREFIX>().map(|prefix| u64::from_le_bytes(*prefix)) {
-        // A number larger than the file is a broken file, which the parser says better.
-        Some(claimed) if claimed > limits.max_header_bytes && claimed <= bytes.len() as u64 => {
-            let source = SafeTensorError::HeaderTooLarge;
-            Err(Error::NotSafetensors { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses weights that would take more memory than the limit.
-fn check_memory<'a>(
-    path: &Path,
-    views: impl Iterator<Item = &'a TensorView<'a>>,
-    limits: Limits,
-) -> Result<(), Error> {
-    let in_memory = |view: &TensorView<'_>| {
-        let n_bytes = view.data().len() as u64;
-        match view.dtype() {
-            Dtype::I8 => n_bytes * 4,
-            Dtype::F16 | Dtype::BF16 => n_bytes * 2,
-            _ => n_bytes,
-        }
-    };
-    let (bytes, limit) = (views.map(in_memory).sum(), limits.max_memory);
-    match bytes > limit {
-        true => Err(Error::WeightsTooLarge { path: path.to_owned(), bytes, limit }),
-        false => Ok(()),
-    }
-}
-
 /// The burn type of a safetensors type, where it is one that is read.
 fn dtype_of(path: &Path, key: &str, dtype: Dtype) -> Result<DType, Error> {
     match dtype {
@@ -318,18 +294,19 @@ pub(super) fn checked(path: &Path, key: &str, data: TensorData) -> Result<Tensor
     }
 }
 
-/// Whether `bytes` start as PyTorch's files do: a zip archive, or a bare pickle of protocol 2 to 5.
+/// Whether a file that begins with `bytes` is PyTorch's: a zip archive, or a bare pickle of protocol
+/// 2 to 5.
 fn is_pickle(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04")
         || (matches!(bytes, [0x80, 2..=5, ..]) && bytes.get(PREFIX) != Some(&b'{'))
 }
 
 #[cfg(feature = "pytorch")]
-fn open_pickle(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
-    super::pytorch::open(path, bytes)
+fn open_pickle(path: &Path, file: File, limits: Limits) -> Result<Checkpoint, Error> {
+    super::pytorch::open(path, file, limits)
 }
 
 #[cfg(not(feature = "pytorch"))]
-fn open_pickle(path: &Path, _bytes: &[u8]) -> Result<Checkpoint, Error> {
+fn open_pickle(path: &Path, _file: File, _limits: Limits) -> Result<Checkpoint, Error> {
     Err(Error::PytorchNotCompiled { path: path.to_owned() })
 }

@@ -1,8 +1,8 @@
 //! Weight files: safetensors in and out, strict both ways.
 //!
 //! A weight that the module needs and the file lacks is an error, and so is one that the file has and
-//! the module does not use, a wrong shape, a NaN. A file is untrusted: its size and header are limited
-//! before anything is allocated, and a module is either loaded whole or not touched.
+//! the module does not use, a wrong shape, a NaN. A file is untrusted: its size and header are checked
+//! before memory is taken for its tensors, and a module is either loaded whole or not touched.
 //!
 //! [`Precision::Int8`] stores a matrix or kernel as one byte a value and one scale an output channel;
 //! loading multiplies them out.
@@ -30,6 +30,7 @@
 
 mod checkpoint;
 mod configured;
+mod content;
 mod draw;
 #[cfg(feature = "network")]
 mod hub;

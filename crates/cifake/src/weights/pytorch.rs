@@ -4,13 +4,17 @@
 //! The reader itself refuses pickles over 100 MiB, nesting over 1,000 levels and memo bombs before it
 //! allocates for them; views that repeat a few stored numbers many times are refused here.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use burn::store::bridge;
 use burn::store::pytorch_reader::{PytorchError, PytorchReader};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::checkpoint::{Checkpoint, checked};
+use super::{Limits, hex};
 use crate::Error;
 
 /// The keys under which training scripts put a model's weights, in the order in which timm looks.
@@ -19,14 +23,18 @@ const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 /// How many times a file's size its tensors may take: some share their numbers, but not most of them.
 const MAX_GROWTH: usize = 4;
 
-/// The tensors of the checkpoint at `path`, whose content is `bytes`.
-pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
+/// The tensors of the checkpoint `file` at `path`.
+pub(super) fn open(path: &Path, mut file: File, limits: Limits) -> Result<Checkpoint, Error> {
     let broken =
         |source: PytorchError| Error::NotPytorch { path: path.to_owned(), source: source.into() };
-    // The reader wants a file: a copy, so that what it reads is what the hash is of, whatever becomes of
-    // the other meanwhile. It lives until the last tensor is read.
-    let copy =
-        copied(bytes).map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    if !has_directory(&mut file).map_err(failed)? {
+        let reason = "a zip archive without a directory; it is cut short".to_owned();
+        return Err(broken(PytorchError::InvalidFormat(reason)));
+    }
+    // One read, in which the file is hashed. The reader wants a file: it gets a copy, so that it reads
+    // what was hashed, whatever becomes of the other meanwhile. It lives until the last tensor is read.
+    let (copy, n_bytes, sha256) = copied(&mut file, limits.max_bytes).map_err(failed)?;
     let stored: Vec<_> = state_dict(copy.path())
         .map_err(broken)?
         .into_tensors()
@@ -34,9 +42,8 @@ pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
         .map(|(key, tensor)| (key, bridge::from_pytorch(tensor)))
         .collect();
     let needed = stored.iter().map(|(_, tensor)| tensor.byte_len()).fold(0, usize::saturating_add);
-    if needed / MAX_GROWTH > bytes.len() {
-        let size = bytes.len();
-        let reason = format!("its tensors would take {needed} bytes, the file has {size}");
+    if (needed / MAX_GROWTH) as u64 > n_bytes {
+        let reason = format!("its tensors would take {needed} bytes, the file has {n_bytes}");
         return Err(broken(PytorchError::InvalidFormat(reason)));
     }
     let mut tensors = Vec::new();
@@ -49,15 +56,45 @@ pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
         let data = bridge::into_data(tensor).map_err(unreadable)?;
         tensors.push(bridge::from_data(checked(path, &key, data)?, key, None));
     }
-    Ok(Checkpoint::new(path.to_owned(), bytes, tensors, Default::default()))
+    Ok(Checkpoint::new(path.to_owned(), sha256, tensors, Default::default()))
 }
 
-/// A temporary file of `bytes`.
-fn copied(bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new().suffix(".pth").tempfile()?;
-    file.write_all(bytes)?;
-    file.flush()?;
-    Ok(file)
+/// Whether a zip archive ends with its directory; true for a bare pickle, which has none.
+///
+/// A file of gigabytes that holds nothing is found out without reading it.
+fn has_directory(file: &mut File) -> std::io::Result<bool> {
+    /// The record at the end, with the longest comment.
+    const LONGEST_END: u64 = 22 + 0xffff;
+    let n_bytes = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
+    let mut start = Vec::new();
+    (&mut *file).take(4).read_to_end(&mut start)?;
+    if start != b"PK\x03\x04" {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::Start(n_bytes.saturating_sub(LONGEST_END)))?;
+    let mut end = Vec::new();
+    file.take(LONGEST_END).read_to_end(&mut end)?;
+    Ok(end.windows(4).any(|window| window == b"PK\x05\x06"))
+}
+
+/// A temporary copy of at most `limit` bytes of `file`, its length and its SHA-256.
+fn copied(file: &mut File, limit: u64) -> std::io::Result<(NamedTempFile, u64, String)> {
+    let mut copy = tempfile::Builder::new().suffix(".pth").tempfile()?;
+    file.rewind()?;
+    let (mut n_bytes, mut digest) = (0, Sha256::new());
+    let (mut source, mut part) = (file.take(limit), vec![0; 1 << 20]);
+    loop {
+        let found = source.read(&mut part)?;
+        if found == 0 {
+            break;
+        }
+        copy.write_all(&part[..found])?;
+        digest.update(&part[..found]);
+        n_bytes += found as u64;
+    }
+    copy.flush()?;
+    Ok((copy, n_bytes, hex(&digest.finalize())))
 }
 
 /// The weights alone, where a training script wrapped them with its other state.

@@ -1,9 +1,6 @@
 //! Enlarging without learning.
 
-use cifake::Picture;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use cifake::{Filter, Picture};
 
 use super::Upscaler;
 use crate::Error;
@@ -33,8 +30,8 @@ impl Upscaler for Interpolation {
 
     fn upscale(&self, picture: &Picture) -> Result<Picture, Error> {
         let filter = match self {
-            Self::Lanczos(_) => FilterType::Lanczos3,
-            Self::Bicubic(_) => FilterType::CatmullRom,
+            Self::Lanczos(_) => Filter::Lanczos,
+            Self::Bicubic(_) => Filter::Bicubic,
         };
         let [width, height] =
             [picture.width(), picture.height()].map(|side| side.saturating_mul(self.factor()));
@@ -42,19 +39,7 @@ impl Upscaler for Interpolation {
         if n_bytes == 0 || n_bytes > MAX_BYTES {
             return Err(Error::Enlarged { width, height });
         }
-        let mut pixels = vec![0; n_bytes as usize];
-        let source =
-            TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.pixels())
-                .expect("a picture holds height * width * 3 bytes");
-        let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut pixels)
-            .expect("three bytes a pixel were just allocated");
-        let options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-        Resizer::new()
-            .resize_typed(&source, &mut target, &options)
-            .expect("both images have the same pixel type and no empty side");
-        drop(target);
-        Ok(Picture::new(pixels, width, height)?)
+        Ok(picture.resized(width, height, filter))
     }
 }
 

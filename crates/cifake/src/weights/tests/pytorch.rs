@@ -56,3 +56,16 @@ fn broken_pickles_are_refused() {
         assert!(matches!(error, Err(Error::NotPytorch { .. })), "{error:?}");
     }
 }
+
+/// Four gigabytes of nothing, which are neither read nor copied.
+#[test]
+fn an_archive_without_a_directory_is_refused_unread() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("sparse.pth");
+    std::fs::write(&path, b"PK\x03\x04").expect("the folder is writable");
+    let file = std::fs::File::options().write(true).open(&path).expect("it was written");
+    file.set_len(4 << 30).expect("a file with a hole");
+    let error = load(&mut Network::new(2), Source::File(&path), &Mapping::PYTORCH);
+    let Err(Error::NotPytorch { source, .. }) = error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("without a directory"), "{source}");
+}
