@@ -1,7 +1,13 @@
 //! What can go wrong at the doors of this crate.
 
+mod adapter;
+mod training;
+
 use std::io;
 use std::path::PathBuf;
+
+pub use adapter::AdapterError;
+pub use training::TrainingError;
 
 /// An error of this crate: it names the file, keeps its cause and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +18,10 @@ pub enum Error {
     Cifake(#[from] cifake::Error),
     /// An adapter that cannot be read or does not fit.
     #[error(transparent)]
-    Adapter(#[from] crate::lora::AdapterError),
+    Adapter(#[from] AdapterError),
     /// Fine-tuning that cannot begin or go on.
     #[error(transparent)]
-    Training(#[from] crate::training::TrainingError),
+    Training(#[from] TrainingError),
     /// A file or folder could not be read.
     #[error("cannot read {}: {source}; check that it exists and that you may read it", path.display())]
     Read {
@@ -219,4 +225,12 @@ pub enum Error {
         /// What marks a place.
         placeholder: String,
     },
+}
+
+impl Error {
+    /// The error of `found` pictures for a text model.
+    pub(crate) fn no_pictures(found: usize) -> Self {
+        let (found, expected) = (found.to_string(), "none for a model of text".to_owned());
+        Self::Setting { setting: "pictures", found, expected }
+    }
 }

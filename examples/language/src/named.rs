@@ -20,7 +20,7 @@ pub fn class_named(name: &str) -> Result<String, String> {
 
 /// Says where `assistant` sees through a projector that no adapter has trained.
 pub fn warn_of_untrained(assistant: &mut Assistant) {
-    if assistant.has_drawn_projector() {
+    if assistant.has_untrained_projector() {
         eprintln!(
             "warning: nothing has trained what joins the tower to the model, so that its answers \
              say nothing of the picture; give it the --adapter that was trained behind this tower"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use explain::Artifact;
 use vlm_lora::generate::{Generation, GenerationDefaults, ListConstraint, Sampling};
-use vlm_lora::{Assistant, Error, Storage};
+use vlm_lora::{Assistant, Error};
 
 /// Artifacts of a list, at most.
 const MAX_ITEMS: usize = 7;
@@ -58,22 +58,6 @@ impl SamplingArgs {
         let penalty = self.repetition_penalty.unwrap_or(sampling.repetition_penalty);
         sampling.repetition_penalty = penalty;
         Ok(generation)
-    }
-}
-
-/// The storage called `name`: for the arguments of a program.
-///
-/// # Errors
-///
-/// What the names are.
-pub fn storage_named(name: &str) -> Result<Storage, &'static str> {
-    match name {
-        "f32" => Ok(Storage::F32),
-        "f16" => Ok(Storage::F16),
-        "bf16" => Ok(Storage::Bf16),
-        "int8" => Ok(Storage::Int8),
-        "int4" => Ok(Storage::Int4),
-        _ => Err("f32, f16, bf16, int8 or int4"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use vlm_lora::image::Enlargement;
-use vlm_lora::{Assistant, Storage};
+use vlm_lora::{Assistant, WeightFormat};
 
 use crate::enlargement::enlargement_named;
 use crate::{TemplateArgs, TowerArgs};
@@ -35,7 +35,7 @@ impl SightArgs {
     pub fn open(
         &self,
         path: &Path,
-        storage: Option<Storage>,
+        storage: Option<WeightFormat>,
         device: &Device,
     ) -> Result<Assistant> {
         let assistant = self.template.given(Assistant::open(path, storage, device)?)?;

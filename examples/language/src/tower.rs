@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use cifake::FeatureClassifier;
 use tinyvit::Detector;
 use vlm_lora::models::CutTower;
-use vlm_lora::{Assistant, Random, Storage};
+use vlm_lora::{Assistant, Random, WeightFormat};
 
 /// Seed of the projector before its training.
 const SEED: u64 = 1;
@@ -42,7 +42,7 @@ impl TowerArgs {
         let image_size = [height as usize, width as usize];
         let name = format!("{} at {}", detector.model_name(), layer.name);
         let tower = Arc::new(CutTower { name, classifier, layer, image_size });
-        let mut projector = Random::new(SEED, Storage::F32, device);
+        let mut projector = Random::new(SEED, WeightFormat::F32, device);
         Ok(assistant.with_tower(tower, &mut projector, &self.image_token)?)
     }
 }

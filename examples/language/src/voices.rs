@@ -8,10 +8,10 @@ use cifake::{file, weights};
 use explain::{Explainer, VlmExplainer};
 use vlm_lora::image::Enlargement;
 use vlm_lora::lora::{Adapter, AdapterLimits, WEIGHTS_FILE};
-use vlm_lora::{Assistant, Storage};
+use vlm_lora::{Assistant, WeightFormat};
 
 use crate::enlargement::enlargement_named;
-use crate::{TemplateArgs, TowerArgs, model_name, storage_named, warn_of_untrained};
+use crate::{TemplateArgs, TowerArgs, model_name, warn_of_untrained};
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,8 +38,8 @@ pub struct VoiceArgs {
     #[arg(long, value_name = "TEXT")]
     question: Option<String>,
     /// How weights are kept: f32, f16, bf16, int8 or int4.
-    #[arg(long, value_parser = storage_named)]
-    storage: Option<Storage>,
+    #[arg(long)]
+    storage: Option<WeightFormat>,
 }
 
 impl VoiceArgs {
@@ -103,7 +103,7 @@ impl VoiceArgs {
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
         let mut assistant = self.template.given(Assistant::open(folder, self.storage, device)?)?;
-        if !assistant.sees_pictures() {
+        if !assistant.reads_pictures() {
             assistant = self.tower.before(assistant, device)?;
         }
         if let Some(adapter) = self.adapter(place) {
@@ -111,7 +111,7 @@ impl VoiceArgs {
             Adapter::open(adapter, &limits)?.attach(&mut assistant, "adapter", device, &limits)?;
         }
         warn_of_untrained(&mut assistant);
-        if self.max_crops > 0 && assistant.sees_crops() {
+        if self.max_crops > 0 && assistant.reads_crops() {
             assistant = assistant.with_max_crops(self.max_crops)?;
         }
         let enlargement = self.enlargements.get(place).or(self.enlargements.last());

@@ -3,7 +3,7 @@
 
 use std::sync::Once;
 
-use vlm_lora::training::{ConversationLimits, conversations};
+use vlm_lora::tune::{ConversationLimits, conversations};
 
 static HOOK: Once = Once::new();
 

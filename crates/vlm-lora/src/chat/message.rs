@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{ControlTokens, IMAGE};
+use super::control::ControlTokens;
+
+/// The marker of a picture in a text.
+pub const IMAGE: &str = "<image>";
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,12 +50,12 @@ impl Message {
     /// ```
     /// use vlm_lora::{Message, Part};
     ///
-    /// let message = Message::illustrated("user", "<image>What is this?");
+    /// let message = Message::interleaved("user", "<image>What is this?");
     /// assert_eq!(message, Message::with_images("user", 1, "What is this?"));
     /// assert_eq!(message.spelled("[picture]"), Message::text("user", "[picture]What is this?"));
     /// ```
     #[must_use]
-    pub fn illustrated(role: &str, text: &str) -> Self {
+    pub fn interleaved(role: &str, text: &str) -> Self {
         if !text.contains(IMAGE) {
             return Self::text(role, text);
         }

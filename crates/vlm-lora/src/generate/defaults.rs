@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Generation, Sampling, TokenRules};
-use crate::Error;
+use super::rules::TokenRules;
+use super::run::Generation;
+use super::sampling::Sampling;
+use crate::error::Error;
 use crate::text::{Fields, wrong};
 
 /// Bytes of the file, at most.

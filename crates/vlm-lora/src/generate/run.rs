@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use burn::tensor::{Tensor, TensorData};
 
 use super::constraint::Constraint;
-use super::prompt::Prompt;
 use super::rules::TokenRules;
 use super::sampling::{Sampler, Sampling};
-use crate::{Cache, Decoder, Error, Positions};
+use crate::error::Error;
+use crate::source::Limits;
+use crate::text::{AttentionMask, Cache, Decoder, Positions, Prompt};
 
 /// Bytes of keys and values, at most.
 const MAX_CACHE_BYTES: u64 = 64 << 30;
@@ -93,15 +94,12 @@ impl Generation {
         let most = sequences.iter().map(|sequence| sequence.left).max().unwrap_or_default();
         let capacity = longest.saturating_add(most);
         let bytes = Cache::bytes(decoder.config(), prompts.len(), capacity);
-        super::super::Limits::check(
-            "the memory of keys and values, in bytes,",
-            bytes,
-            MAX_CACHE_BYTES,
-        )?;
+        Limits::check("the memory of keys and values, in bytes,", bytes, MAX_CACHE_BYTES)?;
         let n_pads = prompts.iter().map(|prompt| longest - prompt.len()).collect();
-        let mut cache = decoder.cache(n_pads, capacity);
+        let mask = AttentionMask::with_prefixes(prompts.iter().map(Prompt::prefix).collect());
+        let mut cache = decoder.cache_for(&mask, n_pads, capacity);
         let (embeddings, positions) = batch(prompts, longest);
-        let hidden = decoder.forward(embeddings, &positions, Some(&mut cache));
+        let hidden = decoder.forward_masked(embeddings, &positions, &mask, Some(&mut cache));
         let mut hidden = hidden.narrow(1, longest - 1, 1);
         for step in 1..=most {
             let scores = decoder.logits(hidden).into_data();

@@ -3,7 +3,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::Error;
+use crate::error::Error;
 
 /// How a token is chosen among the scores of all.
 ///

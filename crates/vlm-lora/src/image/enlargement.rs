@@ -4,7 +4,7 @@ use cifake::Picture;
 
 use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
-use crate::Error;
+use crate::error::Error;
 
 /// The longest side that an enlarged picture may have.
 const MAX_SIDE: u32 = 8192;

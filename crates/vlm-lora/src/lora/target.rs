@@ -3,8 +3,8 @@
 
 use fancy_regex::{Regex, RegexBuilder};
 
-use super::peft::shortened;
-use super::{AdapterError, AdapterLimits, LoraConfig, Modules, OneOrMany, Patterns};
+use crate::error::AdapterError;
+use crate::peft::{AdapterLimits, LoraConfig, Modules, OneOrMany, Patterns, shortened};
 
 /// Steps that a search may take back: more than any sensible pattern needs on a path.
 const MAX_BACKTRACKING: usize = 100_000;

@@ -1,6 +1,6 @@
 //! What a decoder looks like.
 
-use crate::NormKind;
+use crate::nn::NormKind;
 
 /// How a layer's two halves stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

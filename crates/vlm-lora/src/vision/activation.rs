@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::Error;
+use crate::error::Error;
 use crate::text::wrong;
 
 /// What stands between two linear layers.

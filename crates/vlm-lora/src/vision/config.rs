@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Activation;
-use crate::Error;
+use super::activation::Activation;
+use crate::error::Error;
 use crate::image::PatchForm;
 use crate::text::{Fields, wrong};
 

@@ -7,10 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use language::{
-    Answer, SamplingArgs, SightArgs, artifact_list, exit_code, storage_named, tiny,
-    warn_of_untrained,
+    Answer, SamplingArgs, SightArgs, artifact_list, exit_code, tiny, warn_of_untrained,
 };
-use vlm_lora::Storage;
+use vlm_lora::WeightFormat;
 use vlm_lora::generate::Constraint;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 
@@ -59,8 +58,8 @@ struct Args {
     #[arg(long)]
     constrained: bool,
     /// How weights are kept: f32, f16, bf16, int8 or int4; by default f32, or a llama.cpp file's own.
-    #[arg(long, value_parser = storage_named)]
-    storage: Option<Storage>,
+    #[arg(long)]
+    storage: Option<WeightFormat>,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,

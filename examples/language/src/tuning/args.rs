@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use vlm_lora::Storage;
+use vlm_lora::WeightFormat;
 
-use crate::{SightArgs, storage_named};
+use crate::SightArgs;
 
 /// What a fine-tuning run takes.
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,8 @@ pub struct TuneArgs {
     pub(super) held_out: f64,
     /// How the frozen weights are kept: f32, f16, bf16, int8 or int4 [default: f32, or as the llama.cpp
     /// file has them].
-    #[arg(long, value_parser = storage_named)]
-    pub(super) storage: Option<Storage>,
+    #[arg(long)]
+    pub(super) storage: Option<WeightFormat>,
     #[command(flatten)]
     pub(super) sight: SightArgs,
     /// Draw the loss over the steps here, and the held-out loss.

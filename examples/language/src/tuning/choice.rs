@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use vlm_lora::training::TuningConfig;
+use vlm_lora::tune::TuningConfig;
 
 /// The recipe called `name`, or that of a JSON file.
 pub(super) fn recipe(name: &str) -> anyhow::Result<TuningConfig> {

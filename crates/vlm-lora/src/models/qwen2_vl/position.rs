@@ -1,8 +1,9 @@
 //! Where the tokens of text and pictures stand (M-RoPE).
 
-use super::Qwen2VlConfig;
+use super::config::Qwen2VlConfig;
+use crate::error::Error;
 use crate::image::Grid;
-use crate::{Error, Positions};
+use crate::text::Positions;
 
 /// `<|image_pad|>`, as messages call it.
 const PLACEHOLDER: &str = "<|image_pad|>";
