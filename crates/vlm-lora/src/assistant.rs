@@ -159,8 +159,8 @@ impl Assistant {
         if self.reads_pictures() {
             return Err(Error::Setting {
                 setting: "tower",
-                found: "another".to_owned(),
-                expected: "a model of text alone".to_owned(),
+                found: "of a model that reads pictures already".to_owned(),
+                expected: "a text model".to_owned(),
             });
         }
         let token = self.tokenizer.token(image_token).ok_or_else(|| Error::Setting {

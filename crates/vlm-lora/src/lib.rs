@@ -26,9 +26,9 @@
 //! # Ok::<(), vlm_lora::Error>(())
 //! ```
 //!
-//! [`Assistant`] is a model of any of these architectures with its tokenizer, its chat template and
-//! its picture processor: the way from a folder, a question and pictures to an answer. What a model says
-//! is untrusted text; [`generate::ListConstraint`] holds it to a list of names while it is generated.
+//! [`Assistant`] is a model of any of these architectures with its tokenizer, its chat template and its
+//! preprocessing. It answers a question about pictures in one call. An answer is untrusted text;
+//! [`generate::ListConstraint`] restricts it to a list of names during generation.
 
 mod assistant;
 mod chat;

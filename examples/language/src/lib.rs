@@ -1,7 +1,6 @@
 //! What the programs about language models share.
 
 mod answer;
-mod enlargement;
 mod named;
 mod sampling;
 pub mod scoring;

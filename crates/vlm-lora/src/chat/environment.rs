@@ -1,4 +1,4 @@
-//! What a template can do, and what it may not: it is a program that nobody vouches for.
+//! The sandbox of chat templates, which are untrusted programs.
 
 use std::fmt::Write;
 use std::sync::Arc;

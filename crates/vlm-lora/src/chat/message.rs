@@ -1,4 +1,4 @@
-//! What somebody said, and how a template sees it.
+//! Messages of a conversation, and their form in a template.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub const IMAGE: &str = "<image>";
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Part {
-    /// A picture; which one, only its place says.
+    /// A picture. Pictures are assigned in the order of their places.
     Image,
     /// Text.
     Text {
@@ -21,12 +21,12 @@ pub enum Part {
     },
 }
 
-/// What somebody said.
+/// A message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What, in order.
+    /// Its parts, in order.
     pub parts: Vec<Part>,
 }
 

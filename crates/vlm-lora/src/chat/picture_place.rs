@@ -1,8 +1,8 @@
-//! How a conversation's pictures stand in the text that a chat template makes of it.
+//! The form of pictures in the text of a chat template.
 
 use super::message::Message;
 
-/// How a picture stands in the text that a template makes.
+/// The form of a picture in the text of a chat template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PicturePlace {
     /// The template writes its place: pictures are parts of a message.

@@ -37,7 +37,7 @@ pub(crate) struct SpecialTokens {
 }
 
 impl SpecialTokens {
-    /// What the folder at `path` says.
+    /// The special tokens of the folder at `path`.
     ///
     /// # Errors
     /// [`Error::Cifake`] where a file cannot be read, [`Error::Json`], [`Error::Config`].

@@ -1,4 +1,4 @@
-//! Chat templates: a conversation as the text that a model was trained on.
+//! Chat templates: conversations as text.
 
 use minijinja::context;
 
@@ -17,10 +17,9 @@ const STACK_BYTES: usize = 16 << 20;
 
 /// A Jinja template, as tokenizers of Hugging Face carry it.
 ///
-/// A template is a program from a file that nobody vouches for: it sees the conversation and nothing
-/// else; its steps, what it reads, keeps and writes, and the operators of a tag are limited, and it
-/// cannot multiply. It does not see the clock: `strftime_now` of transformers is not there, so that a
-/// conversation has the same text on every day.
+/// A template is an untrusted program. It reads the conversation and nothing else. Its steps, its memory,
+/// its output and the operators of a tag are limited, and multiplication is forbidden. The function
+/// `strftime_now` of transformers does not exist, so a conversation has the same text on every day.
 ///
 /// ```
 /// use vlm_lora::{ChatTemplate, Message};

@@ -72,7 +72,7 @@ impl Vocabulary {
         self.longest
     }
 
-    /// The bytes of `token`; none where it is no text.
+    /// The bytes of `token`; empty if it has no text.
     #[must_use]
     pub fn bytes(&self, token: u32) -> &[u8] {
         self.bytes.get(token as usize).map_or(&[], |bytes| bytes)

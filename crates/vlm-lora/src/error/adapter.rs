@@ -1,10 +1,10 @@
-//! What can be wrong with an adapter.
+//! Errors of adapters.
 
 use std::path::PathBuf;
 
 /// An adapter that cannot be read, does not fit its model, or cannot be used as asked.
 ///
-/// Whatever fails, the model is as it was.
+/// The model is unchanged after every error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdapterError {
@@ -12,7 +12,7 @@ pub enum AdapterError {
     #[error(transparent)]
     File(#[from] cifake::Error),
     /// `adapter_config.json` is no JSON of the form that PEFT writes.
-    #[error("{} is no configuration of a LoRA adapter: {source}; save it again with PEFT", path.display())]
+    #[error("{} is not a LoRA configuration of PEFT; save it again with PEFT", path.display())]
     NotConfig {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum AdapterError {
         source: serde_json::Error,
     },
     /// The configuration asks for something that is not implemented.
-    #[error("the adapter's `{field}` is {value}, which is not supported; {hint}")]
+    #[error("unsupported value {value} of the adapter's `{field}`; {hint}")]
     Unsupported {
         /// Name of the field in `adapter_config.json`.
         field: String,
@@ -30,7 +30,7 @@ pub enum AdapterError {
         hint: &'static str,
     },
     /// A number of the configuration is outside its range.
-    #[error("the adapter's `{field}` is {value}; it must be {range}")]
+    #[error("invalid value {value} of the adapter's `{field}`; it must be {range}")]
     Range {
         /// Name of the field.
         field: &'static str,
@@ -48,44 +48,42 @@ pub enum AdapterError {
         limit: usize,
     },
     /// Too many adapters on one model.
-    #[error("{limit} adapters are attached already, and no more may be; detach one")]
+    #[error("the model has the maximum of {limit} adapters; detach one")]
     Count {
         /// [`AdapterLimits::max_adapters`](crate::lora::AdapterLimits::max_adapters).
         limit: usize,
     },
     /// All adapters of a model together are too large.
-    #[error(
-        "with this adapter, the model's adapters take {bytes} bytes, above the limit of {limit}"
-    )]
+    #[error("the adapters of the model would take {bytes} bytes, above the limit of {limit}")]
     Bytes {
         /// Bytes of all adapters in f32.
         bytes: u64,
         /// [`AdapterLimits::max_bytes`](crate::lora::AdapterLimits::max_bytes).
         limit: u64,
     },
-    /// A pattern is too long, there are too many, or it is no regular expression.
-    #[error("the pattern `{pattern}` of the adapter cannot be used: {reason}")]
+    /// A pattern is too long or not a regular expression, or there are too many patterns.
+    #[error("invalid pattern `{pattern}` of the adapter: {reason}")]
     Pattern {
         /// The pattern, cut short.
         pattern: String,
         /// What is wrong.
         reason: String,
     },
-    /// A key of the weight file is none that PEFT writes.
-    #[error("the adapter's weights hold `{key}`, which is no weight of a LoRA adapter")]
+    /// A key of the weight file that PEFT does not write.
+    #[error("the adapter's weight file has the unknown key `{key}`")]
     Key {
         /// The key.
         key: String,
     },
     /// A layer has only one of its two matrices.
-    #[error("the adapter has no `{key}`; the file is not whole")]
+    #[error("the adapter lacks the weight `{key}`; copy the file again")]
     Incomplete {
         /// The key that is missing.
         key: String,
     },
     /// No layer of the model is a target.
     #[error(
-        "no layer of the model is a target of the adapter; it belongs to another model, or its `target_modules` are wrong"
+        "no layer of the model is a target of the adapter; check the base model and `target_modules`"
     )]
     NoTarget,
     /// The adapter has weights for layers that are no targets of it, or that the model does not have.
@@ -116,13 +114,11 @@ pub enum AdapterError {
         /// The layer.
         path: String,
     },
-    /// Weights that are not those which were written.
-    #[error(
-        "the adapter's weights are not those of its checksum; the file was damaged, copy it again"
-    )]
+    /// Weights that differ from their checksum.
+    #[error("the adapter's weights do not match their checksum; copy the file again")]
     Damaged,
-    /// A model folder whose layers cannot be told.
-    #[error("cannot tell the layers of {}", path.display())]
+    /// A model folder whose layers cannot be determined.
+    #[error("cannot determine the layers of the model in {}", path.display())]
     Model {
         /// The folder.
         path: PathBuf,
@@ -141,23 +137,23 @@ pub enum AdapterError {
         /// What the adapter has.
         found: Vec<usize>,
     },
-    /// `modules_to_save` names what is no linear layer.
+    /// `modules_to_save` names something other than a linear layer.
     #[error(
-        "`modules_to_save` names `{name}`, which is no linear layer of this model; only linear layers can be trained whole"
+        "`{name}` of `modules_to_save` is not a linear layer of this model; only linear layers can be trained whole"
     )]
     ModuleToSave {
         /// The entry.
         name: String,
     },
-    /// An adapter that was made behind another tower.
+    /// An adapter that was trained behind another vision tower.
     #[error(
-        "the adapter was made for a model that sees through {made}, and this one sees through {}; give it the same tower",
-        found.as_deref().unwrap_or("none")
+        "the adapter was trained behind the vision tower {made}, but the model has {}; use the same tower",
+        found.as_deref().unwrap_or("no tower")
     )]
     Tower {
-        /// Name of the tower that it was made behind.
+        /// Name of the tower in training.
         made: String,
-        /// That of the model.
+        /// Name of the model's tower.
         found: Option<String>,
     },
     /// Two adapters of one name.
@@ -184,14 +180,14 @@ pub enum AdapterError {
     },
     /// Merging into weights that are not kept in f32.
     #[error(
-        "`{path}` is stored in a reduced precision, into which nothing is merged; allow it to become f32, or load the model in f32"
+        "cannot merge into `{path}`, which is kept in a reduced precision; allow f32, or load the model in f32"
     )]
     Quantized {
         /// The layer.
         path: String,
     },
     /// An index of weight files that is no JSON of the expected form.
-    #[error("{} is no index of weight files: {source}; download the model again", path.display())]
+    #[error("{} is not an index of weight files; download the model again", path.display())]
     NotIndex {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! What can go wrong with fine-tuning.
+//! Errors of fine-tuning.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ pub enum TrainingError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] cifake::Error),
-    /// A line of a data set is no conversation.
-    #[error("line {line} of {} is no conversation: {reason}", path.display())]
+    /// An invalid line of a data set.
+    #[error("invalid conversation in line {line} of {}: {reason}", path.display())]
     Conversation {
         /// The file.
         path: PathBuf,
@@ -29,9 +29,9 @@ pub enum TrainingError {
         /// How many are accepted.
         limit: u64,
     },
-    /// A chat template that does not put an answer behind what comes before it.
+    /// A chat template that changes the text before an answer once the answer is there.
     #[error(
-        "the chat template writes what comes before answer {turn} in another way once the answer is there; no part of the text is the answer alone"
+        "the chat template changes the text before answer {turn} when the answer is added, so the answer cannot be separated; use another template"
     )]
     Template {
         /// The turn, counted from 0.
@@ -39,7 +39,7 @@ pub enum TrainingError {
     },
     /// An example whose answer does not fit.
     #[error(
-        "example {example} has no answer within its first {max_tokens} tokens; raise the number or shorten the prompt"
+        "example {example} has no answer within the first {max_tokens} tokens; raise max_tokens or shorten the prompt"
     )]
     NoAnswer {
         /// The example, counted from 0.
@@ -48,7 +48,7 @@ pub enum TrainingError {
         max_tokens: usize,
     },
     /// A number of the recipe is outside its range.
-    #[error("`{field}` of the recipe is {value}; it must be {range}")]
+    #[error("invalid value {value} of the recipe's `{field}`; it must be {range}")]
     Recipe {
         /// The field.
         field: &'static str,
@@ -57,8 +57,8 @@ pub enum TrainingError {
         /// What it may be.
         range: &'static str,
     },
-    /// Nothing to train on.
-    #[error("there is no example to train on")]
+    /// A data set without examples.
+    #[error("the training set has no examples")]
     Empty,
     /// A number became infinite or NaN.
     #[error("{what} is not finite in step {step}; lower the learning rate")]
@@ -69,7 +69,7 @@ pub enum TrainingError {
         step: usize,
     },
     /// A checkpoint that cannot be read.
-    #[error("{} is no checkpoint: {reason}; delete it to start anew", path.display())]
+    #[error("invalid checkpoint {}: {reason}; delete it to start again", path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum TrainingError {
         reason: String,
     },
     /// A checkpoint of another run.
-    #[error("{} is of a run with another {differs}; choose another folder, or delete it", path.display())]
+    #[error("{} belongs to a run with another {differs}; choose another folder, or delete the checkpoint", path.display())]
     OtherRun {
         /// The file.
         path: PathBuf,

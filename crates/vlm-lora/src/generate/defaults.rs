@@ -89,7 +89,7 @@ impl Default for GenerationDefaults {
 }
 
 impl GenerationDefaults {
-    /// What the folder at `path` says, whose `config.json` is `config`.
+    /// The defaults of the folder at `path`, whose `config.json` is `config`.
     ///
     /// # Errors
     /// [`Error::Cifake`] and [`Error::Json`] where the file cannot be read, [`Error::Config`] for what is

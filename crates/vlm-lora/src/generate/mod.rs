@@ -1,4 +1,4 @@
-//! From a prompt to tokens.
+//! Generation of answers.
 
 mod constraint;
 mod defaults;

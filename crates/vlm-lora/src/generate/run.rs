@@ -1,4 +1,4 @@
-//! The loop.
+//! The generation loop.
 
 use std::ops::ControlFlow;
 
@@ -31,6 +31,7 @@ pub struct Generation {
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Finish {
     /// A stop token came.
     Stop,
@@ -71,7 +72,7 @@ impl Generation {
 
     /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each token
     /// of its answer as it comes, and can end it. What a sequence answers does not depend on the others
-    /// but for rounding: shorter prompts are padded on the left with tokens that nobody looks at. An
+    /// but for rounding: shorter prompts are padded on the left with masked tokens. An
     /// answer ends with [`Finish::Length`] where the positions end that the model was made for.
     ///
     /// # Errors
@@ -180,8 +181,8 @@ impl Generation {
         let token = sequence.sampler.pick(scores, &sequence.history);
         let token = token.ok_or_else(|| Error::Setting {
             setting: "scores",
-            found: "none of them a number".to_owned(),
-            expected: "a model whose weights are whole".to_owned(),
+            found: "without a number".to_owned(),
+            expected: "finite weights of the model".to_owned(),
         })?;
         if let Some(constraint) = &mut sequence.constraint {
             constraint.advance(token);
@@ -202,7 +203,7 @@ impl Generation {
 }
 
 impl Sequence {
-    /// The token to go on with; that of a sequence that has ended matters to nobody.
+    /// The last token. The value does not matter once the sequence has ended.
     fn last(&self) -> u32 {
         self.history.last().copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! An adapter apart from its model: its configuration and its weights in host memory.
+//! An adapter without its model: its configuration, and its weights in host memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::peft::{AdapterLimits, LoraConfig};
 pub struct Adapter {
     pub(crate) config: LoraConfig,
     pub(crate) layers: BTreeMap<String, LayerWeights>,
-    /// Behind which tower it was made: see [`LoraTargets::tower`].
+    /// The vision tower in training; see [`LoraTargets::tower`].
     pub(crate) tower: Option<String>,
     /// Weights of the base model that PEFT put beside the adapter's, by PEFT's paths: where the head is a
     /// target, those of embedding and head.
@@ -137,13 +137,13 @@ impl Adapter {
         &self.layers
     }
 
-    /// The network that saw for the model when the adapter was made, as [`LoraTargets::tower`] has it.
+    /// The vision tower in training; see [`LoraTargets::tower`].
     #[must_use]
     pub fn tower(&self) -> Option<&str> {
         self.tower.as_deref()
     }
 
-    /// What the product of the two matrices at `path` is multiplied by; `None` where there are none.
+    /// The scale of the product of the two matrices at `path`; `None` for a layer without them.
     ///
     /// # Errors
     /// Those of the configuration's patterns.

@@ -67,7 +67,7 @@ impl Adapter {
         Ok(())
     }
 
-    /// Refuses to see with other eyes than it was made behind, where that is known.
+    /// Refuses another vision tower than that of training, if it is known.
     fn check_tower(&self, model: &dyn LoraTargets) -> Result<(), AdapterError> {
         match (&self.tower, model.tower()) {
             (Some(made), found) if found != Some(made) => {
@@ -280,7 +280,7 @@ pub fn activate(model: &mut dyn LoraTargets, names: &[&str]) -> Result<(), Adapt
     Ok(())
 }
 
-/// Lets `model` do what it does without adapters, which stay attached.
+/// Deactivates all adapters of `model`, which stay attached.
 pub fn disable(model: &mut dyn LoraTargets) {
     activate(model, &[]).expect("no name is unknown and none conflict");
 }

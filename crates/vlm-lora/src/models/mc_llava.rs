@@ -74,7 +74,7 @@ impl McLlavaConfig {
     /// they take; no memory is taken for it.
     ///
     /// # Errors
-    /// None that a configuration of this type can cause.
+    /// Never for a configuration of this type.
     pub fn shapes(&self) -> Result<Shapes, Error> {
         let mut shapes = Shapes::new(&Device::flex());
         McLlava::new(&mut shapes, self)?;
@@ -177,7 +177,7 @@ impl McLlava {
         of_tower.and_then(|rest| rest.strip_prefix('.')).is_some_and(SiglipVision::is_unused)
     }
 
-    /// What the model looks like.
+    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &McLlavaConfig {
         &self.config

@@ -36,7 +36,7 @@ pub const ARCHITECTURES: &[Architecture] =
     &[causal::ARCHITECTURE, qwen2_vl::ARCHITECTURE, mc_llava::ARCHITECTURE];
 
 /// The architecture of a `config.json`, by its `model_type`. An unknown type gives that of text models,
-/// which refuses what it cannot build.
+/// whose `build` then refuses it.
 #[must_use]
 pub fn architecture(config: &Value) -> &'static Architecture {
     let name = config.get("model_type").and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What whole models share: their configuration's file, text and pictures as one row of vectors.
+//! Parts that all models share: reading `config.json`, and merging text with pictures.
 
 use std::path::Path;
 

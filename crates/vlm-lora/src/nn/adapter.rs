@@ -1,4 +1,4 @@
-//! What a linear layer holds of the adapters that are attached to its model.
+//! The parts of attached adapters in one linear layer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Affine maps whose weights are frozen and to which adapters attach.
+//! Linear layers with frozen weights, to which adapters attach.
 
 use burn::tensor::Tensor;
 

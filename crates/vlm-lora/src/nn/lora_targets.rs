@@ -4,23 +4,23 @@ use super::linear::Linear;
 use crate::peft::Naming;
 use crate::source::Matrix;
 
-/// A model whose linear layers can be visited, in a fixed order: what adapters attach to.
+/// A model whose linear layers can be visited in a fixed order. Adapters attach to these layers.
 pub trait LoraTargets {
     /// Calls `visit` with every linear layer.
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear));
 
-    /// Under which names PEFT sees the layers: those of a new adapter.
+    /// How PEFT names the layers. A new adapter uses these names.
     fn naming(&self) -> Naming {
         Naming::CHECKPOINT
     }
 
-    /// The vectors of tokens, where the model has them: PEFT puts them beside an adapter of the head.
+    /// The embedding, if the model has one. PEFT saves it beside an adapter of the head.
     fn embedding(&self) -> Option<&Matrix> {
         None
     }
 
-    /// The name of the network that sees for the model, where that is none of its own layers: an
-    /// adapter that was made behind one does not fit behind another.
+    /// The name of a vision tower that is not among the visited layers. An adapter that was trained
+    /// behind one tower does not fit another.
     fn tower(&self) -> Option<&str> {
         None
     }

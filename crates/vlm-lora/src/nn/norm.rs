@@ -7,6 +7,7 @@ use crate::source::{WeightSource, tensor};
 
 /// By what a row is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NormKind {
     /// Its root mean square; no bias.
     Rms,

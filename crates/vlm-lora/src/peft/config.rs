@@ -34,7 +34,7 @@ pub struct LoraConfig {
     pub use_rslora: bool,
     /// Layers that are adapted.
     pub target_modules: Modules,
-    /// Layers that are not, whatever `target_modules` says.
+    /// Excluded layers. They take precedence over `target_modules`.
     #[serde(default)]
     pub exclude_modules: Option<Modules>,
     /// Other ranks: regular expressions of the end of a path; the first that matches counts. Each must

@@ -1,4 +1,4 @@
-//! How much an adapter that nobody vouches for may ask for.
+//! Limits of untrusted adapters.
 
 use crate::error::AdapterError;
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Regular expressions of the ends of paths and what each says, in the order in which they are tried.
+/// Regular expressions for the ends of paths, each with a value, in the order in which they are tried.
 ///
 /// ```
 /// use vlm_lora::lora::Patterns;
@@ -38,12 +38,12 @@ impl<T> Patterns<T> {
         self.iter().map(|(pattern, _)| pattern)
     }
 
-    /// What they say, in order.
+    /// The values, in order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// Whether there is none.
+    /// Whether there are no patterns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

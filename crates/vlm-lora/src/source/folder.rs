@@ -102,10 +102,10 @@ impl Folder {
         self.places.iter().map(|(name, place)| (name.as_str(), &*self.entry(place).shape))
     }
 
-    /// Says that the model is complete.
+    /// Ends the loading of a model.
     ///
     /// # Errors
-    /// [`Error::UnusedWeights`] where it did not ask for a weight.
+    /// [`Error::UnusedWeights`] if the model did not ask for a weight.
     pub fn finish(self) -> Result<(), Error> {
         let names: Vec<String> =
             self.places.into_keys().filter(|name| !self.used.contains(name)).collect();

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// What a file may ask for before anything is allocated for it.
+/// Limits of weight files, checked before memory is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the header of one file; 32 MB, of which large models use one and a vocabulary ten.

@@ -7,7 +7,7 @@ use super::matrix::Matrix;
 use super::weight_source::WeightSource;
 use crate::error::Error;
 
-/// Writes down what a model asks for; what it gets are views of one zero.
+/// Records the names and shapes that a model asks for. The model gets views of one zero.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -47,7 +47,7 @@ impl Shapes {
         }
     }
 
-    /// Says that optional weights whose names end in `ending` are not there.
+    /// Leaves out optional weights whose names end in `ending`.
     #[must_use]
     pub fn without(mut self, ending: &str) -> Self {
         self.absent.push(ending.to_owned());

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::matrix::Matrix;
 use crate::error::Error;
 
-/// Where the weights of a model come from; names are the checkpoint's. Each is asked for once.
+/// A source of a model's weights, by the names of the checkpoint. A model asks for each weight once.
 pub trait WeightSource {
     /// The weight matrix `name`, `[out, in]`, in the format that the source was told to keep it in.
     ///
@@ -22,8 +22,8 @@ pub trait WeightSource {
     /// Whether the source has a weight called `name`: for parts that some checkpoints leave out.
     fn contains(&self, name: &str) -> bool;
 
-    /// Whether a file holds a weight called `name`, though the configuration may say that it is another
-    /// one. Sources that make whatever they are asked for hold none.
+    /// Whether a file holds a weight called `name`, which the configuration may tie to another one.
+    /// Sources that make weights on demand store none.
     fn is_stored(&self, _name: &str) -> bool {
         false
     }

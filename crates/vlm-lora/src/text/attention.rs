@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::nn::{Linear, LoraTargets};
 use crate::source::WeightSource;
 
-/// What a weight becomes that may not be looked at; `-inf` would make a row without any others NaN.
+/// The score of a masked key. With `-inf` a row without other keys would become NaN.
 const ABSENT: f32 = -1e9;
 
 /// Self-attention with rotary positions.

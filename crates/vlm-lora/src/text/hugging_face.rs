@@ -178,8 +178,8 @@ fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
 mod tests {
     use serde_json::json;
 
-    use crate::text::config::RotaryScaling;
     use super::*;
+    use crate::text::config::RotaryScaling;
 
     #[test]
     fn published_sizes_are_the_presets() {

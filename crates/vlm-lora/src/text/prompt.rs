@@ -73,8 +73,8 @@ impl Prompt {
             true => Ok(()),
             false => Err(Error::Setting {
                 setting: "prompt",
-                found: format!("{found} tokens long"),
-                expected: format!("at most {limit}, for which the model was made,"),
+                found: format!("of {found} positions"),
+                expected: format!("at most {limit}, the maximum of the model"),
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! Where the tokens of one call stand, and whom they may look at.
+//! The positions and the attention mask of the tokens of one call.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use cifake_kernels::text::Turn;
@@ -9,11 +9,11 @@ use super::mask::AttentionMask;
 use super::position::Positions;
 use super::rotary::Rotation;
 
-/// What the tokens of one call share in all layers: their angles, and whom they may look at.
+/// The rotary angles and the attention mask of the tokens of one call, which all layers share.
 #[derive(Debug, Clone)]
 pub struct Window {
     rotation: Rotation,
-    /// True where a key may not be looked at, `[batch, 1, tokens, keys]`.
+    /// True where a key is masked, `[batch, 1, tokens, keys]`.
     mask: Option<Tensor<4, Bool>>,
     /// Tokens before these.
     len: usize,

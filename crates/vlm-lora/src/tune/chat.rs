@@ -1,4 +1,4 @@
-//! A chat template and a tokenizer as what encodes conversations.
+//! Encoding of conversations by a chat template and a tokenizer.
 
 use super::conversation::Turn;
 use super::encode::Dialogue;
@@ -6,7 +6,7 @@ use crate::assistant::Assistant;
 use crate::chat::{ChatTemplate, Message, PicturePlace, Tokenizer};
 use crate::error::Error;
 
-/// A template, a tokenizer, and how the two speak of pictures.
+/// A chat template, a tokenizer, and the form of pictures in both.
 #[derive(Debug, Clone)]
 pub struct Chat {
     /// Turns to text.
@@ -18,7 +18,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The chat of `assistant`: what is trained is what it is asked.
+    /// The chat of `assistant`. Training and inference then use the same form.
     ///
     /// # Errors
     /// [`Error::NoChatTemplate`].

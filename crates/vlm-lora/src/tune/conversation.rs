@@ -1,20 +1,24 @@
 //! Conversations with pictures, and the forms that LLaVA and ShareGPT give them.
 
+use std::fmt;
 use std::path::{Component, Path};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::chat::IMAGE;
+use crate::error::Error;
 
-/// Who speaks.
+/// The role of a speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Speaker {
     /// Instructions before the conversation.
     System,
-    /// Who asks.
+    /// The user, who asks.
     User,
-    /// Who answers: what is learned.
+    /// The assistant, whose answers are learned.
     Assistant,
 }
 
@@ -28,23 +32,38 @@ impl Speaker {
             Self::Assistant => "assistant",
         }
     }
+}
 
-    fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "system" => Some(Self::System),
-            "user" | "human" => Some(Self::User),
-            "assistant" | "gpt" => Some(Self::Assistant),
-            _ => None,
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Speaker {
+    type Err = Error;
+
+    /// The speaker of a role in the form of transformers (`user`) or ShareGPT (`human`).
+    fn from_str(role: &str) -> Result<Self, Error> {
+        match role {
+            "system" => Ok(Self::System),
+            "user" | "human" => Ok(Self::User),
+            "assistant" | "gpt" => Ok(Self::Assistant),
+            _ => Err(Error::Setting {
+                setting: "role",
+                found: role.chars().take(40).collect(),
+                expected: "system, user or assistant".to_owned(),
+            }),
         }
     }
 }
 
-/// What one speaker says at a time.
+/// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Turn {
-    /// Who.
+    /// The speaker.
     pub speaker: Speaker,
-    /// What, with [`IMAGE`] where a picture belongs.
+    /// The text, with [`IMAGE`] in the place of each picture.
     pub text: String,
 }
 
@@ -57,6 +76,7 @@ impl Turn {
 
 /// Where a picture of a conversation is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImageSource {
     /// In a file of this name, relative to a folder and never out of it.
     Named(String),
@@ -148,8 +168,7 @@ pub(super) fn assemble(
     let system = line.system.filter(|text| !text.is_empty());
     let system = system.map(|text| Ok(Turn { speaker: Speaker::System, text }));
     let turns = line.messages.into_iter().map(|said| {
-        let speaker = Speaker::from_name(&said.role);
-        let speaker = speaker.ok_or_else(|| "a role is none of user and assistant".to_owned())?;
+        let speaker = said.role.parse().map_err(|error: Error| error.to_string())?;
         Ok(Turn { speaker, text: said.content })
     });
     let turns: Vec<Turn> = system.into_iter().chain(turns).collect::<Result<_, String>>()?;

@@ -1,4 +1,4 @@
-//! What is minimized: how unlikely the model finds the answer's tokens.
+//! The loss: cross-entropy of the answer's tokens.
 
 use burn::tensor::{Int, Tensor, TensorData, activation};
 

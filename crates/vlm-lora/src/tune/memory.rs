@@ -1,4 +1,4 @@
-//! How much memory a run will need, before it begins.
+//! Estimate of the memory of a run.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::nn::LoraTargets;
 use crate::peft::{AdapterLimits, Naming};
 use crate::text::TextConfig;
 
-/// Bytes that a run needs at its largest, by what they are for.
+/// Peak memory of a run in bytes, by purpose.
 ///
 /// Adapter and optimizer are exact; activations are an estimate, counted from what a layer
 /// keeps for the way back, without what a vision tower needs. For SmolLM2-135M and four examples of
@@ -67,7 +67,7 @@ impl MemoryEstimate {
         })
     }
 
-    /// What it takes to compute `n_workers` batches side by side.
+    /// The same estimate with `n_workers` batches side by side.
     #[must_use]
     pub fn with_workers(mut self, n_workers: usize) -> Self {
         let (n, once) = (n_workers.max(1) as u64, 4 * self.n_trained);

@@ -1,5 +1,5 @@
-//! Fine-tuning: conversations with pictures as examples, adapters as what is trained, runs that go on
-//! where they were broken off and end with the same bytes.
+//! Fine-tuning of adapters on conversations with pictures. An interrupted run resumes and ends with the
+//! same bytes.
 //!
 //! ```no_run
 //! # use std::ops::ControlFlow;

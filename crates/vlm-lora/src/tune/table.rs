@@ -24,7 +24,7 @@ pub(super) fn conversations(
         let path = path.to_owned();
         TrainingError::TooMuch { path, what, limit }
     };
-    let rows = ParquetRows::open(path)?;
+    let rows = ParquetRows::open(path)?.with_max_bytes(limits.max_bytes);
     if rows.claimed_bytes() > limits.max_bytes {
         return Err(too_much("bytes", limits.max_bytes));
     }
@@ -137,7 +137,6 @@ mod tests {
     use parquet::schema::parser::parse_message_type;
 
     use super::*;
-    use crate::tune::conversations;
 
     #[test]
     fn question_and_answer_become_two_turns_with_both_pictures() {
@@ -199,6 +198,34 @@ mod tests {
         let read = conversations(&path, &ConversationLimits::default()).expect("one row");
         let texts: Vec<&str> = read[0].turns.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!((texts, read[0].images.len()), (vec!["What?", "That."], 0));
+    }
+
+    /// A list whose elements all refer to one text of the dictionary.
+    #[test]
+    fn a_dictionary_that_unpacks_to_too_much_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.parquet");
+        let text = |text: String| ParquetColumn::Text(vec![text; 100]);
+        let table = ParquetFile {
+            pictures: vec![vec![1]; 100],
+            names: vec!["a.png".to_owned(); 100],
+            labels: vec![Label::Fake; 100],
+            columns: vec![
+                ("question".to_owned(), text("<image>".to_owned() + &"a".repeat(1 << 16))),
+                ("answer".to_owned(), text("b".to_owned())),
+            ],
+        };
+        table.write(&path).expect("the folder is writable");
+        let len = std::fs::metadata(&path).expect("it was written").len();
+        assert!(len < 1 << 20, "{len} bytes stand for 6.5 MB");
+        let whole = conversations(&path, &ConversationLimits::default());
+        assert_eq!(whole.expect("it fits").len(), 100);
+        let limits = ConversationLimits { max_bytes: 4 << 20, ..ConversationLimits::default() };
+        let refused = conversations(&path, &limits);
+        assert!(
+            matches!(refused, Err(TrainingError::File(cifake::Error::Parquet { .. }))),
+            "{refused:?}"
+        );
     }
 
     #[test]

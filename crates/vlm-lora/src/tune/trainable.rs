@@ -1,4 +1,4 @@
-//! What a model must tell to be fine-tuned.
+//! The interface of models that can be fine-tuned.
 
 use burn::tensor::Tensor;
 
@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::nn::LoraTargets;
 use crate::text::{AttentionMask, Decoder, Positions};
 
-/// A model that can be fine-tuned: it turns examples into the embeddings that its decoder reads, and
-/// says which of the decoder's answers are compared with what.
+/// A model that can be fine-tuned. It turns examples into embeddings for its decoder, with the target
+/// tokens of the loss.
 ///
 /// ```
 /// use vlm_lora::tune::{Encoded, Trainable};
@@ -18,7 +18,7 @@ use crate::text::{AttentionMask, Decoder, Positions};
 /// # let _ = n_learned::<vlm_lora::Decoder>;
 /// ```
 pub trait Trainable: LoraTargets + Clone + Send + Sync {
-    /// What is learned from.
+    /// An example of the training set.
     type Example: Sync;
 
     /// Tokens of `example` that carry loss.
@@ -28,7 +28,7 @@ pub trait Trainable: LoraTargets + Clone + Send + Sync {
     /// them.
     ///
     /// # Errors
-    /// What stands in the way, such as a picture that cannot be read.
+    /// An example that cannot be read, such as one with a broken picture.
     fn digest(&self, example: &Self::Example, update: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// A batch for the decoder. Adapters of the model's other parts play their part here, so that
@@ -42,7 +42,7 @@ pub trait Trainable: LoraTargets + Clone + Send + Sync {
     fn decoder(&self) -> &Decoder;
 }
 
-/// Examples as the decoder reads them, padded on the right, where a causal decoder never looks.
+/// A batch of examples for the decoder. Padding is on the right, where a causal decoder never looks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ModelInputs {

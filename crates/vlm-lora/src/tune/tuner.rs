@@ -1,4 +1,4 @@
-//! The loop: batches, gradients, a step, a row, a checkpoint.
+//! The training loop.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub const TRAINED: &str = "default";
 /// The state of a run in its folder.
 const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-/// What a run tells while it goes on.
+/// An event of a run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -1,4 +1,4 @@
-//! Conversations with pictures, for any model that reads them.
+//! Training of vision-language models on conversations with pictures.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::text::{AttentionMask, Decoder};
 
 /// A picture of an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Image {
     /// A file, read when the example's turn comes.
     File(PathBuf),

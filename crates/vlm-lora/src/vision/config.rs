@@ -1,4 +1,4 @@
-//! What the vision towers look like.
+//! Configuration of the vision towers.
 
 use serde_json::Value;
 
@@ -202,7 +202,7 @@ impl SiglipVisionConfig {
 
 fn activation(vision: Fields<'_>, default: Activation) -> Result<Activation, Error> {
     let Some(value) = vision.get("hidden_act") else { return Ok(default) };
-    Activation::from_name(value.as_str().unwrap_or("no name"))
+    value.as_str().unwrap_or("no name").parse()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A fine-tuning run as it is watched.
+//! Progress of a fine-tuning run.
 
 use std::fmt;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! What Qwen2-VL looks like.
+//! Configuration of Qwen2-VL.
 
 use serde_json::Value;
 

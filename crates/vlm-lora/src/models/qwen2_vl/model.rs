@@ -76,7 +76,7 @@ impl Qwen2Vl {
         Ok(model)
     }
 
-    /// What the model looks like.
+    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Qwen2VlConfig {
         &self.config
@@ -101,7 +101,7 @@ impl Qwen2Vl {
     /// other sizes than the tower's; [`Error::Tokens`] for a token outside the vocabulary.
     ///
     /// # Panics
-    /// If the patches are not as many as their grids say.
+    /// If the number of patches differs from the grids.
     pub fn prompt_of(&self, tokens: &[u32], patches: &Patches) -> Result<Prompt, Error> {
         let grids = &patches.grids;
         self.check(patches)?;
@@ -147,7 +147,7 @@ impl Qwen2VlConfig {
     /// is taken for it.
     ///
     /// # Errors
-    /// None that a configuration of this type can cause.
+    /// Never for a configuration of this type.
     pub fn shapes(&self) -> Result<Shapes, Error> {
         let mut shapes = Shapes::new(&Device::flex());
         Qwen2Vl::new(&mut shapes, self)?;

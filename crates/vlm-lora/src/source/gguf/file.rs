@@ -26,7 +26,7 @@ pub struct Gguf {
     file: File,
     header: Header,
     used: BTreeSet<String>,
-    /// None where matrices keep the file's codes.
+    /// `None` if matrices keep the file's codes.
     format: Option<WeightFormat>,
     device: Device,
 }
@@ -64,7 +64,7 @@ impl Gguf {
         Ok(Self { path, file, header, used: BTreeSet::new(), format, device })
     }
 
-    /// What the file says of itself.
+    /// The metadata of the file.
     #[must_use]
     pub fn metadata(&self) -> &BTreeMap<String, Value> {
         &self.header.metadata
@@ -87,10 +87,10 @@ impl Gguf {
         u32::try_from(id).ok()
     }
 
-    /// Says that the model is complete.
+    /// Ends the loading of a model.
     ///
     /// # Errors
-    /// [`Error::UnusedWeights`] where it did not ask for a weight.
+    /// [`Error::UnusedWeights`] if the model did not ask for a weight.
     pub fn finish(self) -> Result<(), Error> {
         let names = self.header.tensors.into_keys().filter(|name| !self.used.contains(name));
         let names: Vec<String> = names.collect();

@@ -55,7 +55,7 @@ impl Value {
         }
     }
 
-    /// The values of a list; none of anything else.
+    /// The values of a list; empty for any other kind of value.
     #[must_use]
     pub fn as_list(&self) -> &[Self] {
         if let Self::List(values) = self { values } else { &[] }
