@@ -73,7 +73,7 @@ impl VlmExplainer {
     /// The model's answer about the pictures of `subject`.
     fn answer(&self, subject: &Subject<'_>, rules: &Rules) -> Result<String, vlm_lora::Error> {
         let question = self.question.clone().unwrap_or_else(|| prompt(rules));
-        let message = Message::illustrated("user", &format!("{PLACEHOLDERS}{question}"));
+        let message = Message::interleaved("user", &format!("{PLACEHOLDERS}{question}"));
         let prompt = self.assistant.converse(&[message], &subject.shown())?;
         let list = self.list(rules)?;
         let decoder = self.assistant.decoder();

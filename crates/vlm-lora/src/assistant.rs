@@ -1,244 +1,228 @@
-//! A whole model with what it needs to answer: weights, tokenizer, chat template, picture processor.
+//! A whole model with everything that it needs to answer: weights, tokenizer, chat template, preprocessing.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use cifake::Picture;
-use serde_json::Value;
 
-use crate::generate::{GenerationDefaults, Prompt};
-use crate::image::{Enlargement, MultiCropProcessor, Qwen2VlProcessor};
-use crate::lora::Naming;
-use crate::models::{McLlava, Prefix, Qwen2Vl, Seeing, VisionTower};
-use crate::training::Pictured;
-use crate::{
-    ChatTemplate, Decoder, DecoderNames, Error, Folder, Gguf, IMAGE, Linear, Linears, Matrix,
-    Message, Parameters, PicturePlace, Storage, TextConfig, Tokenizer,
-};
+use crate::chat::{ChatTemplate, Message, PicturePlace, Tokenizer};
+use crate::error::Error;
+use crate::generate::GenerationDefaults;
+use crate::image::Enlargement;
+use crate::models::{LanguageModel, Projector, TowerLanguageModel, VisionTower, load, read_config};
+use crate::nn::{Linear, LoraTargets};
+use crate::peft::Naming;
+use crate::source::{Gguf, Matrix, WeightFormat, WeightSource};
+use crate::text::{Decoder, DecoderNames, Prompt};
 
-/// Bytes of a configuration file.
-const MAX_BYTES: u64 = 8 << 20;
-/// What ends a turn in the most common form of conversations.
+/// The token that ends a turn in the most common form of conversations.
 const END_OF_TURN: &str = "<|im_end|>";
-/// What stands for a picture in the text that Qwen2-VL reads.
-const QWEN_PICTURE: &str = "<|vision_start|><|image_pad|><|vision_end|>";
+/// Maximum number of tokens of [`Assistant::answer`].
+const MAX_ANSWER_TOKENS: usize = 512;
 
 /// A model of any architecture of this crate, ready to be asked.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
-/// use std::ops::ControlFlow;
-/// use vlm_lora::{Assistant, Storage};
+/// use vlm_lora::{Assistant, WeightFormat};
 ///
-/// let assistant = Assistant::open("SmolLM2-135M-Instruct".as_ref(), Some(Storage::Int8), &Device::flex())?;
-/// let prompt = assistant.ask("What is the capital of France?", &[])?;
-/// let greedy = assistant.defaults().greedy(64);
-/// let answers = greedy.run(assistant.decoder(), &[prompt], None, &mut |_, _| ControlFlow::Continue(()))?;
-/// let text = assistant.tokenizer().decode(&answers[0].tokens)?;
+/// let folder = "Qwen2-VL-2B-Instruct".as_ref();
+/// let assistant = Assistant::open(folder, Some(WeightFormat::Int8), &Device::flex())?;
+/// let picture = cifake::Decoder::default().read("photo.jpg".as_ref())?;
+/// let answer = assistant.answer("What is in this picture?", &[picture])?;
 /// # Ok::<(), vlm_lora::Error>(())
 /// ```
+///
+/// [`ask`](Self::ask) makes a prompt for a [`Generation`](crate::generate::Generation) with other settings or with a constraint.
 #[derive(Debug, Clone)]
 pub struct Assistant {
-    model: Model,
+    model: Box<dyn LanguageModel>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     picture: PicturePlace,
     defaults: GenerationDefaults,
-    enlargement: Enlargement,
-}
-
-/// Models and their picture processors.
-#[derive(Debug, Clone)]
-enum Model {
-    Causal(Box<Decoder>),
-    Qwen2Vl(Box<Qwen2Vl>, Qwen2VlProcessor),
-    McLlava(Box<McLlava>, MultiCropProcessor),
-    /// A model of text behind a tower.
-    Seeing(Box<Seeing>),
 }
 
 impl Assistant {
     /// The model at `path`: a folder as Hugging Face publishes it, or a llama.cpp file. Matrices are kept
-    /// in `storage`; `None` means f32 for a folder and the file's own codes for a llama.cpp file.
+    /// in `format`. `None` means f32 for a folder and the file's own format for a llama.cpp file.
     ///
     /// # Errors
-    /// Those of [`Folder`] and [`Gguf`]; [`Error::Config`] for an architecture that is not built;
-    /// [`Error::Tokenizer`], [`Error::Json`].
-    pub fn open(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
+    /// Those of [`load`] and [`Gguf`]; [`Error::Tokenizer`], [`Error::Json`], [`Error::ChatTemplateFile`].
+    pub fn open(path: &Path, format: Option<WeightFormat>, device: &Device) -> Result<Self, Error> {
         if path.extension().is_some_and(|extension| extension == "gguf") {
-            return Self::from_gguf(path, storage, device);
+            return Self::from_gguf(path, format, device);
         }
-        let config = required(&path.join("config.json"))?;
-        let storage = storage.unwrap_or_default();
-        let model = match config.get("model_type").and_then(Value::as_str) {
-            Some("qwen2_vl") => {
-                let processor = Qwen2VlProcessor::read(path)?;
-                Model::Qwen2Vl(Box::new(Qwen2Vl::load(path, storage, device)?), processor)
-            }
-            Some("mc-llava") => {
-                let processor = MultiCropProcessor::read(path)?;
-                Model::McLlava(Box::new(McLlava::load(path, storage, device)?), processor)
-            }
-            _ => {
-                let text = TextConfig::from_hugging_face(&config)?;
-                let mut weights = Folder::open(path, storage, device)?
-                    .without(|name| name.ends_with("rotary_emb.inv_freq"));
-                let decoder = Decoder::new(&mut weights, &text, &DecoderNames::default())?;
-                weights.finish()?;
-                Model::Causal(Box::new(decoder))
-            }
-        };
+        let config = read_config(path)?;
+        let model = load(path, &config, format.unwrap_or_default(), device)?;
         let tokenizer = Tokenizer::from_folder(path)?;
-        let template = match &model {
-            Model::Causal(_) | Model::Seeing(_) => ChatTemplate::of_tokenizer(path)?,
-            Model::Qwen2Vl(..) => ChatTemplate::of_processor(path)?,
-            // The published folder has none, and its card says this form.
-            Model::McLlava(..) => Some(
-                ChatTemplate::of_processor(path)?
-                    .unwrap_or_else(|| ChatTemplate::chat_ml_with_pictures("<image>\n")),
-            ),
+        let conventions = model.conventions();
+        let template = match conventions.processor_template {
+            true => ChatTemplate::of_processor(path)?,
+            false => ChatTemplate::of_tokenizer(path)?,
         };
-        let spelled = if matches!(model, Model::Qwen2Vl(..)) { QWEN_PICTURE } else { IMAGE };
-        let picture = place(template.as_ref(), spelled);
+        let fallback = conventions.chat_ml_image.map(ChatTemplate::chat_ml_with_pictures);
         let mut defaults = GenerationDefaults::from_folder(path, &config)?;
-        if matches!(model, Model::McLlava(..)) {
-            defaults.stop.extend(tokenizer.token(END_OF_TURN));
-        }
-        let enlargement = Enlargement::Off;
-        Ok(Self { model, tokenizer, template, picture, defaults, enlargement })
+        defaults.stop.extend(conventions.stop.iter().filter_map(|text| tokenizer.token(text)));
+        Ok(Self::new(model, tokenizer, template.or(fallback), defaults))
     }
 
-    fn from_gguf(path: &Path, storage: Option<Storage>, device: &Device) -> Result<Self, Error> {
-        let mut weights = Gguf::open(path, storage, device)?;
+    fn from_gguf(
+        path: &Path,
+        format: Option<WeightFormat>,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let mut weights = Gguf::open(path, format, device)?;
         let config = weights.config()?;
         let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default())?;
         let tokenizer = weights.tokenizer()?;
         let template = weights.chat_template();
         let mut stop: Vec<u32> = weights.end_token().into_iter().collect();
-        // As llama.cpp, which takes this text for an end in any file.
+        // llama.cpp takes this text for an end in any file.
         stop.extend(tokenizer.token(END_OF_TURN));
         weights.finish()?;
-        let model = Model::Causal(Box::new(decoder));
-        let (picture, enlargement) = (place(template.as_ref(), IMAGE), Enlargement::Off);
         let defaults = GenerationDefaults::ending(stop);
-        Ok(Self { model, tokenizer, template, picture, defaults, enlargement })
+        Ok(Self::new(Box::new(decoder), tokenizer, template, defaults))
     }
 
-    /// Asks in the form of `template`: for a model whose folder has none, or another.
+    /// A model with its tokenizer, its chat template and its defaults of generation.
+    #[must_use]
+    pub fn new(
+        model: Box<dyn LanguageModel>,
+        tokenizer: Tokenizer,
+        template: Option<ChatTemplate>,
+        defaults: GenerationDefaults,
+    ) -> Self {
+        let spelled = model.conventions().image_text;
+        let picture = match &template {
+            Some(template) => PicturePlace::of(template, spelled),
+            None => PicturePlace::Text(spelled.to_owned()),
+        };
+        Self { model, tokenizer, template, picture, defaults }
+    }
+
+    /// Replaces the chat template.
     #[must_use]
     pub fn with_template(mut self, template: ChatTemplate) -> Self {
-        if matches!(self.model, Model::Seeing(_)) {
-            self.template = Some(template);
-            return self;
+        // A tower's placeholder is a token of the caller's choice.
+        if self.model.tower().is_none() {
+            self.picture = PicturePlace::of(&template, self.model.conventions().image_text);
         }
-        let spelled = if matches!(self.model, Model::Qwen2Vl(..)) { QWEN_PICTURE } else { IMAGE };
-        self.picture = PicturePlace::of(&template, spelled);
         self.template = Some(template);
         self
     }
 
-    /// Enlarges pictures first in the way that `enlargement` says; a model with a
-    /// [tower](Self::with_tower) sees them at the tower's size in any case.
+    /// Enlarges each picture before preprocessing. A model with a [tower](Self::with_tower) always resizes
+    /// pictures to the tower's size.
     #[must_use]
     pub fn with_enlargement(mut self, enlargement: Enlargement) -> Self {
-        self.enlargement = enlargement;
+        self.model.set_enlargement(enlargement);
         self
     }
 
-    /// Shows Qwen2-VL every picture at `least` to `most` pixels, 784 of which are a token.
+    /// Resizes each picture to `least` to `most` pixels. In Qwen2-VL 784 pixels are one token.
     ///
     /// # Errors
-    /// As [`Qwen2VlProcessor::with_pixels`]; [`Error::Setting`] for another architecture.
+    /// [`Error::Setting`] for an architecture without this setting; [`Error::ProcessorConfig`] for limits
+    /// out of range.
     pub fn with_pixels(mut self, least: u64, most: u64) -> Result<Self, Error> {
-        let Model::Qwen2Vl(_, processor) = &mut self.model else {
-            return Err(unfit("pixels", format!("{least} to {most}"), "Qwen2-VL"));
-        };
-        *processor = processor.clone().with_pixels(least, most)?;
+        self.model.set_pixels(least, most)?;
         Ok(self)
     }
 
-    /// Shows MC-LLaVA at most `max_crops` crops of a picture beside the whole, which is all that it
-    /// sees otherwise, and of a picture up to 576x576 in any case.
+    /// Cuts each picture into at most `max_crops` crops beside the whole picture. MC-LLaVA makes no crops
+    /// of a picture up to 576x576.
     ///
     /// # Errors
-    /// As [`MultiCropProcessor::with_max_crops`]; [`Error::Setting`] for another architecture.
+    /// [`Error::Setting`] for an architecture without crops; [`Error::ProcessorConfig`] for a number out of
+    /// range.
     pub fn with_max_crops(mut self, max_crops: usize) -> Result<Self, Error> {
-        let Model::McLlava(_, processor) = &mut self.model else {
-            return Err(unfit("max_crops", max_crops.to_string(), "MC-LLaVA"));
-        };
-        *processor = processor.clone().with_max_crops(max_crops)?;
+        self.model.set_max_crops(max_crops)?;
         Ok(self)
     }
 
-    /// Gives a model of text the eyes of `tower`, behind a projector whose weights are
-    /// [`Prefix::PROJECTOR`]'s of `parameters`: those of an adapter that saved it, or
-    /// [random](crate::Random) ones, which are worth nothing before their training or before an adapter
-    /// with others is attached. `image_token`, one of the tokenizer's, stands for a picture; pictures are
-    /// resized to what the tower sees.
+    /// Puts a text model behind `tower` and a projector with the weights of the source: those of an adapter
+    /// that saved it, or [random](crate::Random) ones. Random weights are useless before training, or before
+    /// an adapter with other weights is attached. `image_token`, a token of the tokenizer, is the
+    /// placeholder of a picture. Pictures are resized to the tower's size.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a model that has eyes, or a token that the tokenizer does not have; those
-    /// of `parameters`.
+    /// [`Error::Setting`] for a model that reads pictures already, or an unknown token; those of `weights`.
     pub fn with_tower(
         mut self,
         tower: Arc<dyn VisionTower>,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         image_token: &str,
     ) -> Result<Self, Error> {
-        let Model::Causal(decoder) = self.model else {
-            return Err(unfit("tower", "another".to_owned(), "text alone"));
-        };
+        if self.reads_pictures() {
+            return Err(Error::Setting {
+                setting: "tower",
+                found: "of a model that reads pictures already".to_owned(),
+                expected: "a text model".to_owned(),
+            });
+        }
         let token = self.tokenizer.token(image_token).ok_or_else(|| Error::Setting {
             setting: "image_token",
             found: image_token.to_owned(),
             expected: "a token of the tokenizer".to_owned(),
         })?;
-        let prefix = Prefix::new(parameters, tower.n_channels(), *decoder, token)?;
-        self.model = Model::Seeing(Box::new(Seeing { tower, prefix }));
+        let decoder = self.model.decoder().clone();
+        self.model = Box::new(TowerLanguageModel::new(tower, weights, decoder, token)?);
         self.picture = PicturePlace::Text(image_token.to_owned());
         Ok(self)
     }
 
-    /// Whether it sees through a tower whose projector is as it was drawn, since no adapter replaces it.
+    /// Whether it has a tower whose projector no adapter replaces. The projector of
+    /// [`with_tower`](Self::with_tower) is then as its source made it, usually random.
     #[must_use]
-    pub fn has_drawn_projector(&mut self) -> bool {
-        let Model::Seeing(model) = &mut self.model else { return false };
-        let mut is_drawn = false;
-        model.visit_linears(&mut |linear| {
-            let of_projector = linear.path().starts_with(Prefix::PROJECTOR);
-            is_drawn |= of_projector && linear.adapters.list.is_empty();
+    pub fn has_untrained_projector(&mut self) -> bool {
+        if self.model.tower().is_none() {
+            return false;
+        }
+        let mut is_untrained = false;
+        self.model.visit_linears(&mut |linear| {
+            let of_projector = linear.path().starts_with(Projector::PATH);
+            is_untrained |= of_projector && linear.adapters.list.is_empty();
         });
-        is_drawn
+        is_untrained
     }
 
     /// Whether it reads pictures.
     #[must_use]
-    pub fn sees_pictures(&self) -> bool {
-        !matches!(self.model, Model::Causal(_))
+    pub fn reads_pictures(&self) -> bool {
+        self.model.reads_pictures()
     }
 
-    /// Whether it sees crops of a picture, as [`with_max_crops`](Self::with_max_crops) lets it.
+    /// Whether it cuts pictures into crops; see [`with_max_crops`](Self::with_max_crops).
     #[must_use]
-    pub fn sees_crops(&self) -> bool {
-        matches!(self.model, Model::McLlava(..))
+    pub fn reads_crops(&self) -> bool {
+        self.model.max_crops().is_some()
     }
 
-    /// How pictures stand in what its template writes.
+    /// How pictures stand in the text of its chat template.
     #[must_use]
     pub fn picture_place(&self) -> &PicturePlace {
         &self.picture
     }
 
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &dyn LanguageModel {
+        &*self.model
+    }
+
+    /// The model alone, for training.
+    #[must_use]
+    pub fn into_model(self) -> Box<dyn LanguageModel> {
+        self.model
+    }
+
     /// The decoder.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
-        match &self.model {
-            Model::Causal(decoder) => decoder,
-            Model::Qwen2Vl(model, _) => model.decoder(),
-            Model::McLlava(model, _) => model.decoder(),
-            Model::Seeing(model) => model.prefix.decoder(),
-        }
+        self.model.decoder()
     }
 
     /// The tokenizer.
@@ -253,7 +237,7 @@ impl Assistant {
         self.template.as_ref()
     }
 
-    /// How its makers want it to answer.
+    /// The settings of generation that its makers recommend.
     #[must_use]
     pub fn defaults(&self) -> &GenerationDefaults {
         &self.defaults
@@ -265,6 +249,47 @@ impl Assistant {
         &self.defaults.stop
     }
 
+    /// The answer to one question about `pictures`: greedy decoding, at most 512 tokens.
+    ///
+    /// # Errors
+    /// Those of [`converse`](Self::converse) and of
+    /// [`Generation::run`](crate::generate::Generation::run).
+    pub fn answer(&self, question: &str, pictures: &[Picture]) -> Result<String, Error> {
+        self.answer_streaming(question, pictures, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// [`answer`](Self::answer) that calls `on_text` with each part of the text as it is generated. The
+    /// generation stops where `on_text` breaks.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn answer_streaming(
+        &self,
+        question: &str,
+        pictures: &[Picture],
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<String, Error> {
+        let prompt = self.ask(question, pictures)?;
+        let generation = self.defaults.greedy(MAX_ANSWER_TOKENS);
+        let mut stream = self.tokenizer.stream();
+        let mut failed = None;
+        let answers =
+            generation.run(self.decoder(), &[prompt], None, &mut |_, token| match stream
+                .push(token)
+            {
+                Ok(text) if text.is_empty() => ControlFlow::Continue(()),
+                Ok(text) => on_text(&text),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            })?;
+        match failed {
+            Some(error) => Err(error),
+            None => self.tokenizer.decode(&answers[0].tokens),
+        }
+    }
+
     /// The prompt of one question about `pictures`, in the form that the model was trained on.
     ///
     /// # Errors
@@ -273,21 +298,17 @@ impl Assistant {
         self.converse(&[Message::with_images("user", pictures.len(), question)], pictures)
     }
 
-    /// The prompt of a conversation whose messages show `pictures` in turn. What a message spells is
-    /// text, even where it is written like a token that the template writes.
+    /// The prompt of a conversation whose messages show `pictures` in turn. The text of a message is
+    /// encoded as plain text, even where it is spelled like a token of the template.
     ///
     /// # Errors
-    /// [`Error::Setting`] for pictures that a model of text cannot see and for a prompt of more tokens
-    /// than the model was made for, [`Error::PicturePlaces`] where
-    /// the messages show another number, [`Error::NoChatTemplate`], [`Error::ChatTemplate`],
-    /// [`Error::Tokens`], and those of the picture processor.
+    /// [`Error::Setting`] for pictures that a text model cannot read and for a prompt of more positions than
+    /// the model supports; [`Error::PicturePlaces`] if the messages show another number of pictures;
+    /// [`Error::NoChatTemplate`], [`Error::ChatTemplate`], [`Error::Tokens`]; those of preprocessing.
     pub fn converse(&self, messages: &[Message], pictures: &[Picture]) -> Result<Prompt, Error> {
-        if !self.sees_pictures() && !pictures.is_empty() {
-            return Err(Error::Setting {
-                setting: "pictures",
-                found: pictures.len().to_string(),
-                expected: "none for a model of text".to_owned(),
-            });
+        if !self.reads_pictures() && !pictures.is_empty() {
+            // Before the template, which may not know pictures either.
+            return Err(Error::no_pictures(pictures.len()));
         }
         let template = self.template.as_ref().ok_or(Error::NoChatTemplate)?;
         let control = self.tokenizer.control_tokens(Some(template));
@@ -305,88 +326,26 @@ impl Assistant {
             let reason = format!("no token, or one outside the vocabulary of {n_tokens}");
             return Err(Error::Tokens { reason });
         }
-        let prompt = match &self.model {
-            Model::Causal(decoder) => Prompt::text(decoder, tokens),
-            Model::Qwen2Vl(model, processor) => {
-                model.prompt(tokens, &processor.process(pictures, self.enlargement)?)?
-            }
-            Model::McLlava(model, processor) => {
-                let crops =
-                    pictures.iter().map(|picture| processor.process(picture, self.enlargement));
-                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)?
-            }
-            Model::Seeing(model) => model.prompt(tokens, pictures)?,
-        };
+        let prompt = self.model.prompt(tokens, pictures)?;
         prompt.check_positions(self.decoder())?;
         Ok(prompt)
     }
 }
 
-impl Pictured for Assistant {
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        Self::prompt(self, tokens, pictures)
-    }
-
-    fn decoder(&self) -> &Decoder {
-        Self::decoder(self)
-    }
-
-    fn sight(&self) -> String {
-        let enlargement = self.enlargement;
-        match &self.model {
-            Model::Causal(_) => String::new(),
-            Model::Qwen2Vl(_, processor) => format!("{enlargement:?} {processor:?}"),
-            Model::McLlava(_, processor) => format!("{enlargement:?} {processor:?}"),
-            Model::Seeing(model) => model.sight(),
-        }
-    }
-}
-
-impl Linears for Assistant {
+impl LoraTargets for Assistant {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
-        match &mut self.model {
-            Model::Causal(decoder) => decoder.visit_linears(visit),
-            Model::Qwen2Vl(model, _) => model.visit_linears(visit),
-            Model::McLlava(model, _) => model.visit_linears(visit),
-            Model::Seeing(model) => model.visit_linears(visit),
-        }
-    }
-
-    fn embedding(&self) -> Option<&Matrix> {
-        Some(self.decoder().embedding().weight())
+        self.model.visit_linears(visit);
     }
 
     fn naming(&self) -> Naming {
-        match &self.model {
-            Model::Causal(decoder) => decoder.naming(),
-            Model::Qwen2Vl(model, _) => model.naming(),
-            Model::McLlava(model, _) => model.naming(),
-            Model::Seeing(model) => model.naming(),
-        }
+        self.model.naming()
+    }
+
+    fn embedding(&self) -> Option<&Matrix> {
+        self.model.embedding()
     }
 
     fn tower(&self) -> Option<&str> {
-        match &self.model {
-            Model::Seeing(model) => model.tower(),
-            _ => None,
-        }
+        self.model.tower()
     }
-}
-
-/// The error of a setting that belongs to `architecture` alone.
-fn unfit(setting: &'static str, found: String, architecture: &str) -> Error {
-    Error::Setting { setting, found, expected: format!("a model of {architecture}") }
-}
-
-/// How pictures stand in what `template` writes; `spelled` where there is none.
-fn place(template: Option<&ChatTemplate>, spelled: &str) -> PicturePlace {
-    match template {
-        Some(template) => PicturePlace::of(template, spelled),
-        None => PicturePlace::Text(spelled.to_owned()),
-    }
-}
-
-fn required(path: &Path) -> Result<Value, Error> {
-    let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
 }

@@ -1,9 +1,15 @@
-//! What can go wrong at the doors of this crate.
+//! Errors of this crate.
+
+mod adapter;
+mod training;
 
 use std::io;
 use std::path::PathBuf;
 
-/// An error of this crate: it names the file, keeps its cause and says what to do.
+pub use adapter::AdapterError;
+pub use training::TrainingError;
+
+/// An error of this crate. It names the file, keeps its cause and tells the user what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,20 +18,20 @@ pub enum Error {
     Cifake(#[from] cifake::Error),
     /// An adapter that cannot be read or does not fit.
     #[error(transparent)]
-    Adapter(#[from] crate::lora::AdapterError),
+    Adapter(#[from] AdapterError),
     /// Fine-tuning that cannot begin or go on.
     #[error(transparent)]
-    Training(#[from] crate::training::TrainingError),
+    Training(#[from] TrainingError),
     /// A file or folder could not be read.
-    #[error("cannot read {}: {source}; check that it exists and that you may read it", path.display())]
+    #[error("cannot read {}; check that it exists and that you may read it", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A configuration that is no JSON of the expected form.
-    #[error("{} is no readable configuration: {source}", path.display())]
+    /// A configuration file that is not JSON of the expected form.
+    #[error("{} is not a valid configuration file", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -33,13 +39,13 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A configuration with a number or a name that this crate does not work with.
-    #[error("`{field}` of the configuration is {found}; {expected} is needed")]
+    #[error("unsupported value {found} of the configuration's `{field}`; expected {expected}")]
     Config {
         /// The field, as upstream calls it.
         field: String,
-        /// What stands there.
+        /// Its value.
         found: String,
-        /// What would do.
+        /// The accepted values.
         expected: String,
     },
     /// A folder without weights.
@@ -49,11 +55,11 @@ pub enum Error {
         path: PathBuf,
     },
     /// A weight file that breaks the rules of its format.
-    #[error("{} is no weight file that can be read: {reason}; download it again", path.display())]
+    #[error("invalid weight file {}: {reason}; download it again", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// The rule that is broken.
+        /// The rule of the format that it breaks.
         reason: String,
     },
     /// Something in a file is larger than it may be.
@@ -69,7 +75,7 @@ pub enum Error {
         limit: u64,
     },
     /// The model needs a weight that the file lacks.
-    #[error("{} lacks the weight `{name}` that the model needs; is it of another configuration?", path.display())]
+    #[error("{} lacks the weight `{name}` of the model; check that config.json belongs to it", path.display())]
     MissingWeight {
         /// The file or folder.
         path: PathBuf,
@@ -77,7 +83,7 @@ pub enum Error {
         name: String,
     },
     /// The file has weights that the model did not ask for.
-    #[error("{} has {} weights that the model does not use, first: {}; is it of another configuration?", path.display(), names.len(), names.first().map_or("", String::as_str))]
+    #[error("{} has {} weights that the model does not use, first: {}; check that config.json belongs to it", path.display(), names.len(), names.first().map_or("", String::as_str))]
     UnusedWeights {
         /// The file or folder.
         path: PathBuf,
@@ -85,7 +91,7 @@ pub enum Error {
         names: Vec<String>,
     },
     /// A weight has another shape than the model needs.
-    #[error("`{name}` in {} is {found:?} and the model needs {expected:?}; is it of another configuration?", path.display())]
+    #[error("`{name}` in {} has the shape {found:?} instead of {expected:?}; check that config.json belongs to it", path.display())]
     WeightShape {
         /// The file or folder.
         path: PathBuf,
@@ -97,7 +103,7 @@ pub enum Error {
         expected: Vec<usize>,
     },
     /// A weight of an element type that is not read.
-    #[error("`{name}` in {} is of the type {found}; F32, F16 and BF16 are read", path.display())]
+    #[error("`{name}` in {} has the unsupported type {found}; F32, F16 and BF16 are supported", path.display())]
     WeightType {
         /// The file or folder.
         path: PathBuf,
@@ -107,7 +113,7 @@ pub enum Error {
         found: String,
     },
     /// A weight that is NaN or infinite.
-    #[error("`{name}` in {} holds a value that is not finite; download it again", path.display())]
+    #[error("`{name}` in {} has a value that is not finite; download the file again", path.display())]
     WeightNotFinite {
         /// The file or folder.
         path: PathBuf,
@@ -115,51 +121,51 @@ pub enum Error {
         name: String,
     },
     /// A tokenizer file that cannot be used.
-    #[error("{} is no usable tokenizer: {reason}", path.display())]
+    #[error("invalid tokenizer {}: {reason}", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A text that cannot be made of tokens, or tokens that are no text.
+    /// A text or tokens that cannot be converted into each other.
     #[error("the text cannot be tokenized: {reason}")]
     Tokens {
         /// What is wrong with it.
         reason: String,
     },
     /// A chat template that cannot be used, or that does not come to an end.
-    #[error("the chat template fails: {source}")]
+    #[error("the chat template failed")]
     ChatTemplate {
-        /// What the template engine said.
+        /// The error of the template engine.
         source: minijinja::Error,
     },
     /// A file with a chat template of no form that is read.
-    #[error("the chat template of {} cannot be used: {reason}", path.display())]
+    #[error("invalid chat template of {}: {reason}", path.display())]
     ChatTemplateFile {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A model that is to be asked in words and has no chat template.
+    /// A model without a chat template.
     #[error(
-        "the model has no chat template, so that nobody knows in which form it was trained; put its chat_template.jinja into its folder, or ask it in tokens"
+        "the model has no chat template; put its chat_template.jinja into its folder, or prompt it with tokens"
     )]
     NoChatTemplate,
-    /// Settings of a generation that contradict each other or a limit.
-    #[error("`{setting}` is {found}; {expected} is needed")]
+    /// A setting that is out of range or does not fit the model.
+    #[error("invalid {setting} {found}; expected {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
-        /// What was given.
+        /// The given value.
         found: String,
         /// What would do.
         expected: String,
     },
     /// A picture that is too long for its width, or the reverse.
     #[error(
-        "a picture of {width}x{height} is more than {limit} times as long as wide; crop it first"
+        "the sides of a {width}x{height} picture differ by a factor of more than {limit}; crop it first"
     )]
     AspectRatio {
         /// Width of the picture.
@@ -170,7 +176,7 @@ pub enum Error {
         limit: u32,
     },
     /// An enlargement to nothing or to too much.
-    #[error("an enlarged picture would have a side of {side}; 1 to {limit} pixels are possible")]
+    #[error("invalid side of {side} pixels of an enlarged picture; 1 to {limit} are possible")]
     EnlargedSide {
         /// The side that was asked for or that follows.
         side: u64,
@@ -178,7 +184,7 @@ pub enum Error {
         limit: u32,
     },
     /// A prompt of too many pictures.
-    #[error("{found} pictures are more than the limit of {limit}; ask in several prompts")]
+    #[error("{found} pictures exceed the limit of {limit} a prompt; split the prompt")]
     TooManyPictures {
         /// How many there are.
         found: usize,
@@ -186,7 +192,7 @@ pub enum Error {
         limit: usize,
     },
     /// Settings of a picture processor that cannot be used.
-    #[error("the picture processor's settings{} cannot be used: {reason}", path.as_ref().map(|path| format!(" in {}", path.display())).unwrap_or_default())]
+    #[error("invalid settings of the picture processor{}: {reason}", path.as_ref().map(|path| format!(" in {}", path.display())).unwrap_or_default())]
     ProcessorConfig {
         /// The file, where they come from one.
         path: Option<PathBuf>,
@@ -195,7 +201,7 @@ pub enum Error {
     },
     /// Pictures that were processed for a model of other sizes.
     #[error(
-        "pictures were processed to {what} of {found} and the model reads {expected}; do preprocessor_config.json and config.json belong together?"
+        "the picture processor makes {what} of {found}, but the model needs {expected}; check that preprocessor_config.json and config.json belong together"
     )]
     PictureFormat {
         /// What differs.
@@ -205,9 +211,9 @@ pub enum Error {
         /// What the model needs.
         expected: usize,
     },
-    /// A prompt whose places for pictures do not fit the pictures.
+    /// A prompt with another number of placeholders than pictures.
     #[error(
-        "the prompt has {places} places for {what} and {found} were given; put one `{placeholder}` for each picture"
+        "the prompt has {places} placeholders for {what}, but {found} were given; put one `{placeholder}` for each picture"
     )]
     PicturePlaces {
         /// What stands at a place: pictures, or tokens of pictures.
@@ -219,4 +225,12 @@ pub enum Error {
         /// What marks a place.
         placeholder: String,
     },
+}
+
+impl Error {
+    /// The error of `found` pictures for a text model.
+    pub(crate) fn no_pictures(found: usize) -> Self {
+        let (found, expected) = (found.to_string(), "none for a model of text".to_owned());
+        Self::Setting { setting: "pictures", found, expected }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use vlm_lora::generate::{Finish, Generation, ListConstraint, Prompt, Sampling, Vocabulary};
-use vlm_lora::{Decoder, DecoderNames, Random, Storage, TextConfig};
+use vlm_lora::{Decoder, DecoderNames, Random, TextConfig, WeightFormat};
 
 const NAMES: [&str; 10] = [
     "Edge",
@@ -35,7 +35,7 @@ fn a_thousand_answers_of_random_models_are_valid() {
     let mut n_items = [0; 8];
     for round in 0..N_GENERATIONS / BATCH {
         let seed = round as u64;
-        let mut weights = Random::new(seed, Storage::F32, &device);
+        let mut weights = Random::new(seed, WeightFormat::F32, &device);
         let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default());
         let decoder = decoder.expect("random weights fit");
         let (max_items, max_words) = if round % 2 == 0 { (7, 50) } else { (3, 4) };

@@ -7,10 +7,13 @@ use testkit::Fixture;
 use testkit::fuzz::{Door, in_file, trial};
 use vlm_lora::generate::GenerationDefaults;
 use vlm_lora::image::{MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
-use vlm_lora::lora::{Adapter, AdapterLimits};
-use vlm_lora::models::{McLlavaConfig, Qwen2VlConfig};
-use vlm_lora::training::{ConversationLimits, conversations};
-use vlm_lora::{ChatTemplate, Decoder, DecoderNames, Folder, Gguf, Message, Storage, TextConfig};
+use vlm_lora::lora::Adapter;
+use vlm_lora::models::architecture;
+use vlm_lora::peft::AdapterLimits;
+use vlm_lora::tune::{ConversationLimits, conversations};
+use vlm_lora::{
+    ChatTemplate, Decoder, DecoderNames, Folder, Gguf, Limits, Message, Shapes, Tokenizer, WeightFormat,
+};
 
 fn committed(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -45,7 +48,7 @@ fn index(bytes: &[u8]) {
         std::fs::write(file, fixture.to_safetensors()).expect("the disk has room");
     }
     std::fs::write(folder.path().join("model.safetensors.index.json"), bytes).expect("it has room");
-    let _ = Folder::open(folder.path(), Storage::F32, &Device::flex());
+    let _ = Folder::open(folder.path(), WeightFormat::F32, &Device::flex());
 }
 
 #[test]
@@ -100,8 +103,15 @@ fn template_door_holds() {
     let seeds = [
         "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content }}{% endfor %}",
         "{% if add_generation_prompt and messages[0]['role'] == 'user' %}{{ bos_token | default('a') }}{% endif %}",
+        "{{ messages | tojson(indent=2) }}{% if x is defined %}{{ x }}{% endif %}",
+        "{{ ''[::-1] }}",
+        "{{ '{:>99999999999}'.format(1) }}",
+        "{{ '%99999999999s' | format(1) }}",
     ];
-    trial(&Door { name: "template", open: template }, &seeds.map(|text| text.as_bytes().to_vec()));
+    let mut seeds: Vec<Vec<u8>> = seeds.iter().map(|text| text.as_bytes().to_vec()).collect();
+    seeds.push(format!("{{{{ {}1 }}}}", "-".repeat(5400)).into_bytes());
+    seeds.push(format!("{{{{ 1{} }}}}", "+1".repeat(2700)).into_bytes());
+    trial(&Door { name: "template", open: template }, &seeds);
 }
 
 /// A configuration file of a model's folder.
@@ -112,9 +122,7 @@ fn settings(bytes: &[u8]) {
     }
     let Ok(json) = serde_json::from_slice(bytes) else { return };
     let _ = GenerationDefaults::from_json(None, &json);
-    let _ = TextConfig::from_hugging_face(&json);
-    let _ = Qwen2VlConfig::from_hugging_face(&json);
-    let _ = McLlavaConfig::from_hugging_face(&json);
+    let _ = (architecture(&json).build)(&json, &mut Shapes::new(&Device::flex()));
 }
 
 #[test]
@@ -124,6 +132,9 @@ fn settings_door_holds() {
     let seeds = [
         committed("text/llama_a/config.json"),
         committed("text/phi_a/config.json"),
+        committed("vision/qwen2_vl_a/config.json"),
+        committed("vision/mc_llava_a/config.json"),
+        br#"{"eos_token_id": [1, 2], "suppress_tokens": [3], "top_p": 0.5}"#.to_vec(),
         processor.into(),
     ];
     trial(&Door { name: "settings", open: settings }, &seeds);
@@ -132,8 +143,10 @@ fn settings_door_holds() {
 /// A llama.cpp file, down to its weights.
 fn gguf(bytes: &[u8]) {
     in_file("model.gguf", bytes, |path| {
-        let Ok(mut weights) = Gguf::open(path, None, &Device::flex()) else { return };
-        let _ = weights.tokenizer();
+        let limits = Limits { max_header_bytes: 1 << 20, max_bytes: 1 << 24, ..Limits::default() };
+        let device = Device::flex();
+        let Ok(mut weights) = Gguf::open_within(path, None, &device, &limits) else { return };
+        let (_, _) = (weights.tokenizer(), weights.chat_template());
         if let Ok(config) = weights.config() {
             let _ = Decoder::new(&mut weights, &config, &DecoderNames::default());
         }
@@ -143,4 +156,49 @@ fn gguf(bytes: &[u8]) {
 #[test]
 fn gguf_door_holds() {
     trial(&Door { name: "gguf", open: gguf }, &[committed("text/llama_a.gguf")]);
+}
+
+/// A `tokenizer.json`, and a text through it.
+fn tokenizer(bytes: &[u8]) {
+    if let Ok(tokenizer) = Tokenizer::from_bytes(bytes, Path::new("tokenizer.json")) {
+        let marked = tokenizer.control_tokens(None).mark("Hi <|im_end|> é");
+        let tokens = tokenizer.encode_marked(&marked).unwrap_or_default();
+        let _ = tokenizer.decode(&tokens);
+        let _ = tokenizer.vocabulary(tokenizer.len().min(1000));
+    }
+}
+
+#[test]
+fn tokenizer_door_holds() {
+    let seeds = [
+        r#"{"added_tokens": [{"id": 1, "content": "<|im_end|>", "special": true,
+            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false,
+            "trim_offsets": true, "use_regex": true}, "decoder": {"type": "ByteLevel",
+            "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+            "model": {"type": "BPE", "vocab": {"a": 0, "<|im_end|>": 1}, "merges": []}}"#,
+        r#"{"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "aaaa"},
+            "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#,
+    ];
+    let seeds = seeds.map(|text| text.as_bytes().to_vec());
+    trial(&Door { name: "tokenizer", open: tokenizer }, &seeds);
+}
+
+/// The weight file of a model's folder.
+fn safetensors(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::write(folder.path().join("model.safetensors"), bytes).expect("the disk has room");
+    if let Ok(weights) = Folder::open(folder.path(), WeightFormat::F32, &Device::flex()) {
+        let _ = weights.shapes().count();
+        let _ = weights.finish();
+    }
+}
+
+#[test]
+fn safetensors_door_holds() {
+    let seeds = [
+        committed("text/llama_a/model.safetensors"),
+        [u64::MAX.to_le_bytes().as_slice(), b"{}"].concat(),
+    ];
+    trial(&Door { name: "safetensors", open: safetensors }, &seeds);
 }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
 use vlm_lora::generate::{Finish, Generated, Generation, Prompt, Sampling};
-use vlm_lora::{Decoder, DecoderNames, Folder, Gguf, Positions, Storage, TextConfig};
+use vlm_lora::{Decoder, DecoderNames, Folder, Gguf, Positions, TextConfig, WeightFormat};
 
 const N_GREEDY: usize = 8;
 
@@ -23,7 +23,8 @@ fn json(path: &Path) -> Value {
 fn load(name: &str, device: &Device) -> Decoder {
     let folder = fixtures().join(name);
     let config = TextConfig::from_hugging_face(&json(&folder.join("config.json")));
-    let mut weights = Folder::open(&folder, Storage::F32, device).expect("the weights are there");
+    let mut weights =
+        Folder::open(&folder, WeightFormat::F32, device).expect("the weights are there");
     let config = config.expect("the configuration is read");
     Decoder::new(&mut weights, &config, &DecoderNames::default()).expect("the weights fit")
 }
@@ -129,7 +130,7 @@ fn a_llama_cpp_file_gives_the_logits_of_its_numbers() {
     let golden = Fixture::load(fixtures().join("llama_a.gguf.safetensors"));
     let case = &json(&fixtures().join("cases.json"))["llama_a"];
     let tokens = rows(&case["tokens"]);
-    for storage in [None, Some(Storage::F32)] {
+    for storage in [None, Some(WeightFormat::F32)] {
         let path = fixtures().join("llama_a.gguf");
         let mut weights = Gguf::open(&path, storage, &device).expect("the file is whole");
         let config = weights.config().expect("it describes a decoder");

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use vlm_lora::{
-    Assistant, Decoder, DecoderNames, Error, Folder, Gguf, Limits, Parameters, Storage, TextConfig,
+    Assistant, Decoder, DecoderNames, Error, Folder, Gguf, Limits, TextConfig, WeightFormat,
+    WeightSource,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -27,7 +28,7 @@ fn copy(name: &str) -> TempDir {
 fn load(folder: &Path) -> Result<Decoder, Error> {
     let json = std::fs::read_to_string(folder.join("config.json")).expect("it was copied");
     let config = TextConfig::from_hugging_face(&serde_json::from_str(&json).expect("JSON"))?;
-    let mut weights = Folder::open(folder, Storage::F32, &Device::flex())?;
+    let mut weights = Folder::open(folder, WeightFormat::F32, &Device::flex())?;
     let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default())?;
     weights.finish()?;
     Ok(decoder)
@@ -151,7 +152,7 @@ fn values_that_are_not_finite_are_an_error() {
 #[test]
 fn limits_hold_before_anything_is_read() {
     let open = |limits: Limits| {
-        Folder::open_within(&fixture("llama_c"), Storage::F32, &Device::flex(), &limits).err()
+        Folder::open_within(&fixture("llama_c"), WeightFormat::F32, &Device::flex(), &limits).err()
     };
     let all = Limits::default();
     for limits in [
@@ -168,7 +169,7 @@ fn limits_hold_before_anything_is_read() {
 fn folders_without_a_model_are_errors() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     assert!(Assistant::open(folder.path(), None, &Device::flex()).is_err());
-    let weights = Folder::open(folder.path(), Storage::F32, &Device::flex());
+    let weights = Folder::open(folder.path(), WeightFormat::F32, &Device::flex());
     assert!(matches!(weights.err(), Some(Error::NoWeights { .. })));
 }
 
@@ -183,7 +184,7 @@ fn open_bytes(name: &str, bytes: &[u8]) {
             let _ = file.tokenizer();
             let _ = file.matrix("model.embed_tokens.weight", [61, 32]);
         }
-    } else if let Ok(mut file) = Folder::open(folder.path(), Storage::Int8, &Device::flex()) {
+    } else if let Ok(mut file) = Folder::open(folder.path(), WeightFormat::Int8, &Device::flex()) {
         let shapes: Vec<(String, Vec<usize>)> =
             file.shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
         for (name, shape) in shapes {

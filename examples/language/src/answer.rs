@@ -1,4 +1,4 @@
-//! An answer as it comes, and how long it took.
+//! Streaming of an answer, with timings.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use vlm_lora::TextStream;
 
-/// An answer whose tokens are written as text while they come.
+/// An answer that is written as text while its tokens are generated.
 pub struct Answer<'a> {
     stream: TextStream<'a>,
     out: Box<dyn Write + 'a>,
@@ -26,7 +26,7 @@ impl<'a> Answer<'a> {
         Self { stream, out, text, n_tokens: 0, first: None, last: None, failed: None }
     }
 
-    /// Takes note of a token; it is the last if its text cannot be written.
+    /// Adds a token. Generation stops if its text cannot be written.
     pub fn token(&mut self, token: u32) -> ControlFlow<()> {
         self.n_tokens += 1;
         let now = Instant::now();
@@ -48,7 +48,7 @@ impl<'a> Answer<'a> {
         Ok(self.out.flush()?)
     }
 
-    /// The text, and what `--json` prints of an answer to a prompt of `n_prompt` tokens.
+    /// The text, and the JSON object of `--json` for a prompt of `n_prompt` tokens.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The most memory that this process has held, in MB; nothing where the system does not say.
+/// Peak memory of this process in MB; `None` if the system does not provide it.
 #[must_use]
 pub fn peak_rss_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,7 +1,6 @@
 //! What the programs about language models share.
 
 mod answer;
-mod enlargement;
 mod named;
 mod sampling;
 pub mod scoring;
@@ -16,7 +15,7 @@ pub use answer::{Answer, peak_rss_mb};
 pub use cifake_cli::exit_code;
 pub(crate) use named::model_name;
 pub use named::{class_named, tell_failures, warn_of_untrained};
-pub use sampling::{SamplingArgs, artifact_list, storage_named};
+pub use sampling::{SamplingArgs, artifact_list};
 pub use sight::SightArgs;
 pub use template::TemplateArgs;
 pub use tower::TowerArgs;

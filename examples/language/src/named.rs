@@ -1,4 +1,4 @@
-//! What arguments name, and what users are told of it.
+//! Names in arguments, and warnings to the user.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use vlm_lora::Assistant;
 ///
 /// # Errors
 ///
-/// What the names are.
+/// Lists the known names.
 pub fn class_named(name: &str) -> Result<String, String> {
     match Class::from_name(name) {
         Some(class) => Ok(class.as_str().to_owned()),
@@ -18,17 +18,17 @@ pub fn class_named(name: &str) -> Result<String, String> {
     }
 }
 
-/// Says where `assistant` sees through a projector that no adapter has trained.
+/// Warns if `assistant` has a projector that no adapter has trained.
 pub fn warn_of_untrained(assistant: &mut Assistant) {
-    if assistant.has_drawn_projector() {
+    if assistant.has_untrained_projector() {
         eprintln!(
-            "warning: nothing has trained what joins the tower to the model, so that its answers \
-             say nothing of the picture; give it the --adapter that was trained behind this tower"
+            "warning: the projector between tower and model is untrained, so answers do not depend on \
+             the picture; pass the --adapter that was trained behind this tower"
         );
     }
 }
 
-/// Says which explainers had nothing to say of the picture at `path`, and why; returns 1 if there are any.
+/// Prints the failures of explainers for the picture at `path`. Returns 1 if there are any.
 pub fn tell_failures(path: &Path, explainer: &Combined) -> usize {
     let failures = explainer.take_failures();
     failures.iter().for_each(|failure| eprintln!("{path:?}: {failure}"));

@@ -1,46 +1,46 @@
-//! How a program's arguments become a generation.
+//! Arguments of a generation.
 
 use std::sync::Arc;
 
 use explain::Artifact;
 use vlm_lora::generate::{Generation, GenerationDefaults, ListConstraint, Sampling};
-use vlm_lora::{Assistant, Error, Storage};
+use vlm_lora::{Assistant, Error};
 
-/// Artifacts of a list, at most.
+/// Maximum number of artifacts in a list.
 const MAX_ITEMS: usize = 7;
-/// Words of a remark, at most.
+/// Maximum number of words in a remark.
 const MAX_WORDS: usize = 50;
 
 /// How tokens are chosen.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SamplingArgs {
-    /// Take the best token each time, and draw nothing.
+    /// Greedy decoding: always take the most likely token.
     #[arg(long)]
     greedy: bool,
-    /// What scores are divided by before a token is drawn [default: the model's own, or 0.7].
+    /// Sampling temperature [default: the model's own, or 0.7].
     #[arg(long)]
     temperature: Option<f32>,
-    /// Draw from so many of the best tokens; 0 means all [default: the model's own, or 0].
+    /// Sample from this many of the most likely tokens; 0 means all [default: the model's own, or 0].
     #[arg(long)]
     top_k: Option<usize>,
-    /// Draw from the best tokens whose probabilities sum to it [default: the model's own, or 0.9].
+    /// Sample from the most likely tokens up to this total probability [default: the model's own, or 0.9].
     #[arg(long)]
     top_p: Option<f32>,
-    /// What the scores of tokens that were there before are divided by [default: the model's own, or 1].
+    /// Penalty on the scores of repeated tokens; 1 means none [default: the model's own, or 1].
     #[arg(long)]
     repetition_penalty: Option<f32>,
-    /// Of the draws.
+    /// Seed of sampling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
 impl SamplingArgs {
-    /// A generation of at most `max_tokens` tokens: as the arguments say, and where they say nothing, as
-    /// the model's `defaults` do.
+    /// A generation of at most `max_tokens` tokens. Arguments that are not given take the model's
+    /// `defaults`.
     ///
     /// # Errors
     ///
-    /// If the model's makers draw in a way that is not built.
+    /// If the model's defaults need a sampling method that is not implemented.
     pub fn generation(
         &self,
         max_tokens: usize,
@@ -58,22 +58,6 @@ impl SamplingArgs {
         let penalty = self.repetition_penalty.unwrap_or(sampling.repetition_penalty);
         sampling.repetition_penalty = penalty;
         Ok(generation)
-    }
-}
-
-/// The storage called `name`: for the arguments of a program.
-///
-/// # Errors
-///
-/// What the names are.
-pub fn storage_named(name: &str) -> Result<Storage, &'static str> {
-    match name {
-        "f32" => Ok(Storage::F32),
-        "f16" => Ok(Storage::F16),
-        "bf16" => Ok(Storage::Bf16),
-        "int8" => Ok(Storage::Int8),
-        "int4" => Ok(Storage::Int4),
-        _ => Err("f32, f16, bf16, int8 or int4"),
     }
 }
 

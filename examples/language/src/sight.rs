@@ -1,25 +1,24 @@
-//! How a program's arguments show pictures to a model.
+//! Arguments of a model's preprocessing.
 
 use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
 use vlm_lora::image::Enlargement;
-use vlm_lora::{Assistant, Storage};
+use vlm_lora::{Assistant, WeightFormat};
 
-use crate::enlargement::enlargement_named;
 use crate::{TemplateArgs, TowerArgs};
 
-/// How a model sees pictures.
+/// How pictures are prepared for a model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SightArgs {
     #[command(flatten)]
     tower: TowerArgs,
-    /// What is done to a picture first: off, upscale:PIXELS (of the shorter side, bicubic) or
-    /// canvas:PIXELS (as it is, amid grey).
-    #[arg(long = "enlarge", value_name = "HOW", default_value = "off", value_parser = enlargement_named)]
+    /// Enlargement of small pictures: off, upscale:PIXELS (of the shorter side, bicubic) or
+    /// canvas:PIXELS (unscaled on a gray square).
+    #[arg(long = "enlarge", value_name = "HOW", default_value = "off")]
     enlargement: Enlargement,
-    /// Crops that MC-LLaVA sees beside a whole picture above 576x576, at most.
+    /// Maximum number of crops beside the whole picture, for MC-LLaVA and pictures above 576x576.
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_crops: usize,
     #[command(flatten)]
@@ -27,15 +26,15 @@ pub struct SightArgs {
 }
 
 impl SightArgs {
-    /// The model at `path`, which sees as the arguments say.
+    /// The model at `path` with the preprocessing of the arguments.
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or cannot see so.
+    /// If it cannot be read, or does not support the preprocessing.
     pub fn open(
         &self,
         path: &Path,
-        storage: Option<Storage>,
+        storage: Option<WeightFormat>,
         device: &Device,
     ) -> Result<Assistant> {
         let assistant = self.template.given(Assistant::open(path, storage, device)?)?;

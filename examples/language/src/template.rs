@@ -1,14 +1,14 @@
-//! The form in which a model is asked.
+//! Chat template of a model.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use vlm_lora::{Assistant, ChatTemplate};
 
-/// Bytes of a template, at most.
+/// Maximum bytes of a template.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Another chat template than the model's own.
+/// Replacement of a model's chat template.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TemplateArgs {
     /// Chat template instead of the model's own: a file, or `chatml`.
@@ -28,7 +28,7 @@ impl TemplateArgs {
             Some(name) if name == Path::new("chatml") => ChatTemplate::chat_ml(),
             Some(file) => {
                 let bytes = cifake::file::read_limited(file, MAX_BYTES)?;
-                let text = String::from_utf8(bytes).context("--chat-template is no text")?;
+                let text = String::from_utf8(bytes).context("--chat-template is not UTF-8 text")?;
                 ChatTemplate::new(&text)
             }
         };

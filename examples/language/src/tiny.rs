@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Map, Value, json};
 use vlm_lora::models::Qwen2VlConfig;
-use vlm_lora::{Decoder, DecoderNames, Parameters, Random, Shapes, Storage, TextConfig};
+use vlm_lora::{Decoder, DecoderNames, Random, Shapes, TextConfig, WeightFormat, WeightSource};
 
 const SEED: u64 = 20_261_125;
 /// Tokens behind those of the bytes.
@@ -72,7 +72,7 @@ fn write(folder: &Path, config: &Value, shapes: &Shapes) -> Result<()> {
     cifake::file::write_atomic(&folder.join("config.json"), config.to_string().as_bytes())?;
     cifake::file::write_atomic(&folder.join("tokenizer.json"), tokenizer().to_string().as_bytes())?;
     cifake::file::write_atomic(&folder.join("chat_template.jinja"), TEMPLATE.as_bytes())?;
-    let mut random = Random::new(SEED, Storage::F32, &Device::flex());
+    let mut random = Random::new(SEED, WeightFormat::F32, &Device::flex());
     let mut weights = Vec::new();
     for (name, shape) in shapes.names() {
         let values = random.values(name, shape)?.into_data().try_to_vec::<f32>()?;

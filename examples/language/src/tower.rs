@@ -1,4 +1,4 @@
-//! A detector's network as the eyes of a model of text.
+//! A detector's network as the vision tower of a text model.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use burn::tensor::Device;
 use cifake::FeatureClassifier;
 use tinyvit::Detector;
 use vlm_lora::models::CutTower;
-use vlm_lora::{Assistant, Random, Storage};
+use vlm_lora::{Assistant, Random, WeightFormat};
 
 /// Seed of the projector before its training.
 const SEED: u64 = 1;
 
-/// Whose eyes a model of text gets.
+/// Vision tower of a text model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TowerArgs {
-    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
-    /// that is trained whole and kept with the adapter; pictures are seen at the detector's size.
+    /// Vision tower for a text model: the detector clean, robust or a weight file. A projector joins both;
+    /// it is trained whole and saved with the adapter. Pictures are resized to the detector's size.
     #[arg(long, value_name = "WEIGHTS")]
     tower: Option<PathBuf>,
-    /// With --tower: the token that stands for a picture.
+    /// With --tower: the placeholder token of a picture.
     #[arg(long, value_name = "TOKEN", default_value = "<filename>")]
     image_token: String,
 }
 
 impl TowerArgs {
-    /// `assistant` with the network of the detector, if one is named, cut at its last layer, before it.
+    /// `assistant` behind the detector's network, cut at its last layer, if a detector is named.
     ///
     /// # Errors
     ///
-    /// If the detector cannot be read, the tokenizer lacks the token, or `assistant` can see already.
+    /// If the detector cannot be read, the tokenizer lacks the token, or `assistant` reads pictures already.
     pub fn before(&self, assistant: Assistant, device: &Device) -> Result<Assistant> {
         let Some(weights) = self.tower.as_deref() else {
             return Ok(assistant);
@@ -42,7 +42,7 @@ impl TowerArgs {
         let image_size = [height as usize, width as usize];
         let name = format!("{} at {}", detector.model_name(), layer.name);
         let tower = Arc::new(CutTower { name, classifier, layer, image_size });
-        let mut projector = Random::new(SEED, Storage::F32, device);
+        let mut projector = Random::new(SEED, WeightFormat::F32, device);
         Ok(assistant.with_tower(tower, &mut projector, &self.image_token)?)
     }
 }

@@ -8,43 +8,42 @@ use cifake::{file, weights};
 use explain::{Explainer, VlmExplainer};
 use vlm_lora::image::Enlargement;
 use vlm_lora::lora::{Adapter, AdapterLimits, WEIGHTS_FILE};
-use vlm_lora::{Assistant, Storage};
+use vlm_lora::{Assistant, WeightFormat};
 
-use crate::enlargement::enlargement_named;
-use crate::{TemplateArgs, TowerArgs, model_name, storage_named, warn_of_untrained};
+use crate::{TemplateArgs, TowerArgs, model_name, warn_of_untrained};
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
 pub struct VoiceArgs {
-    /// Folder of a vision-language model, or a model of text with --tower; of several, earlier ones are
-    /// preferred where they differ.
+    /// Folder of a vision-language model, or of a text model with --tower. May be given several times;
+    /// earlier models take precedence.
     #[arg(long = "model", value_name = "DIR", required_unless_present = "smoke")]
     pub models: Vec<PathBuf>,
     #[command(flatten)]
     tower: TowerArgs,
     #[command(flatten)]
     template: TemplateArgs,
-    /// LoRA adapter of each model, in their order, or `none`.
+    /// LoRA adapter of each model, in order, or `none`.
     #[arg(long = "adapter", value_name = "DIR")]
     adapters: Vec<PathBuf>,
-    /// What is done to a picture before each model, in their order; the last one serves the others:
-    /// off, upscale:PIXELS (of the shorter side, bicubic) or canvas:PIXELS (as it is, amid grey).
-    #[arg(long = "enlarge", value_name = "HOW", value_parser = enlargement_named)]
+    /// Enlargement of small pictures for each model, in order; the last one applies to all further models:
+    /// off, upscale:PIXELS (of the shorter side, bicubic) or canvas:PIXELS (unscaled on a gray square).
+    #[arg(long = "enlarge", value_name = "HOW")]
     enlargements: Vec<Enlargement>,
-    /// Crops that MC-LLaVA sees beside a whole picture above 576x576, at most; other models see none.
+    /// Maximum number of crops beside the whole picture, for MC-LLaVA and pictures above 576x576.
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_crops: usize,
-    /// What models are asked [default: all rules and all names].
+    /// The question to the models [default: all rules and all names].
     #[arg(long, value_name = "TEXT")]
     question: Option<String>,
-    /// How weights are kept: f32, f16, bf16, int8 or int4.
-    #[arg(long, value_parser = storage_named)]
-    storage: Option<Storage>,
+    /// Weight format: f32, f16, bf16, int8 or int4.
+    #[arg(long)]
+    storage: Option<WeightFormat>,
 }
 
 impl VoiceArgs {
-    /// All that answers depend on but the question, in a line: the models' names, and a hash of models,
-    /// eyes, the bytes of adapters, and how pictures and weights are kept.
+    /// Everything that answers depend on except the question, in a line: the models' names, and a hash of
+    /// models, towers, adapters, preprocessing and weight format.
     ///
     /// # Errors
     ///
@@ -70,7 +69,7 @@ impl VoiceArgs {
         Some(self.adapters.get(place)?.as_path()).filter(|path| path.as_os_str() != "none")
     }
 
-    /// What models are asked, if it is said.
+    /// The question to the models, if it is given.
     pub fn question(&self) -> Option<&str> {
         self.question.as_deref()
     }
@@ -103,7 +102,7 @@ impl VoiceArgs {
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
         let mut assistant = self.template.given(Assistant::open(folder, self.storage, device)?)?;
-        if !assistant.sees_pictures() {
+        if !assistant.reads_pictures() {
             assistant = self.tower.before(assistant, device)?;
         }
         if let Some(adapter) = self.adapter(place) {
@@ -111,7 +110,7 @@ impl VoiceArgs {
             Adapter::open(adapter, &limits)?.attach(&mut assistant, "adapter", device, &limits)?;
         }
         warn_of_untrained(&mut assistant);
-        if self.max_crops > 0 && assistant.sees_crops() {
+        if self.max_crops > 0 && assistant.reads_crops() {
             assistant = assistant.with_max_crops(self.max_crops)?;
         }
         let enlargement = self.enlargements.get(place).or(self.enlargements.last());

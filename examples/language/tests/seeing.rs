@@ -112,8 +112,8 @@ fn a_model_of_text_learns_behind_a_detector_and_is_asked_through_it() {
     let blind = json(&run(DESCRIBE, &ask(&[])));
     let n_tokens = |answer: &Value| answer["prompt_tokens"].as_u64().expect("a number");
     assert!(n_tokens(&seen) > n_tokens(&blind), "{seen} {blind}");
-    assert_refused(DESCRIBE, &ask(&[&seeing[..], &["robust"]].concat()), "sees through");
-    assert_refused(DESCRIBE, &ask(&["--adapter", text(&adapter)]), "sees through none");
+    assert_refused(DESCRIBE, &ask(&[&seeing[..], &["robust"]].concat()), "trained behind");
+    assert_refused(DESCRIBE, &ask(&["--adapter", text(&adapter)]), "no tower");
     assert_refused(DESCRIBE, &ask(&["--image", text(&cat)]), "pictures");
 }
 

@@ -1,4 +1,4 @@
-//! What a template can do, and what it may not: it is a program that nobody vouches for.
+//! The sandbox of chat templates, which are untrusted programs.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
-use super::MAX_TEXT_BYTES;
+use super::bounds::{MAX_TEXT_BYTES, refused};
 use super::guard::{KEEP, READ, WROTE};
 use super::json::to_json;
 use super::meter::{Bounded, Meter};
@@ -90,11 +90,6 @@ fn add_meter(environment: &mut Environment<'static>, meter: &Arc<Meter>) {
         written.write(text.len())?;
         out.write_str(&text).map_err(Error::from)
     });
-}
-
-/// What a template may not do, or says that it cannot.
-pub(super) fn refused(reason: impl Into<String>) -> Error {
-    Error::new(minijinja::ErrorKind::InvalidOperation, reason.into())
 }
 
 /// Refuses a replacement that would make a text too long; where one of the three is no text, the method

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{ChatTemplate, MAX_SOURCE_BYTES};
-use crate::Error;
-use crate::tokenizer::{SpecialTokens, json_file};
+use super::bounds::MAX_SOURCE_BYTES;
+use super::special::{SpecialTokens, json_file};
+use super::template::ChatTemplate;
+use crate::error::Error;
 
 /// The template, alone in its file.
 const FILE: &str = "chat_template.jinja";
@@ -85,7 +86,10 @@ impl ChatTemplate {
     /// `source` with the special tokens that the folder at `path` names.
     fn with_special(source: Option<String>, path: &Path) -> Result<Option<Self>, Error> {
         let Some(source) = source else { return Ok(None) };
-        Ok(Some(Self { source, tokens: SpecialTokens::read(path)?.named }))
+        let named = SpecialTokens::read(path)?.named.into_iter();
+        let with =
+            |template: Self, (name, text): (String, String)| template.with_token(&name, &text);
+        Ok(Some(named.fold(Self::new(&source), with)))
     }
 }
 

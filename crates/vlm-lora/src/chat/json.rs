@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, Value};
 
-use super::environment::refused;
+use super::bounds::refused;
 use super::meter::Bounded;
 
 /// Spaces that JSON is indented by.
@@ -186,10 +186,12 @@ fn number(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ChatTemplate;
+    use super::to_json;
 
     fn written(source: &str) -> String {
-        let text = ChatTemplate::new(source).render(&[], true);
+        let mut environment = minijinja::Environment::new();
+        environment.add_filter("tojson", to_json);
+        let text = environment.render_str(source, ());
         text.unwrap_or_else(|error| panic!("{source}: {error}"))
     }
 

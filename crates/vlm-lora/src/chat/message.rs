@@ -1,15 +1,18 @@
-//! What somebody said, and how a template sees it.
+//! Messages of a conversation, and their form in a template.
 
 use serde::Serialize;
 
-use super::{ControlTokens, IMAGE};
+use super::control::ControlTokens;
+
+/// The marker of a picture in a text.
+pub const IMAGE: &str = "<image>";
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Part {
-    /// A picture; which one, only its place says.
+    /// A picture. Pictures are assigned in the order of their places.
     Image,
     /// Text.
     Text {
@@ -18,12 +21,12 @@ pub enum Part {
     },
 }
 
-/// What somebody said.
+/// A message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What, in order.
+    /// Its parts, in order.
     pub parts: Vec<Part>,
 }
 
@@ -47,12 +50,12 @@ impl Message {
     /// ```
     /// use vlm_lora::{Message, Part};
     ///
-    /// let message = Message::illustrated("user", "<image>What is this?");
+    /// let message = Message::interleaved("user", "<image>What is this?");
     /// assert_eq!(message, Message::with_images("user", 1, "What is this?"));
     /// assert_eq!(message.spelled("[picture]"), Message::text("user", "[picture]What is this?"));
     /// ```
     #[must_use]
-    pub fn illustrated(role: &str, text: &str) -> Self {
+    pub fn interleaved(role: &str, text: &str) -> Self {
         if !text.contains(IMAGE) {
             return Self::text(role, text);
         }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
-use super::MAX_TEXT_BYTES;
-use super::environment::refused;
+use super::bounds::{MAX_TEXT_BYTES, refused};
 
 /// Bytes that all filters and methods of one rendering may read.
 const MAX_WORK: usize = 512 << 20;

@@ -1,4 +1,4 @@
-//! What a generation may say.
+//! Constraints of a generation.
 
 /// Which tokens may come next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Generation, Sampling, TokenRules};
-use crate::Error;
+use super::rules::TokenRules;
+use super::run::Generation;
+use super::sampling::Sampling;
+use crate::error::Error;
 use crate::text::{Fields, wrong};
 
 /// Bytes of the file, at most.
@@ -87,7 +89,7 @@ impl Default for GenerationDefaults {
 }
 
 impl GenerationDefaults {
-    /// What the folder at `path` says, whose `config.json` is `config`.
+    /// The defaults of the folder at `path`, whose `config.json` is `config`.
     ///
     /// # Errors
     /// [`Error::Cifake`] and [`Error::Json`] where the file cannot be read, [`Error::Config`] for what is

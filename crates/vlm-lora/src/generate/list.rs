@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::constraint::{Constraint, Mask};
 use super::grammar::{Grammar, Place, State};
-use super::vocabulary::Vocabulary;
-use crate::Error;
+use crate::chat::Vocabulary;
+use crate::error::Error;
 
 /// Tokens left from which on their number no longer matters inside a remark.
 const MANY_TOKENS: usize = 3;

@@ -1,4 +1,4 @@
-//! Tokens that may not come, whatever their scores.
+//! Forbidden tokens.
 
 /// What a model's makers forbid: rules of transformers' logits processors (5.24,
 /// `generation/logits_process.py`), which hold for greedy choices as for draws.

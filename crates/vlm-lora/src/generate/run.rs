@@ -1,14 +1,15 @@
-//! The loop.
+//! The generation loop.
 
 use std::ops::ControlFlow;
 
 use burn::tensor::{Tensor, TensorData};
 
 use super::constraint::Constraint;
-use super::prompt::Prompt;
 use super::rules::TokenRules;
 use super::sampling::{Sampler, Sampling};
-use crate::{Cache, Decoder, Error, Positions};
+use crate::error::Error;
+use crate::source::Limits;
+use crate::text::{AttentionMask, Cache, Decoder, Positions, Prompt};
 
 /// Bytes of keys and values, at most.
 const MAX_CACHE_BYTES: u64 = 64 << 30;
@@ -30,6 +31,7 @@ pub struct Generation {
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Finish {
     /// A stop token came.
     Stop,
@@ -70,7 +72,7 @@ impl Generation {
 
     /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each token
     /// of its answer as it comes, and can end it. What a sequence answers does not depend on the others
-    /// but for rounding: shorter prompts are padded on the left with tokens that nobody looks at. An
+    /// but for rounding: shorter prompts are padded on the left with masked tokens. An
     /// answer ends with [`Finish::Length`] where the positions end that the model was made for.
     ///
     /// # Errors
@@ -93,15 +95,12 @@ impl Generation {
         let most = sequences.iter().map(|sequence| sequence.left).max().unwrap_or_default();
         let capacity = longest.saturating_add(most);
         let bytes = Cache::bytes(decoder.config(), prompts.len(), capacity);
-        super::super::Limits::check(
-            "the memory of keys and values, in bytes,",
-            bytes,
-            MAX_CACHE_BYTES,
-        )?;
+        Limits::check("the memory of keys and values, in bytes,", bytes, MAX_CACHE_BYTES)?;
         let n_pads = prompts.iter().map(|prompt| longest - prompt.len()).collect();
-        let mut cache = decoder.cache(n_pads, capacity);
+        let mask = AttentionMask::with_prefixes(prompts.iter().map(Prompt::prefix).collect());
+        let mut cache = decoder.cache_for(&mask, n_pads, capacity);
         let (embeddings, positions) = batch(prompts, longest);
-        let hidden = decoder.forward(embeddings, &positions, Some(&mut cache));
+        let hidden = decoder.forward_masked(embeddings, &positions, &mask, Some(&mut cache));
         let mut hidden = hidden.narrow(1, longest - 1, 1);
         for step in 1..=most {
             let scores = decoder.logits(hidden).into_data();
@@ -182,8 +181,8 @@ impl Generation {
         let token = sequence.sampler.pick(scores, &sequence.history);
         let token = token.ok_or_else(|| Error::Setting {
             setting: "scores",
-            found: "none of them a number".to_owned(),
-            expected: "a model whose weights are whole".to_owned(),
+            found: "without a number".to_owned(),
+            expected: "finite weights of the model".to_owned(),
         })?;
         if let Some(constraint) = &mut sequence.constraint {
             constraint.advance(token);
@@ -204,7 +203,7 @@ impl Generation {
 }
 
 impl Sequence {
-    /// The token to go on with; that of a sequence that has ended matters to nobody.
+    /// The last token. The value does not matter once the sequence has ended.
     fn last(&self) -> u32 {
         self.history.last().copied().unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::Error;
+use crate::error::Error;
 
 /// How a token is chosen among the scores of all.
 ///
@@ -11,7 +11,7 @@ use crate::Error;
 /// `top_p`, then a draw.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// What scores are divided by; 0 takes the best token and draws nothing.
+    /// Temperature, by which scores are divided; 0 always takes the best token.
     pub temperature: f32,
     /// Only so many of the best tokens are drawn from; 0 means all.
     pub top_k: usize,

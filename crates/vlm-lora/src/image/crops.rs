@@ -4,10 +4,13 @@ use std::path::Path;
 
 use cifake::Picture;
 
+use super::config::PreprocessorConfig;
+use super::enlargement::Enlargement;
+use super::normalization::Normalization;
 use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
-use super::{Enlargement, Normalization, PreprocessorConfig};
-use crate::{Error, Limits};
+use crate::error::Error;
+use crate::source::Limits;
 
 /// Side of a crop before it grows.
 const CROP_SIZE: u32 = 384;
@@ -120,6 +123,12 @@ impl MultiCropProcessor {
         }
         self.max_crops = max_crops;
         Ok(self)
+    }
+
+    /// The maximum number of crops beside the whole picture.
+    #[must_use]
+    pub fn max_crops(&self) -> usize {
+        self.max_crops
     }
 
     /// Pixels of each side of the tower's input.

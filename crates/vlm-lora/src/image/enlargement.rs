@@ -1,21 +1,24 @@
-//! What is done to a small picture before a processor sees it.
+//! Enlargement of small pictures before preprocessing.
+
+use std::str::FromStr;
 
 use cifake::Picture;
 
 use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
-use crate::Error;
+use crate::error::Error;
 
 /// The longest side that an enlarged picture may have.
 const MAX_SIDE: u32 = 8192;
+/// Ground of a canvas that is read from text: neither dark nor light.
+const GROUND: [u8; 3] = [128; 3];
 
-/// How a picture is enlarged before the processor, which the caller has to choose.
+/// How a picture is enlarged before preprocessing.
 ///
-/// The processors were made for photographs. Of a picture of 32x32 they leave little, without a
-/// word about it, and this is where it is decided instead:
+/// The processors were made for photographs and keep little of a 32x32 picture:
 ///
-/// - **Qwen2-VL** grows 32x32 to 56x56, since that is its least, and the language model gets 4
-///   tokens; of 224x224 it gets 64. [`Upscaled`](Self::Upscaled), or the processor's own
+/// - **Qwen2-VL** enlarges 32x32 to its minimum of 56x56, which is 4 tokens. A 224x224 picture is 64
+///   tokens. [`Upscaled`](Self::Upscaled), or the processor's own
 ///   `min_pixels`, buys tokens.
 /// - **MC-LLaVA** cuts crops out of a picture only if a side is above 576. A smaller one is shown
 ///   whole, and asking for crops changes nothing. [`Upscaled`](Self::Upscaled) to more than 576
@@ -79,6 +82,31 @@ impl Enlargement {
                 }
                 Ok(on_canvas(picture, side, ground))
             }
+        }
+    }
+}
+
+impl FromStr for Enlargement {
+    type Err = Error;
+
+    /// `off`, `upscale:PIXELS` (of the shorter side, bicubic) or `canvas:PIXELS` (on mid gray);
+    /// [`Error::Setting`] for anything else.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::Setting {
+            setting: "enlargement",
+            found: text.to_owned(),
+            expected: "off, upscale:PIXELS or canvas:PIXELS, such as upscale:224".to_owned(),
+        };
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let (kind, pixels) = text.split_once(':').ok_or_else(wrong)?;
+        let pixels = pixels.parse().map_err(|_| wrong())?;
+        let interpolation = Interpolation::Bicubic;
+        match kind {
+            "upscale" => Ok(Self::Upscaled { shorter_side: pixels, interpolation }),
+            "canvas" => Ok(Self::Canvas { side: pixels, ground: GROUND }),
+            _ => Err(wrong()),
         }
     }
 }
@@ -154,6 +182,20 @@ mod tests {
         ] {
             let refused = how.apply(&picture(100, 2));
             assert!(matches!(refused, Err(Error::EnlargedSide { .. })), "{how:?}");
+        }
+    }
+
+    #[test]
+    fn enlargements_have_names_and_sizes() {
+        let read = |text: &str| text.parse::<Enlargement>();
+        assert_eq!(read("off").expect("a name"), Enlargement::Off);
+        let canvas = Enlargement::Canvas { side: 600, ground: GROUND };
+        assert_eq!(read("canvas:600").expect("a name and a size"), canvas);
+        let interpolation = Interpolation::Bicubic;
+        let upscaled = Enlargement::Upscaled { shorter_side: 224, interpolation };
+        assert_eq!(read("upscale:224").expect("a name and a size"), upscaled);
+        for wrong in ["", "upscale", "upscale:", "upscale:-1", "zoom:2"] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -9,6 +9,8 @@ mod crops;
 mod enlargement;
 mod normalization;
 mod patches;
+#[cfg(test)]
+mod processor_tests;
 mod resample;
 mod smart_resize;
 

@@ -5,9 +5,12 @@ use std::path::Path;
 
 use cifake::Picture;
 
+use super::config::PreprocessorConfig;
+use super::enlargement::Enlargement;
+use super::normalization::Normalization;
 use super::resample::{Interpolation, resized};
-use super::{Enlargement, Normalization, PreprocessorConfig, smart_resize};
-use crate::Error;
+use super::smart_resize::smart_resize;
+use crate::error::Error;
 
 /// transformers' default of `max_pixels`.
 const DEFAULT_MAX_PIXELS: u64 = 28 * 28 * 1280;

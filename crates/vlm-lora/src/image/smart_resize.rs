@@ -1,6 +1,6 @@
 //! The size at which Qwen2-VL looks at a picture.
 
-use crate::Error;
+use crate::error::Error;
 
 /// The largest ratio of the sides that is accepted; upstream's limit.
 pub(crate) const MAX_ASPECT_RATIO: u32 = 200;

@@ -1,4 +1,4 @@
-//! An adapter apart from its model: its configuration and its weights in host memory.
+//! An adapter without its model: its configuration, and its weights in host memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 
-use super::attached::Change;
 use super::target::{Role, Selection};
 use super::visit::{check_saved, try_visit};
-use super::{AdapterError, AdapterLimits, LoraConfig};
-use crate::{Linear, Linears};
+use crate::error::AdapterError;
+use crate::nn::{Change, Linear, LoraTargets};
+use crate::peft::{AdapterLimits, LoraConfig};
 
 /// A low-rank adapter: which layers it changes and how. Weights are f32 and finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
     pub(crate) config: LoraConfig,
     pub(crate) layers: BTreeMap<String, LayerWeights>,
-    /// Behind which tower it was made: see [`Linears::tower`].
+    /// The vision tower in training; see [`LoraTargets::tower`].
     pub(crate) tower: Option<String>,
     /// Weights of the base model that PEFT put beside the adapter's, by PEFT's paths: where the head is a
     /// target, those of embedding and head.
@@ -70,7 +70,7 @@ impl Adapter {
     /// [`LoraConfig::check`].
     pub fn draw(
         config: LoraConfig,
-        model: &mut dyn Linears,
+        model: &mut dyn LoraTargets,
         seed: u64,
         limits: &AdapterLimits,
     ) -> Result<Self, AdapterError> {
@@ -102,7 +102,7 @@ impl Adapter {
     ///
     /// # Errors
     /// [`AdapterError::Unknown`].
-    pub fn of(model: &mut dyn Linears, name: &str) -> Result<Self, AdapterError> {
+    pub fn of(model: &mut dyn LoraTargets, name: &str) -> Result<Self, AdapterError> {
         let mut header = None;
         let mut layers = BTreeMap::new();
         model.visit_linears(&mut |linear| {
@@ -137,13 +137,13 @@ impl Adapter {
         &self.layers
     }
 
-    /// The network that saw for the model when the adapter was made, as [`Linears::tower`] has it.
+    /// The vision tower in training; see [`LoraTargets::tower`].
     #[must_use]
     pub fn tower(&self) -> Option<&str> {
         self.tower.as_deref()
     }
 
-    /// What the product of the two matrices at `path` is multiplied by; `None` where there are none.
+    /// The scale of the product of the two matrices at `path`; `None` for a layer without them.
     ///
     /// # Errors
     /// Those of the configuration's patterns.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::attached::{Attached, Change, Header};
-use super::peft::shortened;
+use super::adapter::{Adapter, LayerWeights};
+use super::merge::unmerge;
 use super::target::{Role, Selection};
 use super::visit::{check_saved, try_visit};
-use super::{Adapter, AdapterError, AdapterLimits, LayerWeights, Naming, unmerge};
-use crate::{Linear, Linears};
+use crate::error::AdapterError;
+use crate::nn::{Attached, Change, Header, Linear, LoraTargets};
+use crate::peft::{AdapterLimits, Naming, shortened};
 
 /// An adapter of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Adapter {
     /// [`LoraConfig::check`](super::LoraConfig::check) refuses. The model is then unchanged.
     pub fn attach(
         &self,
-        model: &mut dyn Linears,
+        model: &mut dyn LoraTargets,
         name: &str,
         device: &Device,
         limits: &AdapterLimits,
@@ -66,8 +67,8 @@ impl Adapter {
         Ok(())
     }
 
-    /// Refuses to see with other eyes than it was made behind, where that is known.
-    fn check_tower(&self, model: &dyn Linears) -> Result<(), AdapterError> {
+    /// Refuses another vision tower than that of training, if it is known.
+    fn check_tower(&self, model: &dyn LoraTargets) -> Result<(), AdapterError> {
         match (&self.tower, model.tower()) {
             (Some(made), found) if found != Some(made) => {
                 Err(AdapterError::Tower { made: shortened(made), found: found.map(str::to_owned) })
@@ -98,7 +99,7 @@ impl Adapter {
 
     /// The naming under which every layer of the adapter is one of `model`; otherwise the plain one,
     /// whose errors are the clearest.
-    pub(super) fn naming(&self, model: &mut dyn Linears) -> Naming {
+    pub(super) fn naming(&self, model: &mut dyn LoraTargets) -> Naming {
         let mut paths = BTreeSet::new();
         model.visit_linears(&mut |linear| {
             paths.insert(linear.path().to_owned());
@@ -113,7 +114,7 @@ impl Adapter {
     /// What the adapter does with each layer of `model`, by the model's paths.
     pub(super) fn fit(
         &self,
-        model: &mut dyn Linears,
+        model: &mut dyn LoraTargets,
         naming: Naming,
         limits: &AdapterLimits,
     ) -> Result<BTreeMap<String, Role>, AdapterError> {
@@ -154,7 +155,11 @@ impl Adapter {
     }
 
     /// Refuses weights of another base model beside its own.
-    fn check_carried(&self, model: &mut dyn Linears, naming: Naming) -> Result<(), AdapterError> {
+    fn check_carried(
+        &self,
+        model: &mut dyn LoraTargets,
+        naming: Naming,
+    ) -> Result<(), AdapterError> {
         for (path, data) in &self.carried {
             let own = naming.to_checkpoint(path).unwrap_or_default();
             let mut same = false;
@@ -227,7 +232,7 @@ pub(crate) fn leaf<const D: usize>(data: &TensorData, device: &Device) -> Tensor
 
 /// The adapters of `model` in the order in which they were attached.
 #[must_use]
-pub fn adapters(model: &mut dyn Linears) -> Vec<AdapterState> {
+pub fn adapters(model: &mut dyn LoraTargets) -> Vec<AdapterState> {
     let mut states: Vec<AdapterState> = Vec::new();
     model.visit_linears(&mut |linear| {
         for attached in &linear.adapters.list {
@@ -251,7 +256,7 @@ pub fn adapters(model: &mut dyn Linears) -> Vec<AdapterState> {
 /// # Errors
 /// [`AdapterError::Unknown`], or [`AdapterError::Conflict`] where two of them replace one layer; the
 /// model is then unchanged.
-pub fn activate(model: &mut dyn Linears, names: &[&str]) -> Result<(), AdapterError> {
+pub fn activate(model: &mut dyn LoraTargets, names: &[&str]) -> Result<(), AdapterError> {
     let known = adapters(model);
     if let Some(name) = names.iter().find(|name| known.iter().all(|state| state.name != **name)) {
         return Err(AdapterError::Unknown { name: (*name).to_owned() });
@@ -275,8 +280,8 @@ pub fn activate(model: &mut dyn Linears, names: &[&str]) -> Result<(), AdapterEr
     Ok(())
 }
 
-/// Lets `model` do what it does without adapters, which stay attached.
-pub fn disable(model: &mut dyn Linears) {
+/// Deactivates all adapters of `model`, which stay attached.
+pub fn disable(model: &mut dyn LoraTargets) {
     activate(model, &[]).expect("no name is unknown and none conflict");
 }
 
@@ -284,7 +289,7 @@ pub fn disable(model: &mut dyn Linears) {
 ///
 /// # Errors
 /// [`AdapterError::Unknown`].
-pub fn detach(model: &mut dyn Linears, name: &str) -> Result<(), AdapterError> {
+pub fn detach(model: &mut dyn LoraTargets, name: &str) -> Result<(), AdapterError> {
     if adapters(model).iter().all(|state| state.name != name) {
         return Err(AdapterError::Unknown { name: name.to_owned() });
     }

@@ -11,11 +11,12 @@ use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
+use super::adapter::{Adapter, LayerWeights};
+use super::file::{CONFIG_FILE, WEIGHTS_FILE};
 use super::skeleton::Skeleton;
 use super::target::Role;
-use super::{
-    Adapter, AdapterError, AdapterLimits, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE,
-};
+use crate::error::AdapterError;
+use crate::peft::{AdapterLimits, Naming};
 
 /// Endings of what stands beside the weights in a model folder and is copied.
 const COPIED: &[&str] = &["json", "txt", "model", "jinja", "md", "tiktoken"];

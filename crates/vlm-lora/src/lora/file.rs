@@ -8,8 +8,9 @@ use burn::tensor::TensorData;
 use cifake::weights::{Checkpoint, Limits, Source};
 use sha2::{Digest, Sha256};
 
-use super::peft::shortened;
-use super::{Adapter, AdapterError, AdapterLimits, LayerWeights, LoraConfig};
+use super::adapter::{Adapter, LayerWeights};
+use crate::error::AdapterError;
+use crate::peft::{AdapterLimits, LoraConfig, shortened};
 
 /// Name of the configuration in an adapter's folder.
 pub const CONFIG_FILE: &str = "adapter_config.json";

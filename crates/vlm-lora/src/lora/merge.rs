@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::AdapterError;
-use super::attached::{Attached, Change, Kept};
 use super::visit::try_visit;
-use crate::{Linear, Linears, Matrix};
+use crate::error::AdapterError;
+use crate::nn::{Attached, Change, Kept, Linear, LoraTargets};
+use crate::source::Matrix;
 
 /// What is done with a layer whose weights are not kept in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub enum Reduced {
 ///
 /// # Errors
 /// [`AdapterError::Quantized`], by [`Reduced::Refuse`]; the model is then unchanged.
-pub fn merge(model: &mut dyn Linears, reduced: Reduced) -> Result<(), AdapterError> {
+pub fn merge(model: &mut dyn LoraTargets, reduced: Reduced) -> Result<(), AdapterError> {
     if reduced == Reduced::Refuse {
         try_visit(model, |linear| {
             let touched = linear.adapters.effective().next().is_some();
@@ -39,7 +39,7 @@ pub fn merge(model: &mut dyn Linears, reduced: Reduced) -> Result<(), AdapterErr
 }
 
 /// Gives `model` its own weights back, bit by bit; its adapters are as active as before [`merge`].
-pub fn unmerge(model: &mut dyn Linears) {
+pub fn unmerge(model: &mut dyn LoraTargets) {
     model.visit_linears(&mut |linear| {
         if let Some(Kept { weight, bias }) = linear.adapters.kept.take() {
             linear.replace(weight, bias);
@@ -51,7 +51,7 @@ pub fn unmerge(model: &mut dyn Linears) {
 ///
 /// # Errors
 /// Those of [`merge`].
-pub fn merge_and_unload(model: &mut dyn Linears, reduced: Reduced) -> Result<(), AdapterError> {
+pub fn merge_and_unload(model: &mut dyn LoraTargets, reduced: Reduced) -> Result<(), AdapterError> {
     merge(model, reduced)?;
     model.visit_linears(&mut |linear| linear.adapters = Default::default());
     Ok(())

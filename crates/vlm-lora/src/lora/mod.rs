@@ -5,10 +5,10 @@
 //! ```
 //! use burn::tensor::{Device, Tensor};
 //! use vlm_lora::lora::{Adapter, AdapterLimits, LoraConfig, Modules, adapters, disable};
-//! use vlm_lora::{Linear, Random, Storage};
+//! use vlm_lora::{Linear, Random, WeightFormat};
 //!
 //! let device = Device::flex();
-//! let mut parameters = Random::new(1, Storage::F32, &device);
+//! let mut parameters = Random::new(1, WeightFormat::F32, &device);
 //! let mut model = Linear::new(&mut parameters, "layers.0.q_proj", [8, 4], false)?;
 //! let limits = AdapterLimits::default();
 //! let adapter = Adapter::draw(LoraConfig::new(2, 4.0, Modules::all_linear()), &mut model, 7, &limits)?;
@@ -19,30 +19,23 @@
 //! ```
 
 mod adapter;
-pub(crate) mod attach;
-pub(crate) mod attached;
-mod config;
-mod error;
+mod attach;
 mod export;
 mod file;
-mod limits;
 mod merge;
-mod modules;
-mod naming;
-mod patterns;
-mod peft;
 mod skeleton;
-pub(crate) mod target;
-pub(crate) mod visit;
+mod target;
+mod visit;
 
 pub use adapter::{Adapter, LayerWeights};
 pub use attach::{AdapterState, activate, adapters, detach, disable};
-pub use config::LoraConfig;
-pub use error::AdapterError;
 pub use export::{Exported, export_merged};
 pub use file::{CONFIG_FILE, WEIGHTS_FILE};
-pub use limits::AdapterLimits;
 pub use merge::{Reduced, merge, merge_and_unload, unmerge};
-pub use modules::{Modules, OneOrMany};
-pub use naming::Naming;
-pub use patterns::Patterns;
+
+pub use crate::error::AdapterError;
+pub use crate::peft::{AdapterLimits, LoraConfig, Modules, Naming, OneOrMany, Patterns};
+
+pub(crate) use attach::leaf;
+pub(crate) use target::{Names, Role, Selection};
+pub(crate) use visit::try_visit;

@@ -3,8 +3,8 @@
 
 use fancy_regex::{Regex, RegexBuilder};
 
-use super::peft::shortened;
-use super::{AdapterError, AdapterLimits, LoraConfig, Modules, OneOrMany, Patterns};
+use crate::error::AdapterError;
+use crate::peft::{AdapterLimits, LoraConfig, Modules, OneOrMany, Patterns, shortened};
 
 /// Steps that a search may take back: more than any sensible pattern needs on a path.
 const MAX_BACKTRACKING: usize = 100_000;
@@ -94,8 +94,8 @@ impl<'a> Selection<'a> {
         Ok(Role::LowRank { rank, scale: self.config.scale(rank, alpha) })
     }
 
-    /// Refuses a pattern of ranks or numerators that matches none of `paths`, the layers with two matrices:
-    /// what it says would be lost without a word.
+    /// Refuses a pattern of ranks or numerators that matches no layer of `paths`, which are the layers with
+    /// two matrices. Such a pattern would be ignored silently.
     pub(crate) fn check_patterns(&self, paths: &[String]) -> Result<(), AdapterError> {
         let ranks = self.config.rank_pattern.keys().zip(self.ranks.iter().map(|(regex, _)| regex));
         let alphas =

@@ -1,12 +1,12 @@
 //! Walking over the layers of a model.
 
-use super::AdapterError;
 use super::target::{Selection, is_part_of};
-use crate::{Linear, Linears};
+use crate::error::AdapterError;
+use crate::nn::{Linear, LoraTargets};
 
 /// Calls `visit` with every layer until it fails.
 pub(crate) fn try_visit(
-    model: &mut dyn Linears,
+    model: &mut dyn LoraTargets,
     mut visit: impl FnMut(&mut Linear) -> Result<(), AdapterError>,
 ) -> Result<(), AdapterError> {
     let mut result = Ok(());
@@ -21,7 +21,7 @@ pub(crate) fn try_visit(
 /// Whether every entry of `modules_to_save` names a layer of `model`, `path_of` its path to PEFT.
 pub(crate) fn check_saved(
     selection: &Selection,
-    model: &mut dyn Linears,
+    model: &mut dyn LoraTargets,
     path_of: impl Fn(&str) -> String,
 ) -> Result<(), AdapterError> {
     let mut missing: Vec<&String> = selection.saved().iter().collect();

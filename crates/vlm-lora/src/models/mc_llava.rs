@@ -6,16 +6,18 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use cifake::Picture;
 use serde_json::{Value, json};
 
-use super::{merged, read_config};
-use crate::generate::Prompt;
-use crate::image::Crops;
-use crate::text::{Decoder, DecoderNames, Fields};
+use super::architecture::Architecture;
+use super::language_model::{ChatConventions, LanguageModel};
+use super::prompt::{merged, read_config};
+use crate::error::Error;
+use crate::image::{Crops, Enlargement, MultiCropProcessor};
+use crate::nn::{Linear, LoraTargets};
+use crate::source::{Matrix, Shapes, WeightFormat, WeightSource};
+use crate::text::{Decoder, DecoderNames, Fields, Positions, Prompt, TextConfig};
 use crate::vision::{MultiCropEncoder, SiglipVision, SiglipVisionConfig};
-use crate::{
-    Error, Folder, Linear, Linears, Matrix, Parameters, Positions, Shapes, Storage, TextConfig,
-};
 
 /// `<image>`, as messages call it.
 const PLACEHOLDER: &str = "<image>";
@@ -72,19 +74,19 @@ impl McLlavaConfig {
     /// they take; no memory is taken for it.
     ///
     /// # Errors
-    /// None that a configuration of this type can cause.
+    /// Never for a configuration of this type.
     pub fn shapes(&self) -> Result<Shapes, Error> {
         let mut shapes = Shapes::new(&Device::flex());
         McLlava::new(&mut shapes, self)?;
         Ok(shapes)
     }
 
-    /// Bytes of the weights if matrices are kept in `storage`.
+    /// Bytes of the weights if matrices are kept in `format`.
     ///
     /// # Errors
     /// As [`shapes`](Self::shapes).
-    pub fn bytes(&self, storage: Storage) -> Result<u64, Error> {
-        Ok(self.shapes()?.bytes(storage))
+    pub fn bytes(&self, format: WeightFormat) -> Result<u64, Error> {
+        Ok(self.shapes()?.bytes(format))
     }
 
     /// `tokens` with each `<image>` repeated as often as a picture has tokens.
@@ -112,23 +114,43 @@ pub struct McLlava {
     config: McLlavaConfig,
     encoder: MultiCropEncoder,
     decoder: Decoder,
+    processor: MultiCropProcessor,
+    enlargement: Enlargement,
 }
 
+/// MC-LLaVA's row of the table.
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    model_types: &["mc-llava"],
+    build: |config, weights| {
+        Ok(Box::new(McLlava::new(weights, &McLlavaConfig::from_hugging_face(config)?)?))
+    },
+    prefixes: &[],
+    is_unused: McLlava::is_unused,
+};
+
 impl McLlava {
-    /// The model of `config` with the weights of `parameters`: `vision_model`,
+    /// The model of `config` with the weights of `weights`: `vision_model`,
     /// `multi_modal_projector` and `language_model`.
     ///
     /// # Errors
-    /// Those of `parameters`.
-    pub fn new(parameters: &mut dyn Parameters, config: &McLlavaConfig) -> Result<Self, Error> {
+    /// Those of `weights`.
+    pub fn new(weights: &mut dyn WeightSource, config: &McLlavaConfig) -> Result<Self, Error> {
         let d_text = config.text.d_model;
-        let encoder = MultiCropEncoder::new(config.vision.clone(), d_text, parameters)?;
-        let decoder = Decoder::new(parameters, &config.text, &Self::names())?;
-        Ok(Self { config: config.clone(), encoder, decoder })
+        let encoder = MultiCropEncoder::new(config.vision.clone(), d_text, weights)?;
+        let decoder = Decoder::new(weights, &config.text, &Self::names())?;
+        let (processor, enlargement) = (MultiCropProcessor::default(), Enlargement::Off);
+        Ok(Self { config: config.clone(), encoder, decoder, processor, enlargement })
+    }
+
+    /// The same model with another preprocessing of pictures. [`new`](Self::new) takes the published one.
+    #[must_use]
+    pub fn with_processor(mut self, processor: MultiCropProcessor) -> Self {
+        self.processor = processor;
+        self
     }
 
     /// Where the checkpoint keeps the decoder.
-    pub(crate) fn names() -> DecoderNames {
+    fn names() -> DecoderNames {
         DecoderNames {
             model: "language_model.model".to_owned(),
             head: "language_model.lm_head".to_owned(),
@@ -140,9 +162,9 @@ impl McLlava {
     /// # Errors
     /// Those of [`McLlavaConfig::from_hugging_face`] and [`Folder`], which is strict both ways:
     /// only the tower's post-norm and pooling head, which the model does not use, may be left over.
-    pub fn load(folder: &Path, storage: Storage, device: &Device) -> Result<Self, Error> {
+    pub fn load(folder: &Path, format: WeightFormat, device: &Device) -> Result<Self, Error> {
         let config = McLlavaConfig::from_hugging_face(&read_config(folder)?)?;
-        let mut weights = Folder::open(folder, storage, device)?.without(Self::is_unused);
+        let mut weights = ARCHITECTURE.weights(folder, format, device)?;
         let model = Self::new(&mut weights, &config)?;
         weights.finish()?;
         Ok(model)
@@ -155,7 +177,7 @@ impl McLlava {
         of_tower.and_then(|rest| rest.strip_prefix('.')).is_some_and(SiglipVision::is_unused)
     }
 
-    /// What the model looks like.
+    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &McLlavaConfig {
         &self.config
@@ -179,7 +201,7 @@ impl McLlava {
     /// [`Error::PicturePlaces`] where they are not as many; [`Error::PictureFormat`] for crops of
     /// another size than the tower's; [`Error::Tokens`] for a token outside the vocabulary;
     /// [`Error::Setting`] where a picture has more crops than tokens.
-    pub fn prompt(&self, tokens: &[u32], pictures: &[Crops]) -> Result<Prompt, Error> {
+    pub fn prompt_of(&self, tokens: &[u32], pictures: &[Crops]) -> Result<Prompt, Error> {
         let tokens = self.config.expanded(tokens, pictures.len())?;
         let (n_tokens, expected) = (self.config.n_image_tokens, self.config.vision.image_size);
         if let Some(found) = pictures.iter().map(|crops| crops.side).find(|side| *side != expected)
@@ -203,7 +225,7 @@ impl McLlava {
     }
 }
 
-impl Linears for McLlava {
+impl LoraTargets for McLlava {
     /// The tower's, the coordinate MLP's and the projector's, then the decoder's.
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.encoder.visit_linears(visit);
@@ -212,6 +234,57 @@ impl Linears for McLlava {
 
     fn embedding(&self) -> Option<&Matrix> {
         Some(self.decoder.embedding().weight())
+    }
+}
+
+impl LanguageModel for McLlava {
+    fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
+        let crops = |picture| self.processor.process(picture, self.enlargement);
+        self.prompt_of(tokens, &pictures.iter().map(crops).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn reads_pictures(&self) -> bool {
+        true
+    }
+
+    fn boxed_clone(&self) -> Box<dyn LanguageModel> {
+        Box::new(self.clone())
+    }
+
+    fn preprocessing(&self) -> String {
+        format!("{:?} {:?}", self.enlargement, self.processor)
+    }
+
+    /// The published folder has no template. Its card describes ChatML.
+    fn conventions(&self) -> ChatConventions {
+        ChatConventions {
+            processor_template: true,
+            chat_ml_image: Some("<image>\n"),
+            stop: &["<|im_end|>"],
+            ..ChatConventions::text()
+        }
+    }
+
+    fn read_processor(&mut self, folder: &Path) -> Result<(), Error> {
+        self.processor = MultiCropProcessor::read(folder)?;
+        Ok(())
+    }
+
+    fn set_enlargement(&mut self, enlargement: Enlargement) {
+        self.enlargement = enlargement;
+    }
+
+    fn max_crops(&self) -> Option<usize> {
+        Some(self.processor.max_crops())
+    }
+
+    fn set_max_crops(&mut self, max_crops: usize) -> Result<(), Error> {
+        self.processor = self.processor.clone().with_max_crops(max_crops)?;
+        Ok(())
     }
 }
 

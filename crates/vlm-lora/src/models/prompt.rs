@@ -1,18 +1,18 @@
-//! What whole models share: their configuration's file, text and pictures as one row of vectors.
+//! Parts that all models share: reading `config.json`, and merging text with pictures.
 
 use std::path::Path;
 
 use burn::tensor::Tensor;
 use serde_json::Value;
 
-use crate::Error;
+use crate::error::Error;
 use crate::text::Decoder;
 
 /// The most bytes of a `config.json`.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// The `config.json` of a model's folder.
-pub(super) fn read_config(folder: &Path) -> Result<Value, Error> {
+pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
     let path = folder.join("config.json");
     let bytes = cifake::file::read_limited(&path, MAX_CONFIG_BYTES)?;
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path, source })

@@ -6,9 +6,11 @@ use cifake_kernels::text;
 use super::cache::{LayerCache, append};
 use super::config::{BlockKind, TextConfig};
 use super::window::Window;
-use crate::{Error, Linear, Linears, Parameters};
+use crate::error::Error;
+use crate::nn::{Linear, LoraTargets};
+use crate::source::WeightSource;
 
-/// What a weight becomes that may not be looked at; `-inf` would make a row without any others NaN.
+/// The score of a masked key. With `-inf` a row without other keys would become NaN.
 const ABSENT: f32 = -1e9;
 
 /// Self-attention with rotary positions.
@@ -25,14 +27,14 @@ pub(super) struct Attention {
 
 impl Attention {
     pub(super) fn new(
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
         config: &TextConfig,
     ) -> Result<Self, Error> {
         let TextConfig { d_model, n_heads, n_kv_heads, d_head, qkv_bias, .. } = *config;
         let mut projection = |name: &str, n_heads: usize| {
             let shape = [d_model, n_heads * d_head];
-            Linear::new(parameters, &format!("{path}.{name}"), shape, qkv_bias)
+            Linear::new(weights, &format!("{path}.{name}"), shape, qkv_bias)
         };
         let q_proj = projection("q_proj", n_heads)?;
         let k_proj = projection("k_proj", n_kv_heads)?;
@@ -43,7 +45,7 @@ impl Attention {
         };
         let shape = [n_heads * d_head, d_model];
         let output = format!("{path}.{output}");
-        let o_proj = Linear::new(parameters, &output, shape, config.output_bias)?;
+        let o_proj = Linear::new(weights, &output, shape, config.output_bias)?;
         Ok(Self { q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, d_head })
     }
 
@@ -111,7 +113,7 @@ impl Attention {
     }
 }
 
-impl Linears for Attention {
+impl LoraTargets for Attention {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         for linear in [&mut self.q_proj, &mut self.k_proj, &mut self.v_proj, &mut self.o_proj] {
             visit(linear);

@@ -1,9 +1,10 @@
-//! What a decoder looks like.
+//! Configuration of a decoder.
 
-use crate::NormKind;
+use crate::nn::NormKind;
 
 /// How a layer's two halves stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BlockKind {
     /// Attention, then the MLP, each with a norm before it and a sum after it.
     Sequential,
@@ -13,6 +14,7 @@ pub enum BlockKind {
 
 /// The MLP of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MlpKind {
     /// `down(silu(gate(x)) * up(x))`.
     SwiGlu,
@@ -22,6 +24,7 @@ pub enum MlpKind {
 
 /// How the frequencies of a rotary embedding were stretched for long contexts.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum RotaryScaling {
     /// Not at all.
     None,
@@ -57,7 +60,7 @@ pub struct RotaryConfig {
     pub scaling: RotaryScaling,
 }
 
-/// A decoder: what its weights are and what is computed of them.
+/// The sizes and the computations of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextConfig {
     /// Tokens.

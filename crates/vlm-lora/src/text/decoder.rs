@@ -5,9 +5,12 @@ use burn::tensor::{Device, Tensor};
 use super::cache::Cache;
 use super::config::{BlockKind, TextConfig};
 use super::layer::DecoderLayer;
+use super::mask::AttentionMask;
 use super::position::Positions;
 use super::window::Window;
-use crate::{Embedding, Error, Linear, Linears, Matrix, Norm, Parameters, parameters};
+use crate::error::Error;
+use crate::nn::{Embedding, Linear, LoraTargets, Norm};
+use crate::source::{Matrix, WeightSource, tensor};
 
 /// Where a checkpoint keeps the parts of a decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,20 +37,21 @@ pub struct Decoder {
     norm: Norm,
     /// Its weight may be the embedding's.
     lm_head: Linear,
+    names: DecoderNames,
     device: Device,
 }
 
 impl Decoder {
-    /// The decoder of `config` with the weights that `parameters` has under `names`.
+    /// The decoder of `config`, whose weights stand in the source under `names`.
     ///
     /// Of a head that the configuration ties to the embedding a file may hold weights nevertheless: where
     /// they differ, or where they alone are there, they count, as in transformers (5.24,
     /// `modeling_utils.py`, `tie_weights`).
     ///
     /// # Errors
-    /// Those of `parameters`.
+    /// Those of `weights`.
     pub fn new(
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         config: &TextConfig,
         names: &DecoderNames,
     ) -> Result<Self, Error> {
@@ -55,24 +59,24 @@ impl Decoder {
         let TextConfig { vocab_size, d_model, .. } = *config;
         let path = format!("{model}.embed_tokens");
         let tied = config.tied;
-        let stored = |parameters: &dyn Parameters, path: &str| {
-            tied && parameters.is_stored(&format!("{path}.weight"))
+        let stored = |weights: &dyn WeightSource, path: &str| {
+            tied && weights.is_stored(&format!("{path}.weight"))
         };
-        let head_alone = stored(parameters, head) && !stored(parameters, &path);
+        let head_alone = stored(weights, head) && !stored(weights, &path);
         let path = if head_alone { head.clone() } else { path };
-        let embedding = Embedding::new(parameters, &path, vocab_size, d_model)?;
-        let layer = |i| DecoderLayer::new(parameters, &format!("{model}.layers.{i}"), config);
+        let embedding = Embedding::new(weights, &path, vocab_size, d_model)?;
+        let layer = |i| DecoderLayer::new(weights, &format!("{model}.layers.{i}"), config);
         let layers = (0..config.n_layers).map(layer).collect::<Result<_, _>>()?;
         let norm = match config.block {
             BlockKind::Sequential => "norm",
             BlockKind::Parallel => "final_layernorm",
         };
         let norm = format!("{model}.{norm}");
-        let norm = Norm::new(parameters, &norm, d_model, config.norm, config.norm_epsilon)?;
+        let norm = Norm::new(weights, &norm, d_model, config.norm, config.norm_epsilon)?;
         let shape = [d_model, vocab_size];
         let mut config = config.clone();
-        let own = if !tied || (stored(parameters, head) && !head_alone) {
-            Some(Linear::new(parameters, head, shape, config.head_bias)?)
+        let own = if !tied || (stored(weights, head) && !head_alone) {
+            Some(Linear::new(weights, head, shape, config.head_bias)?)
         } else {
             None
         };
@@ -84,19 +88,25 @@ impl Decoder {
             }
             Some(own) => Linear::shared(head, embedding.weight().clone(), own.bias().cloned()),
             None => {
-                let bias = || parameters::tensor(parameters, &format!("{head}.bias"), [vocab_size]);
+                let bias = || tensor(weights, &format!("{head}.bias"), [vocab_size]);
                 let bias = config.head_bias.then(bias).transpose()?;
                 Linear::shared(head, embedding.weight().clone(), bias)
             }
         };
-        let device = parameters.device().clone();
-        Ok(Self { config, embedding, layers, norm, lm_head, device })
+        let device = weights.device().clone();
+        Ok(Self { config, embedding, layers, norm, lm_head, names: names.clone(), device })
     }
 
     /// What the decoder looks like.
     #[must_use]
     pub fn config(&self) -> &TextConfig {
         &self.config
+    }
+
+    /// Where its checkpoint keeps it.
+    #[must_use]
+    pub fn names(&self) -> &DecoderNames {
+        &self.names
     }
 
     /// Where its weights are.
@@ -127,8 +137,17 @@ impl Decoder {
         Cache::new(&self.config, n_pads, capacity, &self.device)
     }
 
+    /// [`cache`](Self::cache) for a first call with `mask`.
+    #[must_use]
+    pub fn cache_for(&self, mask: &AttentionMask, n_pads: Vec<usize>, capacity: usize) -> Cache {
+        match mask.is_causal() {
+            true => self.cache(n_pads, capacity),
+            false => Cache::masked(&self.config, n_pads, capacity, &self.device),
+        }
+    }
+
     /// The last hidden states, `[batch, tokens, d_model]`, of `embeddings` of the same shape, which
-    /// stand at `positions` behind the tokens of `cache`.
+    /// stand at `positions` behind the tokens of `cache`. Attention is causal.
     ///
     /// # Panics
     /// If the shapes do not fit each other, or the cache is full.
@@ -137,9 +156,25 @@ impl Decoder {
         &self,
         embeddings: Tensor<3>,
         positions: &Positions,
+        cache: Option<&mut Cache>,
+    ) -> Tensor<3> {
+        self.forward_masked(embeddings, positions, &AttentionMask::Causal, cache)
+    }
+
+    /// [`forward`](Self::forward) with another mask.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward); if the mask is of another batch; if the mask is not causal and the
+    /// cache was not made by [`cache_for`](Self::cache_for) it.
+    #[must_use]
+    pub fn forward_masked(
+        &self,
+        embeddings: Tensor<3>,
+        positions: &Positions,
+        mask: &AttentionMask,
         mut cache: Option<&mut Cache>,
     ) -> Tensor<3> {
-        let window = self.window(&embeddings, positions, cache.as_deref());
+        let window = self.window_masked(&embeddings, positions, mask, cache.as_deref());
         let mut x = embeddings;
         for (index, layer) in self.layers.iter().enumerate() {
             let cache = cache.as_deref_mut().map(|cache| cache.layer(index));
@@ -158,7 +193,7 @@ impl Decoder {
         &self.layers
     }
 
-    /// What all layers share for these tokens.
+    /// What all layers share for these tokens, with causal attention.
     ///
     /// # Panics
     /// If the shapes do not fit each other, or the cache is full.
@@ -169,13 +204,28 @@ impl Decoder {
         positions: &Positions,
         cache: Option<&Cache>,
     ) -> Window {
+        self.window_masked(embeddings, positions, &AttentionMask::Causal, cache)
+    }
+
+    /// [`window`](Self::window) with another mask.
+    ///
+    /// # Panics
+    /// As [`forward_masked`](Self::forward_masked).
+    #[must_use]
+    pub fn window_masked(
+        &self,
+        embeddings: &Tensor<3>,
+        positions: &Positions,
+        mask: &AttentionMask,
+        cache: Option<&Cache>,
+    ) -> Window {
         let [batch, n_tokens, _] = embeddings.dims();
         let [_, p_batch, p_tokens] = positions.shape();
         assert_eq!([batch, n_tokens], [p_batch, p_tokens], "one position a token");
         if let Some(cache) = cache {
             assert!(cache.len() + n_tokens <= cache.capacity(), "the cache is full");
         }
-        Window::new(&self.config.rotary, positions, cache, &embeddings.device())
+        Window::new(&self.config.rotary, positions, mask, cache, &embeddings.device())
     }
 
     /// The last norm, after the last layer.
@@ -192,7 +242,7 @@ impl Decoder {
     }
 }
 
-impl Linears for Decoder {
+impl LoraTargets for Decoder {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         for layer in &mut self.layers {
             layer.visit_linears(visit);

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::Error;
+use crate::error::Error;
 
 /// An object of a configuration file.
 #[derive(Clone, Copy)]

@@ -7,7 +7,9 @@ use super::cache::LayerCache;
 use super::config::{BlockKind, TextConfig};
 use super::mlp::Mlp;
 use super::window::Window;
-use crate::{Error, Linear, Linears, Norm, Parameters};
+use crate::error::Error;
+use crate::nn::{Linear, LoraTargets, Norm};
+use crate::source::WeightSource;
 
 /// Attention and MLP.
 #[derive(Debug, Clone)]
@@ -22,21 +24,21 @@ pub struct DecoderLayer {
 impl DecoderLayer {
     /// The layer at `path`.
     pub(super) fn new(
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
         config: &TextConfig,
     ) -> Result<Self, Error> {
         let mut norm = |name: &str| {
             let path = format!("{path}.{name}");
-            Norm::new(parameters, &path, config.d_model, config.norm, config.norm_epsilon)
+            Norm::new(weights, &path, config.d_model, config.norm, config.norm_epsilon)
         };
         let input_layernorm = norm("input_layernorm")?;
         let post_attention_layernorm = match config.block {
             BlockKind::Sequential => Some(norm("post_attention_layernorm")?),
             BlockKind::Parallel => None,
         };
-        let self_attn = Attention::new(parameters, &format!("{path}.self_attn"), config)?;
-        let mlp = Mlp::new(parameters, &format!("{path}.mlp"), config)?;
+        let self_attn = Attention::new(weights, &format!("{path}.self_attn"), config)?;
+        let mlp = Mlp::new(weights, &format!("{path}.mlp"), config)?;
         Ok(Self { input_layernorm, self_attn, post_attention_layernorm, mlp })
     }
 
@@ -64,7 +66,7 @@ impl DecoderLayer {
     }
 }
 
-impl Linears for DecoderLayer {
+impl LoraTargets for DecoderLayer {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.self_attn.visit_linears(visit);
         self.mlp.visit_linears(visit);

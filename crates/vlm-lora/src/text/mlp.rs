@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, activation};
 use cifake_kernels::text;
 
 use super::config::{MlpKind, TextConfig};
-use crate::{Error, Linear, Linears, Parameters};
+use crate::error::Error;
+use crate::nn::{Linear, LoraTargets};
+use crate::source::WeightSource;
 
 /// An MLP of two or three linear layers.
 #[derive(Debug, Clone)]
@@ -18,13 +20,13 @@ pub(super) enum Mlp {
 
 impl Mlp {
     pub(super) fn new(
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
         config: &TextConfig,
     ) -> Result<Self, Error> {
         let TextConfig { d_model, d_mlp, mlp_bias, .. } = *config;
         let mut linear = |name: &str, shape: [usize; 2]| {
-            Linear::new(parameters, &format!("{path}.{name}"), shape, mlp_bias)
+            Linear::new(weights, &format!("{path}.{name}"), shape, mlp_bias)
         };
         Ok(match config.mlp {
             MlpKind::SwiGlu => Self::SwiGlu {
@@ -63,7 +65,7 @@ fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x * 0.5 * (tanh + 1.0)
 }
 
-impl Linears for Mlp {
+impl LoraTargets for Mlp {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         match self {
             Self::SwiGlu { gate_proj, up_proj, down_proj } => {

@@ -5,10 +5,14 @@ mod cache;
 mod config;
 mod decoder;
 mod fields;
+mod gguf;
 mod hugging_face;
+mod hugging_face_rotary;
 mod layer;
+mod mask;
 mod mlp;
 mod position;
+mod prompt;
 mod rotary;
 mod window;
 
@@ -16,7 +20,9 @@ pub use cache::Cache;
 pub use config::{BlockKind, MlpKind, RotaryConfig, RotaryScaling, TextConfig};
 pub use decoder::{Decoder, DecoderNames};
 pub use layer::DecoderLayer;
+pub use mask::AttentionMask;
 pub use position::Positions;
+pub use prompt::Prompt;
 pub use rotary::Rotation;
 pub use window::Window;
 

@@ -1,4 +1,4 @@
-//! Where tokens stand.
+//! Rotary positions of tokens.
 
 /// Rotary positions of a batch of tokens: one number a token, or time, height and width.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ impl Positions {
     /// Positions `[axes, batch, tokens]`, where `axes` is 1 for text and 3 for M-RoPE.
     ///
     /// # Panics
-    /// If `axes` is another number, or the values are not as many as the shape says.
+    /// If `axes` is another number, or the number of values differs from the shape.
     #[must_use]
     pub fn new(values: Vec<u32>, [n_axes, batch, n_tokens]: [usize; 3]) -> Self {
         assert!(n_axes == 1 || n_axes == 3, "one axis, or time, height and width");
@@ -70,7 +70,7 @@ impl Positions {
     /// The sequences of all `parts`, which are equally long.
     ///
     /// # Panics
-    /// If they are not, or there is none.
+    /// If their lengths differ, or there is no part.
     #[must_use]
     pub fn stacked(parts: &[Self]) -> Self {
         let n_axes = parts.iter().map(|part| part.n_axes).max().expect("at least one sequence");

@@ -1,8 +1,11 @@
 //! Activations of vision towers.
 
+use std::fmt;
+use std::str::FromStr;
+
 use burn::tensor::{Tensor, activation};
 
-use crate::Error;
+use crate::error::Error;
 use crate::text::wrong;
 
 /// What stands between two linear layers.
@@ -17,12 +20,11 @@ pub enum Activation {
     QuickGelu,
 }
 
-impl Activation {
-    /// The activation that upstream calls `name`.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for one that is not built.
-    pub fn from_name(name: &str) -> Result<Self, Error> {
+impl FromStr for Activation {
+    type Err = Error;
+
+    /// The activation that upstream calls `name`; [`Error::Config`] for one that is not built.
+    fn from_str(name: &str) -> Result<Self, Error> {
         match name {
             "gelu" => Ok(Self::Gelu),
             "gelu_pytorch_tanh" | "gelu_new" => Ok(Self::GeluTanh),
@@ -33,7 +35,19 @@ impl Activation {
             }
         }
     }
+}
 
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_pytorch_tanh",
+            Self::QuickGelu => "quick_gelu",
+        })
+    }
+}
+
+impl Activation {
     /// Applies it to every element.
     #[must_use]
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
@@ -63,9 +77,11 @@ mod tests {
             ("gelu_pytorch_tanh", [-0.045_402_3, -0.154_286, 0.0, 0.841_192, 2.996_362_7]),
             ("quick_gelu", [-0.064_341_4, -0.149_611_6, 0.0, 0.845_795_8, 2.981_928_8]),
         ] {
-            let y = Activation::from_name(name).expect("it is built").forward(x.clone());
+            let y = name.parse::<Activation>().expect("it is built");
+            assert_eq!(y.to_string(), name);
+            let y = y.forward(x.clone());
             testkit::assert_close(&y, &Tensor::from_floats(theirs, &Device::flex()), 1e-5, name);
         }
-        assert!(Activation::from_name("relu").is_err());
+        assert!("relu".parse::<Activation>().is_err());
     }
 }

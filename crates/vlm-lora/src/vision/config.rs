@@ -1,9 +1,9 @@
-//! What the vision towers look like.
+//! Configuration of the vision towers.
 
 use serde_json::Value;
 
-use super::Activation;
-use crate::Error;
+use super::activation::Activation;
+use crate::error::Error;
 use crate::image::PatchForm;
 use crate::text::{Fields, wrong};
 
@@ -202,7 +202,7 @@ impl SiglipVisionConfig {
 
 fn activation(vision: Fields<'_>, default: Activation) -> Result<Activation, Error> {
     let Some(value) = vision.get("hidden_act") else { return Ok(default) };
-    Activation::from_name(value.as_str().unwrap_or("no name"))
+    value.as_str().unwrap_or("no name").parse()
 }
 
 #[cfg(test)]

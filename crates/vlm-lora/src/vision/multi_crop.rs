@@ -6,9 +6,13 @@ use std::iter::repeat_n;
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Activation, SiglipVision, SiglipVisionConfig};
+use super::activation::Activation;
+use super::config::SiglipVisionConfig;
+use super::siglip::SiglipVision;
+use crate::error::Error;
 use crate::image::Crops;
-use crate::{Error, Linear, Linears, Parameters};
+use crate::nn::{Linear, LoraTargets};
+use crate::source::WeightSource;
 
 /// Crops that go through the tower at once: attention at 729 patches takes 34 MB a crop.
 const BATCH: usize = 4;
@@ -29,15 +33,15 @@ impl MultiCropEncoder {
     /// published names: `vision_model` and `multi_modal_projector`.
     ///
     /// # Errors
-    /// Those of `parameters`.
+    /// Those of `weights`.
     pub fn new(
         config: SiglipVisionConfig,
         d_text: usize,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
     ) -> Result<Self, Error> {
         let dim = config.hidden_size;
-        let tower = SiglipVision::new(config, parameters, Self::TOWER)?;
-        let mut linear = |path: &str, sizes| Linear::new(parameters, path, sizes, true);
+        let tower = SiglipVision::new(config, weights, Self::TOWER)?;
+        let mut linear = |path: &str, sizes| Linear::new(weights, path, sizes, true);
         Ok(Self {
             tower,
             coord_embed: [
@@ -139,7 +143,7 @@ impl MultiCropEncoder {
     }
 }
 
-impl Linears for MultiCropEncoder {
+impl LoraTargets for MultiCropEncoder {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         self.tower.visit_linears(visit);
         self.coord_embed.iter_mut().for_each(&mut *visit);
@@ -152,7 +156,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::Shapes;
+    use crate::source::Shapes;
 
     #[test]
     fn crops_share_the_tokens_and_the_last_has_the_rest() {

@@ -6,12 +6,14 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::Activation;
+use super::activation::Activation;
 use super::attention::attend;
 use super::config::Qwen2VlVisionConfig;
 use super::rotary::PatchRotation;
+use crate::error::Error;
 use crate::image::{Grid, Patches};
-use crate::{Error, Linear, Linears, Matrix, Norm, NormKind, Parameters, parameters};
+use crate::nn::{Linear, LoraTargets, Norm, NormKind};
+use crate::source::{Matrix, WeightSource, tensor};
 
 const NORM_EPSILON: f64 = 1e-6;
 
@@ -38,30 +40,29 @@ struct Block {
 }
 
 impl Qwen2VlVision {
-    /// The tower at `path` of `parameters`, published as `visual`.
+    /// The tower at `path` of `weights`, published as `visual`.
     ///
     /// # Errors
-    /// Those of `parameters`.
+    /// Those of `weights`.
     pub fn new(
         config: Qwen2VlVisionConfig,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
     ) -> Result<Self, Error> {
         let (dim, side) = (config.embed_dim, config.patch_size);
         let kernel = [dim, 3, config.temporal_patch_size, side, side];
-        let kernel =
-            parameters::tensor(parameters, &format!("{path}.patch_embed.proj.weight"), kernel)?;
+        let kernel = tensor(weights, &format!("{path}.patch_embed.proj.weight"), kernel)?;
         let patch_embed = Matrix::F32(kernel.reshape([dim, config.form().patch_len()]));
-        let block = |i| Block::new(&config, parameters, &format!("{path}.blocks.{i}"));
+        let block = |i| Block::new(&config, weights, &format!("{path}.blocks.{i}"));
         let blocks = (0..config.depth).map(block).collect::<Result<_, _>>()?;
         let path = format!("{path}.merger");
         let layer = NormKind::Layer;
-        let merger_norm = Norm::new(parameters, &format!("{path}.ln_q"), dim, layer, NORM_EPSILON)?;
+        let merger_norm = Norm::new(weights, &format!("{path}.ln_q"), dim, layer, NORM_EPSILON)?;
         let merged = dim * config.spatial_merge_size.pow(2);
         let sizes = [[merged, merged], [merged, config.hidden_size]];
         let merger = [
-            Linear::new(parameters, &format!("{path}.mlp.0"), sizes[0], true)?,
-            Linear::new(parameters, &format!("{path}.mlp.2"), sizes[1], true)?,
+            Linear::new(weights, &format!("{path}.mlp.0"), sizes[0], true)?,
+            Linear::new(weights, &format!("{path}.mlp.2"), sizes[1], true)?,
         ];
         Ok(Self { config, patch_embed, blocks, merger_norm, merger })
     }
@@ -123,16 +124,16 @@ impl Qwen2VlVision {
 impl Block {
     fn new(
         config: &Qwen2VlVisionConfig,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
     ) -> Result<Self, Error> {
         let (dim, d_mlp) = (config.embed_dim, config.d_mlp);
         let mut norm = |name: &str| {
-            Norm::new(parameters, &format!("{path}.{name}"), dim, NormKind::Layer, NORM_EPSILON)
+            Norm::new(weights, &format!("{path}.{name}"), dim, NormKind::Layer, NORM_EPSILON)
         };
         let (norm1, norm2) = (norm("norm1")?, norm("norm2")?);
         let mut linear =
-            |name: &str, sizes| Linear::new(parameters, &format!("{path}.{name}"), sizes, true);
+            |name: &str, sizes| Linear::new(weights, &format!("{path}.{name}"), sizes, true);
         Ok(Self {
             norm1,
             qkv: linear("attn.qkv", [dim, 3 * dim])?,
@@ -176,7 +177,7 @@ impl Block {
     }
 }
 
-impl Linears for Qwen2VlVision {
+impl LoraTargets for Qwen2VlVision {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         for block in &mut self.blocks {
             for linear in [&mut block.qkv, &mut block.proj, &mut block.fc1, &mut block.fc2] {

@@ -5,10 +5,12 @@
 
 use burn::tensor::Tensor;
 
-use super::Activation;
+use super::activation::Activation;
 use super::attention::attend;
 use super::config::SiglipVisionConfig;
-use crate::{Error, Linear, Linears, Matrix, Norm, NormKind, Parameters, parameters};
+use crate::error::Error;
+use crate::nn::{Linear, LoraTargets, Norm, NormKind};
+use crate::source::{Matrix, WeightSource, tensor};
 
 /// The vision tower.
 #[derive(Debug, Clone)]
@@ -34,25 +36,24 @@ struct Layer {
 }
 
 impl SiglipVision {
-    /// The tower at `path` of `parameters`, which ends in `vision_model` as published.
+    /// The tower at `path` of `weights`, which ends in `vision_model` as published.
     ///
     /// # Errors
-    /// Those of `parameters`.
+    /// Those of `weights`.
     pub fn new(
         config: SiglipVisionConfig,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
     ) -> Result<Self, Error> {
         let (dim, side) = (config.hidden_size, config.patch_size);
         let embeddings = format!("{path}.embeddings");
         let name = format!("{embeddings}.patch_embedding");
-        let kernel =
-            parameters::tensor(parameters, &format!("{name}.weight"), [dim, 3, side, side])?;
+        let kernel = tensor(weights, &format!("{name}.weight"), [dim, 3, side, side])?;
         let patch_embedding = Matrix::F32(kernel.reshape([dim, config.patch_len()]));
-        let patch_bias = parameters::tensor(parameters, &format!("{name}.bias"), [dim])?;
+        let patch_bias = tensor(weights, &format!("{name}.bias"), [dim])?;
         let name = format!("{embeddings}.position_embedding.weight");
-        let position_embedding = parameters::tensor(parameters, &name, [config.n_patches(), dim])?;
-        let layer = |i| Layer::new(&config, parameters, &format!("{path}.encoder.layers.{i}"));
+        let position_embedding = tensor(weights, &name, [config.n_patches(), dim])?;
+        let layer = |i| Layer::new(&config, weights, &format!("{path}.encoder.layers.{i}"));
         let layers = (0..config.num_hidden_layers).map(layer).collect::<Result<_, _>>()?;
         Ok(Self { config, patch_embedding, patch_bias, position_embedding, layers })
     }
@@ -116,17 +117,17 @@ impl SiglipVision {
 impl Layer {
     fn new(
         config: &SiglipVisionConfig,
-        parameters: &mut dyn Parameters,
+        weights: &mut dyn WeightSource,
         path: &str,
     ) -> Result<Self, Error> {
         let (dim, d_mlp) = (config.hidden_size, config.intermediate_size);
         let epsilon = config.layer_norm_eps;
         let mut norm = |name: &str| {
-            Norm::new(parameters, &format!("{path}.{name}"), dim, NormKind::Layer, epsilon)
+            Norm::new(weights, &format!("{path}.{name}"), dim, NormKind::Layer, epsilon)
         };
         let (layer_norm1, layer_norm2) = (norm("layer_norm1")?, norm("layer_norm2")?);
         let mut linear =
-            |name: &str, sizes| Linear::new(parameters, &format!("{path}.{name}"), sizes, true);
+            |name: &str, sizes| Linear::new(weights, &format!("{path}.{name}"), sizes, true);
         Ok(Self {
             layer_norm1,
             attention: [
@@ -161,7 +162,7 @@ impl Layer {
     }
 }
 
-impl Linears for SiglipVision {
+impl LoraTargets for SiglipVision {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         for layer in &mut self.layers {
             layer.attention.iter_mut().for_each(&mut *visit);

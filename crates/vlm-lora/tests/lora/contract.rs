@@ -5,14 +5,14 @@ use std::path::Path;
 use burn::tensor::{Device, TensorData};
 use proptest::prelude::*;
 use testkit::Fixture;
-use vlm_lora::Storage;
+use vlm_lora::WeightFormat;
 use vlm_lora::lora::{Adapter, AdapterError, AdapterLimits, CONFIG_FILE, WEIGHTS_FILE, adapters};
 
 use super::model::{all_linear, limits, random, trained};
 
 /// The two files of an adapter of the random model.
 fn files() -> (Vec<u8>, Fixture) {
-    let mut model = random(Storage::F32, &Device::flex());
+    let mut model = random(WeightFormat::F32, &Device::flex());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = all_linear(2).with_modules_to_save(&["lm_head"]);
     trained(config, &mut model, 1).save(folder.path()).expect("the folder is writable");
@@ -23,7 +23,7 @@ fn files() -> (Vec<u8>, Fixture) {
 /// What becomes of an adapter whose files were changed.
 fn attach(json: &[u8], weights: &Fixture) -> Result<(), AdapterError> {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let own = super::model::weights(&mut model);
     let adapter = Adapter::from_bytes(json, &weights.to_safetensors(), &limits())?;
     let result = adapter.attach(&mut model, "a", &device, &limits());

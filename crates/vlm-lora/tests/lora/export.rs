@@ -10,7 +10,9 @@ use testkit::{Fixture, assert_close};
 use vlm_lora::lora::{
     Adapter, AdapterError, CONFIG_FILE, LoraConfig, Modules, WEIGHTS_FILE, export_merged,
 };
-use vlm_lora::{Decoder, DecoderNames, Folder, Parameters, Random, Shapes, Storage, TextConfig};
+use vlm_lora::{
+    Decoder, DecoderNames, Folder, Random, Shapes, TextConfig, WeightFormat, WeightSource,
+};
 
 use super::model::{all_linear, fixture, limits, load, logits, trained};
 
@@ -31,7 +33,7 @@ fn a_merged_folder_gives_the_logits_of_peft() {
         let json = std::fs::read(out.join("config.json")).expect("it was copied");
         let json = serde_json::from_slice(&json).expect("it is JSON");
         let config = TextConfig::from_hugging_face(&json).expect("it is the base's");
-        let mut weights = Folder::open(&out, Storage::F32, &device).expect("it was written");
+        let mut weights = Folder::open(&out, WeightFormat::F32, &device).expect("it was written");
         let model = Decoder::new(&mut weights, &config, &DecoderNames::default()).expect("it fits");
         weights.finish().expect("nothing was added");
         let golden = Fixture::load(fixture(name).join("expected.safetensors"));
@@ -100,7 +102,7 @@ fn tied(folder: &Path) -> Decoder {
     let text = TextConfig::from_hugging_face(&config).expect("it is plain");
     let mut shapes = Shapes::new(&Device::flex());
     Decoder::new(&mut shapes, &text, &DecoderNames::default()).expect("shapes are never wrong");
-    let mut random = Random::new(3, Storage::F32, &Device::flex());
+    let mut random = Random::new(3, WeightFormat::F32, &Device::flex());
     let mut weights = Fixture::default();
     for (name, shape) in shapes.names() {
         let values = random.values(name, shape).expect("drawn");
@@ -119,7 +121,7 @@ fn open(folder: &Path) -> Decoder {
     let json = std::fs::read(folder.join("config.json")).expect("it is there");
     let json = serde_json::from_slice(&json).expect("it is JSON");
     let config = TextConfig::from_hugging_face(&json).expect("it is plain");
-    let mut weights = Folder::open(folder, Storage::F32, &Device::flex()).expect("whole");
+    let mut weights = Folder::open(folder, WeightFormat::F32, &Device::flex()).expect("whole");
     let model = Decoder::new(&mut weights, &config, &DecoderNames::default()).expect("it fits");
     weights.finish().expect("nothing is left over");
     model
@@ -226,7 +228,7 @@ fn shards_in_half_precision_stay_so() {
         assert!(after.iter().all(|(_, view)| view.dtype() == Dtype::BF16));
     }
     let text = TextConfig::from_hugging_face(&serde_json::from_slice(&config).expect("JSON"));
-    let mut weights = Folder::open(&out, Storage::F32, &device).expect("its index was copied");
+    let mut weights = Folder::open(&out, WeightFormat::F32, &device).expect("its index was copied");
     let model = Decoder::new(&mut weights, &text.expect("the base's"), &DecoderNames::default());
     weights.finish().expect("nothing was added");
     let golden = Fixture::load(fixture("lora_llama").join("expected.safetensors"));

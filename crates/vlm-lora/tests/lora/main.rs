@@ -5,6 +5,6 @@ mod export;
 mod model;
 mod peft;
 mod pictures;
-mod prefix;
 mod properties;
+mod tower;
 mod tuning;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use vlm_lora::lora::{AdapterLimits, LoraConfig, Modules};
 use vlm_lora::{
-    Decoder, DecoderNames, Folder, Linears, Matrix, Positions, Random, Storage, TextConfig,
+    Decoder, DecoderNames, Folder, LoraTargets, Matrix, Positions, Random, TextConfig, WeightFormat,
 };
 
 /// The folder of a fixture.
@@ -19,14 +19,15 @@ pub(crate) fn load(name: &str, device: &Device) -> Decoder {
     let json = std::fs::read(folder.join("config.json")).expect("the fixture is committed");
     let json = serde_json::from_slice(&json).expect("the fixture is JSON");
     let config = TextConfig::from_hugging_face(&json).expect("the configuration is read");
-    let mut weights = Folder::open(&folder, Storage::F32, device).expect("the weights are there");
+    let mut weights =
+        Folder::open(&folder, WeightFormat::F32, device).expect("the weights are there");
     let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default());
     weights.finish().expect("the model uses every weight");
     decoder.expect("the weights fit")
 }
 
 /// A decoder of two layers with random weights.
-pub(crate) fn random(storage: Storage, device: &Device) -> Decoder {
+pub(crate) fn random(storage: WeightFormat, device: &Device) -> Decoder {
     let mut weights = Random::new(5, storage, device);
     Decoder::new(&mut weights, &shape(), &DecoderNames::default()).expect("it has every weight")
 }
@@ -47,7 +48,7 @@ pub(crate) fn logits(decoder: &Decoder, tokens: &[&[u32]]) -> Tensor<3> {
 }
 
 /// The weights of every linear layer, one after the other.
-pub(crate) fn weights(model: &mut dyn Linears) -> Vec<TensorData> {
+pub(crate) fn weights(model: &mut dyn LoraTargets) -> Vec<TensorData> {
     let mut all = Vec::new();
     model.visit_linears(&mut |linear| {
         all.push(linear.weight().to_tensor().into_data());
@@ -57,7 +58,7 @@ pub(crate) fn weights(model: &mut dyn Linears) -> Vec<TensorData> {
 }
 
 /// Whether every linear layer is kept in f32.
-pub(crate) fn is_single(model: &mut dyn Linears) -> bool {
+pub(crate) fn is_single(model: &mut dyn LoraTargets) -> bool {
     let mut single = true;
     model.visit_linears(&mut |linear| single &= matches!(linear.weight(), Matrix::F32(_)));
     single
@@ -75,7 +76,7 @@ pub(crate) fn limits() -> AdapterLimits {
 /// An adapter of `config` for `model` whose `B` is not zero, as after training.
 pub(crate) fn trained(
     config: LoraConfig,
-    model: &mut dyn Linears,
+    model: &mut dyn LoraTargets,
     seed: u64,
 ) -> vlm_lora::lora::Adapter {
     use vlm_lora::lora::{Adapter, CONFIG_FILE, WEIGHTS_FILE};

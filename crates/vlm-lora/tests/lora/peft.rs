@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
-use vlm_lora::Storage;
+use vlm_lora::WeightFormat;
 use vlm_lora::image::{Grid, Patches, Qwen2VlProcessor};
 use vlm_lora::lora::{
     Adapter, AdapterError, CONFIG_FILE, LayerWeights, LoraConfig, Reduced, WEIGHTS_FILE, adapters,
     disable, merge,
 };
 use vlm_lora::models::Qwen2Vl;
-use vlm_lora::training::TuningConfig;
+use vlm_lora::tune::TuningConfig;
 
 use super::model::{fixture, limits, load, logits};
 
@@ -117,7 +117,7 @@ fn an_adapter_of_another_model_leaves_the_model_as_it_was() {
     let mut model = load("lora_llama", &Device::flex());
     let qwen2 = fixture("lora_qwen2").join("adapter");
     let adapter = Adapter::open(&qwen2, &limits()).expect("PEFT wrote it");
-    let mut other = super::model::random(vlm_lora::Storage::F32, &Device::flex());
+    let mut other = super::model::random(vlm_lora::WeightFormat::F32, &Device::flex());
     let refused = adapter.attach(&mut other, "other", &Device::flex(), &limits());
     assert!(matches!(refused, Err(AdapterError::Shape { .. })), "{refused:?}");
     assert!(adapters(&mut other).is_empty());
@@ -126,7 +126,7 @@ fn an_adapter_of_another_model_leaves_the_model_as_it_was() {
 
 /// The small Qwen2-VL, and its scores for the picture of its fixture.
 fn seeing(device: &Device) -> (Qwen2Vl, Patches) {
-    let model = Qwen2Vl::load(&fixture("vision/qwen2_vl_a"), Storage::F32, device);
+    let model = Qwen2Vl::load(&fixture("vision/qwen2_vl_a"), WeightFormat::F32, device);
     let golden = Fixture::load(fixture("vision/qwen2_vl_a.safetensors"));
     let values = golden.get("patches").expect("it is there").iter::<f32>().collect();
     let grids = vec![Grid { time: 1, height: 4, width: 4 }];
@@ -138,7 +138,7 @@ fn seeing(device: &Device) -> (Qwen2Vl, Patches) {
 
 /// `[1, tokens, vocab]`, of a prompt with one picture.
 fn shown(model: &Qwen2Vl, patches: &Patches) -> Tensor<3> {
-    let prompt = model.prompt(&[1, 2, 55, 57, 56, 7, 8, 9], patches).expect("one place");
+    let prompt = model.prompt_of(&[1, 2, 55, 57, 56, 7, 8, 9], patches).expect("one place");
     model.logits(&prompt).unsqueeze()
 }
 

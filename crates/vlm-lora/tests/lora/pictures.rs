@@ -6,84 +6,36 @@ use std::sync::Arc;
 use burn::tensor::{Device, TensorData};
 use cifake::Picture;
 use testkit::Fixture;
-use vlm_lora::generate::Prompt;
-use vlm_lora::image::{Enlargement, MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
-use vlm_lora::lora::{Adapter, CONFIG_FILE, LayerWeights, Naming, WEIGHTS_FILE};
-use vlm_lora::models::{McLlava, Qwen2Vl};
-use vlm_lora::training::{
-    Encoded, Event, Illustrated, Image, Pictured, Pupil, TrainingError, Tuner, TuningConfig,
+use vlm_lora::image::{MultiCropProcessor, PreprocessorConfig};
+use vlm_lora::lora::{Adapter, CONFIG_FILE, LayerWeights, WEIGHTS_FILE};
+use vlm_lora::models::{LanguageModel, McLlava, Qwen2Vl};
+use vlm_lora::tune::{
+    Encoded, Event, Image, TrainableVlm, TrainingError, Tuner, TuningConfig, VisionExample,
 };
-use vlm_lora::{Decoder, Error, Linear, Linears, Storage};
+use vlm_lora::{Error, WeightFormat};
 
 use super::model::{all_linear, fixture, limits};
 
 /// `<image>` and `<|image_pad|>` of the small models.
 const IMAGE_TOKEN: u32 = 57;
 
-/// A small model of either kind.
-#[derive(Clone)]
-enum Small {
-    Qwen2Vl(Box<Qwen2Vl>),
-    McLlava(Box<McLlava>, MultiCropProcessor),
+fn qwen2_vl(device: &Device) -> Box<dyn LanguageModel> {
+    let folder = fixture("vision/qwen2_vl_a");
+    let model = Qwen2Vl::load(&folder, WeightFormat::F32, device).expect("it is committed");
+    Box::new(model)
 }
 
-impl Small {
-    fn qwen2_vl(device: &Device) -> Self {
-        let folder = fixture("vision/qwen2_vl_a");
-        let model = Qwen2Vl::load(&folder, Storage::F32, device).expect("it is committed");
-        Self::Qwen2Vl(Box::new(model))
-    }
-
-    fn mc_llava(device: &Device) -> Self {
-        let folder = fixture("vision/mc_llava_a");
-        let model = McLlava::load(&folder, Storage::F32, device).expect("it is committed");
-        let settings = PreprocessorConfig::from_bytes(br#"{"size": {"height": 42, "width": 42}}"#);
-        let settings = settings.expect("it is a setting");
-        let processor = MultiCropProcessor::from_config(&settings).expect("a size");
-        Self::McLlava(Box::new(model), processor)
-    }
-}
-
-impl Linears for Small {
-    fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
-        match self {
-            Self::Qwen2Vl(model) => model.visit_linears(visit),
-            Self::McLlava(model, _) => model.visit_linears(visit),
-        }
-    }
-
-    fn naming(&self) -> Naming {
-        match self {
-            Self::Qwen2Vl(model) => model.naming(),
-            Self::McLlava(model, _) => model.naming(),
-        }
-    }
-}
-
-impl Pictured for Small {
-    fn prompt(&self, tokens: &[u32], pictures: &[Picture]) -> Result<Prompt, Error> {
-        match self {
-            Self::Qwen2Vl(model) => {
-                let processor = Qwen2VlProcessor::default();
-                model.prompt(tokens, &processor.process(pictures, Enlargement::Off)?)
-            }
-            Self::McLlava(model, processor) => {
-                let crops = pictures.iter().map(|p| processor.process(p, Enlargement::Off));
-                model.prompt(tokens, &crops.collect::<Result<Vec<_>, _>>()?)
-            }
-        }
-    }
-
-    fn decoder(&self) -> &Decoder {
-        match self {
-            Self::Qwen2Vl(model) => model.decoder(),
-            Self::McLlava(model, _) => model.decoder(),
-        }
-    }
+fn mc_llava(device: &Device) -> Box<dyn LanguageModel> {
+    let folder = fixture("vision/mc_llava_a");
+    let model = McLlava::load(&folder, WeightFormat::F32, device).expect("it is committed");
+    let settings = PreprocessorConfig::from_bytes(br#"{"size": {"height": 42, "width": 42}}"#);
+    let settings = settings.expect("it is a setting");
+    let processor = MultiCropProcessor::from_config(&settings).expect("a size");
+    Box::new(model.with_processor(processor))
 }
 
 /// Two questions of different lengths, about a dark and a bright picture.
-fn examples() -> Vec<Illustrated> {
+fn examples() -> Vec<VisionExample> {
     let example = |(shade, width, answer): (u8, u32, u32)| {
         let level = |at: u32| shade.saturating_add((at * at % 31) as u8);
         let pixels = (0..3 * 30 * width).map(level).collect();
@@ -92,7 +44,7 @@ fn examples() -> Vec<Illustrated> {
         encoded.extend(&[1, IMAGE_TOKEN, 3][..], false);
         encoded.extend(&vec![4; width as usize / 20], false);
         encoded.extend(&[answer, 2], true);
-        Illustrated { encoded, images: vec![Image::Pixels(Arc::new(picture))] }
+        VisionExample { encoded, images: vec![Image::Pixels(Arc::new(picture))] }
     };
     [(20, 30, 10), (220, 60, 20)].into_iter().map(example).collect()
 }
@@ -107,9 +59,9 @@ fn config(gradient_checkpointing: bool) -> TuningConfig {
     }
 }
 
-fn trained(model: Small, config: TuningConfig) -> (Adapter, Vec<f64>) {
+fn trained(model: Box<dyn LanguageModel>, config: TuningConfig) -> (Adapter, Vec<f64>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut model = Pupil::new(model);
+    let mut model = TrainableVlm::new(model);
     let sets = [examples(), Vec::new()];
     let tuner = Tuner::new(&mut model, config, None, sets, folder.path(), &Device::flex());
     let mut tuner = tuner.expect("it can run");
@@ -121,9 +73,8 @@ fn trained(model: Small, config: TuningConfig) -> (Adapter, Vec<f64>) {
 #[test]
 fn towers_projectors_and_decoders_learn() {
     let device = Device::flex();
-    type Load = fn(&Device) -> Small;
-    let models: [(&str, Load); 2] =
-        [("visual.", Small::qwen2_vl), ("vision_model.", Small::mc_llava)];
+    type Load = fn(&Device) -> Box<dyn LanguageModel>;
+    let models: [(&str, Load); 2] = [("visual.", qwen2_vl), ("vision_model.", mc_llava)];
     for (name, model) in models {
         let (adapter, losses) = trained(model(&device), config(false));
         assert!(losses[5] < 0.7 * losses[0], "{losses:?}");
@@ -144,7 +95,7 @@ fn towers_projectors_and_decoders_learn() {
 #[test]
 fn adapters_have_the_names_of_newer_transformers_and_those_of_the_checkpoint_fit() {
     let device = Device::flex();
-    let mut model = Small::qwen2_vl(&device);
+    let mut model = qwen2_vl(&device);
     let nested = super::model::trained(all_linear(2), &mut model, 1);
     let folder = tempfile::tempdir().expect("a temporary folder");
     nested.save(folder.path()).expect("the folder is writable");
@@ -163,7 +114,7 @@ fn adapters_have_the_names_of_newer_transformers_and_those_of_the_checkpoint_fit
     let json = std::fs::read(folder.path().join(CONFIG_FILE)).expect("it was written");
     let plain = Adapter::from_bytes(&json, &plain.to_safetensors(), &limits()).expect("whole");
     let logits = |adapter: &Adapter| {
-        let mut model = Small::qwen2_vl(&device);
+        let mut model = qwen2_vl(&device);
         adapter.attach(&mut model, "a", &device, &limits()).expect("it is this model's");
         assert_eq!(Adapter::of(&mut model, "a").expect("it is attached"), *adapter);
         let tokens = [1, IMAGE_TOKEN, 3];
@@ -190,7 +141,7 @@ fn a_run_with_pictures_goes_on_and_knows_them_by_their_bytes() {
         example.images = vec![Image::File(file.clone())];
     }
     let run = |name: &str, n_steps: usize| {
-        let mut model = Pupil::new(Small::qwen2_vl(&device));
+        let mut model = TrainableVlm::new(qwen2_vl(&device));
         let (out, sets) = (folder.path().join(name), [examples.clone(), Vec::new()]);
         let mut tuner = Tuner::new(&mut model, config(false), None, sets, &out, &device)?;
         tuner.run(&mut |event| match event {

@@ -7,7 +7,7 @@ use vlm_lora::lora::{
     Adapter, AdapterError, LoraConfig, Modules, Reduced, activate, adapters, detach, disable,
     merge, merge_and_unload, unmerge,
 };
-use vlm_lora::{Decoder, Storage};
+use vlm_lora::{Decoder, WeightFormat};
 
 use super::model::{all_linear, is_single, limits, logits, random, trained, weights};
 
@@ -18,7 +18,7 @@ const LIMIT: f32 = 1e-4;
 #[test]
 fn a_new_adapter_changes_nothing() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let before = logits(&model, TOKENS);
     let config = all_linear(4).with_modules_to_save(&["lm_head"]);
     let adapter = Adapter::draw(config, &mut model, 1, &limits()).expect("there are layers");
@@ -29,7 +29,7 @@ fn a_new_adapter_changes_nothing() {
 #[test]
 fn merging_changes_no_logits_and_taking_back_no_bit() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let own = weights(&mut model);
     let config = all_linear(4).with_modules_to_save(&["layers.0.mlp"]).with_dropout(0.5);
     let adapter = trained(config, &mut model, 1);
@@ -57,7 +57,7 @@ fn merging_changes_no_logits_and_taking_back_no_bit() {
 #[test]
 fn adapters_are_switched_and_summed() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let own = weights(&mut model);
     let before = logits(&model, TOKENS);
     let [q, v] = ["q_proj", "v_proj"].map(|name| LoraConfig::new(2, 2.0, Modules::list(&[name])));
@@ -88,7 +88,7 @@ fn adapters_are_switched_and_summed() {
 #[test]
 fn two_adapters_may_not_replace_one_layer_at_once() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     for name in ["a", "b"] {
         let config = LoraConfig::new(2, 2.0, Modules::list(&["q_proj"]));
         let adapter = trained(config.with_modules_to_save(&["lm_head"]), &mut model, 1);
@@ -101,7 +101,7 @@ fn two_adapters_may_not_replace_one_layer_at_once() {
 #[test]
 fn reduced_weights_take_adapters_and_merge_only_where_asked() {
     let device = Device::flex();
-    for storage in [Storage::Bf16, Storage::Int8, Storage::Int4] {
+    for storage in [WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4] {
         let mut model = random(storage, &device);
         if is_single(&mut model) {
             // A build in which the storage is not there yet.
@@ -126,7 +126,7 @@ fn reduced_weights_take_adapters_and_merge_only_where_asked() {
 #[test]
 fn limits_of_a_model_hold() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let adapter = trained(all_linear(2), &mut model, 1);
     let two = vlm_lora::lora::AdapterLimits { max_adapters: 2, ..limits() };
     adapter.attach(&mut model, "a", &device, &two).expect("there is room");
@@ -150,7 +150,7 @@ proptest! {
         rank in 1usize..9, alpha in -16.0f64..16.0, stabilized: bool, seed: u64,
     ) {
         let device = Device::flex();
-        let mut model = random(Storage::F32, &device);
+        let mut model = random(WeightFormat::F32, &device);
         let own = weights(&mut model);
         let mut config = LoraConfig::new(rank, alpha, Modules::list(&["q_proj", "down_proj"]));
         config.use_rslora = stabilized;

@@ -6,8 +6,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use testkit::{Fixture, assert_close};
 use vlm_lora::lora::{Adapter, LoraConfig, Modules, WEIGHTS_FILE, activate};
-use vlm_lora::training::{Encoded, Event, TRAINED, TrainingError, Tuner, TuningConfig};
-use vlm_lora::{Decoder, DecoderNames, Error, Matrix, Parameters, Random, Storage};
+use vlm_lora::tune::{Encoded, Event, TRAINED, TrainingError, Tuner, TuningConfig};
+use vlm_lora::{Decoder, DecoderNames, Error, Matrix, Random, WeightFormat, WeightSource};
 
 use super::model::{all_linear, fixture, limits, load, logits, random, shape, weights};
 
@@ -65,7 +65,7 @@ fn tune(
 
 fn run(config: &TuningConfig, device: &Device) -> (Fixture, Vec<f64>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let losses = tune(&mut random(Storage::F32, device), config, folder.path(), device, None);
+    let losses = tune(&mut random(WeightFormat::F32, device), config, folder.path(), device, None);
     (Fixture::load(folder.path().join("adapter").join(WEIGHTS_FILE)), losses)
 }
 
@@ -157,7 +157,7 @@ fn same_numbers_on_every_device() {
 /// Random weights in a storage, unpacked again.
 struct Unpacked(Random);
 
-impl Parameters for Unpacked {
+impl WeightSource for Unpacked {
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix, Error> {
         Ok(Matrix::F32(self.0.matrix(name, shape)?.to_tensor()))
     }
@@ -194,9 +194,12 @@ fn a_step_on_reduced_weights_is_a_step_on_their_numbers() {
         tune(model, &config, folder.path(), &device, None);
         Fixture::load(folder.path().join("adapter").join(WEIGHTS_FILE))
     };
-    for (storage, limit) in
-        [(Storage::F16, 2e-3), (Storage::Bf16, 2e-2), (Storage::Int8, 0.05), (Storage::Int4, 0.05)]
-    {
+    for (storage, limit) in [
+        (WeightFormat::F16, 2e-3),
+        (WeightFormat::Bf16, 2e-2),
+        (WeightFormat::Int8, 0.05),
+        (WeightFormat::Int4, 0.05),
+    ] {
         let mut unpacked = Unpacked(Random::new(5, storage, &device));
         let names = DecoderNames::default();
         let theirs = Decoder::new(&mut unpacked, &shape(), &names).expect("it has every weight");
@@ -231,7 +234,7 @@ fn batches_side_by_side_give_the_same_bytes() {
         config.lora.lora_dropout = 0.3;
         let bytes = |n_workers| {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let (mut model, sets) = (random(Storage::F32, &device), [examples(), Vec::new()]);
+            let (mut model, sets) = (random(WeightFormat::F32, &device), [examples(), Vec::new()]);
             let tuner = Tuner::new(&mut model, config.clone(), None, sets, folder.path(), &device);
             let mut tuner = tuner.expect("it can run").with_workers(n_workers);
             tuner.run(&mut |_| ControlFlow::Continue(())).expect("the folder is writable");
@@ -258,7 +261,7 @@ fn prompt_and_padding_carry_no_loss() {
     let device = Device::flex();
     let examples = [example(&[1, 2, 3, 4, 5], 3..5), example(&[9, 8, 7], 1..2)];
     let config = TuningConfig { batch_size: 2, epochs: 1, ..config() };
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let log_probability = |tokens: &[u32], at: usize| {
         let scores = burn::tensor::activation::log_softmax(logits(&model, &[tokens]), 2);
         let scores: Vec<f32> = scores.into_data().iter().collect();
@@ -283,7 +286,7 @@ fn prompt_and_padding_carry_no_loss() {
 #[test]
 fn only_adapters_move_and_the_loss_falls() {
     let device = Device::flex();
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let own = weights(&mut model);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = TuningConfig { epochs: 12, ..config() };
@@ -306,9 +309,9 @@ fn a_run_that_is_broken_off_ends_with_the_same_bytes() {
     let config = TuningConfig { lora, checkpoint_steps: 2, ..config() };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [whole, broken] = ["whole", "broken"].map(|name| folder.path().join(name));
-    tune(&mut random(Storage::F32, &device), &config, &whole, &device, None);
+    tune(&mut random(WeightFormat::F32, &device), &config, &whole, &device, None);
     for _ in 0..6 {
-        tune(&mut random(Storage::F32, &device), &config, &broken, &device, Some(1));
+        tune(&mut random(WeightFormat::F32, &device), &config, &broken, &device, Some(1));
     }
     for file in [
         "adapter/adapter_model.safetensors",
@@ -321,10 +324,10 @@ fn a_run_that_is_broken_off_ends_with_the_same_bytes() {
     }
     let other = TuningConfig { seed: 1, ..config.clone() };
     let sets = [examples(), examples()[..2].to_vec()];
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let refused = Tuner::new(&mut model, other, None, sets, &broken, &device).err();
     assert!(matches!(refused, Some(Error::Training(TrainingError::OtherRun { .. }))));
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     std::fs::write(broken.join("checkpoint.safetensors"), b"nonsense").expect("it is writable");
     let sets = [examples(), examples()[..2].to_vec()];
     let refused = Tuner::new(&mut model, config, None, sets, &broken, &device).err();
@@ -339,7 +342,7 @@ fn a_run_goes_on_with_the_same_examples_held_out_alone() {
     let begun = |n_train: usize| {
         let mut train = examples();
         let held_out = train.split_off(n_train);
-        let mut model = random(Storage::F32, &device);
+        let mut model = random(WeightFormat::F32, &device);
         let sets = [train, held_out];
         let tuner = Tuner::new(&mut model, config(), None, sets, folder.path(), &device);
         tuner.and_then(|mut tuner| tuner.run(&mut |_| ControlFlow::Break(())))
@@ -356,7 +359,7 @@ fn a_step_that_breaks_the_state_is_not_saved() {
     let device = Device::flex();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = TuningConfig { clip_norm: 0.0, checkpoint_steps: 1, ..config() };
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let drawn = Adapter::draw(all_linear(2), &mut model, 1, &limits()).expect("it has layers");
     drawn.save(folder.path()).expect("the folder is writable");
     let mut weights = Fixture::load(folder.path().join(WEIGHTS_FILE));
@@ -382,9 +385,9 @@ fn parts_have_rates_of_their_own() {
     let device = Device::flex();
     let lora = LoraConfig::new(2, 2.0, Modules::list(&["q_proj", "v_proj"]));
     let frozen =
-        vlm_lora::training::PartRate { modules: Modules::list(&["q_proj"]), learning_rate: 0.0 };
+        vlm_lora::tune::PartRate { modules: Modules::list(&["q_proj"]), learning_rate: 0.0 };
     let config = TuningConfig { lora: lora.clone(), rates: vec![frozen], ..config() };
-    let mut model = random(Storage::F32, &device);
+    let mut model = random(WeightFormat::F32, &device);
     let drawn = Adapter::draw(lora, &mut model, config.seed, &limits()).expect("it has layers");
     let folder = tempfile::tempdir().expect("a temporary folder");
     tune(&mut model, &config, folder.path(), &device, None);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
-use vlm_lora::{Decoder, DecoderNames, Folder, Positions, Storage, TextConfig};
+use vlm_lora::{Decoder, DecoderNames, Folder, Positions, TextConfig, WeightFormat};
 
 /// Both sides round to f32 after sums of up to 64 products; a wrong formula leaves 1e-2 and more.
 const LIMIT: f32 = 1e-5;
@@ -30,7 +30,8 @@ fn load(name: &str, device: &Device) -> Decoder {
     let folder = fixtures().join(name);
     let config = TextConfig::from_hugging_face(&json(&folder.join("config.json")));
     let config = config.expect("the configuration is read");
-    let mut weights = Folder::open(&folder, Storage::F32, device).expect("the weights are there");
+    let mut weights =
+        Folder::open(&folder, WeightFormat::F32, device).expect("the weights are there");
     let decoder = Decoder::new(&mut weights, &config, &DecoderNames::default());
     weights.finish().expect("the model uses every weight");
     decoder.expect("the weights fit")

@@ -9,8 +9,8 @@ use serde_json::json;
 use vlm_lora::generate::Generation;
 use vlm_lora::image::{Enlargement, Interpolation};
 use vlm_lora::models::VisionTower;
-use vlm_lora::training::{Chat, Conversation, Speaker, Turn, encode};
-use vlm_lora::{Assistant, Error, Message, PicturePlace, Random, Storage};
+use vlm_lora::tune::{Chat, Conversation, Speaker, Turn, encode};
+use vlm_lora::{Assistant, Error, Message, PicturePlace, Random, WeightFormat};
 
 use crate::fixture::{path, picture};
 
@@ -225,14 +225,14 @@ fn a_model_of_text_sees_through_a_tower() {
     let folder = folder("../text/llama_a", "<picture>", "{}");
     let device = Device::flex();
     let seeing = |token| {
-        let mut projector = Random::new(1, Storage::F32, &device);
+        let mut projector = Random::new(1, WeightFormat::F32, &device);
         open(folder.path()).with_tower(Arc::new(Halves), &mut projector, token)
     };
     let blind = open(folder.path());
     let refused = blind.ask("w1 w2", &[picture(32, 32)]);
     assert!(matches!(refused, Err(Error::Setting { setting: "pictures", .. })));
     let assistant = seeing("<picture>").expect("it is a token");
-    assert_eq!((blind.sees_pictures(), assistant.sees_pictures()), (false, true));
+    assert_eq!((blind.reads_pictures(), assistant.reads_pictures()), (false, true));
     let (text, _) = answer(&assistant, "w1 w2", 0);
     assert_eq!(answer(&blind, "w1 w2", 0).0, text);
     assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
@@ -240,12 +240,12 @@ fn a_model_of_text_sees_through_a_tower() {
     // What was trained and what is asked is one text.
     let chat = Chat::of(&assistant).expect("it has a template");
     assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
-    let asked = Message::illustrated("user", "<image>w1 <image>w2");
+    let asked = Message::interleaved("user", "<image>w1 <image>w2");
     let prompt = assistant.converse(&[asked], &[picture(32, 32), picture(8, 8)]);
     assert_eq!(prompt.expect("two places").len(), text + 4);
     let refused = seeing("<another>");
     assert!(matches!(refused, Err(Error::Setting { setting: "image_token", .. })));
-    let mut projector = Random::new(1, Storage::F32, &device);
+    let mut projector = Random::new(1, WeightFormat::F32, &device);
     let twice = assistant.with_tower(Arc::new(Halves), &mut projector, "<picture>");
     assert!(matches!(twice, Err(Error::Setting { setting: "tower", .. })));
 }

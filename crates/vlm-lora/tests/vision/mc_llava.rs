@@ -4,14 +4,15 @@ use burn::tensor::Device;
 use testkit::{Fixture, assert_close};
 use vlm_lora::image::Crops;
 use vlm_lora::models::McLlava;
-use vlm_lora::{Error, Storage};
+use vlm_lora::{Error, WeightFormat};
 
 use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path};
 
 const NAMES: [&str; 3] = ["mc_llava_a", "mc_llava_b", "mc_llava_c"];
 
 fn load(name: &str, device: &Device) -> McLlava {
-    McLlava::load(&path(name), Storage::F32, device).expect("the model uses every weight it may")
+    McLlava::load(&path(name), WeightFormat::F32, device)
+        .expect("the model uses every weight it may")
 }
 
 fn crops(golden: &Fixture) -> Crops {
@@ -44,7 +45,7 @@ fn assert_stages(device: &Device) {
         {
             assert_close(&ours, &golden.tensor(stage, device), LIMIT, &format!("{name} {stage}"));
         }
-        let prompt = model.prompt(&numbers(&case["tokens"]), &[crops]).expect("one place");
+        let prompt = model.prompt_of(&numbers(&case["tokens"]), &[crops]).expect("one place");
         assert_layers(model.decoder(), prompt.embeddings(), prompt.positions(), &golden, name);
     }
 }
@@ -66,7 +67,8 @@ fn greedy_answers_are_transformers() {
     let device = Device::flex();
     for name in NAMES {
         let (model, case, golden) = (load(name, &device), case(name), golden(name));
-        let prompt = model.prompt(&numbers(&case["tokens"]), &[crops(&golden)]).expect("a place");
+        let prompt =
+            model.prompt_of(&numbers(&case["tokens"]), &[crops(&golden)]).expect("a place");
         let theirs = numbers(&case["greedy"]);
         let ours = greedy(model.decoder(), &prompt, theirs.len());
         assert_eq!(ours, theirs, "{name}");
@@ -77,6 +79,7 @@ fn greedy_answers_are_transformers() {
 fn squares_of_another_size_are_refused() {
     let model = load("mc_llava_a", &Device::flex());
     let crops = Crops { values: vec![0.0; 48], side: 4, middles: vec![[0.5, 0.5]] };
-    let refused = model.prompt(&[model.config().image_token], &[crops]).expect_err("4 is not 42");
+    let refused =
+        model.prompt_of(&[model.config().image_token], &[crops]).expect_err("4 is not 42");
     assert!(matches!(refused, Error::PictureFormat { found: 4, expected: 42, .. }), "{refused}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use vlm_lora::models::Qwen2VlConfig;
-use vlm_lora::{Matrix, Parameters, Shapes, Storage};
+use vlm_lora::{Matrix, Shapes, WeightFormat, WeightSource};
 
 use crate::fixture::path;
 
@@ -51,7 +51,7 @@ fn memory_is_stated_for_every_storage() {
     let gigabytes = |config: &Qwen2VlConfig, storage| {
         config.bytes(storage).expect("shapes are never wrong") as f64 / 1e9
     };
-    let table = [Storage::F16, Storage::Int8, Storage::Int4];
+    let table = [WeightFormat::F16, WeightFormat::Int8, WeightFormat::Int4];
     let mut found = Vec::new();
     for (name, config) in models() {
         let row = table.map(|storage| gigabytes(&config, storage));
@@ -69,7 +69,13 @@ fn memory_is_stated_for_every_storage() {
 #[test]
 fn stated_memory_is_what_loaded_weights_take() {
     // Rows of 40 elements are not kept in four bits.
-    for storage in [Storage::F32, Storage::F16, Storage::Bf16, Storage::Int8, Storage::Int4] {
+    for storage in [
+        WeightFormat::F32,
+        WeightFormat::F16,
+        WeightFormat::Bf16,
+        WeightFormat::Int8,
+        WeightFormat::Int4,
+    ] {
         for columns in [40, 32] {
             let device = Device::flex();
             let mut shapes = Shapes::new(&device);

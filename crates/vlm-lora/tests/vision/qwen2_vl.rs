@@ -7,14 +7,14 @@ use vlm_lora::generate::Prompt;
 use vlm_lora::image::{Enlargement, PatchForm, Patches, PreprocessorConfig, Qwen2VlProcessor};
 use vlm_lora::lora::{Adapter, AdapterLimits, LoraConfig, Modules, adapters};
 use vlm_lora::models::Qwen2Vl;
-use vlm_lora::{Error, Linears, Storage};
+use vlm_lora::{Error, LoraTargets, WeightFormat};
 
 use crate::fixture::{LIMIT, assert_layers, case, golden, greedy, numbers, path, picture};
 
 const NAMES: [&str; 3] = ["qwen2_vl_a", "qwen2_vl_b", "qwen2_vl_c"];
 
 fn load(name: &str, device: &Device) -> Qwen2Vl {
-    Qwen2Vl::load(&path(name), Storage::F32, device).expect("the model uses every weight")
+    Qwen2Vl::load(&path(name), WeightFormat::F32, device).expect("the model uses every weight")
 }
 
 fn patches(case: &Value) -> Patches {
@@ -38,7 +38,7 @@ fn assert_stages(device: &Device) {
             seen += 1;
         });
         assert_eq!(seen, model.config().vision.depth + 2);
-        let prompt = model.prompt(&numbers(&case["prompt"]), &patches).expect("a place each");
+        let prompt = model.prompt_of(&numbers(&case["prompt"]), &patches).expect("a place each");
         assert_eq!(prompt.tokens(), numbers(&case["tokens"]), "{name}");
         assert_eq!(prompt.positions().values(), numbers(&case["positions"]), "{name}");
         assert_layers(model.decoder(), prompt.embeddings(), prompt.positions(), &golden, name);
@@ -62,7 +62,7 @@ fn greedy_answers_are_transformers() {
     let device = Device::flex();
     for name in NAMES {
         let (model, case) = (load(name, &device), case(name));
-        let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+        let prompt = model.prompt_of(&numbers(&case["prompt"]), &patches(&case)).expect("places");
         let theirs = numbers(&case["greedy"]);
         let ours = greedy(model.decoder(), &prompt, theirs.len());
         assert_eq!(ours, theirs, "{name}");
@@ -95,7 +95,7 @@ fn gradients_reach_the_pictures_part_of_the_prompt() {
         n_linears += usize::from(linear.path().starts_with("visual."));
     });
     assert_eq!(n_linears, 4 * model.config().vision.depth + 2);
-    let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+    let prompt = model.prompt_of(&numbers(&case["prompt"]), &patches(&case)).expect("places");
     let embeddings = prompt.embeddings().clone().detach().require_grad();
     let (positions, tokens) = (prompt.positions().clone(), prompt.tokens().to_vec());
     let tracked = Prompt::new(embeddings.clone(), positions, tokens);
@@ -109,13 +109,16 @@ fn narrow_storage_stays_near_single_precision() {
     let case = case("qwen2_vl_b");
     let logits = |storage| {
         let model = Qwen2Vl::load(&path("qwen2_vl_b"), storage, &device).expect("it fits");
-        let prompt = model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("places");
+        let prompt = model.prompt_of(&numbers(&case["prompt"]), &patches(&case)).expect("places");
         model.logits(&prompt)
     };
-    let exact = logits(Storage::F32);
-    for (storage, limit) in
-        [(Storage::F16, 0.02), (Storage::Bf16, 0.1), (Storage::Int8, 0.2), (Storage::Int4, 0.9)]
-    {
+    let exact = logits(WeightFormat::F32);
+    for (storage, limit) in [
+        (WeightFormat::F16, 0.02),
+        (WeightFormat::Bf16, 0.1),
+        (WeightFormat::Int8, 0.2),
+        (WeightFormat::Int4, 0.9),
+    ] {
         let difference = relative_difference(&logits(storage), &exact);
         assert!(difference < limit, "{storage:?}: {difference}");
     }
@@ -129,13 +132,14 @@ fn a_model_of_other_sizes_is_refused() {
         .expect("a copy");
     let weights = "model.safetensors";
     std::fs::copy(path("qwen2_vl_b").join(weights), folder.path().join(weights)).expect("a copy");
-    let refused = Qwen2Vl::load(folder.path(), Storage::F32, &device).expect_err("they differ");
+    let refused =
+        Qwen2Vl::load(folder.path(), WeightFormat::F32, &device).expect_err("they differ");
     assert!(
         matches!(refused, Error::WeightShape { .. } | Error::MissingWeight { .. }),
         "{refused}"
     );
     std::fs::write(folder.path().join("config.json"), "{").expect("the folder is writable");
-    let refused = Qwen2Vl::load(folder.path(), Storage::F32, &device).expect_err("no JSON");
+    let refused = Qwen2Vl::load(folder.path(), WeightFormat::F32, &device).expect_err("no JSON");
     assert!(matches!(refused, Error::Json { .. }), "{refused}");
 }
 
@@ -145,17 +149,17 @@ fn patches_of_other_sizes_are_refused() {
     let prompt = [1, model.config().image_token];
     let published = Qwen2VlProcessor::default();
     let other = published.process(&[picture(32, 32)], Enlargement::Off).expect("a picture");
-    let refused = model.prompt(&prompt, &other).expect_err("patches of 14 and not of 4");
+    let refused = model.prompt_of(&prompt, &other).expect_err("patches of 14 and not of 4");
     assert!(matches!(refused, Error::PictureFormat { found: 14, .. }), "{refused}");
     let config = PreprocessorConfig::from_bytes(
         br#"{"patch_size": 4, "merge_size": 1, "min_pixels": 16, "max_pixels": 9999}"#,
     );
     let unmerged = Qwen2VlProcessor::from_config(&config.expect("JSON")).expect("in bounds");
     let odd = unmerged.process(&[picture(12, 12)], Enlargement::Off).expect("a picture");
-    let refused = model.prompt(&prompt, &odd).expect_err("one patch is a token, not four");
+    let refused = model.prompt_of(&prompt, &odd).expect_err("one patch is a token, not four");
     assert!(matches!(refused, Error::PictureFormat { what: "blocks", found: 1, .. }), "{refused}");
     let form = PatchForm { merge_size: 2, ..odd.form };
-    let refused = model.prompt(&prompt, &Patches { form, ..odd });
+    let refused = model.prompt_of(&prompt, &Patches { form, ..odd });
     let refused = refused.expect_err("three patches are not merged by two");
     assert!(matches!(refused, Error::PictureFormat { found: 3, .. }), "{refused}");
 }
@@ -166,7 +170,7 @@ fn a_fresh_adapter_of_tower_and_decoder_changes_nothing_and_is_differentiated() 
     let case = case("qwen2_vl_b");
     let mut model = load("qwen2_vl_b", &device);
     let prompt = |model: &Qwen2Vl| {
-        model.prompt(&numbers(&case["prompt"]), &patches(&case)).expect("a place each")
+        model.prompt_of(&numbers(&case["prompt"]), &patches(&case)).expect("a place each")
     };
     let before = model.logits(&prompt(&model));
     let (limits, mut n_linears) = (AdapterLimits::default(), 0);

@@ -7,10 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use language::{
-    Answer, SamplingArgs, SightArgs, artifact_list, exit_code, storage_named, tiny,
-    warn_of_untrained,
+    Answer, SamplingArgs, SightArgs, artifact_list, exit_code, tiny, warn_of_untrained,
 };
-use vlm_lora::Storage;
+use vlm_lora::WeightFormat;
 use vlm_lora::generate::Constraint;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 
@@ -19,7 +18,7 @@ use vlm_lora::lora::{Adapter, AdapterLimits};
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(1 << 28);
 
-/// Answers a prompt about pictures, or about none, and prints the answer as it comes.
+/// Answers a prompt, with or without pictures, and prints the answer while it is generated.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   describe --model Qwen2-VL-2B-Instruct --image photo.png --prompt 'What is in this picture?'
@@ -34,12 +33,12 @@ tokenizer.json, preprocessor_config.json) of Qwen2-VL, MC-LLaVA, Llama, Qwen2 or
 --json prints one object: tokens (their number), text, prompt_tokens, tokens_per_second (from the first
 token on), peak_rss_mb.
 
-Exit status: 0 if there is an answer, 1 if it is empty, 2 if nothing could be done.")]
+Exit code: 0 for an answer, 1 for an empty answer, 2 for an error.")]
 struct Args {
     /// Folder of the model, or llama.cpp file.
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
     model: Option<PathBuf>,
-    /// A picture; may be given several times.
+    /// Picture. May be given several times.
     #[arg(long, value_name = "FILE")]
     image: Vec<PathBuf>,
     /// The question.
@@ -50,24 +49,24 @@ struct Args {
     /// Folder of a LoRA adapter as PEFT saves it.
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Tokens of the answer, at most.
+    /// Maximum number of tokens of the answer.
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_tokens: usize,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Only a list of at most 7 known artifacts, each with a remark of at most 50 words.
+    /// Restrict the answer to at most 7 known artifacts, each with a remark of at most 50 words.
     #[arg(long)]
     constrained: bool,
-    /// How weights are kept: f32, f16, bf16, int8 or int4; by default f32, or a llama.cpp file's own.
-    #[arg(long, value_parser = storage_named)]
-    storage: Option<Storage>,
+    /// Weight format: f32, f16, bf16, int8 or int4 [default: f32, or that of the llama.cpp file].
+    #[arg(long)]
+    storage: Option<WeightFormat>,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
     /// Threads; 0 takes as many as the machine has.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Print one JSON object at the end instead of the text as it comes.
+    /// Print one JSON object at the end instead of the streamed text.
     #[arg(long)]
     json: bool,
     /// Ask a tiny random model, in a temporary folder.

@@ -1,4 +1,4 @@
-//! Says in words what gives a picture away: a detector's map, measurements and language models.
+//! Explains a verdict in words: a detector's map, measurements and language models.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use tinyvit::Detector;
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(1 << 28);
 
-/// Prints the verdict on pictures and one list of named artifacts, on which measurements and
-/// vision-language models agreed or which one named: each model sees the picture and the map of where
-/// the detector looked, and can say nothing but listed names with a remark.
+/// Prints the verdict on pictures and a list of named artifacts from measurements and vision-language
+/// models. Each model gets the picture and the detector's heat map. Its answer is restricted to listed
+/// names, each with a remark.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   explain_vlm --model Qwen2-VL-2B-Instruct --enlarge upscale:224 photo.png
@@ -26,9 +26,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     --enlarge upscale:224 --adapter none --adapter runs/finetune/adapter --storage int8 \\
     --html report.html photo.png
 
-Models see little of a 32x32 picture unless it is enlarged: Qwen2-VL 4 tokens, MC-LLaVA no crops.
+Enlarge 32x32 pictures: otherwise Qwen2-VL gets 4 tokens and MC-LLaVA no crops.
 
-Exit status: 0 if every picture was explained, 1 if some were not or not by all, 2 if nothing was done.")]
+Exit code: 0 if every model explained every picture, 1 if some did not, 2 for an error.")]
 struct Args {
     /// Pictures.
     #[arg(required_unless_present = "smoke")]
@@ -38,19 +38,19 @@ struct Args {
     /// Leave the measurements out.
     #[arg(long)]
     no_evidence: bool,
-    /// Detector: clean or robust (trained against attacks), or a weight file.
+    /// Detector: clean, robust (trained against attacks) or a weight file.
     #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
     weights: PathBuf,
-    /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
+    /// Class of the picture, one of CIFAR-10's. Only artifacts of this class are named.
     #[arg(long, value_parser = class_named)]
     class: Option<String>,
-    /// Write one self-contained page about all pictures here.
+    /// Write one self-contained page about all pictures into this file.
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
-    /// One JSON object a line instead of text.
+    /// Print one JSON object a line instead of text.
     #[arg(long)]
     json: bool,
     /// Let a tiny random model explain a committed sample.

@@ -11,9 +11,9 @@ use language::tuning::{TuneArgs, tune};
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(8 << 30);
 
-/// Trains a LoRA adapter on conversations and writes adapter/ (as PEFT reads it), best/ (the lowest
-/// held-out loss), metrics.jsonl and checkpoint.safetensors into a folder. Started again with the same
-/// folder it goes on, and ends with the same bytes as if it had never been broken off.
+/// Trains a LoRA adapter on conversations. The output folder gets adapter/ (in the format of PEFT), best/
+/// (lowest held-out loss), metrics.jsonl and checkpoint.safetensors. A second start with the same folder
+/// resumes the run and ends with the same bytes as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   finetune_vlm --model Qwen2-VL-2B-Instruct --data train.jsonl --images pictures/ --recipe axolotl
@@ -28,7 +28,7 @@ A line of the data is {\"image\": \"a.png\", \"conversations\": [{\"from\": \"hu
 \"content\": ...}, ...], \"images\": [...]}. A file that ends in .parquet has these fields as columns, or
 question and answer, and its pictures in image, images and map.
 
-Exit code 0: trained to the end; 2: it could not be.")]
+Exit code: 0 if trained to the end, 2 for an error.")]
 struct Args {
     #[command(flatten)]
     run: TuneArgs,

@@ -9,15 +9,15 @@ use clap::Parser;
 use language::exit_code;
 use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
 
-/// Writes a model with an adapter merged into it as a new folder: the base's files, names and
-/// precision, its tokenizer and configuration. One weight at a time is in memory.
+/// Merges an adapter into a model and writes the result as a new folder. Files, names, precision, tokenizer
+/// and configuration are those of the base model. Only one weight at a time is in memory.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   merge_adapter --model Qwen2-VL-2B-Instruct --adapter runs/finetune/adapter --out merged
   merge_adapter --model DIR --adapter DIR --out DIR --json
   merge_adapter --smoke
 
-Exit code 0: merged; 2: it could not be, and nothing was written.")]
+Exit code: 0 if merged, 2 for an error, after which nothing is written.")]
 struct Args {
     /// Folder of the model as Hugging Face publishes it.
     #[arg(long, required_unless_present = "smoke")]
@@ -25,16 +25,16 @@ struct Args {
     /// Folder with adapter_config.json and adapter_model.safetensors.
     #[arg(long, required_unless_present = "smoke")]
     adapter: Option<PathBuf>,
-    /// Folder that is written; it must not exist, or be empty.
+    /// Output folder. It must be empty or not exist.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
-    /// Prints the result as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
-    /// Merges a tiny adapter into a tiny model, in a temporary folder.
+    /// Merge a tiny adapter into a tiny model, in a temporary folder.
     #[arg(long)]
     smoke: bool,
 }

@@ -1,4 +1,4 @@
-//! Grades what vision-language models say of pictures beside a set of explanations.
+//! Grades explanations of vision-language models against a reference set.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use tinyvit::Detector;
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(1 << 28);
 
-/// Lets vision-language models explain the pictures of a set of explanations, in which artifacts are
-/// named, and grades their answers beside the set's: artifacts, words, form, and places beside the map;
-/// then artifacts, all words and places of answers to other pictures of the set, and of the answer to a blank
-/// picture. What does not score above both is not about the pictures. 95 % bootstrap intervals.
+/// Lets vision-language models explain the pictures of a reference set and grades the answers against it:
+/// artifacts, words, form, and places on the map. Two controls are graded as well: the answers to other
+/// pictures of the set, and the answer to a blank picture. Answers that do not score above both controls do
+/// not depend on the pictures. Intervals are 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(after_help = "Example:
   build_explanations --data ../shared/datasets/cifake --split test --limit 400 --named-only \\
@@ -29,10 +29,10 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
   score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean \\
     --adapter runs/finetune/best --out said
 
-The set's own question is asked, unless --question says another. Started again with the same folders, a
-run goes on; the answers are a set like the reference.
+The default question is that of the set. A second start with the same folders resumes the run. The answers
+are a set like the reference.
 
-Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+Exit code: 0 if every picture was explained, 1 if some were not, 2 for an error.")]
 struct Args {
     /// Folder of a set that build_explanations wrote.
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
@@ -42,10 +42,10 @@ struct Args {
     out: PathBuf,
     #[command(flatten)]
     voices: VoiceArgs,
-    /// Detector that made the reference's maps: clean or robust, or a weight file.
+    /// Detector of the reference's maps: clean, robust or a weight file.
     #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
     weights: PathBuf,
-    /// Pictures, the first of the set.
+    /// Number of pictures, from the start of the set.
     #[arg(long, value_name = "N", default_value_t = 200)]
     limit: usize,
     /// Seed of the wrong pictures and of the bootstrap.
@@ -54,7 +54,7 @@ struct Args {
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
-    /// One JSON object instead of tables.
+    /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
     /// Let a tiny random model explain committed samples.

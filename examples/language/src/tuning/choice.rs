@@ -1,9 +1,9 @@
-//! What arguments may name.
+//! Recipes by name.
 
 use std::path::Path;
 
 use anyhow::Context;
-use vlm_lora::training::TuningConfig;
+use vlm_lora::tune::TuningConfig;
 
 /// The recipe called `name`, or that of a JSON file.
 pub(super) fn recipe(name: &str) -> anyhow::Result<TuningConfig> {
@@ -13,8 +13,9 @@ pub(super) fn recipe(name: &str) -> anyhow::Result<TuningConfig> {
         "qwen2-vl-finetune" => TuningConfig::qwen2_vl_finetune(),
         path => {
             let json = cifake::file::read_limited(Path::new(path), 1 << 20)
-                .context("--recipe is no preset and no file")?;
-            serde_json::from_slice(&json).with_context(|| format!("{path} is no recipe"))?
+                .context("--recipe is neither a preset nor a file")?;
+            serde_json::from_slice(&json)
+                .with_context(|| format!("{path} is not a valid recipe"))?
         }
     })
 }

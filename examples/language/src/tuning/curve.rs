@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cifake::plot::{Panel, panels};
-use vlm_lora::training::Row;
+use vlm_lora::tune::Row;
 
 /// Points of the curve of the steps' loss, at most: each is the mean of some steps.
 const MAX_POINTS: usize = 60;

@@ -12,12 +12,12 @@ use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use cifake::device;
 use vlm_lora::lora::{Adapter, AdapterLimits};
-use vlm_lora::models::Prefix;
-use vlm_lora::training::{
-    Chat, ConversationLimits, Illustrated, Learner, MemoryEstimate, Pupil, Tuner, TuningConfig,
-    conversations, illustrated,
+use vlm_lora::models::Projector;
+use vlm_lora::tune::{
+    Chat, ConversationLimits, MemoryEstimate, Trainable, TrainableVlm, Tuner, TuningConfig,
+    VisionExample, conversations, vision_examples,
 };
-use vlm_lora::{Assistant, Linears};
+use vlm_lora::{Assistant, LoraTargets};
 
 pub use args::TuneArgs;
 
@@ -47,12 +47,12 @@ fn examples(
     args: &TuneArgs,
     chat: &Chat,
     config: &TuningConfig,
-) -> anyhow::Result<[Vec<Illustrated>; 2]> {
+) -> anyhow::Result<[Vec<VisionExample>; 2]> {
     let mut sets = [Vec::new(), Vec::new()];
     for data in &args.data {
         let said = conversations(data, &ConversationLimits::default())?;
         let images = args.images.as_deref().or(data.parent()).context("--images is required")?;
-        let examples = illustrated(&said, chat, images, config);
+        let examples = vision_examples(&said, chat, images, config);
         let mut examples = examples.with_context(|| data.display().to_string())?;
         let n_train = ((1.0 - args.held_out) * said.len() as f64).ceil() as usize;
         sets[1].extend(examples.split_off(n_train));
@@ -68,8 +68,8 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     config.seed = args.seed.unwrap_or(config.seed);
     if model.tower().is_some() {
         let saved = config.lora.modules_to_save.get_or_insert_default();
-        if saved.iter().all(|name| name != Prefix::PROJECTOR) {
-            saved.push(Prefix::PROJECTOR.to_owned());
+        if saved.iter().all(|name| name != Projector::PATH) {
+            saved.push(Projector::PATH.to_owned());
         }
     }
     let start = args.adapter.as_deref().map(|path| Adapter::open(path, &AdapterLimits::default()));
@@ -79,7 +79,7 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     }
     let [train, held_out] = examples(args, &Chat::of(&model)?, &config)?;
     let text = model.decoder().config().clone();
-    let mut model = Pupil::new(model);
+    let mut model = TrainableVlm::new(model.into_model());
     let base = MemoryEstimate::frozen(&mut model);
     let longest = train.iter().max_by_key(|example| example.encoded.tokens.len());
     let longest = longest.context("the data hold no conversation")?;

@@ -1,11 +1,11 @@
-//! A fine-tuning run as it is watched.
+//! Progress of a fine-tuning run.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use vlm_lora::training::{Event, Learner, Tuner};
+use vlm_lora::tune::{Event, Trainable, Tuner};
 
 /// How a run ended.
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ impl fmt::Display for Outcome {
 }
 
 /// Trains to the end, under a progress bar unless `quiet`.
-pub(super) fn watch<M: Learner>(
+pub(super) fn watch<M: Trainable>(
     tuner: &mut Tuner<'_, M>,
     quiet: bool,
 ) -> Result<Outcome, anyhow::Error> {

@@ -1,12 +1,10 @@
-//! What Qwen2-VL looks like.
+//! Configuration of Qwen2-VL.
 
-use burn::tensor::Device;
 use serde_json::Value;
 
-use super::Qwen2Vl;
-use crate::text::Fields;
+use crate::error::Error;
+use crate::text::{Fields, TextConfig};
 use crate::vision::Qwen2VlVisionConfig;
-use crate::{Error, Shapes, Storage, TextConfig};
 
 /// Qwen2-VL: decoder, tower and the tokens that stand for pictures.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,26 +66,6 @@ impl Qwen2VlConfig {
             text,
             vision,
         })
-    }
-
-    /// Names and shapes of all weights, under the published names, and what they take; no memory
-    /// is taken for it.
-    ///
-    /// # Errors
-    /// None that a configuration of this type can cause.
-    pub fn shapes(&self) -> Result<Shapes, Error> {
-        let mut shapes = Shapes::new(&Device::flex());
-        Qwen2Vl::new(&mut shapes, self)?;
-        Ok(shapes)
-    }
-
-    /// Bytes of the weights if matrices are kept in `storage`; what a prompt needs comes on top,
-    /// see [`Cache::bytes`](crate::Cache::bytes).
-    ///
-    /// # Errors
-    /// As [`shapes`](Self::shapes).
-    pub fn bytes(&self, storage: Storage) -> Result<u64, Error> {
-        Ok(self.shapes()?.bytes(storage))
     }
 }
 

@@ -1,8 +1,9 @@
-//! Where the tokens of text and pictures stand (M-RoPE).
+//! Positions of text and picture tokens (M-RoPE).
 
-use super::Qwen2VlConfig;
+use super::config::Qwen2VlConfig;
+use crate::error::Error;
 use crate::image::Grid;
-use crate::{Error, Positions};
+use crate::text::Positions;
 
 /// `<|image_pad|>`, as messages call it.
 const PLACEHOLDER: &str = "<|image_pad|>";
@@ -38,7 +39,7 @@ impl Qwen2VlConfig {
     /// (transformers `modeling_qwen2_vl.py`, `get_rope_index`).
     ///
     /// # Errors
-    /// [`Error::PicturePlaces`] if the tokens of pictures are not as many as `grids` say.
+    /// [`Error::PicturePlaces`] if the number of picture tokens differs from `grids`.
     pub fn positions(&self, tokens: &[u32], grids: &[Grid]) -> Result<Positions, Error> {
         let found = tokens.iter().filter(|token| **token == self.image_token).count();
         let expected: usize = grids.iter().map(|grid| self.n_tokens(*grid)).sum();
