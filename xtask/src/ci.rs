@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::process::{cargo, shown, succeeds};
-use crate::tidy;
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
+use crate::{commands, tidy};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
@@ -67,11 +67,23 @@ struct Run<'a> {
 }
 
 /// Runs CI; true if every step and every test passed.
-pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
+///
+/// `understands` tells whether `cargo xtask` understands arguments, and if not, why.
+pub(crate) fn run(
+    workspace: &Workspace,
+    args: &Args,
+    understands: fn(&[String]) -> std::result::Result<(), String>,
+) -> Result<bool> {
     let mut run = Run { root: &workspace.root, rows: Vec::new() };
     match args.device.as_deref() {
         Some(device) => device_contract(&mut run, workspace, device)?,
-        None => everything(&mut run, workspace, args.gpu),
+        None => {
+            run.cargo("format", &["fmt", "--all", "--check"], &[], &[]);
+            run.step("tidy", "cargo xtask tidy", || {
+                tidy::run(workspace, &tidy::Args::default(), understands).map(Count::of)
+            });
+            everything(&mut run, workspace, args.gpu);
+        }
     }
     Ok(run.summary())
 }
@@ -79,8 +91,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
 fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let built = ["--workspace", "--features", &features];
-    run.cargo("format", &["fmt", "--all", "--check"], &[], &[]);
-    run.step("tidy", "cargo xtask tidy", || tidy::run(workspace).map(Count::of));
     run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
     run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
@@ -105,6 +115,10 @@ fn smoke(run: &mut Run, workspace: &Workspace) {
         let mut command = Command::new(program);
         run.command(&format!("{name} --smoke"), command.arg("--smoke").current_dir(run.root));
     }
+    run.step("documented commands", "each command against its program's --help", || {
+        let (passed, failed) = commands::check(workspace, &folder)?;
+        Ok(Count { passed, failed })
+    });
 }
 
 /// Type-checks the libraries with a GPU feature, without building or running anything on it.

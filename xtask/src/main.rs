@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod commands;
 mod dataset;
 mod fixtures;
 mod process;
@@ -41,7 +42,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Check the rules of docs/architecture.md that a machine can check
-    Tidy,
+    Tidy(tidy::Args),
     /// Run what .ci/run runs: format, tidy, lints, tests, documentation, every example's --smoke
     Ci(ci::Args),
     /// Regenerate the golden fixtures with the pinned reference implementations (needs Python)
@@ -65,12 +66,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether `words`, the arguments behind `cargo xtask`, are understood.
+fn understands(words: &[String]) -> std::result::Result<(), String> {
+    let words = std::iter::once("cargo xtask").chain(words.iter().map(String::as_str));
+    match Cli::try_parse_from(words) {
+        Err(error) if error.use_stderr() => {
+            Err(error.to_string().lines().next().unwrap_or_default().to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs a task; false if what it checked did not pass.
 fn run(task: Task) -> Result<bool> {
     let workspace = Workspace::load()?;
     match task {
-        Task::Tidy => tidy::run(&workspace),
-        Task::Ci(args) => ci::run(&workspace, &args),
+        Task::Tidy(args) => tidy::run(&workspace, &args, understands),
+        Task::Ci(args) => ci::run(&workspace, &args, understands),
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Bench(args) => bench::run(&workspace, &args),

@@ -1,7 +1,7 @@
 //! Rules about one source file.
 
 use super::source::Line;
-use super::{Text, Violation};
+use super::tree::{Text, Violation};
 
 const MAX_LINES: usize = 400;
 const MAX_EXAMPLE_LINES: usize = 160;
