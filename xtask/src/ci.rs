@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::{cargo, shown, succeeds};
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
-use crate::{commands, tidy};
+use crate::{api, commands, outside, tidy};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
@@ -94,8 +94,12 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
     run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
+    run.step("public surface", "cargo xtask api --check", || {
+        api::run(workspace, &api::Args { check: true }).map(Count::of)
+    });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
     smoke(run, workspace);
+    run.step("README's program", "cargo xtask outside", || outside::run(workspace).map(Count::of));
     if gpu {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");

@@ -4,11 +4,13 @@
 // A command line prints; the libraries may not.
 #![allow(clippy::print_stdout)]
 
+mod api;
 mod bench;
 mod ci;
 mod commands;
 mod dataset;
 mod fixtures;
+mod outside;
 mod process;
 mod python;
 mod speed;
@@ -27,6 +29,7 @@ Examples:
   cargo xtask tidy                                    check the rules of docs/architecture.md
   cargo xtask ci                                      everything that .ci/run does
   cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
+  cargo xtask api                                     write docs/api after a change of an interface
   cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
   cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml
@@ -45,6 +48,10 @@ enum Task {
     Tidy(tidy::Args),
     /// Run what .ci/run runs: format, tidy, lints, tests, documentation, every example's --smoke
     Ci(ci::Args),
+    /// Write the public surface of every published library to docs/api, or compare it
+    Api(api::Args),
+    /// Build README's program outside the workspace, in the dev profile, and judge one picture
+    Outside,
     /// Regenerate the golden fixtures with the pinned reference implementations (needs Python)
     Fixtures(fixtures::Args),
     /// List, verify or fetch the data sets that datasets/*.toml describe
@@ -56,6 +63,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = api::rustdoc() {
+        return code;
+    }
     match run(Cli::parse().task) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -83,6 +93,8 @@ fn run(task: Task) -> Result<bool> {
     match task {
         Task::Tidy(args) => tidy::run(&workspace, &args, understands),
         Task::Ci(args) => ci::run(&workspace, &args, understands),
+        Task::Api(args) => api::run(&workspace, &args),
+        Task::Outside => outside::run(&workspace),
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Bench(args) => bench::run(&workspace, &args),

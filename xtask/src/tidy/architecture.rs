@@ -69,7 +69,7 @@ fn breaches<'a>(
         .then(|| format!("{} has no row in the table of {DOCUMENT}", package.name));
     let imports = package.dependencies.iter().filter_map(move |dependency| {
         let imported = workspace.packages.iter().find(|p| p.name == dependency.name)?;
-        if role == Role::Example && imported.name == UNIFIED {
+        if imported.name == UNIFIED && (role == Role::Example || !package.is_published()) {
             return None;
         }
         if [TESTKIT, UNIFIED].contains(&imported.name.as_str()) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::Graph;
+use super::graph::Graph;
 use super::paths::{self, Segments, Source};
 use crate::tidy::tree::{Text, Tree};
 
