@@ -76,7 +76,8 @@ fn list_item(line: &str) -> Option<&str> {
     numbered.or_else(|| ["- ", "* ", "> "].iter().find_map(|mark| line.strip_prefix(mark)))
 }
 
-/// A paragraph with every code span as one word, every link as its text, and no pictures.
+/// A paragraph with every code span as one word, every link as its text (a path or a
+/// name as one word), and no pictures.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -89,7 +90,8 @@ fn plain(text: &str) -> String {
         } else if let Some((_, after)) = rest.strip_prefix("![").and_then(link) {
             rest = after;
         } else if let Some((shown, after)) = rest.strip_prefix('[').and_then(link) {
-            out.push_str(&plain(shown));
+            let name = !shown.contains(' ');
+            out.push_str(&if name { "Link".to_owned() } else { plain(shown) });
             rest = after;
         } else {
             out.push_str(&rest[..1]);
