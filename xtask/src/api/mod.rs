@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process::{cargo, output};
-use crate::workspace::{LIGHT_FEATURES, Workspace, feature_list};
+use crate::workspace::{LIGHT_FEATURES, Target, Workspace, feature_list};
 
 const FOLDER: &str = "docs/api";
 
@@ -48,7 +48,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     output(&mut doc)?;
     let mut same = true;
     for package in workspace.packages.iter().filter(|package| package.is_published()) {
-        let file = format!("{}.json", package.name.replace('-', "_"));
+        let is_library = |target: &&Target| target.kind.iter().any(|kind| kind == "lib");
+        let library = package.targets.iter().find(is_library);
+        let library = library.with_context(|| format!("{} has no library", package.name))?;
+        let file = format!("{}.json", library.name.replace('-', "_"));
         let json = workspace.target_directory.join("doc").join(file);
         let text = std::fs::read(&json).with_context(|| format!("read {}", json.display()))?;
         let document: Value =

@@ -1,6 +1,6 @@
 //! The items that users of a crate can name, from rustdoc's JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -10,15 +10,22 @@ use super::render::{bounds, conditions, function, parameters, path, text, type_}
 /// The public items of a crate, one a line, sorted.
 pub(super) fn lines(document: &Value) -> Result<Vec<String>> {
     let root = document.get("root").context("rustdoc's JSON has no root")?;
-    let mut surface = Surface { document, lines: BTreeSet::new(), open: Vec::new() };
+    let mut surface =
+        Surface { document, lines: BTreeSet::new(), traits: BTreeMap::new(), open: Vec::new() };
     let name = text(&surface.item(root).context("the root is in the index")?["name"]).to_owned();
     surface.module(root, &name);
-    Ok(surface.lines.into_iter().collect())
+    let Surface { mut lines, traits, .. } = surface;
+    lines.extend(traits.into_iter().map(|(name, traits)| {
+        format!("impl {} for {name}", traits.into_iter().collect::<Vec<_>>().join(" + "))
+    }));
+    Ok(lines.into_iter().collect())
 }
 
 struct Surface<'a> {
     document: &'a Value,
     lines: BTreeSet<String>,
+    /// Type -> the traits that it implements without parameters or conditions.
+    traits: BTreeMap<String, BTreeSet<String>>,
     /// Modules that are being listed, so that one that re-exports itself ends.
     open: Vec<String>,
 }
@@ -138,7 +145,8 @@ impl<'a> Surface<'a> {
     fn block(&mut self, id: &Value, name: &str) {
         let Some(item) = self.item(id) else { return };
         let block = &item["inner"]["impl"];
-        if block["is_synthetic"] == true || !block["blanket_impl"].is_null() {
+        let derived = block["trait"]["path"] == "StructuralPartialEq";
+        if derived || block["is_synthetic"] == true || !block["blanket_impl"].is_null() {
             return;
         }
         if block["trait"].is_null() {
@@ -147,12 +155,13 @@ impl<'a> Surface<'a> {
             }
         } else {
             let generics = &block["generics"];
+            let (before, after) = (parameters(generics), conditions(generics));
             let shown = path(&block["trait"]);
-            self.add(format!(
-                "impl{} {shown} for {name}{}",
-                parameters(generics),
-                conditions(generics)
-            ));
+            if before.is_empty() && after.is_empty() {
+                self.traits.entry(name.to_owned()).or_default().insert(shown);
+            } else {
+                self.add(format!("impl{before} {shown} for {name}{after}"));
+            }
         }
     }
 
@@ -197,10 +206,12 @@ mod tests {
             "2": { "name": null, "visibility": "public", "inner": { "use": { "id": 4, "name": "S", "source": "b::S", "is_glob": false } } },
             "3": { "name": null, "visibility": "public", "inner": { "use": { "id": 9, "name": "T", "source": "other::T", "is_glob": false } } },
             "4": { "name": "S", "visibility": "public", "attrs": [], "inner": { "struct": {
-                "kind": { "plain": { "fields": [5, 6] } }, "generics": {}, "impls": [7] } } },
+                "kind": { "plain": { "fields": [5, 6] } }, "generics": {}, "impls": [7, 10, 11] } } },
             "5": { "name": "x", "visibility": "public", "inner": { "struct_field": { "primitive": "u8" } } },
             "6": { "name": "y", "visibility": "crate", "inner": { "struct_field": { "primitive": "u8" } } },
             "7": { "name": null, "visibility": "default", "inner": { "impl": { "trait": null, "items": [8], "blanket_impl": null, "is_synthetic": false } } },
+            "10": { "name": null, "visibility": "default", "inner": { "impl": { "trait": { "path": "Debug", "args": null }, "generics": {}, "items": [], "blanket_impl": null } } },
+            "11": { "name": null, "visibility": "default", "inner": { "impl": { "trait": { "path": "Clone", "args": null }, "generics": {}, "items": [], "blanket_impl": null } } },
             "8": { "name": "f", "visibility": "public", "inner": function },
         } })
     }
@@ -209,7 +220,13 @@ mod tests {
     fn items_stand_under_the_names_that_users_give_them() {
         assert_eq!(
             lines(&document()).expect("the document is well formed"),
-            ["pub a::S::x: u8", "pub fn a::S::f()", "pub struct a::S", "pub use a::T = other::T"]
+            [
+                "impl Clone + Debug for a::S",
+                "pub a::S::x: u8",
+                "pub fn a::S::f()",
+                "pub struct a::S",
+                "pub use a::T = other::T"
+            ]
         );
     }
 
