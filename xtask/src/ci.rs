@@ -111,7 +111,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
 /// The test step has built them, for the packages' integration tests; `cargo build` would build burn
 /// once more, since the features that test dependencies turn on would be missing.
 fn smoke(run: &mut Run, workspace: &Workspace) {
-    let folder = workspace.target_directory.join("debug");
+    let folder = workspace.programs();
     let binaries: BTreeSet<&str> =
         workspace.with_role(Role::Example).flat_map(|package| package.binaries()).collect();
     for name in binaries {

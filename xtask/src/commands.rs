@@ -11,7 +11,7 @@ use crate::workspace::{Role, Workspace};
 /// A command line of a `sh` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// `file:line`
+    /// `file:line`.
     pub(crate) place: String,
     pub(crate) words: Vec<String>,
 }
@@ -23,17 +23,21 @@ pub(crate) struct Call<'a> {
     pub(crate) arguments: &'a [String],
 }
 
-/// The command lines of the `sh` blocks of a Markdown file: joined at `\`, split at pipes and `&&`,
-/// without comments and assignments.
+/// The command lines of the `sh` blocks of a Markdown file, and cargo's commands in its prose: joined
+/// at `\`, split at pipes and `&&`, without comments and assignments.
 pub(crate) fn lines(path: &str, markdown: &str) -> Vec<Line> {
     let mut found = Vec::new();
-    let (mut inside, mut open) = (false, None::<(usize, String)>);
+    let (mut fenced, mut inside, mut open) = (false, false, None::<(usize, String)>);
     for (index, line) in markdown.lines().enumerate() {
         if let Some(language) = line.trim_start().strip_prefix("```") {
-            inside = !inside && matches!(language.trim(), "sh" | "bash" | "console");
+            fenced = !fenced;
+            inside = fenced && matches!(language.trim(), "sh" | "bash" | "console");
             continue;
         }
         if !inside {
+            let place = format!("{path}:{}", index + 1);
+            let commands = spans(line).filter(|_| !fenced).flat_map(split);
+            found.extend(commands.map(|words| Line { place: place.clone(), words }));
             continue;
         }
         let (start, mut text) = open.take().unwrap_or((index + 1, String::new()));
@@ -51,6 +55,24 @@ pub(crate) fn lines(path: &str, markdown: &str) -> Vec<Line> {
         }
     }
     found
+}
+
+/// Code spans of a line of prose that are whole commands of cargo.
+fn spans(line: &str) -> impl Iterator<Item = &str> {
+    let spans = line.split('`').skip(1).step_by(2);
+    spans.filter(|span| ["cargo run ", "cargo xtask "].iter().any(|task| span.starts_with(task)))
+}
+
+/// The config that `cargo xtask bench NAME` names, unless it is a placeholder.
+pub(crate) fn config(words: &[String]) -> Option<&str> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["cargo", "xtask", "bench", name, ..] => {
+            let placeholder = name.chars().all(char::is_uppercase);
+            (name != "speed" && !name.starts_with('-') && !placeholder).then_some(name)
+        }
+        _ => None,
+    }
 }
 
 /// Splits a line of a shell into commands and those into words.
@@ -235,6 +257,18 @@ mod tests {
         assert_eq!(found[1].place, "a.md:4");
         assert_eq!(found[1].words, ["cargo", "run", "--", "detect", "a b"]);
         assert_eq!(found[2].words, ["head"]);
+    }
+
+    #[test]
+    fn commands_in_prose_are_read() {
+        let found = lines(
+            "a.md",
+            "Run `cargo xtask bench native-test` or `cargo`.\n```text\n`cargo run x`\n```\n",
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(config(&found[0].words), Some("native-test"));
+        assert_eq!(config(&words("cargo xtask bench NAME")), None);
+        assert_eq!(config(&words("cargo xtask bench speed --quick")), None);
     }
 
     #[test]

@@ -30,9 +30,9 @@ Examples:
   cargo xtask ci                                      everything that .ci/run does
   cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
   cargo xtask api                                     write docs/api after a change of an interface
-  cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
+  cargo xtask fixtures tinyvit --full                 regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
-  cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml
+  cargo xtask bench native-test                       run examples/lab/configs/native-test.toml
   cargo xtask bench speed                             times beside other runtimes";
 
 #[derive(Parser)]
@@ -52,6 +52,8 @@ enum Task {
     Api(api::Args),
     /// Build README's program outside the workspace, in the dev profile, and judge one picture
     Outside,
+    /// Compare the commands of the documentation with the --help of the programs in target/debug
+    Commands,
     /// Regenerate the golden fixtures with the pinned reference implementations (needs Python)
     Fixtures(fixtures::Args),
     /// List, verify or fetch the data sets that datasets/*.toml describe
@@ -94,9 +96,35 @@ fn run(task: Task) -> Result<bool> {
         Task::Tidy(args) => tidy::run(&workspace, &args, understands),
         Task::Ci(args) => ci::run(&workspace, &args, understands),
         Task::Api(args) => api::run(&workspace, &args),
+        Task::Commands => {
+            let (right, wrong) = commands::check(&workspace, &workspace.programs())?;
+            println!("{right} commands are right, {wrong} wrong");
+            Ok(wrong == 0)
+        }
         Task::Outside => outside::run(&workspace),
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Bench(args) => bench::run(&workspace, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tasks_of_the_examples_exist() {
+        let workspace = Workspace::load().expect("cargo metadata describes this workspace");
+        let examples = EXAMPLES.lines().filter_map(|line| line.trim().split("   ").next());
+        let text = format!("```sh\n{}\n```\n", examples.collect::<Vec<_>>().join("\n"));
+        let lines = commands::lines("help", &text);
+        assert!(lines.len() > 5);
+        for words in lines.iter().map(|line| &line.words).filter(|words| words[0] == "cargo") {
+            assert_eq!(understands(&words[2..]), Ok(()), "{words:?}");
+            if let Some(name) = commands::config(words) {
+                let file = workspace.root.join(bench::CONFIGS).join(name).with_extension("toml");
+                assert!(file.is_file(), "{}", file.display());
+            }
+        }
     }
 }

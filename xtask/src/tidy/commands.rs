@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::tree::{Tree, Violation};
-use crate::commands::{Line, lines};
+use crate::bench::CONFIGS;
+use crate::commands::{Line, config, lines};
 
 /// Commands that name a program, package or task of `cargo xtask` that does not exist.
 pub(crate) fn commands(tree: &Tree) -> Result<Vec<Violation>> {
@@ -17,7 +18,10 @@ fn wrong(line: &Line, tree: &Tree) -> Option<Violation> {
         Some((task, words)) if task == ["cargo", "xtask"] => (tree.understands)(words),
         _ => line.call(tree.workspace).map(|_| ()),
     };
-    checked.err().map(|what| Violation::new(&line.place, what))
+    let config = config(&line.words).map(|name| format!("{CONFIGS}/{name}.toml"));
+    let missing = config.filter(|path| tree.texts.iter().all(|text| text.path != *path));
+    let missing = missing.map(|path| format!("there is no {path}"));
+    checked.err().or(missing).map(|what| Violation::new(&line.place, what))
 }
 
 #[cfg(test)]
@@ -27,17 +31,17 @@ mod tests {
 
     #[test]
     fn tasks_and_programs_that_do_not_exist_are_found() {
-        let block = "```sh\ncargo xtask tidy\ncargo xtask tydy\ncargo xtask bench --fast\ncargo run\n\
+        let block = "```sh\ncargo xtask tidy\ncargo xtask tydy\ncargo xtask bench fast\ncargo run\n\
                      cargo test --workspace\n```\n";
         let workspace = workspace(Vec::new());
         let understands = |words: &[String]| match words[0].as_str() {
-            "tidy" => Ok(()),
+            "tidy" | "bench" => Ok(()),
             task => Err(format!("no task {task}")),
         };
         let tree = Tree { workspace: &workspace, texts: Vec::new(), shrink: false, understands };
         let found = lines("a.md", block);
         let places: Vec<String> =
             found.iter().filter_map(|line| Some(wrong(line, &tree)?.place)).collect();
-        assert_eq!(places, ["a.md:3", "a.md:4", "a.md:5"]);
+        assert_eq!(places, ["a.md:3", "a.md:4", "a.md:5"], "{places:?}");
     }
 }
