@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 
 use crate::workspace::{Role, Workspace};
 
+/// What `cargo run` starts: the program of the workspace's default member.
+const DEFAULT: &str = "cifake";
+
 /// A command line of a `sh` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -79,8 +82,7 @@ pub(crate) fn config(words: &[String]) -> Option<&str> {
 fn split(line: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words) = (Vec::new(), Vec::new());
     let (mut word, mut quote, mut started) = (String::new(), None, false);
-    let mut characters = line.chars().peekable();
-    while let Some(c) = characters.next() {
+    for c in line.chars() {
         match (quote, c) {
             (Some(mark), c) if c == mark => quote = None,
             (Some(_), c) => word.push(c),
@@ -132,32 +134,37 @@ impl Line {
             return Ok(program.map(|program| Call { program, arguments: &self.words[1..] }));
         };
         let end = words.iter().position(|word| *word == "--").unwrap_or(words.len());
-        let value = |flags: [&str; 2]| {
-            let at = words[..end].iter().position(|word| flags.contains(word))?;
-            words.get(at + 1).copied()
-        };
-        let package = value(["-p", "--package"]);
-        if package == Some("xtask") {
+        if words[..end].windows(2).any(|pair| matches!(pair, ["-p" | "--package", "xtask"])) {
             return Ok(None);
         }
-        if let Some(package) =
-            package.filter(|name| workspace.packages.iter().all(|p| p.name != *name))
-        {
-            return Err(format!("there is no package {package}"));
-        }
-        let program = match (value(["--bin", "--bin"]), package) {
-            (Some(bin), _) => Some(bin),
-            (None, Some(package)) => {
-                let package = workspace.packages.iter().find(|p| p.name == package);
-                package.and_then(|package| package.binaries().next())
-            }
-            (None, None) => Some("cifake"),
-        };
-        let known = programs.into_iter().find(|name| Some(*name) == program);
-        let program =
-            known.ok_or_else(|| format!("there is no program {}", program.unwrap_or("")))?;
+        let name = run_program(&words[2..end], workspace)?;
+        let known = programs.into_iter().find(|program| *program == name);
+        let program = known.ok_or_else(|| format!("there is no program {name}"))?;
         let arguments = self.words.get(end + 1..).unwrap_or_default();
         Ok(Some(Call { program, arguments }))
+    }
+}
+
+/// The program that `cargo run` starts with these options.
+fn run_program<'a>(
+    options: &[&'a str],
+    workspace: &'a Workspace,
+) -> std::result::Result<&'a str, String> {
+    let value = |flags: [&str; 2]| {
+        let at = options.iter().position(|word| flags.contains(word))?;
+        options.get(at + 1).copied()
+    };
+    let package = value(["-p", "--package"]).map(|name| {
+        let package = workspace.packages.iter().find(|package| package.name == name);
+        package.ok_or_else(|| format!("there is no package {name}"))
+    });
+    match (value(["--bin", "--bin"]), package.transpose()?) {
+        (Some(name), _) => Ok(name),
+        (None, Some(package)) => {
+            let first = package.binaries().next();
+            first.ok_or_else(|| format!("{} has no program", package.name))
+        }
+        (None, None) => Ok(DEFAULT),
     }
 }
 
@@ -206,7 +213,7 @@ fn problems(
     helps: &mut BTreeMap<Vec<String>, String>,
 ) -> Result<Vec<String>> {
     let subcommand =
-        call.arguments.first().filter(|word| call.program == "cifake" && !word.starts_with('-'));
+        call.arguments.first().filter(|word| call.program == DEFAULT && !word.starts_with('-'));
     let key: Vec<String> =
         std::iter::once(call.program.to_owned()).chain(subcommand.cloned()).collect();
     if !helps.contains_key(&key) {

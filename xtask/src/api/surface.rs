@@ -86,25 +86,17 @@ impl<'a> Surface<'a> {
                 self.add(format!("pub {words}{name}{rest}"));
             }
             "struct" | "enum" | "union" => {
-                let open = array(&item["attrs"])
-                    .any(|attribute| attribute.to_string().contains("non_exhaustive"));
+                let is_open = |attribute: &Value| attribute.to_string().contains("non_exhaustive");
+                let open = array(&item["attrs"]).any(is_open);
                 let open = if open { " (non-exhaustive)" } else { "" };
                 self.add(format!("pub {kind} {name}{generics}{open}"));
-                self.fields(&inner["kind"], name);
-                for variant in array(&inner["variants"]) {
-                    self.variant(variant, name);
-                }
-                for block in array(&inner["impls"]) {
-                    self.block(block, name);
-                }
+                self.parts(inner, name);
             }
             "trait" => {
                 let above = bounds(&inner["bounds"]);
                 let above = if above.is_empty() { above } else { format!(": {above}") };
                 self.add(format!("pub trait {name}{generics}{above}"));
-                for member in array(&inner["items"]) {
-                    self.member(member, name);
-                }
+                array(&inner["items"]).for_each(|member| self.member(member, name));
             }
             "type_alias" => {
                 self.add(format!("pub type {name}{generics} = {}", type_(&inner["type"])))
@@ -114,6 +106,13 @@ impl<'a> Surface<'a> {
             "macro" => self.add(format!("pub macro {name}!")),
             _ => self.add(format!("pub {kind} {name}")),
         }
+    }
+
+    /// Fields, variants and implementations of a type.
+    fn parts(&mut self, inner: &Value, name: &str) {
+        self.fields(&inner["kind"], name);
+        array(&inner["variants"]).for_each(|variant| self.variant(variant, name));
+        array(&inner["impls"]).for_each(|block| self.block(block, name));
     }
 
     fn fields(&mut self, kind: &Value, name: &str) {
