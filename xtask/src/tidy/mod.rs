@@ -6,6 +6,7 @@ mod circles;
 mod commands;
 mod crates;
 mod exceptions;
+mod links;
 mod one_build;
 mod rules;
 mod sentences;
@@ -105,6 +106,12 @@ const CHECKS: &[Check] = &[
         rule: "a sentence of a Markdown file has at most 25 words",
         mend: "say one idea, subject first; begin a new sentence for the next",
         find: sentences::sentences,
+    },
+    Check {
+        name: "links",
+        rule: "every link of the documentation leads to a file and a heading that exist",
+        mend: "correct the link, or write what it promises",
+        find: |tree| Ok(links::broken(tree)),
     },
     Check {
         name: "commands",
