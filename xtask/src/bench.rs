@@ -13,7 +13,7 @@ use crate::process::{cargo, last_json, shown};
 use crate::workspace::{Role, Workspace};
 use crate::{dataset, speed};
 
-const CONFIGS: &str = "examples/lab/configs";
+pub(crate) const CONFIGS: &str = "examples/lab/configs";
 
 /// In arguments and required paths: the folder of large data.
 const SHARED: &str = "$CIFAKE_SHARED";
@@ -24,8 +24,8 @@ const SHARED: &str = "$CIFAKE_SHARED";
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  cargo xtask bench accuracy                               examples/lab/configs/accuracy.toml
-  cargo xtask bench examples/lab/configs/accuracy.toml
+  cargo xtask bench native-test                            examples/lab/configs/native-test.toml
+  cargo xtask bench examples/lab/configs/native-test.toml
   cargo xtask bench speed                                  times beside other runtimes
   cargo xtask bench speed --quick --rounds 5               the few cases that change most
   cargo xtask bench speed --help                           what is timed and how

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::process::{cargo, shown, succeeds};
-use crate::tidy;
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
+use crate::{api, commands, outside, tidy};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
@@ -67,11 +67,23 @@ struct Run<'a> {
 }
 
 /// Runs CI; true if every step and every test passed.
-pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
+///
+/// `understands` tells whether `cargo xtask` understands arguments, and if not, why.
+pub(crate) fn run(
+    workspace: &Workspace,
+    args: &Args,
+    understands: fn(&[String]) -> std::result::Result<(), String>,
+) -> Result<bool> {
     let mut run = Run { root: &workspace.root, rows: Vec::new() };
     match args.device.as_deref() {
         Some(device) => device_contract(&mut run, workspace, device)?,
-        None => everything(&mut run, workspace, args.gpu),
+        None => {
+            run.cargo("format", &["fmt", "--all", "--check"], &[], &[]);
+            run.step("tidy", "cargo xtask tidy", || {
+                tidy::run(workspace, &tidy::Args::default(), understands).map(Count::of)
+            });
+            everything(&mut run, workspace, args.gpu);
+        }
     }
     Ok(run.summary())
 }
@@ -79,13 +91,15 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
 fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let built = ["--workspace", "--features", &features];
-    run.cargo("format", &["fmt", "--all", "--check"], &[], &[]);
-    run.step("tidy", "cargo xtask tidy", || tidy::run(workspace).map(Count::of));
     run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
     run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
+    run.step("public surface", "cargo xtask api --check", || {
+        api::run(workspace, &api::Args { check: true }).map(Count::of)
+    });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
     smoke(run, workspace);
+    run.step("README's program", "cargo xtask outside", || outside::run(workspace).map(Count::of));
     if gpu {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");
@@ -97,7 +111,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
 /// The test step has built them, for the packages' integration tests; `cargo build` would build burn
 /// once more, since the features that test dependencies turn on would be missing.
 fn smoke(run: &mut Run, workspace: &Workspace) {
-    let folder = workspace.target_directory.join("debug");
+    let folder = workspace.programs();
     let binaries: BTreeSet<&str> =
         workspace.with_role(Role::Example).flat_map(|package| package.binaries()).collect();
     for name in binaries {
@@ -105,6 +119,10 @@ fn smoke(run: &mut Run, workspace: &Workspace) {
         let mut command = Command::new(program);
         run.command(&format!("{name} --smoke"), command.arg("--smoke").current_dir(run.root));
     }
+    run.step("documented commands", "each command against its program's --help", || {
+        let (passed, failed) = commands::check(workspace, &folder)?;
+        Ok(Count { passed, failed })
+    });
 }
 
 /// Type-checks the libraries with a GPU feature, without building or running anything on it.

@@ -4,11 +4,14 @@
 // A command line prints; the libraries may not.
 #![allow(clippy::print_stdout)]
 
+mod api;
 mod bench;
 mod ci;
+mod commands;
 mod dataset;
 mod fixtures;
 mod fuzz;
+mod outside;
 mod process;
 mod python;
 mod speed;
@@ -27,10 +30,11 @@ Examples:
   cargo xtask tidy                                    check the rules of docs/architecture.md
   cargo xtask ci                                      everything that .ci/run does
   cargo xtask ci --device wgpu                        the device contract under (software) Vulkan
-  cargo xtask fixtures --full                         regenerate fixtures, then parity at real sizes
+  cargo xtask api                                     write docs/api after a change of an interface
+  cargo xtask fixtures tinyvit --full                 regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
   cargo xtask fuzz --seconds 600                      changed files for every door
-  cargo xtask bench accuracy                          run examples/lab/configs/accuracy.toml
+  cargo xtask bench native-test                       run examples/lab/configs/native-test.toml
   cargo xtask bench speed                             times beside other runtimes";
 
 #[derive(Parser)]
@@ -43,9 +47,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Check the rules of docs/architecture.md that a machine can check
-    Tidy,
+    Tidy(tidy::Args),
     /// Run what .ci/run runs: format, tidy, lints, tests, documentation, every example's --smoke
     Ci(ci::Args),
+    /// Write the public surface of every published library to docs/api, or compare it
+    Api(api::Args),
+    /// Build README's program outside the workspace, in the dev profile, and judge one picture
+    Outside,
+    /// Compare the commands of the documentation with the --help of the programs in target/debug
+    Commands,
     /// Regenerate the golden fixtures with the pinned reference implementations (needs Python)
     Fixtures(fixtures::Args),
     /// List, verify or fetch the data sets that datasets/*.toml describe
@@ -59,6 +69,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = api::rustdoc() {
+        return code;
+    }
     match run(Cli::parse().task) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -69,15 +82,54 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether `words`, the arguments behind `cargo xtask`, are understood.
+fn understands(words: &[String]) -> std::result::Result<(), String> {
+    let words = std::iter::once("cargo xtask").chain(words.iter().map(String::as_str));
+    match Cli::try_parse_from(words) {
+        Err(error) if error.use_stderr() => {
+            Err(error.to_string().lines().next().unwrap_or_default().to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs a task; false if what it checked did not pass.
 fn run(task: Task) -> Result<bool> {
     let workspace = Workspace::load()?;
     match task {
-        Task::Tidy => tidy::run(&workspace),
-        Task::Ci(args) => ci::run(&workspace, &args),
+        Task::Tidy(args) => tidy::run(&workspace, &args, understands),
+        Task::Ci(args) => ci::run(&workspace, &args, understands),
+        Task::Api(args) => api::run(&workspace, &args),
+        Task::Commands => {
+            let (right, wrong) = commands::check(&workspace, &workspace.programs())?;
+            println!("{right} commands are right, {wrong} wrong");
+            Ok(wrong == 0)
+        }
+        Task::Outside => outside::run(&workspace),
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tasks_of_the_examples_exist() {
+        let workspace = Workspace::load().expect("cargo metadata describes this workspace");
+        let examples = EXAMPLES.lines().filter_map(|line| line.trim().split("   ").next());
+        let text = format!("```sh\n{}\n```\n", examples.collect::<Vec<_>>().join("\n"));
+        let lines = commands::lines("help", &text);
+        assert!(lines.len() > 5);
+        for words in lines.iter().map(|line| &line.words).filter(|words| words[0] == "cargo") {
+            assert_eq!(understands(&words[2..]), Ok(()), "{words:?}");
+            if let Some(name) = commands::config(words) {
+                let file = workspace.root.join(bench::CONFIGS).join(name).with_extension("toml");
+                assert!(file.is_file(), "{}", file.display());
+            }
+        }
     }
 }

@@ -79,6 +79,11 @@ impl Workspace {
         }
     }
 
+    /// The folder of the programs that a test run has built.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.target_directory.join("debug")
+    }
+
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(move |package| self.role(package) == role)
     }

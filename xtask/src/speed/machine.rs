@@ -75,8 +75,8 @@ impl fmt::Display for Machine {
         let Self { cpu, n_cores, instructions, versions, rustc, commit } = self;
         let cores = if *n_cores == 1 { "core" } else { "cores" };
         let instructions = instructions.join(", ");
-        write!(f, "{cpu}, {n_cores} {cores} ({instructions}); {}; ", versions.join(", "))?;
-        write!(f, "{rustc}; commit {commit}")
+        write!(f, "{cpu}, {n_cores} {cores} ({instructions}). {}; ", versions.join(", "))?;
+        write!(f, "{rustc}. Commit {commit}")
     }
 }
 
@@ -88,7 +88,7 @@ fn processor(cpuinfo: &str) -> (String, Vec<String>) {
         .map(|(name, value)| (name.trim(), value.trim()))
         .collect();
     let field = |name: &str| fields.get(name).copied();
-    // The model name of a virtual machine says little; the numbers tell its generation.
+    // A virtual machine often has no telling model name; the numbers give its generation.
     let generation = field("cpu family").zip(field("model"));
     let cpu = match (field("model name"), generation) {
         (Some(name), Some((family, model))) => format!("{name} (family {family}, model {model})"),

@@ -131,9 +131,9 @@ impl Report {
         let table = table::table(comparisons);
         let file = Path::new(CHART).file_name().unwrap_or_default().display();
         format!(
-            "{machine}. Command: `{command}`.\n\n\
-             Milliseconds of one batch, of ours with the fastest and the slowest run; below 1 in \
-             the last column, ours is faster. All compute in f32. {agreement}A training step of \
+            "Machine: {machine}. Command: `{command}`.\n\n\
+             Times are milliseconds of one batch, for ours with the fastest and the slowest run. \
+             Below 1 in the last column, ours is faster. All compute in f32. {agreement}A training step of \
              ours also clips gradients and averages weights.\n\n\
              {table}\n\
              ![Time of ours over the time of each other runtime]({file})\n"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Tree, Violation};
+use super::tree::{Tree, Violation};
 use crate::workspace::{Package, Role, Workspace};
 
 const DOCUMENT: &str = "docs/architecture.md";
@@ -14,6 +14,9 @@ const COLUMN: &str = "may import of ours";
 
 /// The development-only package: every library may test with it, none may ship it.
 const TESTKIT: &str = "testkit";
+
+/// The list of shared features: whoever builds may share it, no published package may need it.
+const UNIFIED: &str = "unified";
 
 /// The example whose library holds the arguments of all programs.
 const COMMAND: &str = "cifake-cli";
@@ -66,14 +69,13 @@ fn breaches<'a>(
         .then(|| format!("{} has no row in the table of {DOCUMENT}", package.name));
     let imports = package.dependencies.iter().filter_map(move |dependency| {
         let imported = workspace.packages.iter().find(|p| p.name == dependency.name)?;
-        if imported.name == TESTKIT {
-            return (dependency.kind.as_deref() != Some("dev") || dependency.req != "*").then(
-                || {
-                    format!(
-                        "{TESTKIT} may only be a development dependency, by path without version"
-                    )
-                },
-            );
+        if imported.name == UNIFIED && (role == Role::Example || !package.is_published()) {
+            return None;
+        }
+        if [TESTKIT, UNIFIED].contains(&imported.name.as_str()) {
+            let development = dependency.kind.as_deref() == Some("dev") && dependency.req == "*";
+            let what = "may only be a development dependency, by path without version";
+            return (!development).then(|| format!("{} {what}", imported.name));
         }
         let allowed = match role {
             Role::Library => {
@@ -149,6 +151,22 @@ mod tests {
                 "gradcam has no row in the table of docs/architecture.md",
             ]
         );
+    }
+
+    #[test]
+    fn whoever_builds_may_share_the_list_of_features() {
+        let packages = |kind| {
+            vec![
+                package("crates/cifake", "cifake", &[("unified", kind, "*")]),
+                package("crates/unified", "unified", &[]),
+                package("examples/cifake", "cifake-cli", &[("unified", None, "*")]),
+            ]
+        };
+        assert_eq!(
+            found(packages(Some("dev"))),
+            ["unified has no row in the table of docs/architecture.md"]
+        );
+        assert_eq!(found(packages(None)).len(), 2);
     }
 
     #[test]

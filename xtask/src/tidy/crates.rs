@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Tree, Violation};
+use super::tree::{Tree, Violation};
 use crate::process;
 use crate::workspace::Package;
 

@@ -2,75 +2,32 @@
 //! returns [`Violation`]s; this file lists them and prints what they found.
 
 mod architecture;
+mod circles;
+mod commands;
 mod crates;
+mod exceptions;
+mod links;
+mod one_build;
 mod rules;
+mod sentences;
 mod source;
+mod tree;
+mod twins;
 mod words;
 
-use std::path::Path;
+use anyhow::{Result, bail};
 
-use anyhow::{Context, Result};
+use crate::workspace::Workspace;
+use tree::{Text, Tree, Violation};
 
-use crate::workspace::{Role, Workspace};
-use source::Line;
-
-/// A broken rule and where.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Violation {
-    /// `file:line`, a file, or a package.
-    pub(crate) place: String,
-    pub(crate) what: String,
-}
-
-impl Violation {
-    pub(crate) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { place: place.into(), what: what.into() }
-    }
-}
-
-/// What the checks look at.
-pub(crate) struct Tree<'a> {
-    pub(crate) workspace: &'a Workspace,
-    /// Every file of the repository that is UTF-8 text.
-    pub(crate) texts: Vec<Text>,
-}
-
-/// A text file of the repository.
-pub(crate) struct Text {
-    /// Relative to the root, with forward slashes.
-    pub(crate) path: String,
-    pub(crate) text: String,
-    /// Empty unless the file is Rust source.
-    pub(crate) lines: Vec<Line>,
-}
-
-impl Text {
-    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        let (path, text) = (path.into(), text.into());
-        let lines = if path.ends_with(".rs") { source::lines(&text) } else { Vec::new() };
-        Self { path, text, lines }
-    }
-
-    fn read(root: &Path, path: &str) -> Result<Option<Self>> {
-        let bytes = std::fs::read(root.join(path)).with_context(|| format!("read {path}"))?;
-        let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-        Ok(text.map(|text| Self::new(path, text)))
-    }
-}
-
-impl Tree<'_> {
-    /// Rust files of the repository.
-    fn rust(&self) -> impl Iterator<Item = &Text> {
-        self.texts.iter().filter(|text| text.path.ends_with(".rs"))
-    }
-
-    /// Rust files under `src/` of the libraries that are published: what a user links.
-    fn libraries(&self) -> impl Iterator<Item = &Text> {
-        let published = self.workspace.with_role(Role::Library).filter(|p| p.is_published());
-        let folders: Vec<String> =
-            published.map(|p| format!("{}/src/", self.workspace.relative(p.folder()))).collect();
-        self.rust().filter(move |text| folders.iter().any(|folder| text.path.starts_with(folder)))
-    }
+#[derive(Default, clap::Args)]
+pub(crate) struct Args {
+    /// Run only these checks
+    #[arg(value_name = "CHECK")]
+    checks: Vec<String>,
+    /// Lower the lists of xtask/exceptions to what is left of each breach
+    #[arg(long)]
+    shrink: bool,
 }
 
 struct Check {
@@ -95,9 +52,9 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "examples",
-        rule: "examples hold no logic: at most 160 lines a file",
+        rule: "programs parse, call and print: they hold no numerics",
         mend: "move what is missing into a library and call it",
-        find: |tree| Ok(tree.rust().filter_map(rules::example_length).collect()),
+        find: |tree| Ok(tree.rust().flat_map(rules::numerics).collect()),
     },
     Check {
         name: "ignored",
@@ -133,6 +90,42 @@ const CHECKS: &[Check] = &[
         find: |tree| Ok(tree.texts.iter().flat_map(words::machine).collect()),
     },
     Check {
+        name: "circles",
+        rule: "where file A uses an item of file B, B uses none of A, directly or through others",
+        mend: "move the shared item into a file of its own below both",
+        find: circles::circles,
+    },
+    Check {
+        name: "twins",
+        rule: "no run of more than 12 lines of code stands in two places outside tests",
+        mend: "write it once and call it from both places",
+        find: twins::twins,
+    },
+    Check {
+        name: "sentences",
+        rule: "a sentence of a Markdown file has at most 25 words",
+        mend: "say one idea, subject first; begin a new sentence for the next",
+        find: sentences::sentences,
+    },
+    Check {
+        name: "links",
+        rule: "every link of the documentation leads to a file and a heading that exist",
+        mend: "correct the link, or write what it promises",
+        find: |tree| Ok(links::broken(tree)),
+    },
+    Check {
+        name: "commands",
+        rule: "every command that the documentation prints names a program or task that exists",
+        mend: "correct the command; CI compares its flags with the program's --help",
+        find: commands::commands,
+    },
+    Check {
+        name: "one build",
+        rule: "every selection of packages builds the crates below burn with the same features",
+        mend: "add the feature to crates/unified, which every package shares",
+        find: one_build::selections,
+    },
+    Check {
         name: "crates",
         rule: "the command builds from at most 250 crates; default builds need no system library",
         mend: "turn off default features of what pulls the crate in (`cargo tree -i CRATE`)",
@@ -147,14 +140,29 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Runs every check and prints it; true if no rule is broken.
-pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
+///
+/// `understands` tells whether `cargo xtask` understands arguments, and if not, why.
+pub(crate) fn run(
+    workspace: &Workspace,
+    args: &Args,
+    understands: fn(&[String]) -> std::result::Result<(), String>,
+) -> Result<bool> {
+    let unknown = args.checks.iter().find(|name| CHECKS.iter().all(|check| check.name != **name));
+    if let Some(name) = unknown {
+        let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+        bail!("there is no check {name}: choose from {}", names.join(", "));
+    }
     let mut texts = Vec::new();
     for path in workspace.files()? {
         texts.extend(Text::read(&workspace.root, &path)?);
     }
-    let tree = Tree { workspace, texts };
-    let mut broken = 0;
-    for check in CHECKS {
+    let tree = Tree { workspace, texts, shrink: args.shrink, understands };
+    let chosen = |check: &&Check| {
+        args.checks.is_empty() || args.checks.iter().any(|name| name == check.name)
+    };
+    let (mut broken, mut count) = (0, 0);
+    for check in CHECKS.iter().filter(chosen) {
+        count += 1;
         let violations = (check.find)(&tree)
             .unwrap_or_else(|error| vec![Violation::new("the check itself", format!("{error:#}"))]);
         broken += violations.len();
@@ -166,7 +174,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
             println!("       to mend: {}", check.mend);
         }
     }
-    println!("tidy: {} checks, {broken} violations", CHECKS.len());
+    println!("tidy: {count} checks, {broken} violations");
     Ok(broken == 0)
 }
 

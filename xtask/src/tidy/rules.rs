@@ -1,10 +1,25 @@
 //! Rules about one source file.
 
 use super::source::Line;
-use super::{Text, Violation};
+use super::tree::{Text, Violation};
 
 const MAX_LINES: usize = 400;
-const MAX_EXAMPLE_LINES: usize = 160;
+
+/// Functions of numbers: what a program computes with them belongs into a library, where it is tested.
+const NUMERICS: &[&str] = &[
+    ".sqrt()",
+    ".exp()",
+    ".ln()",
+    ".log2()",
+    ".log10()",
+    ".powi(",
+    ".powf(",
+    ".powf_scalar(",
+    ".sin()",
+    ".cos()",
+    ".tanh()",
+    ".matmul(",
+];
 
 /// How far above an `unsafe` its reason may begin.
 const REASON_LINES: usize = 12;
@@ -27,18 +42,22 @@ const BANNED: &[(&str, &str)] = &[
 /// A file of more than 400 lines that is not generated.
 pub(crate) fn length(text: &Text) -> Option<Violation> {
     let generated = text.text.lines().next().is_some_and(|first| first.contains("@generated"));
-    longer(text, MAX_LINES).filter(|_| !generated)
-}
-
-/// A source file of an example of more than 160 lines; its tests may be as long as any file.
-pub(crate) fn example_length(text: &Text) -> Option<Violation> {
-    let is_source = text.path.starts_with("examples/") && text.path.contains("/src/");
-    is_source.then(|| longer(text, MAX_EXAMPLE_LINES)).flatten()
-}
-
-fn longer(text: &Text, limit: usize) -> Option<Violation> {
     let count = text.text.lines().count();
-    (count > limit).then(|| Violation::new(at(text, limit), format!("the file has {count} lines")))
+    let what = || Violation::new(at(text, MAX_LINES), format!("the file has {count} lines"));
+    (count > MAX_LINES && !generated).then(what)
+}
+
+/// Numerics in a source file of an example, outside its tests.
+pub(crate) fn numerics(text: &Text) -> Vec<Violation> {
+    if !text.path.starts_with("examples/") || !text.path.contains("/src/") {
+        return Vec::new();
+    }
+    let function = |line: &Line| NUMERICS.iter().find(|name| !line.test && line.calls(name));
+    each(
+        text,
+        |line| function(line).is_some(),
+        |line| format!("computes with `{}`", function(line).unwrap_or(&"")),
+    )
 }
 
 /// Tests that would be skipped.
@@ -155,14 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn only_examples_are_held_to_their_length() {
-        let source = "a\n".repeat(161);
-        assert_eq!(example_length(&library(&source)), None);
-        assert!(example_length(&Text::new("examples/lab/src/bin/a.rs", source)).is_some());
-        let short = Text::new("examples/lab/src/bin/a.rs", "a\n".repeat(160));
-        assert_eq!(example_length(&short), None);
-        let test = Text::new("examples/lab/tests/a.rs", "a\n".repeat(161));
-        assert_eq!(example_length(&test), None);
+    fn numerics_of_a_program_are_found() {
+        let source =
+            "let a = b.sqrt();\n// c.exp()\n#[cfg(test)]\nmod tests { fn d() { e.exp(); } }";
+        let found = numerics(&Text::new("examples/lab/src/bin/a.rs", source));
+        assert_eq!(places(found), ["examples/lab/src/bin/a.rs:1"]);
+        assert_eq!(numerics(&library(source)), []);
+        assert_eq!(numerics(&Text::new("examples/lab/tests/a.rs", source)), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The repository speaks of itself alone: nothing in it names one particular machine.
 
-use super::{Text, Violation};
+use super::tree::{Text, Violation};
 
 /// Folders of a particular machine. They are assembled so that this file does not break its rule.
 const FOLDERS: &[&str] =
