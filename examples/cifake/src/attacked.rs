@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
-use cifake::{rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{Detector, rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, Victim};
 use image::RgbImage;
 use serde::Serialize;
-use tinyvit::Detector;
 
 use crate::comparison::side_by_side;
 
@@ -66,7 +65,9 @@ pub(crate) fn attack_file(
     let before = detector.detect(picture.clone())?;
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let samples = Samples::new(images.clone(), vec![before.label], vec![id]);
-    let found = attack.perturb(&Victim::new(detector.classifier()), &samples, seed)?;
+    // The compiled network answers, which is faster than the one that has gradients.
+    let victim = Victim::new(detector.classifier()).with_answers(detector);
+    let found = attack.perturb(&victim, &samples, seed)?;
     let attacked = rgb8_from_tensor(found.images).remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = |kind: &str| folder.join(format!("{stem}.{kind}.png"));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::FeatureClassifier;
-use tinyvit::Detector;
+use cifake::{Detector, FeatureClassifier};
+use cifake_cli::args::open;
 use vlm_lora::models::CutTower;
 use vlm_lora::{Assistant, Random, Storage};
 
@@ -16,7 +16,7 @@ const SEED: u64 = 1;
 /// Whose eyes a model of text gets.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TowerArgs {
-    /// Gives a model of text the eyes of a detector, clean, robust or a weight file, behind a projector
+    /// Gives a model of text the eyes of a detector (native, adversarial, resnet18_32 or a weight file) behind a projector
     /// that is trained whole and kept with the adapter; pictures are seen at the detector's size.
     #[arg(long, value_name = "WEIGHTS")]
     tower: Option<PathBuf>,
@@ -35,7 +35,7 @@ impl TowerArgs {
         let Some(weights) = self.tower.as_deref() else {
             return Ok(assistant);
         };
-        let detector = Detector::named(weights)?.on(device);
+        let detector = open(Detector::builder().device(device), weights)?;
         let (width, height) = detector.input_size();
         let classifier = detector.classifier().clone();
         let layer = classifier.layers().last().context("a network has layers")?.clone();

@@ -65,7 +65,6 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     }
     let (detector, _) = args.detector.detector()?;
     let classifier = detector.classifier();
-    let plan = classifier.model().compile(classifier.config());
     let mut options = RunOptions::new(detector.input_size(), &args.out);
     options.seed = args.seed;
     options.bootstrap.seed = args.seed;
@@ -77,7 +76,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     };
     let model = detector.model_name();
     let (json, table) = if let Some(folder) = &args.built {
-        let report = evaluate_built(&plan, folder, &options, &mut |d, t| tell("", d, t))?;
+        let report = evaluate_built(&detector, folder, &options, &mut |d, t| tell("", d, t))?;
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
     } else {
         let data = args.data.as_deref().context("--data is required")?;
@@ -88,7 +87,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let attacks = args.attacks.suite()?;
         let pictures = args.split.of(data)?;
         options.indices = Some(pictures.balanced(args.limit, args.seed));
-        let victim = Victim::new(classifier).with_answers(&plan);
+        let victim = Victim::new(classifier).with_answers(&detector);
         let report = evaluate_robustness(
             &victim,
             model,

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use cifake::{Answer, InputFit, Scope};
+use serde::{Deserialize, Serialize};
 
 use super::Verdict;
-use crate::Error;
+use crate::{Answer, Error, InputFit, Scope};
 
 /// How many pictures got which answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Pictures answered REAL.
     pub n_real: usize,
@@ -73,6 +74,7 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DetectorError;
     use super::super::verdict::verdict;
     use super::*;
 
@@ -80,7 +82,7 @@ mod tests {
     fn a_summary_counts_every_input_once() {
         let mut summary = Summary::default();
         summary.add(&Ok(verdict()));
-        summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
+        summary.add(&Err(DetectorError::NoMatch { pattern: "*".to_owned() }.into()));
         assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
         assert_eq!(summary.n_inputs(), 2);
         assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use cifake::{Answer, InputFit, Label, Scope};
 use serde::{Deserialize, Serialize};
+
+use crate::{Answer, InputFit, Label, Scope};
 
 /// The answer for one picture. As JSON its fields have these names and this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
