@@ -8,6 +8,7 @@ mod detector;
 pub mod device;
 mod drawing;
 mod error;
+mod error_kind;
 mod evaluate;
 mod familiarity;
 pub mod file;
@@ -39,6 +40,7 @@ pub use detector::{
 };
 pub use drawing::Drawing;
 pub use error::Error;
+pub use error_kind::ErrorKind;
 pub use evaluate::{
     Answered, Breakdown, EvaluateOptions, FailedSample, GroupRow, Report, ScoredSample, evaluate,
 };

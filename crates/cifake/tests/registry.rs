@@ -104,14 +104,22 @@ fn the_network_can_be_cut_and_the_detector_answers_as_it_does() {
 }
 
 #[test]
-fn a_network_of_large_pictures_is_judged_in_smaller_batches() {
-    let config = ToyConfig { side: 2048, dim: 1, n_classes: 1 };
-    let content = bytes(&config, &[]);
+fn a_network_that_needs_much_memory_is_judged_in_smaller_batches() {
+    let content = bytes(&ToyConfig { picture_bytes: 400 << 20, ..ToyConfig::small() }, &[]);
     let source = Source::Bytes { name: "large", bytes: &content };
     let detector = Detector::builder().load(&loader().into(), source).expect("it is whole");
-    // 96 MiB a picture: ten of them are more than is taken at once.
-    let verdicts = detector.detect_batch((0..12).map(|seed| waves(4, seed))).expect("whole");
-    assert_eq!(verdicts.len(), 12);
-    let alone = detector.detect(waves(4, 11)).expect("a whole picture");
-    assert!((alone.p_fake - verdicts[11].p_fake).abs() < 1e-5);
+    let verdicts = detector.detect_batch((0..7).map(|seed| waves(16, seed))).expect("whole");
+    assert_eq!(verdicts.len(), 7);
+    let small = toy::detector().detect_batch((0..7).map(|seed| waves(16, seed))).expect("whole");
+    for (ours, theirs) in verdicts.iter().zip(small) {
+        assert!((ours.p_fake - theirs.p_fake).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_network_that_needs_too_much_memory_for_one_picture_is_refused() {
+    let content = bytes(&ToyConfig { picture_bytes: (1 << 30) + 1, ..ToyConfig::small() }, &[]);
+    let source = Source::Bytes { name: "huge", bytes: &content };
+    let refused = Detector::builder().load(&loader().into(), source).map(|_| ());
+    assert!(matches!(refused, Err(Error::ActivationsTooLarge { limit, .. }) if limit == 1 << 30));
 }

@@ -60,7 +60,10 @@ impl fmt::Display for Summary {
             write!(f, ", {n_failed} without a verdict")?;
         }
         if *n_resized > 0 {
-            write!(f, "; {n_resized} resized to the model's size, which tells less")?;
+            write!(
+                f,
+                "; {n_resized} resized to the model's size, where the answer is a rough guess"
+            )?;
         }
         if *n_unfamiliar > 0 {
             write!(f, "; {n_unfamiliar} unlike the pictures that the model learned from")?;

@@ -24,12 +24,14 @@ pub(crate) struct ToyConfig {
     pub dim: usize,
     /// Outputs of the head.
     pub n_classes: usize,
+    /// Memory that one picture is said to take, in bytes. A batch that would take more than 1 GiB is a panic.
+    pub picture_bytes: u64,
 }
 
 impl ToyConfig {
     /// Pictures of 16 by 16.
     pub(crate) fn small() -> Self {
-        Self { side: 16, dim: 12, n_classes: 1 }
+        Self { side: 16, dim: 12, n_classes: 1, picture_bytes: 7000 }
     }
 }
 
@@ -71,7 +73,7 @@ impl Configured for Toy {
     }
 
     fn activation_bytes(config: &ToyConfig) -> u64 {
-        4 * (6 * config.side.pow(2) + 2 * config.dim) as u64
+        config.picture_bytes
     }
 
     fn build(config: &ToyConfig, device: &Device) -> Self {
@@ -114,6 +116,8 @@ impl FeatureClassifier for ToyNetwork {
 
 impl EmbeddingClassifier for ToyNetwork {
     fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let batch = images.dims()[0] as u64;
+        assert!(batch * self.config.picture_bytes <= 1 << 30, "{batch} pictures at once");
         let embedding = self.toy.embedding(images);
         (class_scores(self.toy.head.forward(embedding.clone())), embedding)
     }
