@@ -12,10 +12,14 @@
 //! assert_eq!(logits.dims(), [2, 2]);
 //! ```
 //!
+//! A [`cifake::Detector`] reads its weight files by [`resnet_loader`].
+//!
 //! | detector | what it is |
 //! |---|---|
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
 
+mod detector;
 mod resnet;
 
+pub use detector::{ResNetClassifier, resnet_loader};
 pub use resnet::{BasicBlock, ResNet, ResNetConfig};

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
+use cifake::Familiarity;
 use cifake::weights::{Configured, draw_weights};
 use cifake_kernels::{ConvNorm, linear};
 use cifake_training::Network;
@@ -29,12 +30,21 @@ pub struct ResNetConfig {
 }
 
 impl ResNetConfig {
+    /// Side of the pictures that a detector judges with such a network: that of CIFAKE.
+    pub const SIDE: usize = 32;
+
     /// ResNet-18 on 32x32, half as wide as He et al.'s: 2.8 M weights, 35 MMAC, a last map of 2x2.
     ///
     /// The stem is that of the networks for CIFAR, 3x3 without pooling, but of stride 2.
     #[must_use]
     pub fn resnet18_32() -> Self {
         Self { widths: [32, 64, 128, 256], depths: [2; 4], stem_stride: 2 }
+    }
+
+    /// Side of the map of each stage, of pictures of side [`SIDE`](Self::SIDE).
+    pub(crate) fn map_sizes(&self) -> [usize; 4] {
+        let stem = Self::SIDE.div_ceil(self.stem_stride);
+        [1, 2, 4, 8].map(|reduction: usize| stem.div_ceil(reduction))
     }
 }
 
@@ -59,7 +69,7 @@ impl BasicBlock {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let branch = self.conv2.forward(activation::relu(self.conv1.forward(x.clone())));
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.forward(x),
@@ -85,6 +95,7 @@ impl Configured for ResNet {
     type Config = ResNetConfig;
 
     const KEY: &'static str = "resnet_config";
+    const BESIDE: Option<&'static str> = Some(Familiarity::PREFIX);
 
     fn validate(config: &ResNetConfig) -> Result<(), String> {
         let sizes = config.widths.iter().chain(&config.depths);
@@ -114,6 +125,14 @@ impl Configured for ResNet {
         n_values + n_in as u64 + 1
     }
 
+    /// The input of a block, both convolutions and the shortcut.
+    fn activation_bytes(config: &ResNetConfig) -> u64 {
+        let pixels = 6 * ResNetConfig::SIDE.pow(2) as u64;
+        let map = |(&width, side): (&usize, usize)| 4 * width as u64 * side.pow(2) as u64;
+        let maps = config.widths.iter().zip(config.map_sizes()).map(map);
+        4 * (pixels + maps.max().unwrap_or(0))
+    }
+
     fn build(config: &ResNetConfig, device: &Device) -> Self {
         let mut n_in = config.widths[0];
         let stage = |(stage, (&width, &depth)): (usize, (&usize, &usize))| {
@@ -129,6 +148,25 @@ impl Configured for ResNet {
             stages: config.widths.iter().zip(&config.depths).enumerate().map(stage).collect(),
             fc: LinearConfig::new(config.widths[3], 1).init(device),
         }
+    }
+}
+
+impl ResNet {
+    /// Pixels `[batch, 3, height, width]` to what the stem reads, `[batch, height, width, 3]`.
+    pub(crate) fn normalized(&self, images: Tensor<4>) -> Tensor<4> {
+        (images.permute([0, 2, 3, 1]) - MEAN) / STD
+    }
+
+    /// The mean of a last map, `[batch, channels]`.
+    pub(crate) fn pool(&self, x: Tensor<4>) -> Tensor<2> {
+        let [batch, height, width, channels] = x.dims();
+        x.reshape([batch, height * width, channels]).mean_dim(1).reshape([batch, channels])
+    }
+
+    /// The logit of FAKE, `[batch, 1]`.
+    pub(crate) fn classify(&self, pooled: Tensor<2>) -> Tensor<2> {
+        let bias = self.fc.bias.as_ref().map(|bias| bias.val());
+        linear(pooled, self.fc.weight.val(), bias)
     }
 }
 
@@ -150,15 +188,11 @@ impl Network for ResNet {
     }
 
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = (images.permute([0, 2, 3, 1]) - MEAN) / STD;
-        let mut x = activation::relu(self.stem.forward(x));
+        let mut x = activation::relu(self.stem.forward(self.normalized(images)));
         for block in self.stages.iter().flatten() {
             x = block.forward(x);
         }
-        let [batch, height, width, channels] = x.dims();
-        let pooled = x.reshape([batch, height * width, channels]).mean_dim(1);
-        let bias = self.fc.bias.as_ref().map(|bias| bias.val());
-        linear(pooled.reshape([batch, channels]), self.fc.weight.val(), bias)
+        self.classify(self.pool(x))
     }
 
     fn scores_in_training(&self, _: &ResNetConfig, images: Tensor<4>, _: &[u64]) -> Tensor<2> {

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 
 use burn::tensor::{Device, Tensor};
-use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use crate::image::{Decoder, Fitted, tensor_from_flat_rgb8};
-use crate::{Dataset, Error};
+use crate::{Dataset, Error, Threads};
 
 /// Pictures brought to one size, and the errors of those that could not be.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ enum Source<'a> {
 /// Batches of pictures, each decoded in parallel when it is asked for: no more than one batch is in
 /// memory, and of the pictures at their original size no more than the decoder's budget allows.
 ///
-/// Decoding runs in the rayon pool of the thread that asks, see [`ThreadPool::install`].
+/// Decoding runs in the rayon pool of the thread that asks, see [`Threads::install`].
 pub struct Batches<'a> {
     source: Source<'a>,
     indices: Vec<usize>,
@@ -99,19 +98,19 @@ impl<'a> Batches<'a> {
         Self { source, indices, at: 0, batch_size, size, decoder: decoder.clone() }
     }
 
-    /// Calls `consume` with every batch while `pool` decodes the next: at most three are in memory.
+    /// Calls `consume` with every batch while `threads` decode the next: at most three are in memory.
     ///
     /// Ends at the first error of `consume`, and returns it.
     pub fn for_each_ahead<E>(
         self,
-        pool: &ThreadPool,
+        threads: &Threads,
         mut consume: impl FnMut(Batch) -> Result<(), E>,
     ) -> Result<(), E> {
         let (sender, receiver) = sync_channel(1);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let mut batches = self;
-                while let Some(batch) = pool.install(|| batches.next()) {
+                while let Some(batch) = threads.install(|| batches.next()) {
                     if sender.send(batch).is_err() {
                         break;
                     }

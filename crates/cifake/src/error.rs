@@ -221,6 +221,15 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
 
+    /// More threads than one pool may have.
+    #[error("{n_threads} threads are more than the limit of {limit}; ask for fewer")]
+    TooManyThreads {
+        /// How many were asked for.
+        n_threads: usize,
+        /// The most that is accepted.
+        limit: usize,
+    },
+
     /// Metrics were asked of no samples at all.
     #[error("there is no sample to measure")]
     NoSamples,
@@ -261,6 +270,16 @@ pub enum Error {
         /// The weight file.
         path: PathBuf,
         /// How many bytes they would take.
+        bytes: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// A weight file declares a network whose activations would take more memory than is accepted.
+    #[error("the network in {} needs {bytes} bytes of memory for one picture, more than the limit of {limit}; its configuration declares too large a picture or window", path.display())]
+    ActivationsTooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// How many bytes the activations of one picture would take.
         bytes: u64,
         /// The most that is accepted.
         limit: u64,
@@ -363,6 +382,9 @@ pub enum Error {
         /// What the store said.
         reason: String,
     },
+    /// A detector could not be made, or could not answer.
+    #[error(transparent)]
+    Detector(#[from] crate::DetectorError),
     /// A file could not be had from a hub.
     #[cfg(feature = "network")]
     #[error(transparent)]

@@ -5,20 +5,26 @@ mod answer;
 mod batch;
 mod chain;
 mod dataset;
+mod detector;
 pub mod device;
 mod drawing;
 mod error;
+mod error_kind;
 mod evaluate;
+mod familiarity;
 pub mod file;
 mod image;
 mod label;
 mod manifest;
 pub mod metrics;
 mod near_duplicate;
+mod network;
 #[cfg(feature = "plot")]
 pub mod plot;
+mod registry;
 mod scorer;
 mod split;
+mod threads;
 mod unique;
 pub mod weights;
 
@@ -30,10 +36,19 @@ pub use dataset::ZipDataset;
 pub use dataset::{Class, Dataset, ImageFolder, Origin, Sample, Split, image_files, open_dataset};
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
+pub use detector::{
+    AnswerOptions, Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation,
+    Observed, Summary, Verdict, json_line, save_with_answers, table_header, table_row,
+};
 pub use drawing::Drawing;
 pub use error::Error;
+pub use error_kind::ErrorKind;
 pub use evaluate::{
     Answered, Breakdown, EvaluateOptions, FailedSample, GroupRow, Report, ScoredSample, evaluate,
+};
+pub use familiarity::{
+    Familiarity, N_PIXEL_STATISTICS, SeparationRow, SeparationTable, StrangerScore, StrangerScores,
+    pixel_statistics,
 };
 pub use image::{
     DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
@@ -42,9 +57,12 @@ pub use image::{
 pub use label::Label;
 pub use manifest::{Manifest, ManifestRow, pixel_hash};
 pub use near_duplicate::{NearDuplicate, near_duplicates};
+pub use network::{EmbeddingClassifier, Network};
+pub use registry::{Loader, Registry};
 pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,
     class_scores,
 };
 pub use split::{ValidationSplit, balanced_sample, validation_split};
+pub use threads::{MAX_THREADS, Threads};
 pub use unique::unique_samples;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cifake::{
     Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, Manifest, Split,
-    image_files, load_pixels, open_dataset,
+    Threads, image_files, load_pixels, open_dataset,
 };
 use tempfile::TempDir;
 
@@ -171,7 +171,7 @@ fn batches_hold_what_decodes_and_name_what_does_not() {
     let images = found[1].images(&burn::tensor::Device::flex()).expect("one picture");
     assert_eq!(images.dims(), [1, 3, 32, 32]);
 
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let pool = Threads::new(2).expect("threads");
     let mut seen = Vec::new();
     let ended = batches().for_each_ahead(&pool, |batch| {
         seen.extend(batch.indices);

@@ -246,6 +246,36 @@ impl TinyVitConfig {
         stem + depths[0] * mbconv + (1..4).map(stage).sum::<u64>() + head
     }
 
+    /// Memory that the activations of one picture take at once, in bytes, at most: the largest sum of what one step
+    /// reads, keeps and writes in `f32`. A number beyond the type's range is its greatest.
+    #[must_use]
+    pub fn activation_bytes(&self) -> u64 {
+        // In floating point, since a configuration from outside may overflow any integer.
+        let square = |side: usize| (side as f64).powi(2);
+        let maps = self.map_sizes();
+        let dims = self.embed_dims.map(|dim| dim as f64);
+        let first_map = square(self.image_size.div_ceil(self.stem_strides[0]));
+        let pixels = 3.0 * square(self.image_size);
+        let stem = self.stem_dim as f64 * first_map;
+        let map = |stage: usize| dims[stage] * square(maps[stage]);
+        let embed = (2.0 * pixels + stem).max(2.0 * stem + map(0));
+        let mbconv = map(0) * (2.0 + 2.0 * self.mbconv_expand_ratio as f64);
+        let stage = |i: usize| {
+            let merge = map(i - 1) + 2.0 * dims[i] * square(maps[i - 1]) + 2.0 * map(i);
+            let window = self.window_sizes[i];
+            let tokens = square(maps[i].next_multiple_of(window));
+            let pairs = self.n_heads[i] as f64 * square(window);
+            // Scores of all windows; beside them the biases of one and their places.
+            let attend = 6.0 * dims[i] * tokens
+                + 2.0 * pairs * tokens
+                + (pairs + square(window)) * square(window);
+            let transform = map(i) * (3.0 + 2.0 * self.mlp_ratio as f64);
+            merge.max(attend).max(transform)
+        };
+        let most = (1..4).map(stage).fold(embed.max(mbconv), f64::max);
+        (4.0 * most) as u64
+    }
+
     /// Checks what a configuration from outside must satisfy before anything is built from it.
     ///
     /// # Errors

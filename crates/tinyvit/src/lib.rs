@@ -1,13 +1,13 @@
-//! TinyViT on burn: timm checkpoints, presets native to 32x32, training, and a one-call detector of
-//! AI-generated images.
+//! TinyViT on burn: timm checkpoints, presets native to 32x32, training, and shipped weights for the
+//! [`Detector`] of AI-generated images.
 //!
 //! # A picture goes in, a verdict comes out
 //!
 //! ```
 //! # #[cfg(feature = "embedded")]
-//! # fn main() -> Result<(), tinyvit::Error> {
+//! # fn main() -> Result<(), cifake::Error> {
 //! # let image = image::RgbImage::from_pixel(640, 480, image::Rgb([90, 120, 60]));
-//! let detector = tinyvit::Detector::embedded()?;
+//! let detector = tinyvit::embedded()?;
 //! let verdict = detector.detect(&image)?;
 //! println!("{verdict}");
 //! # assert_eq!((verdict.width, verdict.height), (640, 480));
@@ -18,24 +18,27 @@
 //! ```
 //!
 //! `image` is an `image::DynamicImage` or an `image::RgbImage`; [`Detector::detect_path`],
-//! [`detect_bytes`](Detector::detect_bytes) and [`detect_rgb8`](Detector::detect_rgb8) take files,
-//! their bytes, or bare pixels. The shipped model reads 32x32 pixels: a picture of that size is
-//! judged as it is, the whole of any other is resized first, and [`Verdict::input`] says so.
-//! [`Verdict::answer`] is UNSURE where the weight file says when to be: near the threshold, and for
-//! pictures unlike the training ([`Familiarity`]). [`Answers`] fits both.
+//! [`detect_bytes`](cifake::Detector::detect_bytes) and [`detect_rgb8`](cifake::Detector::detect_rgb8) take files,
+//! their bytes, or bare pixels. The shipped model reads 32x32 pixels. A picture of that size is
+//! judged as it is; any other is resized as a whole first, and [`Verdict::input`](cifake::Verdict::input) tells it.
+//! [`Verdict::answer`](cifake::Verdict::answer) is UNSURE near the threshold, and for pictures unlike the training
+//! ([`Familiarity`](cifake::Familiarity)), where the weight file gives the limits.
 //!
-//! Many files, in order, with bounded memory, each with its own answer:
+//! [`Detector::builder`] chooses weights, device, threads and limits. Many files are judged in order, with bounded
+//! memory, each with its own answer:
 //!
 //! ```
 //! # #[cfg(feature = "embedded")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use tinyvit::{Detector, Input};
+//! use cifake::{Detector, Input};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # image::RgbImage::new(32, 32).save(folder.path().join("a.png"))?;
 //! # std::fs::write(folder.path().join("b.png"), "no picture")?;
 //! # let folder = folder.path();
-//! let detector = Detector::embedded()?.with_threads(2)?.with_threshold(0.9)?;
+//! let registry = tinyvit::loader().into();
+//! let builder = Detector::builder().threads(2)?.threshold(0.9);
+//! let detector = builder.open(&registry, "adversarial")?;
 //! let mut n_failed = 0;
 //! detector.detect_each(Input::expand(folder), |name, outcome| {
 //!     match outcome {
@@ -73,22 +76,24 @@
 //!
 //! # Features
 //!
-//! - `embedded` (default): the shipped weights, 4.4 MB, and [`Detector::embedded`].
+//! - `embedded` (default): the two sets of shipped weights, 8.9 MB, and [`embedded`].
 //! - `train`: a [`TinyVit`] can be trained by `cifake-training`, from data to weights.
 //! - `pytorch`: `.pt` checkpoints beside safetensors.
-//! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`Detector::on`].
+//! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`DetectorBuilder::device`](cifake::DetectorBuilder::device).
+//!
+//! [`Detector`]: cifake::Detector
+//! [`Detector::builder`]: cifake::Detector::builder
+//! [`Detector::detect_path`]: cifake::Detector::detect_path
 
 mod attention;
 mod block;
 mod classifier;
 mod config;
 mod conv;
-mod detector;
 mod drop_path;
-mod error;
-mod familiarity;
 mod init;
 mod model;
+mod network;
 mod plan;
 mod pretrained;
 #[cfg(feature = "train")]
@@ -100,17 +105,11 @@ pub use block::{NormMlp, TinyVitBlock};
 pub use classifier::TinyVitClassifier;
 pub use config::{IMAGENET_MEAN, IMAGENET_STD, Normalization, TinyVitConfig};
 pub use conv::{MbConv, PatchEmbed, PatchMerging};
-pub use detector::{
-    AnswerOptions, Answers, Curve, Detector, Input, Observation, Observed, Summary, Verdict,
-    json_line, save_with_answers, table_header, table_row,
-};
 pub use drop_path::DropPath;
-pub use error::Error;
-pub use familiarity::{
-    Familiarity, N_PIXEL_STATISTICS, SeparationRow, SeparationTable, StrangerScore, StrangerScores,
-    pixel_statistics,
-};
 pub use model::{AttentionStage, ConvStage, Head, TinyVit};
+#[cfg(feature = "embedded")]
+pub use network::embedded;
+pub use network::loader;
 pub use plan::Plan;
 
 /// Added to the variance in every layer norm, PyTorch's default.

@@ -1,17 +1,17 @@
 //! What the project's own weight files say of a TinyViT.
 
 use burn::tensor::Device;
+use cifake::Familiarity;
 use cifake::weights::Configured;
 
 use crate::config::TinyVitConfig;
-use crate::familiarity::PREFIX;
 use crate::model::TinyVit;
 
 impl Configured for TinyVit {
     type Config = TinyVitConfig;
 
     const KEY: &'static str = "tinyvit_config";
-    const BESIDE: Option<&'static str> = Some(PREFIX);
+    const BESIDE: Option<&'static str> = Some(Familiarity::PREFIX);
 
     fn validate(config: &TinyVitConfig) -> Result<(), String> {
         config.validate()
@@ -19,6 +19,10 @@ impl Configured for TinyVit {
 
     fn n_values(config: &TinyVitConfig) -> u64 {
         config.n_values()
+    }
+
+    fn activation_bytes(config: &TinyVitConfig) -> u64 {
+        config.activation_bytes()
     }
 
     fn build(config: &TinyVitConfig, device: &Device) -> Self {
@@ -80,6 +84,37 @@ mod tests {
         let source = Source::Bytes { name: "claim", bytes: &bytes };
         let error = load_configured::<TinyVit>(source, &device).expect_err("the numbers differ");
         assert!(error.to_string().contains("claim"), "{error}");
+    }
+
+    #[test]
+    fn a_small_file_that_declares_a_huge_picture_or_window_is_refused_before_it_is_built() {
+        let device = Device::flex();
+        let model = TinyVitConfig::native().init(9, &device);
+        let picture = TinyVitConfig::native().with_image_size(4096);
+        let mut window = TinyVitConfig::native();
+        window.window_sizes[2] = 500;
+        for claimed in [picture, window] {
+            let json = serde_json::to_string(&claimed).expect("plain data has a JSON form");
+            let metadata = [(TinyVit::KEY.to_owned(), json)].into();
+            let bytes = to_bytes(&model, &Mapping::PYTORCH, &metadata, Precision::F32);
+            let bytes = bytes.expect("finite weights");
+            let source = Source::Bytes { name: "claim", bytes: &bytes };
+            let refused = load_configured::<TinyVit>(source, &device).map(|_| ());
+            let too_large = |error| matches!(error, cifake::Error::ActivationsTooLarge { .. });
+            assert!(refused.is_err_and(too_large), "{claimed:?}");
+        }
+    }
+
+    #[test]
+    fn published_and_shipped_configurations_are_far_below_the_limit() {
+        let large = TinyVitConfig::tiny_vit_21m().with_image_size(512).with_fitting_windows();
+        for config in [TinyVitConfig::native(), TinyVitConfig::native_large(), large] {
+            let bytes = TinyVit::activation_bytes(&config);
+            assert!(bytes > 4 * 3 * config.image_size.pow(2) as u64, "{}", config.name);
+            assert!(bytes < cifake::weights::MAX_ACTIVATION_BYTES / 2, "{}: {bytes}", config.name);
+        }
+        // Batches of 64 stay what they are.
+        assert!(TinyVit::activation_bytes(&TinyVitConfig::native_large()) < 16 << 20);
     }
 
     #[test]

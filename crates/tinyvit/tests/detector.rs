@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Device;
 use cifake::weights::{Precision, save_configured};
 use cifake::{
-    Classifier, DecodeLimits, InputFit, Label, Picture, Scorer, device, tensor_from_rgb8,
+    Classifier, DecodeLimits, Detector, DetectorBuilder, DetectorError, Error, Input, InputFit,
+    Label, Picture, Scorer, Threads, Verdict, device, tensor_from_rgb8,
 };
 use image::{DynamicImage, RgbImage};
-use tinyvit::{Detector, Error, Input, TinyVitConfig, Verdict};
+use tinyvit::TinyVitConfig;
 
 /// Pictures that go through the model together, see `detector`.
 const BATCH: usize = 64;
@@ -40,10 +41,17 @@ fn weights(folder: &Path, n_classes: usize, texts: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-fn detector(texts: &[(&str, &str)]) -> Detector {
+fn built(builder: DetectorBuilder, texts: &[(&str, &str)]) -> Result<Detector, Error> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let detector = Detector::from_file(weights(folder.path(), 1, texts));
-    detector.expect("the file was just written").with_threads(2).expect("two threads")
+    builder.open(&tinyvit::loader().into(), weights(folder.path(), 1, texts))
+}
+
+fn in_two_threads() -> DetectorBuilder {
+    Detector::builder().threads(2).expect("two threads")
+}
+
+fn detector(texts: &[(&str, &str)]) -> Detector {
+    built(in_two_threads(), texts).expect("the file was just written")
 }
 
 /// A picture of waves; another one for each `seed`.
@@ -124,8 +132,14 @@ fn the_threshold_decides_and_must_be_a_probability() {
     };
     assert_eq!((label(0.0), label(1.0)), (Label::Fake, Label::Real));
     for threshold in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-        let refused = detector.clone().with_threshold(threshold);
-        assert!(matches!(refused, Err(Error::Threshold { .. })), "{threshold}");
+        for refused in [
+            detector.clone().with_threshold(threshold),
+            built(Detector::builder().threshold(threshold), &[]),
+        ] {
+            let refused = refused.map(|_| ());
+            let is_named = matches!(refused, Err(Error::Detector(DetectorError::Threshold { .. })));
+            assert!(is_named, "{threshold}");
+        }
     }
 }
 
@@ -134,11 +148,14 @@ fn neither_threads_nor_device_change_the_answer() {
     let (detector, picture) = (detector(&[]), waves(32, 32, 9));
     let expected = detector.detect(&picture).expect("a whole picture").p_fake;
     for n_threads in [1, 3] {
-        let other = detector.clone().with_threads(n_threads).expect("a few threads");
+        let threads = Threads::new(n_threads).expect("a few threads");
+        let other = built(Detector::builder().in_threads(&threads), &[]).expect("just written");
+        assert_eq!(other.threads().n_threads(), n_threads);
         assert_eq!(other.detect(&picture).expect("a whole picture").p_fake, expected);
     }
     for name in device::compiled() {
-        let other = detector.clone().on(&device::parse(name).expect("it is compiled in"));
+        let device = device::parse(name).expect("it is compiled in");
+        let other = built(in_two_threads().device(&device), &[]).expect("it was just written");
         let found = other.detect(&picture).expect("a whole picture").p_fake;
         assert!(near(found, expected), "{name}: {found} {expected}");
     }
@@ -149,7 +166,8 @@ fn scores_are_the_probabilities_of_the_verdicts_for_one_logit_and_for_two() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for n_classes in [1, 2] {
         let path = weights(folder.path(), n_classes, &[("temperature", "1.5")]);
-        let detector = Detector::from_file(path).expect("it was just written");
+        let detector = Detector::open(&tinyvit::loader().into(), path);
+        let detector = detector.expect("it was just written");
         let pictures = [waves(32, 32, 2), waves(32, 32, 3)].map(Picture::from);
         let verdicts = detector.detect_batch(&pictures).expect("whole pictures");
         let images = tensor_from_rgb8(&pictures, &Device::flex()).expect("one size");
@@ -254,7 +272,7 @@ fn an_error_of_the_caller_ends_the_work() {
 #[test]
 fn limits_and_empty_sides_are_errors() {
     let limits = DecodeLimits { max_pixels: 100, ..DecodeLimits::default() };
-    let detector = detector(&[]).with_limits(limits);
+    let detector = built(in_two_threads().limits(limits), &[]).expect("it was just written");
     let mut png = std::io::Cursor::new(Vec::new());
     waves(32, 32, 0).write_to(&mut png, image::ImageFormat::Png).expect("a vector takes it");
     let error = detector.detect_bytes(png.get_ref()).expect_err("it has 1024 pixels");
@@ -267,8 +285,15 @@ fn limits_and_empty_sides_are_errors() {
 #[cfg(feature = "embedded")]
 #[test]
 fn the_embedded_weights_judge_a_picture() {
-    let [clean, robust] = [Detector::embedded(), Detector::embedded_robust()]
-        .map(|detector| detector.expect("they are part of the crate"));
+    let registry = tinyvit::loader().into();
+    let [clean, robust] = ["native", "adversarial"]
+        .map(|name| Detector::open(&registry, name).expect("they are part of the crate"));
+    let embedded = tinyvit::embedded().expect("they are part of the crate");
+    assert_eq!(embedded.model_name(), clean.model_name());
+    for (alias, name) in [("clean", &clean), ("robust", &robust)] {
+        let detector = Detector::open(&registry, alias).expect("they are part of the crate");
+        assert_eq!(detector.model_name(), name.model_name());
+    }
     for detector in [&clean, &robust] {
         let verdict = detector.detect(waves(32, 32, 0)).expect("a whole picture");
         assert!((0.0..=1.0).contains(&verdict.p_fake));
@@ -281,7 +306,7 @@ fn the_embedded_weights_judge_a_picture() {
 #[cfg(feature = "embedded")]
 #[test]
 fn the_plan_judges_as_the_network_does() {
-    let detector = Detector::embedded().expect("the shipped weights load");
+    let detector = tinyvit::embedded().expect("the shipped weights load");
     let decoder = detector.decoder();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let paths = std::fs::read_dir(sample).expect("the sample is there");
@@ -293,9 +318,8 @@ fn the_plan_judges_as_the_network_does() {
     assert_eq!(pictures.len(), 16);
     let images = tensor_from_rgb8(&pictures, &Device::flex()).expect("one size");
     let classifier = detector.classifier();
-    let plan = classifier.model().compile(classifier.config());
     let theirs = classifier.logits(images.clone());
-    let difference = (plan.logits(images) - theirs.clone()).abs().max().into_scalar::<f32>();
+    let difference = (detector.logits(images) - theirs.clone()).abs().max().into_scalar::<f32>();
     let scale = theirs.abs().max().into_scalar::<f32>();
     assert!(difference <= 1e-5 * scale, "{difference} of {scale}");
 }

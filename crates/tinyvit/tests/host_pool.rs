@@ -3,14 +3,15 @@
 
 use burn::tensor::Device;
 use cifake::weights::{Precision, save_configured};
-use tinyvit::{Detector, TinyVitConfig};
+use cifake::{Detector, Threads};
+use tinyvit::TinyVitConfig;
 
 #[test]
 fn a_detector_never_starts_the_global_thread_pool() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("weights.safetensors");
     let config = TinyVitConfig::native();
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
+    let threads = Threads::new(2).expect("two threads");
     threads.install(|| {
         let model = config.init(1, &Device::flex());
         let saved = save_configured(&model, &config, &[].into(), Precision::F16, &path);
@@ -19,8 +20,8 @@ fn a_detector_never_starts_the_global_thread_pool() {
     let picture = image::RgbImage::from_pixel(60, 50, image::Rgb([9, 99, 199]));
     picture.save(folder.path().join("a.png")).expect("it is writable");
 
-    let detector = Detector::from_file(&path).expect("it was just written");
-    let detector = detector.on(&Device::flex()).with_threads(2).expect("two threads");
+    let builder = Detector::builder().device(&Device::flex()).in_threads(&threads);
+    let detector = builder.open(&tinyvit::loader().into(), &path).expect("it was just written");
     detector.detect(&picture).expect("a whole picture");
     detector.detect_batch(vec![&picture; 70]).expect("whole pictures");
     let ended: Result<(), ()> =

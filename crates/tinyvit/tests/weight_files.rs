@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use cifake::weights::{Precision, save_configured};
+use cifake::weights::{Precision, Source, save_configured};
+use cifake::{Detector, DetectorError, Error};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use tinyvit::{Detector, Error, TinyVitConfig};
+use tinyvit::TinyVitConfig;
 
 /// A weight of every TinyViT.
 const KEY: &str = "head.fc.bias";
@@ -66,7 +67,8 @@ fn of<'a>(weights: &'a mut [Weight], key: &str) -> &'a mut Weight {
 
 /// The message with which `path` is refused, which must name the file.
 fn refused(path: &Path) -> (Error, String) {
-    let error = Detector::from_file(path).expect_err("the file is not usable");
+    let error =
+        Detector::open(&tinyvit::loader().into(), path).expect_err("the file is not usable");
     let text = error.to_string();
     let name = path.file_name().and_then(|name| name.to_str()).expect("it has a name");
     assert!(text.contains(name), "{text}");
@@ -78,7 +80,7 @@ fn a_missing_weight_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = edited(folder.path(), |weights| weights.retain(|weight| weight.name != KEY));
     let (error, text) = refused(&path);
-    assert!(matches!(error, Error::Cifake(cifake::Error::MissingWeights { .. })), "{text}");
+    assert!(matches!(error, Error::MissingWeights { .. }), "{text}");
     assert!(text.contains(KEY), "{text}");
 }
 
@@ -91,7 +93,7 @@ fn a_weight_too_many_is_named() {
         weights.push(Weight { name, dtype, shape, bytes: vec![0; 8] });
     });
     let (error, text) = refused(&path);
-    assert!(matches!(error, Error::Cifake(cifake::Error::UnusedWeights { .. })), "{text}");
+    assert!(matches!(error, Error::UnusedWeights { .. }), "{text}");
     assert!(text.contains("head.fc.adapter"), "{text}");
 }
 
@@ -103,7 +105,7 @@ fn a_weight_of_another_shape_is_named() {
         (weight.shape, weight.bytes) = (vec![3], vec![0; 12]);
     });
     let (error, text) = refused(&path);
-    assert!(matches!(error, Error::Cifake(cifake::Error::WeightShape { .. })), "{text}");
+    assert!(matches!(error, Error::WeightShape { .. }), "{text}");
     assert!(text.contains(KEY), "{text}");
 }
 
@@ -115,7 +117,7 @@ fn a_weight_that_is_no_number_is_named() {
             of(weights, KEY).bytes[..4].copy_from_slice(&value.to_le_bytes());
         });
         let (error, text) = refused(&path);
-        assert!(matches!(error, Error::Cifake(cifake::Error::WeightNotFinite { .. })), "{text}");
+        assert!(matches!(error, Error::WeightNotFinite { .. }), "{text}");
         assert!(text.contains(KEY), "{text}");
     }
 }
@@ -135,8 +137,12 @@ fn a_truncated_file_and_one_that_is_none_are_refused() {
     refused(&path);
     let missing = folder.path().join("missing.safetensors");
     refused(&missing);
-    assert!(Detector::from_bytes(&bytes[..50]).is_err());
-    assert!(Detector::from_bytes(&bytes).is_ok());
+    let of_bytes = |bytes| {
+        let source = Source::Bytes { name: "memory", bytes };
+        Detector::builder().load(&tinyvit::loader().into(), source)
+    };
+    assert!(of_bytes(&bytes[..50]).is_err());
+    assert!(of_bytes(&bytes).is_ok());
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn a_calibration_that_is_no_number_is_refused_by_name() {
         let saved = save_configured(&model, &small(), &notes, Precision::F32, &path);
         saved.expect("the folder is writable");
         let (error, message) = refused(&path);
-        assert!(matches!(error, Error::Calibration { .. }), "{message}");
+        assert!(matches!(error, Error::Detector(DetectorError::Calibration { .. })), "{message}");
         assert!(message.contains(key) && message.contains(text), "{message}");
     }
 }

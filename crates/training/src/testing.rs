@@ -50,6 +50,10 @@ impl Configured for Small {
         (config.width * (27 + 4 + config.n_outputs) + config.n_outputs) as u64
     }
 
+    fn activation_bytes(config: &SmallConfig) -> u64 {
+        4 * 32 * 32 * (config.width as u64 + 3)
+    }
+
     fn build(config: &SmallConfig, device: &Device) -> Self {
         let width = config.width;
         Self {

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
-use cifake::{rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{Detector, rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, TargetModel};
 use image::{ImageFormat, RgbImage};
 use serde::Serialize;
-use tinyvit::Detector;
 
 use crate::comparison::side_by_side;
 use crate::results::{Results, path_text};

@@ -1,9 +1,8 @@
 //! One picture explained.
 
-use cifake::Fitted;
+use cifake::{Detector, Fitted};
 use explain::{Inquiry, Provenance, Report};
 use gradcam::Method;
-use tinyvit::Detector;
 
 /// The report of `inquiry`, whose maps are drawn by `method`, on the picture called `name`.
 ///

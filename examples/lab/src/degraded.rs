@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::plot::{SheetRow, contact_sheet};
-use cifake::{Dataset, EvaluateOptions, Scorer};
+use cifake::{Dataset, Detector, EvaluateOptions, Scorer};
 use cifake_attacks::{Degradation, DegradationReport, DegradedRow, evaluate_degradations};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use tinyvit::Detector;
 
 use crate::second_look::{Tta, time_ratio};
 

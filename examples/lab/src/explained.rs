@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use cifake::{Label, ParquetColumn, ParquetFile, Picture, tensor_from_rgb8};
+use cifake::{Detector, Label, ParquetColumn, ParquetFile, Picture, tensor_from_rgb8};
 use explain::{
     Explanation, ExplanationSet, MAX_FINDINGS, MAX_WORDS, Origin, Record, Rules, prompt,
 };
 use gradcam::{Cam, HeatMap, Method};
-use tinyvit::Detector;
 
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, method_named, open};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]
@@ -27,8 +26,8 @@ pub struct SetArgs {
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     model: PathBuf,
 }
 
@@ -50,7 +49,7 @@ impl SetArgs {
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
-        let detector = crate::detector(Some(&self.model))?;
+        let detector = open(Detector::builder(), &self.model)?;
         let origin = Origin {
             explainer: explainer.to_owned(),
             detector: detector.model_name().to_owned(),

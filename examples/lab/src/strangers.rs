@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cifake::{Drawing, Label, Picture, Sample, Split};
-use tinyvit::{Detector, Observation};
+use cifake::{Detector, Drawing, Label, Observation, Picture, Sample, Split};
 
 use crate::answers::split;
 

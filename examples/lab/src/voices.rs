@@ -6,11 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
-use cifake::{Label, Picture, tensor_from_rgb8};
+use cifake::{Detector, Label, Picture, tensor_from_rgb8};
 use explain::quality::{Agreement, Control, position_control};
 use explain::{Artifact, Explainer, Explanation, Finding, Subject};
 use gradcam::{Cam, Region, regions};
-use tinyvit::Detector;
 
 /// Regions of a map that count as looked at.
 const N_STRONGEST: usize = 3;

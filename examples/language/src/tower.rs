@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::FeatureClassifier;
-use tinyvit::Detector;
+use cifake::{Detector, FeatureClassifier};
+use cifake_cli::args::open;
 use vlm_lora::models::CutTower;
 use vlm_lora::{Assistant, Random, WeightFormat};
 
@@ -16,8 +16,9 @@ const SEED: u64 = 1;
 /// Vision tower of a text model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TowerArgs {
-    /// Vision tower for a text model: the detector clean, robust or a weight file. A projector joins both;
-    /// it is trained whole and saved with the adapter. Pictures are resized to the detector's size.
+    /// Vision tower for a text model: the detector native, adversarial, resnet18_32, or a weight file. A
+    /// projector joins both; it is trained whole and saved with the adapter. Pictures are resized to the
+    /// detector's size.
     #[arg(long, value_name = "WEIGHTS")]
     tower: Option<PathBuf>,
     /// With --tower: the placeholder token of a picture.
@@ -35,7 +36,7 @@ impl TowerArgs {
         let Some(weights) = self.tower.as_deref() else {
             return Ok(assistant);
         };
-        let detector = Detector::named(weights)?.on(device);
+        let detector = open(Detector::builder().device(device), weights)?;
         let (width, height) = detector.input_size();
         let classifier = detector.classifier().clone();
         let layer = classifier.layers().last().context("a network has layers")?.clone();

@@ -5,7 +5,6 @@ use std::fmt;
 use burn::tensor::Device;
 use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Dataset, EvaluateOptions, Label, Picture, Scorer, tensor_from_rgb8};
-use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 
@@ -81,17 +80,13 @@ pub fn evaluate_degradations(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<DegradationReport, Error> {
     let indices = options.indices.clone().unwrap_or_else(|| (0..dataset.len()).collect());
-    let n_threads = options.n_threads;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .build()
-        .map_err(|source| cifake::Error::Threads { n_threads, source })?;
+    let threads = options.threads()?;
     let n_rows = 1 + suite.len();
     let mut columns: Vec<Column> = (0..n_rows).map(|_| Column::default()).collect();
     let (mut labels, mut failed) = (Vec::new(), Vec::new());
     for (number, chunk) in indices.chunks(options.batch_size).enumerate() {
         let arrive = |&index: &usize| (index, arrivals(dataset, index, suite, options));
-        let arrived: Vec<_> = pool.install(|| chunk.par_iter().map(arrive).collect());
+        let arrived: Vec<_> = threads.install(|| chunk.par_iter().map(arrive).collect());
         let mut batch = Arrived::default();
         for (index, outcome) in arrived {
             match outcome {
@@ -102,7 +97,7 @@ pub fn evaluate_degradations(
         for (row, column) in columns.iter_mut().enumerate().filter(|_| !batch.labels.is_empty()) {
             let pictures = batch.row(row);
             let score = || scores_of(scorer, &pictures, &batch.indices, &options.device);
-            column.add(pool.install(score)?, pictures, &batch.labels);
+            column.add(threads.install(score)?, pictures, &batch.labels);
         }
         labels.append(&mut batch.labels);
         let done = indices.len().min((number + 1) * options.batch_size);

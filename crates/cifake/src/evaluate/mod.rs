@@ -23,13 +23,12 @@ mod report;
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Device;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use breakdown::{Answered, Breakdown, GroupRow};
 pub use report::{FailedSample, Report, ScoredSample};
 
 use crate::metrics::{Bootstrap, Measures};
-use crate::{Batch, Batches, Class, Dataset, Decoder, Error, Label, Scorer, is_near_grey};
+use crate::{Batch, Batches, Class, Dataset, Decoder, Error, Label, Scorer, Threads, is_near_grey};
 
 /// How [`evaluate`] goes about it.
 #[derive(Debug, Clone)]
@@ -44,8 +43,8 @@ pub struct EvaluateOptions {
     pub bootstrap: Bootstrap,
     /// How many pictures are scored at once; 64.
     pub batch_size: usize,
-    /// Threads that decode and compute; 0, the default, takes one a core.
-    pub n_threads: usize,
+    /// Threads that decode and compute; `None` starts one a core. A detector gives its own.
+    pub threads: Option<Threads>,
     /// What decodes the pictures.
     pub decoder: Decoder,
     /// Indices of the samples that are evaluated, all if `None`.
@@ -65,11 +64,25 @@ impl EvaluateOptions {
             threshold: 0.5,
             bootstrap: Bootstrap::new(0),
             batch_size: 64,
-            n_threads: 0,
+            threads: None,
             decoder: Decoder::default(),
             indices: None,
             unique: None,
         }
+    }
+
+    /// The same in these threads.
+    #[must_use]
+    pub fn with_threads(self, threads: &Threads) -> Self {
+        Self { threads: Some(threads.clone()), ..self }
+    }
+
+    /// The threads to work in: those that were given, else one a core.
+    ///
+    /// # Errors
+    /// As [`Threads::new`].
+    pub fn threads(&self) -> Result<Threads, Error> {
+        self.threads.clone().map_or_else(|| Threads::new(0), Ok)
     }
 
     /// The same with another threshold.
@@ -121,17 +134,13 @@ pub fn evaluate(
     if indices.is_empty() {
         return Err(Error::NoSamples);
     }
-    let n_threads = options.n_threads;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .build()
-        .map_err(|source| Error::Threads { n_threads, source })?;
+    let threads = options.threads()?;
     let (total, mut samples, mut failed) = (indices.len(), Vec::new(), Vec::new());
     let batches =
         Batches::new(dataset, indices, options.batch_size, options.size, &options.decoder);
-    batches.for_each_ahead(&pool, |mut batch| {
+    batches.for_each_ahead(&threads, |mut batch| {
         failed.append(&mut batch.failed);
-        samples.extend(score(scorer, dataset, &batch, &options.device, &pool)?);
+        samples.extend(score(scorer, dataset, &batch, &options.device, &threads)?);
         progress(samples.len() + failed.len(), total);
         Ok::<_, Error>(())
     })?;
@@ -152,12 +161,12 @@ fn score(
     dataset: &dyn Dataset,
     batch: &Batch,
     device: &Device,
-    pool: &ThreadPool,
+    threads: &Threads,
 ) -> Result<Vec<ScoredSample>, Error> {
     let Some(images) = batch.images(device) else {
         return Ok(Vec::new());
     };
-    let scores = pool.install(|| scorer.scores(images).into_data_as::<f32>());
+    let scores = threads.install(|| scorer.scores(images).into_data_as::<f32>());
     let scores = scores.as_slice::<f32>().expect("the scores were converted to f32");
     assert_eq!(scores.len(), batch.indices.len(), "a scorer answers with one score a picture");
     let mut samples = Vec::with_capacity(scores.len());

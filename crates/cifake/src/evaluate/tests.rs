@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::*;
 use crate::metrics::mcnemar;
-use crate::{FnScorer, Sample};
+use crate::{FnScorer, Sample, Threads};
 
 /// Pictures of one colour, in memory; an empty one cannot be decoded.
 struct Colours {
@@ -65,7 +65,8 @@ fn red() -> impl Scorer {
 
 fn options() -> EvaluateOptions {
     let options = EvaluateOptions::new((6, 4), &Device::flex());
-    EvaluateOptions { batch_size: 2, n_threads: 2, ..options }
+    let threads = Some(Threads::new(2).expect("two threads"));
+    EvaluateOptions { batch_size: 2, threads, ..options }
 }
 
 fn report(options: &EvaluateOptions) -> Report {

@@ -14,6 +14,10 @@ use super::{
 };
 use crate::Error;
 
+/// Memory for the activations of one picture, in bytes, at most: 1 GiB. No weight depends on the size of the
+/// pictures, so a small file may declare any.
+pub const MAX_ACTIVATION_BYTES: u64 = 1 << 30;
+
 /// Tensors that stand beside a module in its weight file, by their names without the prefix.
 pub type Beside = BTreeMap<String, TensorData>;
 
@@ -38,6 +42,10 @@ pub trait Configured: Module {
 
     /// How many values a module of `config` has, for `config` as it came from outside: no overflow.
     fn n_values(config: &Self::Config) -> u64;
+
+    /// Memory that the activations of one picture take at once in a module of `config`, in bytes, at most, for
+    /// `config` as it came from outside: a number beyond the type's range is its greatest.
+    fn activation_bytes(config: &Self::Config) -> u64;
 
     /// The module of a valid `config`, with any weights.
     fn build(config: &Self::Config, device: &Device) -> Self;
@@ -132,7 +140,7 @@ pub fn load_configured<M: Configured>(
 /// # Errors
 ///
 /// [`Error::WeightConfig`] for a file without a configuration, or with one that cannot be built;
-/// those of [`Checkpoint::load_into`].
+/// [`Error::ActivationsTooLarge`] for one whose activations exceed [`MAX_ACTIVATION_BYTES`] a picture; those of [`Checkpoint::load_into`].
 pub fn configured_from<M: Configured>(
     checkpoint: &Checkpoint,
     device: &Device,
@@ -161,6 +169,10 @@ fn built<M: Configured>(checkpoint: &Checkpoint, device: &Device) -> Result<(M, 
     let (claimed, found) = (M::n_values(&config), info.n_elements as u64);
     if claimed > found.saturating_mul(4).saturating_add(1_000_000) {
         return Err(broken(format!("its model has {claimed} values, the file holds {found}")));
+    }
+    let (bytes, limit) = (M::activation_bytes(&config), MAX_ACTIVATION_BYTES);
+    if bytes > limit {
+        return Err(Error::ActivationsTooLarge { path: path(), bytes, limit });
     }
     let mut module = M::build(&config, device);
     checkpoint.load_into(&mut module, &Mapping::PYTORCH)?;

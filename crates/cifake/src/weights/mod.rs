@@ -45,8 +45,8 @@ use sha2::{Digest, Sha256};
 
 pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
 pub use configured::{
-    Beside, Configured, configured_bytes, configured_from, load_configured, load_configured_beside,
-    save_configured,
+    Beside, Configured, MAX_ACTIVATION_BYTES, configured_bytes, configured_from, load_configured,
+    load_configured_beside, save_configured,
 };
 pub use draw::draw_weights;
 #[cfg(feature = "network")]

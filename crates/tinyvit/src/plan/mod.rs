@@ -13,7 +13,7 @@ mod scratch;
 mod spread;
 
 use burn::tensor::{Tensor, TensorData};
-use cifake::{Classifier, class_scores};
+use cifake::{Classifier, EmbeddingClassifier, class_scores};
 use cifake_kernels::packed::{Conv3x3, Finish, LayerNorm, Linear};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -35,6 +35,9 @@ const UNIT_ELEMENTS: usize = 1 << 20;
 ///
 /// It can be shared between threads and works in rayon's current thread pool. Buffers are kept from
 /// call to call.
+///
+/// An unoptimized build needs more than the 2 MiB of stack that a thread has by default: run it in a pool of
+/// [`cifake::Threads`], as a [`Detector`](cifake::Detector) does.
 #[derive(Debug)]
 pub struct Plan {
     stem: [Conv3x3; 2],
@@ -228,6 +231,22 @@ impl Classifier for Plan {
         let outputs = self.run(images.as_slice().expect("they were converted to f32"));
         let shape = [batch, self.head.d_output()];
         class_scores(Tensor::from_data(TensorData::new(outputs, shape), &device))
+    }
+}
+
+/// As [`Classifier`], with the last features of [`run_with_features`](Plan::run_with_features).
+impl EmbeddingClassifier for Plan {
+    fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let device = images.device();
+        let batch = images.dims()[0];
+        let images = images.into_data().convert::<f32>();
+        let (outputs, features) =
+            self.run_with_features(images.as_slice().expect("they were converted to f32"));
+        let tensor = |values: Vec<f32>, width: usize| {
+            Tensor::from_data(TensorData::new(values, [batch, width]), &device)
+        };
+        let outputs = tensor(outputs, self.head.d_output());
+        (class_scores(outputs), tensor(features, self.head.d_input()))
     }
 }
 

@@ -1,19 +1,16 @@
 //! Which detector, and where it computes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
-use tinyvit::Detector;
-
-/// Most threads that a command takes.
-const MAX_THREADS: usize = 512;
+use cifake::{Detector, DetectorBuilder, MAX_THREADS, Registry};
 
 /// Which detector judges, and where it computes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DetectorArgs {
-    /// clean or robust (trained against attacks), or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    /// native, adversarial (trained against attacks), resnet18_32, or a weight file of a network of those kinds.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     weights: PathBuf,
     /// Call a picture FAKE from this probability on [default: the weight file's].
     #[arg(long, value_name = "P")]
@@ -34,12 +31,11 @@ impl DetectorArgs {
     /// If the weights cannot be read, or the device or the threads cannot be had.
     pub fn detector(&self) -> Result<(Detector, Device)> {
         let device = cifake::device::parse(&self.device)?;
-        let detector = Detector::named(&self.weights)?.with_threads(self.threads)?.on(&device);
-        let detector = match self.threshold {
-            Some(threshold) => detector.with_threshold(threshold)?,
-            None => detector,
-        };
-        Ok((detector, device))
+        let mut builder = Detector::builder().device(&device).threads(self.threads)?;
+        if let Some(threshold) = self.threshold {
+            builder = builder.threshold(threshold);
+        }
+        Ok((open(builder, &self.weights)?, device))
     }
 
     /// Threads to decode and compute in; 0 takes all cores.
@@ -47,6 +43,25 @@ impl DetectorArgs {
     pub fn threads(&self) -> usize {
         self.threads
     }
+}
+
+/// The detectors of all programs: the only list of the networks that they read.
+#[must_use]
+pub fn registry() -> Registry {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lab/weights");
+    Registry::new()
+        .with(tinyvit::loader())
+        .with(baselines::resnet_loader())
+        .with_file("static-robust", weights.join("static_robust.safetensors"))
+}
+
+/// The detector that `builder` makes of `weights`: the name of shipped ones or a weight file.
+///
+/// # Errors
+///
+/// As [`DetectorBuilder::open`].
+pub fn open(builder: DetectorBuilder, weights: &Path) -> Result<Detector, cifake::Error> {
+    builder.open(&registry(), weights)
 }
 
 /// A number of threads, for the arguments of a program.

@@ -8,13 +8,12 @@ mod explainer;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cifake::Split;
+use cifake::{Input, Split};
 use gradcam::Method;
-use tinyvit::Input;
 
 pub use attack::{AttackArgs, ReferenceArgs};
 pub use cam::CamArgs;
-pub use detector::{DetectorArgs, threads};
+pub use detector::{DetectorArgs, open, registry, threads};
 pub use explainer::ExplainerArgs;
 
 /// The sixteen pictures of the repository.

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, samples};
@@ -53,12 +52,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     }
     let attack = args.attack.attack(None)?;
     let (detector, device) = args.detector.detector()?;
-    let classifier = detector.classifier();
-    let plan = classifier.model().compile(classifier.config());
-    let target = match device == Device::flex() {
-        true => TargetModel::new(classifier).with_answers(&plan),
-        false => TargetModel::new(classifier),
-    };
+    let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let pictures = pictures(&args.paths)?;
     keep_pictures(&pictures, &args.out)?;

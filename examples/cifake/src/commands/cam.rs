@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::tensor_from_rgb8;
+use cifake::{Detector, tensor_from_rgb8};
 use gradcam::{Cam, Colours, Method, overlay, regions};
-use tinyvit::Detector;
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use cifake::{Summary, json_line, table_header, table_row};
 use indicatif::{ProgressBar, ProgressStyle};
-use tinyvit::{Summary, json_line, table_header, table_row};
 
 use crate::args::{DetectorArgs, inputs, samples};
 

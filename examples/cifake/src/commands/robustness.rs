@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use cifake_attacks::{
     ModelId, RunOptions, TargetModel, attacks_help, evaluate_built, evaluate_robustness,
 };
@@ -72,12 +71,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.limit = 8;
     }
     let (detector, device) = args.detector.detector()?;
-    let classifier = detector.classifier();
-    let plan = classifier.model().compile(classifier.config());
-    let target = match device == Device::flex() {
-        true => TargetModel::new(classifier).with_answers(&plan),
-        false => TargetModel::new(classifier),
-    };
+    let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     let mut options = RunOptions::new(detector.input_size(), &args.out);
     options.device = device.clone();
     options.seed = args.seed;
@@ -90,9 +84,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     };
     let model = detector.model_name();
     let (json, table) = if let Some(folder) = &args.built {
-        let report = evaluate_built(target.answers(), folder, &options, &mut |done, total| {
-            tell("", done, total);
-        })?;
+        let report = evaluate_built(&detector, folder, &options, &mut |d, t| tell("", d, t))?;
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
     } else {
         let data = args.data.as_deref().context("--data is required")?;

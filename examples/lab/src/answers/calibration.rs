@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
+use cifake::{AnswerOptions, Detector, save_with_answers};
 use cifake_training::DataConfig;
-use tinyvit::{AnswerOptions, Detector, TinyVit, save_with_answers};
+use tinyvit::TinyVit;
 
 use super::{breakdown, see};
+use cifake_cli::args::registry;
 use cifake_cli::part::HELD_BACK;
 
 /// What the answers are fitted to, and what they must keep to.
@@ -69,11 +71,12 @@ pub fn calibrate_answers(
     // The rounded weights are what ships, so that they are what is looked at.
     let notes = &info.metadata;
     let bytes = configured_bytes(&model, &model_config, notes, Precision::F16, &BTreeMap::new())?;
-    let detector = Detector::from_bytes(&bytes)?;
+    let rounded = Source::Bytes { name: "the rounded weights", bytes: &bytes };
+    let detector = Detector::builder().load(&registry(), rounded)?;
     let seen = see(&detector, &config, data, Some(generators), args.training)?;
     let answers = seen.fit(&args.options())?;
     save_with_answers(&model, &model_config, notes, &answers, out)?;
-    let detector = Detector::from_file(out)?;
+    let detector = Detector::open(&registry(), out)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", out.display(), detector.weights().sha256)?;
     for (key, value) in answers.metadata(&BTreeMap::new()) {

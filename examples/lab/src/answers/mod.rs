@@ -5,9 +5,11 @@ mod calibration;
 use std::path::Path;
 
 use anyhow::Result;
-use cifake::{Answered, Breakdown, Dataset, Report, Split, open_dataset};
+use cifake::{
+    AnswerOptions, Answered, Answers, Breakdown, Dataset, Detector, Observed, Report, Split,
+    open_dataset,
+};
 use cifake_training::{DataConfig, TrainingData};
-use tinyvit::{AnswerOptions, Answers, Detector, Observed};
 
 use cifake_cli::{balanced, progress_bar};
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use cifake::{EvaluateOptions, Split, device, open_dataset};
-use cifake_cli::args::split_named;
+use cifake::{Detector, EvaluateOptions, Split, device, open_dataset};
+use cifake_cli::args::{open, split_named, threads};
 use cifake_cli::{balanced, exit_code, progress_bar};
 use clap::Parser;
+use lab::answers;
 use lab::degraded::ArrivalArgs;
-use lab::{answers, detector};
 
 /// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
 /// 95 % bootstrap interval, for the data as published and without copies.
@@ -28,9 +28,9 @@ struct Args {
     /// train, validation or test; a data set without splits is taken as a whole.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
-    /// Weight file to use instead of the built-in one, or `robust`.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
     /// Measure this many pictures only, half of them REAL, drawn by the seed.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, default_value = "flex")]
     device: String,
     /// Threads to decode and compute in; 0 takes all cores.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Write the ROC curve here.
     #[arg(long, value_name = "FILE.png")]
@@ -71,20 +71,20 @@ fn run(args: &Args) -> Result<usize> {
     let Some(path) = args.data.as_deref().or(args.smoke.then_some(&mini)) else {
         bail!("--data is required");
     };
-    let detector = detector(args.weights.as_deref())?;
     let device = device::parse(&args.device)?;
-    let detector = detector.with_threads(args.threads)?.on(&device);
+    let builder = Detector::builder().device(&device).threads(args.threads)?;
+    let detector = open(builder, &args.weights)?;
     let arrival = args.arrival.and_all(args.smoke);
     let (detector, time_ratio) = arrival.looking(detector, &device);
     let dataset = open_dataset(path, Some(args.split))?;
     let unique = detector
-        .pool()
+        .threads()
         .install(|| cifake::unique_samples(path, &*dataset, args.split, detector.decoder()))?;
     let mut options = EvaluateOptions::new(detector.input_size(), &device)
         .with_threshold(detector.threshold().into())
         .with_seed(args.seed)
+        .with_threads(detector.threads())
         .with_unique(unique);
-    options.n_threads = args.threads;
     if let Some(limit) = args.limit {
         options = options.with_indices(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }

@@ -1,19 +1,19 @@
 //! Measures how faithful class activation maps are.
 
+use std::any::Any;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
-use cifake::tensor_from_rgb8;
-use cifake_cli::args::{CamArgs, method_named};
+use cifake::{Detector, tensor_from_rgb8};
+use cifake_cli::args::{CamArgs, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::wrong_pictures;
 use gradcam::{HeatMap, Method, faithfulness, mean_rank_correlation};
-use lab::detector;
 use lab::draw::DrawArgs;
 use lab::maps::{maps, verdicts};
 use lab::randomized::cascade;
@@ -37,8 +37,8 @@ struct Args {
     /// Pictures, the first of those drawn, whose maps are compared with those of random weights.
     #[arg(long, value_name = "N", default_value_t = 200)]
     randomized: usize,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     model: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]
@@ -53,13 +53,14 @@ fn run(mut args: Args) -> Result<usize> {
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }
-    let detector = detector(Some(&args.model))?;
+    let detector = open(Detector::builder(), &args.model)?;
     let (classifier, seed) = (detector.classifier(), args.draw.seed);
-    let plan = classifier.model().compile(classifier.config());
+    let network: &dyn Any = &**classifier;
+    let trained = network.downcast_ref().context("only a TinyViT can forget part by part")?;
     let drawn = args.draw.draw(detector.input_size())?;
     let images = tensor_from_rgb8(&drawn.pictures, &Device::flex())?;
-    let verdicts = verdicts(&plan, &images);
-    let steps = cascade(classifier, seed);
+    let verdicts = verdicts(&detector, &images);
+    let steps = cascade(trained, seed);
     let n = verdicts.len();
     let n_few = args.randomized.clamp(2, n.max(2));
     let bar = progress_bar()?;
@@ -73,7 +74,7 @@ fn run(mut args: Args) -> Result<usize> {
             Ok((method.as_str(), maps(classifier, &cam, &images, &verdicts, progress)?))
         })
         .collect::<Result<_>>()?;
-    let report = faithfulness(&plan, &images, &verdicts, &sets, seed, &mut { progress })?;
+    let report = faithfulness(&detector, &images, &verdicts, &sets, seed, &mut { progress })?;
     let (best, bootstrap) = (report.maps[report.best()].name.clone(), Bootstrap::new(seed));
     let (others, few) = (wrong_pictures(n_few, seed), images.narrow(0, 0, n_few));
     let mut sanity = Vec::new();

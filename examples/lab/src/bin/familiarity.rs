@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use cifake::{AnswerOptions, Detector, Observation, Observed, SeparationTable, StrangerScores};
+use cifake_cli::args::{open, threads};
 use cifake_cli::exit_code;
 use cifake_cli::part::{HELD_BACK, Part};
 use cifake_training::DataConfig;
 use clap::Parser;
-use lab::{answers, detector, sets, strangers};
-use tinyvit::{AnswerOptions, Detector, Observation, Observed, SeparationTable, StrangerScores};
+use lab::{answers, sets, strangers};
 
 /// Prints how well energy, maximum probability and distances of features tell test pictures of CIFAKE from
 /// those of other generators, photographs, drawings, screenshots, flat colors and noise.
@@ -27,9 +28,9 @@ struct Args {
     /// Folder with pictures of other generators and sources.
     #[arg(long)]
     generators: Option<PathBuf>,
-    /// clean, robust, or a weight file.
-    #[arg(long, value_name = "NAME|FILE")]
-    weights: Option<PathBuf>,
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
     /// Training pictures that are looked at, at most.
     #[arg(long, default_value_t = 20_000)]
     training: usize,
@@ -43,7 +44,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Threads to decode and compute in; 0 takes all cores.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Measures small sets that are drawn for it.
     #[arg(long)]
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let detector = detector(args.weights.as_deref())?.with_threads(args.threads)?;
+    let detector = open(Detector::builder().threads(args.threads)?, &args.weights)?;
     if args.smoke {
         let folder = tempfile::tempdir()?;
         let [known, others] = sets::drawn(folder.path())?;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
-use cifake::{Label, tensor_from_rgb8};
-use cifake_cli::args::{CamArgs, method_named};
+use cifake::{Detector, Label, tensor_from_rgb8};
+use cifake_cli::args::{CamArgs, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::{Control, wrong_pictures};
@@ -16,7 +16,7 @@ use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{HeatMap, Method};
 use lab::draw::DrawArgs;
 use lab::maps::maps;
-use lab::{detector, tail};
+use lab::tail;
 
 /// Explains every picture as if it had been called FAKE and prints how many artifacts are named on
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
@@ -36,8 +36,8 @@ struct Args {
     /// [default: the calibration's].
     #[arg(long, value_name = "PERCENT", value_parser = tail)]
     tail: Vec<f64>,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     model: PathBuf,
 }
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<usize> {
-    let detector = detector(Some(&args.model))?;
+    let detector = open(Detector::builder(), &args.model)?;
     let (drawn, seed) = (args.draw.draw(detector.input_size())?, args.draw.seed);
     let (pictures, labels) = (&drawn.pictures, drawn.labels());
     let images = tensor_from_rgb8(pictures, &Device::flex())?;

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::Detector;
 use cifake::metrics::Bootstrap;
-use cifake_cli::args::ExplainerArgs;
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, ExplainerArgs, method_named, open};
 use cifake_cli::exit_code;
 use clap::Parser;
 use explain::{ContestAnswers, Explanation};
 use gradcam::Method;
-use lab::detector;
 use lab::voices::{Looked, agreements, look, positions};
 
 /// Longest file of answers that is read.
@@ -44,8 +43,8 @@ struct Args {
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     model: PathBuf,
     /// Seed of the controls and of the bootstrap.
     #[arg(long, default_value_t = 0)]
@@ -65,7 +64,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<usize> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let images = args.images.as_deref().unwrap_or(&samples);
-    let (detector, explainer) = (detector(Some(&args.model))?, args.explainer.explainer()?);
+    let (detector, explainer) =
+        (open(Detector::builder(), &args.model)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
     let mut voices = vec![(explainer.name().to_owned(), explanations)];

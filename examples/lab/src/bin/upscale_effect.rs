@@ -7,16 +7,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::{Bootstrap, Metric};
-use cifake::{Label, Picture, tensor_from_rgb8};
+use cifake::{Detector, Label, Picture, tensor_from_rgb8};
+use cifake_cli::args::open;
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::Control;
 use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{Cam, Method};
-use lab::detector;
 use lab::draw::DrawArgs;
 use lab::upscalers::upscalers;
-use tinyvit::Detector;
 
 /// Enlarges pictures, brings them back to the detector's size, and prints how many of the REAL ones are
 /// then called FAKE, what probability of FAKE they get and how many artifacts are named if they are
@@ -31,8 +30,8 @@ struct Args {
     /// realesrgan/realesr-animevideov3-x4.safetensors; without it only interpolations are measured.
     #[arg(long, value_name = "FOLDER")]
     networks: Option<PathBuf>,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
+    /// native, adversarial, static-robust, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     model: PathBuf,
     /// A JSON object an upscaler instead of a table.
     #[arg(long)]
@@ -47,7 +46,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let (detector, explainer) = (detector(Some(&args.model))?, EvidenceExplainer::embedded());
+    let (detector, explainer) =
+        (open(Detector::builder(), &args.model)?, EvidenceExplainer::embedded());
     let drawn = args.draw.draw(detector.input_size())?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
     let real: Vec<Picture> = real

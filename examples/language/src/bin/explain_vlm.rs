@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::Detector;
+use cifake_cli::args::open;
 use cifake_cli::report;
 use clap::Parser;
 use explain::{Combined, EvidenceExplainer, Inquiry, Report, html_page};
 use gradcam::{Cam, Method};
 use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
-use tinyvit::Detector;
 
 #[global_allocator]
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
@@ -38,8 +39,8 @@ struct Args {
     /// Leave the measurements out.
     #[arg(long)]
     no_evidence: bool,
-    /// Detector: clean, robust (trained against attacks) or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    /// Detector: native, adversarial (trained against attacks), resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     weights: PathBuf,
     /// Class of the picture, one of CIFAR-10's. Only artifacts of this class are named.
     #[arg(long, value_parser = class_named)]
@@ -79,7 +80,7 @@ fn run(mut args: Args) -> Result<usize> {
         voices.insert(0, Box::new(EvidenceExplainer::embedded()));
     }
     let explainer = Combined::new(voices);
-    let detector = Detector::named(&args.weights)?.on(&device);
+    let detector = open(Detector::builder().device(&device), &args.weights)?;
     let cam = Cam::new(Method::default());
     let inquiry =
         Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };

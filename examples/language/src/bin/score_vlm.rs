@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::Label;
 use cifake::metrics::Bootstrap;
+use cifake::{Detector, Label};
+use cifake_cli::args::open;
 use clap::Parser;
 use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
 use language::scoring::{Seen, check, explain_all, small_reference, trial};
 use language::{VoiceArgs, exit_code, tiny};
-use tinyvit::Detector;
 
 /// As in the other programs that compute much.
 #[global_allocator]
@@ -42,8 +42,8 @@ struct Args {
     out: PathBuf,
     #[command(flatten)]
     voices: VoiceArgs,
-    /// Detector of the reference's maps: clean, robust or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    /// Detector of the reference's maps: native, adversarial, resnet18_32, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     weights: PathBuf,
     /// Number of pictures, from the start of the set.
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 fn run(mut args: Args) -> Result<usize> {
     let folder = tempfile::tempdir()?;
     let device = cifake::device::parse(&args.device)?;
-    let detector = Detector::named(&args.weights)?.on(&device);
+    let detector = open(Detector::builder().device(&device), &args.weights)?;
     if args.smoke {
         let model = folder.path().join("tiny");
         std::fs::create_dir(&model)?;

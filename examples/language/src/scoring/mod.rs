@@ -4,13 +4,13 @@ mod seen;
 mod smoke;
 
 use anyhow::{Result, ensure};
+use cifake::Detector;
 use cifake::metrics::Bootstrap;
 use explain::quality::{Exhibit, Grader, Trial};
 use explain::{Explainer, Explanation, ExplanationSet, Origin, Record};
 use gradcam::{Method, regions};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
-use tinyvit::Detector;
 
 pub use seen::Seen;
 pub use smoke::small_reference;

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use cifake::{Label, Picture, tensor_from_rgb8};
+use cifake::{Detector, Label, Picture, tensor_from_rgb8};
 use explain::Subject;
 use gradcam::{Cam, HeatMap, Method};
-use tinyvit::Detector;
 
 /// A picture and where the detector looked.
 pub struct Seen {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
+use cifake::Detector;
 use explain::{EvidenceExplainer, Explainer, ExplanationSet, Origin};
 use gradcam::Method;
-use tinyvit::Detector;
 
 use super::Seen;
 

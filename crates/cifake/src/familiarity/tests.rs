@@ -1,6 +1,5 @@
-use cifake::{InputFit, Label, Sample};
-
 use super::*;
+use crate::{InputFit, Label, Sample};
 
 /// Features of three values and pixel statistics around zero, whose spread is `scale`.
 fn observed(n: usize, scale: f32, input: InputFit) -> Observed {
@@ -106,7 +105,10 @@ fn too_few_pictures_are_an_error() {
     let few = observed(100, 1.0, InputFit::Native);
     let enough = observed(101, 1.0, InputFit::Native);
     let refused = Familiarity::fit(&enough, &few, 1e-3);
-    assert!(matches!(refused, Err(Error::TooFewPictures { found: 100, needed: 101 })));
+    assert!(matches!(
+        refused,
+        Err(Error::Detector(DetectorError::TooFewPictures { found: 100, needed: 101 }))
+    ));
     assert!(Familiarity::fit(&enough, &enough, 1e-3).is_ok());
 }
 

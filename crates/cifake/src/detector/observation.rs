@@ -1,22 +1,20 @@
 //! What a detector sees of a picture, before it answers.
 
-use burn::tensor::{Tensor, TensorData};
-use cifake::{
-    Answer, Batches, Dataset, Fitted, InputFit, Picture, Sample, Scope, class_scores,
-    tensor_from_rgb8,
-};
+use burn::tensor::Tensor;
 
 use super::calibration::sigmoids;
-use super::{BATCH, Detector, Verdict};
+use super::{Detector, DetectorError, Verdict};
 use crate::familiarity::{N_PIXEL_STATISTICS, pixel_statistics};
-use crate::{Error, TinyVit};
+use crate::{
+    Answer, Batches, Dataset, Error, Fitted, InputFit, Picture, Sample, Scope, tensor_from_rgb8,
+};
 
 /// What a detector sees of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// Class scores before calibration: REAL, FAKE.
     pub logits: [f32; 2],
-    /// What the head's linear layer reads: the mean token after its norm.
+    /// The embedding that the head's last linear layer reads.
     pub features: Vec<f32>,
     /// [`pixel_statistics`] of the picture at the model's size.
     pub statistics: [f32; N_PIXEL_STATISTICS],
@@ -45,7 +43,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`]; the error of the first picture where none can be decoded.
+    /// [`DetectorError::NotFinite`]; the error of the first picture where none can be decoded.
     ///
     /// # Panics
     ///
@@ -57,9 +55,9 @@ impl Detector {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Observed, Error> {
         let batches =
-            Batches::new(dataset, indices.to_vec(), BATCH, self.input_size(), &self.decoder);
+            Batches::new(dataset, indices.to_vec(), self.batch, self.input_size(), &self.decoder);
         let (mut observed, mut first_failed, mut n_done) = (Vec::new(), None, 0);
-        batches.for_each_ahead(&self.pool, |batch| -> Result<(), Error> {
+        batches.for_each_ahead(&self.threads, |batch| -> Result<(), Error> {
             n_done += batch.pictures.len() + batch.failed.len();
             let seen = self.see(&batch.pictures.iter().collect::<Vec<_>>())?;
             let samples = batch.indices.iter().map(|&index| dataset.samples()[index].clone());
@@ -71,7 +69,7 @@ impl Detector {
             Ok(())
         })?;
         match first_failed {
-            Some((_, error)) if observed.is_empty() => Err(error.into()),
+            Some((_, error)) if observed.is_empty() => Err(error),
             _ => Ok(observed),
         }
     }
@@ -88,7 +86,7 @@ impl Detector {
         let mut fitted = images.into_iter().map(|image| self.fitted(image.into()));
         let mut seen = Vec::new();
         loop {
-            let batch = fitted.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+            let batch = fitted.by_ref().take(self.batch).collect::<Result<Vec<_>, _>>()?;
             if batch.is_empty() {
                 return Ok(seen);
             }
@@ -100,7 +98,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`].
+    /// [`DetectorError::NotFinite`].
     pub fn verdicts<'a>(
         &self,
         seen: impl IntoIterator<Item = &'a Observation>,
@@ -113,7 +111,7 @@ impl Detector {
 
     fn verdict(&self, seen: &Observation, p_fake: f32) -> Result<Verdict, Error> {
         if !p_fake.is_finite() {
-            return Err(Error::NotFinite { model: self.model_name.to_string() });
+            return Err(DetectorError::NotFinite { model: self.model_name.to_string() }.into());
         }
         let curve = self.calibration.of(seen.input);
         let familiarity = self.familiarity.as_ref().map(|of| of.percentile(seen));
@@ -143,11 +141,11 @@ impl Detector {
             return Ok(Vec::new());
         }
         let pictures: Vec<Picture> = fitted.iter().map(|fitted| fitted.picture.clone()).collect();
-        let [logits, features] = self.pool.install(|| -> Result<_, Error> {
+        let [logits, features] = self.threads.install(|| -> Result<_, Error> {
             Ok(self.logits_and_features(tensor_from_rgb8(&pictures, &self.device)?))
         })?;
         if !logits.iter().chain(&features).all(|value| value.is_finite()) {
-            return Err(Error::NotFinite { model: self.model_name.to_string() });
+            return Err(DetectorError::NotFinite { model: self.model_name.to_string() }.into());
         }
         let dim = features.len() / fitted.len();
         let rows = logits.as_chunks::<2>().0.iter().zip(features.chunks_exact(dim));
@@ -178,21 +176,10 @@ impl Detector {
 
     /// Class scores and last features of the pictures as they are.
     fn one_look(&self, images: Tensor<4>) -> [Vec<f32>; 2] {
-        let batch = images.dims()[0];
-        let numbers = |tensor: Tensor<2>| -> Vec<f32> {
+        let (logits, embedding) = self.fastest().logits_and_embedding(images);
+        [logits, embedding].map(|tensor| {
             let data = tensor.into_data().convert::<f32>();
             data.try_to_vec().expect("they were converted to f32")
-        };
-        let Some(plan) = &self.plan else {
-            let model: &TinyVit = self.classifier.model();
-            let (outputs, features) = model.forward_with_features(images);
-            return [class_scores(outputs), features].map(numbers);
-        };
-        let images = images.into_data().convert::<f32>();
-        let (outputs, features) =
-            plan.run_with_features(images.as_slice().expect("they were converted to f32"));
-        let shape = [batch, outputs.len() / batch];
-        let outputs = Tensor::from_data(TensorData::new(outputs, shape), &self.device);
-        [numbers(class_scores(outputs)), features]
+        })
     }
 }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Familiarity, Gaussians};
-use crate::detector::Observation;
-use crate::{Error, Observed};
+use crate::{Error, Observation, Observed};
 
 /// A score, higher for the stranger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,27 +1,13 @@
+//! Answers that are fitted: what they promise, and how they are written and read.
+
+mod toy;
+
 use burn::tensor::Device;
-use cifake::{Answer, Drawing, Picture, Sample, Scope};
-
-use super::*;
-
-/// A detector of pictures of 16 by 16 with weights that nobody trained.
-fn parts() -> (TinyVit, TinyVitConfig) {
-    let mut config = TinyVitConfig::native().with_image_size(16);
-    config.embed_dims = [8, 12, 16, 20];
-    config.n_heads = [1, 1, 2, 2];
-    config.depths = [1, 1, 1, 1];
-    config.window_sizes = [4, 4, 2, 2];
-    config.stem_dim = 6;
-    (config.init(3, &Device::flex()), config)
-}
-
-fn bytes(notes: &BTreeMap<String, String>) -> Vec<u8> {
-    let (model, config) = parts();
-    configured_bytes(&model, &config, notes, Precision::F16, &BTreeMap::new()).expect("finite")
-}
-
-fn detector() -> Detector {
-    Detector::from_bytes(&bytes(&BTreeMap::new())).expect("it is whole")
-}
+use cifake::{
+    Answer, AnswerOptions, Answers, Detector, DetectorError, Drawing, Error, InputFit, Label,
+    Observed, Picture, Sample, Scope, Verdict, save_with_answers,
+};
+use toy::{Toy, ToyConfig, detector, loader};
 
 /// Soft waves with a little noise, as photographs are; the label is told by their direction.
 fn waves(range: std::ops::Range<u64>, side: u32) -> Vec<(Label, Picture)> {
@@ -61,14 +47,17 @@ fn what_was_fitted_is_written_and_read_again() {
     let answers = fitted(&detector);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("answers.safetensors");
-    let (model, config) = parts();
+    let config = ToyConfig::small();
+    let toy = Toy::drawn(&config, &Device::flex());
     let old = [("note", "kept"), ("temperature", "77"), ("resized_unsure_below", "0.9")];
     let old = old.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    save_with_answers(&model, &config, &old, &answers, &path).expect("the folder is writable");
-    let read = Detector::from_file(&path).expect("it was just written");
+    save_with_answers(&toy, &config, &old, &answers, &path).expect("the folder is writable");
+    let read = Detector::open(&loader().into(), &path).expect("it was just written");
     assert_eq!(read.weights().metadata["note"], "kept");
     assert_eq!(read.familiarity(), Some(answers.familiarity()));
-    assert_eq!(read.calibration, answers.calibration);
+    for fit in [InputFit::Native, InputFit::Resized] {
+        assert_eq!(read.curve(fit), answers.curve(fit));
+    }
     let pictures: Vec<Picture> = waves(2000..2020, 23).into_iter().map(|(_, p)| p).collect();
     let ours = detector.with_answers(&answers).detect_batch(&pictures).expect("judged");
     let theirs = read.detect_batch(&pictures).expect("judged");
@@ -86,7 +75,7 @@ fn drawings_are_unfamiliar_and_pictures_like_the_training_are_not() {
     let detector = detector();
     let answers = fitted(&detector);
     let detector = detector.with_answers(&answers);
-    let strange = |verdicts: &[super::super::Verdict]| {
+    let strange = |verdicts: &[Verdict]| {
         verdicts.iter().filter(|verdict| verdict.scope == Scope::Unfamiliar).count()
     };
     let known: Vec<Picture> = waves(3000..3200, 16).into_iter().map(|(_, p)| p).collect();
@@ -109,7 +98,8 @@ fn thresholds_keep_their_promise_on_what_chose_them() {
     let answers = fitted(&detector);
     let choosing = observed(&detector, 1200..1400, 40);
     let curve = answers.curve(InputFit::Resized);
-    let (margins, labels) = margins(&choosing);
+    let margins: Vec<f32> = choosing.iter().map(|(_, seen)| seen.margin()).collect();
+    let labels: Vec<Label> = choosing.iter().map(|(sample, _)| sample.label).collect();
     let answered = |label: Label, answer: Answer| {
         let pairs = curve.probabilities(&margins).into_iter().zip(&labels);
         pairs.filter(|(p, of)| **of == label && curve.answer(*p) == answer).count()
@@ -138,7 +128,9 @@ fn pictures_of_one_label_or_too_few_are_an_error() {
     let options = AnswerOptions::default();
     assert!(Answers::fit(&all, &real, None, &options).is_err());
     let few = all[..10].to_vec();
-    assert!(matches!(Answers::fit(&few, &all, None, &options), Err(Error::TooFewPictures { .. })));
+    let refused = Answers::fit(&few, &all, None, &options);
+    let too_few = |error| matches!(error, Error::Detector(DetectorError::TooFewPictures { .. }));
+    assert!(refused.is_err_and(too_few));
     // None of the others was resized.
     assert!(Answers::fit(&all, &all, Some([&all, &all]), &options).is_err());
 }

@@ -1,6 +1,6 @@
 //! Normal distributions of one covariance.
 
-use crate::Error;
+use crate::DetectorError;
 
 /// Groups, at most: an untrusted file costs no more.
 const MAX_GROUPS: usize = 64;
@@ -48,11 +48,15 @@ impl Gaussians {
     /// Of `rows` of one length, each in the group of the same place, numbered from 0 without a gap.
     ///
     /// `ridge` times the mean variance is added to each variance, so that the covariance can be inverted.
-    pub(crate) fn fit(rows: &[&[f32]], groups: &[usize], ridge: f64) -> Result<Self, Error> {
+    pub(crate) fn fit(
+        rows: &[&[f32]],
+        groups: &[usize],
+        ridge: f64,
+    ) -> Result<Self, DetectorError> {
         let dim = rows.first().map_or(0, |row| row.len());
         let n_groups = groups.iter().max().map_or(0, |last| last + 1);
         if rows.len() <= dim {
-            return Err(Error::TooFewPictures { found: rows.len(), needed: dim + 1 });
+            return Err(DetectorError::TooFewPictures { found: rows.len(), needed: dim + 1 });
         }
         let mut means = vec![0.0f64; n_groups * dim];
         let mut counts = vec![0.0f64; n_groups];
@@ -82,9 +86,9 @@ impl Gaussians {
         covariance.iter_mut().for_each(|sum| *sum /= rows.len() as f64);
         let trace: f64 = (0..dim).map(|i| covariance[i * dim + i]).sum();
         (0..dim).for_each(|i| covariance[i * dim + i] += ridge * trace / dim as f64);
-        let factor = inverse_cholesky(&covariance, dim).ok_or(Error::FlatFeatures)?;
+        let factor = inverse_cholesky(&covariance, dim).ok_or(DetectorError::FlatFeatures)?;
         let [means, factor] = [means, factor].map(|v| v.into_iter().map(|x| x as f32).collect());
-        Self::new(means, factor, dim).map_err(|_| Error::FlatFeatures)
+        Self::new(means, factor, dim).map_err(|_| DetectorError::FlatFeatures)
     }
 
     /// The squared distance of `values`, of the right number, from the nearest mean.
@@ -180,9 +184,9 @@ mod tests {
         assert!((found.squared_distance(&[103.0, 5.0]) - 1.0).abs() < 1e-4);
         assert!((found.squared_distance(&[0.0, 6.0]) - 4.0).abs() < 1e-4);
         let flat: Vec<&[f32]> = vec![&[1.0, 1.0]; 8];
-        assert!(matches!(Gaussians::fit(&flat, &groups, 1e-3), Err(Error::FlatFeatures)));
+        assert!(matches!(Gaussians::fit(&flat, &groups, 1e-3), Err(DetectorError::FlatFeatures)));
         let few = Gaussians::fit(&rows[..2], &groups[..2], 1e-3);
-        assert!(matches!(few, Err(Error::TooFewPictures { found: 2, needed: 3 })));
+        assert!(matches!(few, Err(DetectorError::TooFewPictures { found: 2, needed: 3 })));
     }
 
     #[test]

@@ -15,13 +15,12 @@ use std::collections::BTreeMap;
 
 use burn::tensor::TensorData;
 
-pub(crate) use gaussian::Gaussians;
+use gaussian::Gaussians;
 pub use pixel::{N_PIXEL_STATISTICS, pixel_statistics};
 pub use score::{StrangerScore, StrangerScores};
 pub use table::{SeparationRow, SeparationTable};
 
-use crate::detector::Observation;
-use crate::{Error, Observed};
+use crate::{DetectorError, Error, Observation, Observed};
 
 /// Distances of which a table consists: the quantiles at 0, 1, ... 100 %.
 const N_QUANTILES: usize = 101;
@@ -31,8 +30,7 @@ const TENSORS: [&str; 5] =
 /// What the pixel statistics weigh beside the features: of 1, 3 and 10 the least with which 19 of 20 drawings
 /// of every kind are farther away than 19 of 20 training pictures of CIFAKE.
 const PIXEL_WEIGHT: f32 = 3.0;
-/// How the names of the tensors begin in a weight file.
-pub(crate) const PREFIX: &str = "familiarity.";
+const PREFIX: &str = Familiarity::PREFIX;
 
 /// The training pictures as a detector saw them: how far others are from them, and how many are as far.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +42,9 @@ pub struct Familiarity {
 }
 
 impl Familiarity {
+    /// How the names of its tensors begin in a weight file.
+    pub const PREFIX: &str = "familiarity.";
+
     /// Of what a detector saw in `training` pictures, and in `held_back` ones that it was not trained on, whose
     /// distances become the table of quantiles.
     ///
@@ -52,7 +53,7 @@ impl Familiarity {
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewPictures`] of any kind; [`Error::FlatFeatures`].
+    /// [`DetectorError::TooFewPictures`] of any kind; [`DetectorError::FlatFeatures`].
     pub fn fit(training: &Observed, held_back: &Observed, ridge: f64) -> Result<Self, Error> {
         let features: Vec<&[f32]> = training.iter().map(|(_, seen)| &seen.features[..]).collect();
         let pixels: Vec<&[f32]> = training.iter().map(|(_, seen)| &seen.statistics[..]).collect();
@@ -151,7 +152,8 @@ impl Familiarity {
         let mut distances: Vec<f32> =
             observed.iter().map(|(_, seen)| self.distance(seen)).collect();
         if distances.len() < N_QUANTILES {
-            return Err(Error::TooFewPictures { found: distances.len(), needed: N_QUANTILES });
+            let (found, needed) = (distances.len(), N_QUANTILES);
+            return Err(DetectorError::TooFewPictures { found, needed }.into());
         }
         distances.sort_by(f32::total_cmp);
         let last = distances.len() - 1;

@@ -1,8 +1,7 @@
 //! Where the answer is UNSURE, and how logits become probabilities.
 
-use cifake::Label;
-
-use crate::Error;
+use super::DetectorError;
+use crate::{Error, Label};
 
 /// Steps of Newton's method, at most; it needs about ten.
 const N_STEPS: usize = 100;
@@ -41,7 +40,7 @@ pub(super) fn by_errors(
     called_real: f64,
 ) -> Result<[f32; 2], Error> {
     if photographs.is_empty() || generated.is_empty() {
-        return Err(Error::TooFewPictures { found: 0, needed: 1 });
+        return Err(DetectorError::TooFewPictures { found: 0, needed: 1 }.into());
     }
     photographs.sort_by(|a, b| b.total_cmp(a));
     generated.sort_by(f32::total_cmp);
@@ -49,7 +48,7 @@ pub(super) fn by_errors(
     let most = photographs[first_refused(photographs.len(), called_fake)];
     let least = generated[first_refused(generated.len(), called_real)];
     if most >= 1.0 || least <= 0.0 {
-        return Err(Error::SaturatedProbabilities);
+        return Err(DetectorError::SaturatedProbabilities.into());
     }
     Ok([least.next_down(), most.next_up()])
 }
@@ -59,7 +58,7 @@ pub(super) fn by_errors(
 /// of 100.
 pub(super) fn platt(margins: &[f32], labels: &[Label]) -> Result<[f32; 2], Error> {
     if let Some(missing) = Label::ALL.into_iter().find(|label| !labels.contains(label)) {
-        return Err(cifake::Error::OneLabel { missing }.into());
+        return Err(Error::OneLabel { missing });
     }
     let loss = |slope: f64, bias: f64| -> f64 {
         let one = |(margin, label): (&f32, &Label)| {
@@ -154,7 +153,9 @@ mod tests {
             assert_eq!((n_fake, n_real), ((share * 100.0) as usize, (share * 50.0) as usize));
         }
         let sure = by_errors(vec![1.0; 9], generated.clone(), 0.05, 0.05);
-        assert!(matches!(sure, Err(Error::SaturatedProbabilities)));
+        let saturated =
+            |error| matches!(error, Error::Detector(DetectorError::SaturatedProbabilities));
+        assert!(sure.is_err_and(saturated));
         assert!(by_errors(vec![], generated, 0.05, 0.05).is_err());
     }
 

@@ -5,9 +5,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cifake::{Decoder, Fitted};
-
-use crate::Error;
+use super::DetectorError;
+use crate::{Decoder, Error, Fitted};
 
 /// A picture to judge, or what stands in the way of one.
 ///
@@ -55,9 +54,9 @@ impl Input {
     }
 
     fn folder(path: &Path) -> Vec<Self> {
-        match cifake::image_files(path) {
+        match crate::image_files(path) {
             Ok(files) => files.into_iter().map(Self::file).collect(),
-            Err(error) => vec![Self::failed(path.display().to_string(), error.into())],
+            Err(error) => vec![Self::failed(path.display().to_string(), error)],
         }
     }
 
@@ -67,8 +66,9 @@ impl Input {
         let paths = match glob::glob_with(pattern, options) {
             Ok(paths) => paths,
             Err(source) => {
-                let error = Error::Pattern { pattern: pattern.to_owned(), source };
-                return vec![Self::failed(pattern, error)];
+                let error =
+                    DetectorError::Pattern { pattern: pattern.to_owned(), source: source.into() };
+                return vec![Self::failed(pattern, error.into())];
             }
         };
         let mut found: Vec<Self> = paths.flat_map(Self::matched).collect();
@@ -76,8 +76,8 @@ impl Input {
         let mut names = HashSet::new();
         found.retain(|input| names.insert(input.name.clone()));
         if found.is_empty() {
-            let error = Error::NoMatch { pattern: pattern.to_owned() };
-            found.push(Self::failed(pattern, error));
+            let error = DetectorError::NoMatch { pattern: pattern.to_owned() };
+            found.push(Self::failed(pattern, error.into()));
         }
         found
     }
@@ -89,8 +89,8 @@ impl Input {
             Err(error) => {
                 let path = error.path().to_owned();
                 let name = path.display().to_string();
-                let error = cifake::Error::Read { path, source: error.into() };
-                vec![Self::failed(name, error.into())]
+                let error = Error::Read { path, source: error.into() };
+                vec![Self::failed(name, error)]
             }
         }
     }
@@ -112,7 +112,7 @@ impl Input {
         size: (u32, u32),
     ) -> (String, Result<Fitted, Error>) {
         let fitted = match self.origin {
-            Origin::File(path) => decoder.read_fitted(&path, size.0, size.1).map_err(Error::from),
+            Origin::File(path) => decoder.read_fitted(&path, size.0, size.1),
             Origin::Reader(reader) => decode_stream(reader, &self.name, decoder, size),
             Origin::Failed(error) => Err(error),
         };
@@ -142,9 +142,9 @@ fn decode_stream(
     // One byte more than is accepted: the decoder then says what is wrong.
     let limit = decoder.limits().max_file_bytes.saturating_add(1);
     let read = reader.take(limit).read_to_end(&mut bytes);
-    read.map_err(|source| cifake::Error::Read { path: name.into(), source })?;
+    read.map_err(|source| Error::Read { path: name.into(), source })?;
     let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
-    Ok(fitted.map_err(|error| error.in_file(name))?)
+    fitted.map_err(|error| error.in_file(name))
 }
 
 #[cfg(test)]

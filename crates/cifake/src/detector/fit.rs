@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use cifake::metrics::fit_temperature;
-use cifake::weights::{Precision, configured_bytes};
-use cifake::{InputFit, Label, file};
-
 use super::calibration::{Calibration, Curve, UNFAMILIAR_BELOW, all_keys};
 use super::observation::{Observation, Observed};
 use super::{Detector, band};
-use crate::{Error, Familiarity, TinyVit, TinyVitConfig};
+use crate::metrics::fit_temperature;
+use crate::weights::{Configured, Precision, configured_bytes};
+use crate::{Error, Familiarity, InputFit, Label, file};
 
 /// What an answer must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,16 +117,16 @@ impl Detector {
 /// # Errors
 ///
 /// A weight that is not finite in half precision; a file that cannot be written, of which an old one stays.
-pub fn save_with_answers(
-    model: &TinyVit,
-    config: &TinyVitConfig,
+pub fn save_with_answers<M: Configured>(
+    model: &M,
+    config: &M::Config,
     notes: &BTreeMap<String, String>,
     answers: &Answers,
     path: &Path,
 ) -> Result<(), Error> {
     let (notes, beside) = (answers.metadata(notes), answers.familiarity.to_tensors());
     let bytes = configured_bytes(model, config, &notes, Precision::F16, &beside)?;
-    Ok(file::write_atomic(path, &bytes)?)
+    file::write_atomic(path, &bytes)
 }
 
 fn resized_only(observed: &Observed) -> Observed {
@@ -176,6 +174,3 @@ fn resized_curve(
         Curve { threshold, unsure: Some([threshold; 2]), ..curve }
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cifake::metrics::Separation;
 use serde::{Deserialize, Serialize};
 
 use super::{StrangerScore, StrangerScores};
-use crate::Error;
-use crate::detector::Observation;
+use crate::metrics::Separation;
+use crate::{Error, Observation};
 
 /// One kind of strange pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use cifake::{Answer, InputFit, Scope};
+use serde::{Deserialize, Serialize};
 
 use super::Verdict;
-use crate::Error;
+use crate::{Answer, Error, InputFit, Scope};
 
 /// How many pictures got which answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Pictures answered REAL.
     pub n_real: usize,
@@ -59,7 +60,10 @@ impl fmt::Display for Summary {
             write!(f, ", {n_failed} without a verdict")?;
         }
         if *n_resized > 0 {
-            write!(f, "; {n_resized} resized to the model's size, which tells less")?;
+            write!(
+                f,
+                "; {n_resized} resized to the model's size, where the answer is a rough guess"
+            )?;
         }
         if *n_unfamiliar > 0 {
             write!(f, "; {n_unfamiliar} unlike the pictures that the model learned from")?;
@@ -73,6 +77,7 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DetectorError;
     use super::super::verdict::verdict;
     use super::*;
 
@@ -80,7 +85,7 @@ mod tests {
     fn a_summary_counts_every_input_once() {
         let mut summary = Summary::default();
         summary.add(&Ok(verdict()));
-        summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
+        summary.add(&Err(DetectorError::NoMatch { pattern: "*".to_owned() }.into()));
         assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
         assert_eq!(summary.n_inputs(), 2);
         assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));

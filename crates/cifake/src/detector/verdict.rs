@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use cifake::{Answer, InputFit, Label, Scope};
 use serde::{Deserialize, Serialize};
+
+use crate::{Answer, InputFit, Label, Scope};
 
 /// The answer for one picture. As JSON its fields have these names and this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// FAKE where `p_fake` reaches `threshold`, else REAL.
+    /// FAKE where `p_fake` reaches `threshold`, else REAL. Of a resized picture it is a rough guess.
     pub label: Label,
     /// Calibrated probability that a generative model made the picture, in `[0, 1]`.
     pub p_fake: f32,
@@ -50,12 +51,15 @@ impl fmt::Display for Verdict {
         let (width, height) = (self.width, self.height);
         match (self.answer, self.scope) {
             (Answer::Unsure, Scope::Unfamiliar) => {
-                write!(f, "UNSURE: the picture is unlike all that the model learned from")?;
+                write!(f, "UNSURE, the picture is unlike all that the model learned from")?;
             }
             (Answer::Unsure, _) => {
-                write!(f, "UNSURE: too close to call ({} FAKE)", Percent(self.p_fake))?;
+                write!(f, "UNSURE, too close to call ({} FAKE)", Percent(self.p_fake))?;
             }
-            _ => write!(f, "{label} ({sure} sure)")?,
+            _ => match self.input {
+                InputFit::Native => write!(f, "{label} ({sure} sure)")?,
+                InputFit::Resized => write!(f, "{label} ({sure}), a rough guess")?,
+            },
         }
         if (self.threshold - 0.5).abs() > f32::EPSILON {
             write!(f, " at threshold {}", self.threshold)?;
@@ -64,8 +68,8 @@ impl fmt::Display for Verdict {
             InputFit::Native => write!(f, ", seen at its own {width}x{height}")?,
             InputFit::Resized => write!(
                 f,
-                ", seen as a whole resized from {width}x{height}, which tells less than a picture \
-                 of the model's own size"
+                ": the picture was resized from {width}x{height}, and resizing removes most of the \
+                 detail by which the model decides"
             )?,
         }
         write!(f, ", by {}", self.model)
@@ -108,19 +112,26 @@ mod tests {
     #[test]
     fn a_verdict_reads_as_a_sentence_that_tells_of_resizing() {
         let text = verdict().to_string();
-        assert!(text.starts_with("FAKE (97.3 % sure), seen as a whole resized from 640x480"));
+        assert!(
+            text.starts_with("FAKE (97.3 %), a rough guess: the picture was resized from 640x480")
+        );
         let real = Verdict { label: Label::Real, answer: Answer::Real, ..verdict() };
-        let native = Verdict { p_fake: 0.00001, ..real.clone() };
+        let native = Verdict { p_fake: 0.00001, input: InputFit::Native, ..real.clone() };
         assert!(native.to_string().starts_with("REAL (over 99.9 % sure)"));
         let strict = Verdict { threshold: 0.99, ..real };
-        assert!(strict.to_string().starts_with("REAL (2.7 % sure) at threshold 0.99"));
+        let text = strict.to_string();
+        assert!(text.starts_with("REAL (2.7 %), a rough guess at threshold 0.99: the"), "{text}");
     }
 
     #[test]
-    fn an_unsure_verdict_says_why() {
+    fn an_unsure_verdict_gives_its_reason() {
         let close = Verdict { answer: Answer::Unsure, p_fake: 0.61, ..verdict() };
-        assert!(close.to_string().starts_with("UNSURE: too close to call (61.0 % FAKE), seen"));
+        assert!(
+            close
+                .to_string()
+                .starts_with("UNSURE, too close to call (61.0 % FAKE): the picture was")
+        );
         let strange = Verdict { scope: Scope::Unfamiliar, ..close };
-        assert!(strange.to_string().starts_with("UNSURE: the picture is unlike all"), "{strange}");
+        assert!(strange.to_string().starts_with("UNSURE, the picture is unlike all"), "{strange}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the pixels of a picture are like, whatever they show.
 
-use cifake::Picture;
+use crate::Picture;
 
 /// Numbers of [`pixel_statistics`].
 pub const N_PIXEL_STATISTICS: usize = 7;

@@ -1,16 +1,30 @@
-//! What can go wrong with a model or a detector.
+//! What can go wrong with a detector.
 
-/// An error of this crate: it names the file, keeps its cause and says what to do.
+use std::path::PathBuf;
+
+/// An error of a detector: it names the file, keeps its cause and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// A weight file that is none of this crate's.
-    #[error("{name} is not a weight file of this crate: {reason}")]
-    WeightFile {
-        /// The file.
+pub enum DetectorError {
+    /// A bare name that belongs to no shipped weights and to no file.
+    #[error("there are no weights `{name}`; give a weight file or one of: {}", known.join(", "))]
+    UnknownWeights {
+        /// The name that was given.
         name: String,
-        /// What is wrong with it.
-        reason: String,
+        /// The names of the shipped weights.
+        known: Vec<String>,
+    },
+    /// A weight file whose metadata declare no network of the registry.
+    #[error(
+        "the metadata of {} declare no network of this program; expected one of the keys: {}",
+        path.display(),
+        known.join(", ")
+    )]
+    UnknownNetwork {
+        /// The weight file.
+        path: PathBuf,
+        /// The keys that are known.
+        known: Vec<String>,
     },
     /// A calibration in a weight file's metadata that is no usable number.
     #[error(
@@ -21,9 +35,9 @@ pub enum Error {
         name: String,
         /// The metadata key.
         key: &'static str,
-        /// What stands there.
+        /// The text under that key.
         value: String,
-        /// What may stand there.
+        /// The texts that are accepted.
         expected: &'static str,
     },
     /// Too few pictures to fit something to.
@@ -51,14 +65,6 @@ pub enum Error {
         /// The threshold that was given.
         value: f32,
     },
-    /// The operating system refused the threads of a detector.
-    #[error("cannot start {n_threads} threads (0: one a core): {source}; ask for fewer")]
-    Threads {
-        /// Number of threads that was asked for.
-        n_threads: usize,
-        /// What rayon said.
-        source: rayon::ThreadPoolBuildError,
-    },
     /// A model whose answer is no number.
     #[error(
         "{model} gives a probability that is not a number; its weights are broken, train or download them again"
@@ -68,12 +74,12 @@ pub enum Error {
         model: String,
     },
     /// A file name pattern that breaks the rules of patterns.
-    #[error("`{pattern}` is no valid pattern: {source}; quote special characters as in [[]")]
+    #[error("`{pattern}` is no valid pattern; quote special characters as in [[]")]
     Pattern {
         /// The pattern.
         pattern: String,
-        /// Where it is broken.
-        source: glob::PatternError,
+        /// The place where it is broken.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file name pattern without a match.
     #[error("no file matches `{pattern}`; check the folder and the pattern")]
@@ -81,7 +87,4 @@ pub enum Error {
         /// The pattern.
         pattern: String,
     },
-    /// A picture, a file or a weight.
-    #[error(transparent)]
-    Cifake(#[from] cifake::Error),
 }

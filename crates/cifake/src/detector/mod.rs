@@ -1,9 +1,9 @@
 //! A picture goes in, a verdict comes out.
 
 mod band;
+mod builder;
 mod calibration;
-#[cfg(feature = "embedded")]
-mod embedded;
+mod error;
 mod fit;
 mod input;
 mod mirror;
@@ -16,17 +16,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use burn::tensor::{Device, Tensor};
-use cifake::weights::{Source, WeightsInfo, load_configured_beside};
-use cifake::{DecodeLimits, Decoder, Fitted, Picture, PictureError, Scorer};
+use burn::tensor::Device;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::classifier::TinyVitClassifier;
-use crate::{Error, Familiarity, Plan, TinyVit};
+use crate::weights::WeightsInfo;
+use crate::{
+    DecodeLimits, Decoder, EmbeddingClassifier, Error, Familiarity, Fitted, InputFit, Network,
+    Picture, PictureError, Registry, Threads,
+};
 use calibration::Calibration;
 
+pub use builder::DetectorBuilder;
 pub use calibration::Curve;
+pub use error::DetectorError;
 pub use fit::{AnswerOptions, Answers, save_with_answers};
 pub use input::Input;
 pub use observation::{Observation, Observed};
@@ -34,34 +36,43 @@ pub use summary::Summary;
 pub use table::{json_line, table_header, table_row};
 pub use verdict::Verdict;
 
-/// Pictures that go through the model together.
-const BATCH: usize = 64;
-
 /// A trained model that judges pictures, from image to verdict.
 ///
-/// It works in a thread pool of its own, with as many threads as the machine has unless
-/// [`with_threads`](Self::with_threads) says otherwise, and never in the host's. It can be shared
-/// between threads; a clone is cheap and shares weights, threads and the decoder's budget.
+/// It works in a pool of [`Threads`], with one thread a core unless the [`builder`](Self::builder) is told
+/// otherwise, and never in the host's. It can be shared between threads; a clone is cheap and shares weights, threads
+/// and the decoder's budget.
+///
+/// On the CPU it judges by the compiled form of its [`Network`], on other devices by the network itself.
 ///
 /// A picture of the model's size (32x32 for the shipped one) is judged pixel by pixel. Any other is
-/// resized as a whole, without regard to its aspect ratio, as
-/// [`Picture::fitted`](cifake::Picture::fitted) says; [`Verdict::input`] tells which it was.
+/// resized as a whole, without regard to its aspect ratio, as [`Picture::fitted`] says; [`Verdict::input`] tells
+/// which it was.
 ///
 /// Where the weight file says how, [`Verdict::answer`] is UNSURE for pictures that are too close to call, and
 /// for those that are unlike all that the model was trained on, see [`Familiarity`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Detector {
-    classifier: Arc<TinyVitClassifier>,
+    network: Arc<dyn Network>,
     /// What judges pictures on the CPU; other devices run the network itself.
-    plan: Option<Arc<Plan>>,
+    plan: Option<Arc<dyn EmbeddingClassifier>>,
     device: Device,
-    pool: Arc<ThreadPool>,
+    threads: Threads,
     decoder: Decoder,
     calibration: Calibration,
     averages_mirror: bool,
     familiarity: Option<Arc<Familiarity>>,
     weights: Arc<WeightsInfo>,
     model_name: Arc<str>,
+    /// Pictures that go through the network together.
+    batch: usize,
+}
+
+impl std::fmt::Debug for Detector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (model, device) = (&self.model_name, &self.device);
+        let mut fields = f.debug_struct("Detector");
+        fields.field("model", model).field("device", device).finish_non_exhaustive()
+    }
 }
 
 const _: () = {
@@ -70,88 +81,27 @@ const _: () = {
 };
 
 impl Detector {
-    /// The detector whose weights stand in the file at `path`, as
-    /// [`save_configured`](cifake::weights::save_configured) writes them.
-    ///
-    /// # Errors
-    ///
-    /// As [`load_configured`](cifake::weights::load_configured); a head of neither one logit nor two; a
-    /// calibration that is no usable number; a familiarity that is none; [`Error::Threads`].
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::load(Source::File(path.as_ref()))
-    }
-
-    /// The detector whose weight file has the content `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_file`](Self::from_file).
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Self::load(Source::Bytes { name: "the weights in memory", bytes })
-    }
-
-    fn load(source: Source<'_>) -> Result<Self, Error> {
-        let (pool, device) = (pool_of(0)?, Device::flex());
-        let load = || load_configured_beside::<TinyVit>(source, &device);
-        let (model, config, weights, beside) = pool.install(load)?;
-        let name = source.path().display().to_string();
-        if !matches!(config.n_classes, 1 | 2) {
-            let reason = format!(
-                "its head has {} outputs where a detector has one or two; fine-tune it first",
-                config.n_classes
-            );
-            return Err(Error::WeightFile { name, reason });
-        }
-        let calibration = Calibration::from_metadata(&name, &weights.metadata)?;
-        let familiarity = (!beside.is_empty())
-            .then(|| Familiarity::from_tensors(beside, config.embed_dims[3]))
-            .transpose()
-            .map_err(|reason| Error::WeightFile { name: name.clone(), reason })?;
-        let model_name = format!("tinyvit-{}@{}", config.name, &weights.sha256[..8]);
-        let plan = model.compile(&config);
-        Ok(Self {
-            classifier: Arc::new(TinyVitClassifier::new(&model, config)),
-            plan: Some(Arc::new(plan)),
-            device,
-            pool: Arc::new(pool),
-            decoder: Decoder::default(),
-            calibration,
-            averages_mirror: false,
-            familiarity: familiarity.map(Arc::new),
-            weights: Arc::new(weights),
-            model_name: model_name.into(),
-        })
-    }
-
-    /// Computes on `device` from now on: by the compiled [`Plan`] on `flex`, and there alone.
+    /// How a detector is made: device, threads, limits.
     #[must_use]
-    pub fn on(mut self, device: &Device) -> Self {
-        self.device = device.clone().inner();
-        let classifier = TinyVitClassifier::clone(&self.classifier);
-        let moved = self.pool.install(|| classifier.to_device(&self.device));
-        let compile = || Arc::new(moved.model().compile(moved.config()));
-        let plan = self.plan.take();
-        self.plan = (self.device == Device::flex()).then(|| plan.unwrap_or_else(compile));
-        self.classifier = Arc::new(moved);
-        self
+    pub fn builder() -> DetectorBuilder {
+        DetectorBuilder::default()
     }
 
-    /// Decodes and computes in a pool of `n_threads`; 0 takes as many as the machine has. Clones
-    /// that were made before keep their pool.
+    /// The detector of the weights that `which` names in `registry`, shipped ones or a weight file, on the CPU with
+    /// one thread a core.
     ///
     /// # Errors
     ///
-    /// [`Error::Threads`] where the operating system refuses them.
-    pub fn with_threads(mut self, n_threads: usize) -> Result<Self, Error> {
-        self.pool = Arc::new(pool_of(n_threads)?);
-        Ok(self)
+    /// As [`DetectorBuilder::open`].
+    pub fn open(registry: &Registry, which: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(registry, which)
     }
 
     /// Calls a picture of any size FAKE from this probability on, in `[0, 1]`.
     ///
     /// # Errors
     ///
-    /// [`Error::Threshold`] for any other number.
+    /// [`DetectorError::Threshold`] for any other number.
     pub fn with_threshold(mut self, threshold: f32) -> Result<Self, Error> {
         self.calibration = self.calibration.with_threshold(threshold)?;
         Ok(self)
@@ -171,12 +121,18 @@ impl Detector {
 
     /// The network, for attacks and class activation maps: its logits are before calibration.
     #[must_use]
-    pub fn classifier(&self) -> &TinyVitClassifier {
-        &self.classifier
+    pub fn classifier(&self) -> &Arc<dyn Network> {
+        &self.network
     }
 
-    /// What verdicts call the model: its configuration and the first digits of the weight file's
-    /// SHA-256, `tinyvit-native@0123abcd`.
+    /// The device on which it computes.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The name of the model in verdicts: [`Network::name`] and the first digits of the weight file's SHA-256,
+    /// such as `tinyvit-native@0123abcd`.
     #[must_use]
     pub fn model_name(&self) -> &str {
         &self.model_name
@@ -195,6 +151,12 @@ impl Detector {
         self.calibration.native.threshold
     }
 
+    /// The calibration of pictures that were brought to the model's size as `fit` says.
+    #[must_use]
+    pub fn curve(&self, fit: InputFit) -> &Curve {
+        self.calibration.of(fit)
+    }
+
     /// The training pictures as the model saw them, where the weight file knows them.
     #[must_use]
     pub fn familiarity(&self) -> Option<&Familiarity> {
@@ -203,8 +165,8 @@ impl Detector {
 
     /// The threads in which it decodes and computes.
     #[must_use]
-    pub fn pool(&self) -> &ThreadPool {
-        &self.pool
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// The door through which it reads image files.
@@ -216,16 +178,14 @@ impl Detector {
     /// Width and height of the pictures that the model sees, in pixels.
     #[must_use]
     pub fn input_size(&self) -> (u32, u32) {
-        let side = self.classifier.config().image_size;
-        let side = u32::try_from(side).expect("a valid configuration has a side of at most 4096");
-        (side, side)
+        self.network.input_size()
     }
 
     /// Judges a picture in memory: a `DynamicImage`, `RgbImage` or [`Picture`], given or lent.
     ///
     /// # Errors
     ///
-    /// [`PictureError::NoPixels`] for a picture with an empty side; [`Error::NotFinite`].
+    /// [`PictureError::NoPixels`] for a picture with an empty side; [`DetectorError::NotFinite`].
     pub fn detect(&self, image: impl Into<Picture>) -> Result<Verdict, Error> {
         self.judge_one(&self.fitted(image.into())?)
     }
@@ -256,7 +216,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`].
+    /// [`DetectorError::NotFinite`].
     ///
     /// # Panics
     ///
@@ -286,7 +246,7 @@ impl Detector {
         let mut fitted = images.into_iter().map(|image| self.fitted(image.into()));
         let mut verdicts = Vec::new();
         loop {
-            let batch = fitted.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+            let batch = fitted.by_ref().take(self.batch).collect::<Result<Vec<_>, _>>()?;
             if batch.is_empty() {
                 return Ok(verdicts);
             }
@@ -316,7 +276,8 @@ impl Detector {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 loop {
-                    let batch: Vec<Input> = inputs.by_ref().take(BATCH).map(Into::into).collect();
+                    let batch: Vec<Input> =
+                        inputs.by_ref().take(self.batch).map(Into::into).collect();
                     if batch.is_empty() || sender.send(self.decode_all(batch)).is_err() {
                         break;
                     }
@@ -334,7 +295,7 @@ impl Detector {
 
     fn decode_all(&self, inputs: Vec<Input>) -> Vec<(String, Result<Fitted, Error>)> {
         let decode = |input: Input| input.decode(&self.decoder, self.input_size());
-        self.pool.install(|| inputs.into_par_iter().map(decode).collect())
+        self.threads.install(|| inputs.into_par_iter().map(decode).collect())
     }
 
     /// The verdicts of those that were decoded and the errors of the rest, in their order.
@@ -363,25 +324,10 @@ impl Detector {
         let (original_width, original_height) = (picture.width(), picture.height());
         if original_width == 0 || original_height == 0 {
             let (width, height) = (original_width, original_height);
-            return Err(cifake::Error::from(PictureError::NoPixels { width, height }).into());
+            return Err(PictureError::NoPixels { width, height }.into());
         }
         let (width, height) = self.input_size();
         let (picture, fit) = picture.fitted(width, height);
         Ok(Fitted { picture, fit, original_width, original_height })
     }
-}
-
-/// The calibrated probability of FAKE, as of pictures of the model's size, which `images` must have.
-impl Scorer for Detector {
-    fn scores(&self, images: Tensor<4>) -> Tensor<1> {
-        self.pool.install(|| self.p_fake(images))
-    }
-}
-
-fn pool_of(n_threads: usize) -> Result<ThreadPool, Error> {
-    ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .thread_name(|index| format!("tinyvit-{index}"))
-        .build()
-        .map_err(|source| Error::Threads { n_threads, source })
 }

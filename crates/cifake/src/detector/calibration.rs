@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use cifake::{Answer, InputFit, Label};
 
-use crate::Error;
+use super::DetectorError;
+use crate::{Answer, InputFit, Label};
 
 /// Metadata keys of one calibration.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,11 @@ impl Curve {
         texts.into_iter().map(|(key, value)| (key.to_owned(), value.to_string())).collect()
     }
 
-    fn from_metadata(metadata: &Metadata<'_>, keys: Keys, plain: Self) -> Result<Self, Error> {
+    fn from_metadata(
+        metadata: &Metadata<'_>,
+        keys: Keys,
+        plain: Self,
+    ) -> Result<Self, DetectorError> {
         let number = |key, default, expected, is_valid: fn(f32) -> bool| {
             metadata.number(key, expected, is_valid).map(|found| found.unwrap_or(default))
         };
@@ -151,9 +155,9 @@ struct Metadata<'a> {
 }
 
 impl Metadata<'_> {
-    fn refuse(&self, key: &'static str, expected: &'static str) -> Error {
+    fn refuse(&self, key: &'static str, expected: &'static str) -> DetectorError {
         let value = self.texts.get(key).cloned().unwrap_or_default();
-        Error::Calibration { name: self.name.to_owned(), key, value, expected }
+        DetectorError::Calibration { name: self.name.to_owned(), key, value, expected }
     }
 
     fn number(
@@ -161,7 +165,7 @@ impl Metadata<'_> {
         key: &'static str,
         expected: &'static str,
         is_valid: fn(f32) -> bool,
-    ) -> Result<Option<f32>, Error> {
+    ) -> Result<Option<f32>, DetectorError> {
         let Some(text) = self.texts.get(key) else { return Ok(None) };
         let value = text.trim().parse::<f32>().ok().filter(|&value| is_valid(value));
         value.map(Some).ok_or_else(|| self.refuse(key, expected))
@@ -174,7 +178,7 @@ impl Calibration {
     pub(super) fn from_metadata(
         name: &str,
         metadata: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DetectorError> {
         let metadata = Metadata { name, texts: metadata };
         let native = Curve::from_metadata(&metadata, NATIVE, Curve::PLAIN)?;
         let has_resized = metadata.texts.contains_key(RESIZED.temperature);
@@ -205,9 +209,9 @@ impl Calibration {
     }
 
     /// The same with another threshold for pictures of every size.
-    pub(super) fn with_threshold(self, threshold: f32) -> Result<Self, Error> {
+    pub(super) fn with_threshold(self, threshold: f32) -> Result<Self, DetectorError> {
         if !is_probability(threshold) {
-            return Err(Error::Threshold { value: threshold });
+            return Err(DetectorError::Threshold { value: threshold });
         }
         let with = |curve: Curve| Curve { threshold, ..curve };
         Ok(Self { native: with(self.native), resized: self.resized.map(with), ..self })
@@ -245,7 +249,7 @@ fn is_probability(value: f32) -> bool {
 mod tests {
     use super::*;
 
-    fn read(texts: &[(&str, &str)]) -> Result<Calibration, Error> {
+    fn read(texts: &[(&str, &str)]) -> Result<Calibration, DetectorError> {
         let metadata = texts.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
         Calibration::from_metadata("file", &metadata.collect())
     }
@@ -311,6 +315,6 @@ mod tests {
             assert!(error.contains("file") && error.contains(&key[..4]), "{error}");
         }
         let crossed = read(&[("unsure_above", "0.6"), ("unsure_below", "0.5")]);
-        assert!(matches!(crossed, Err(Error::Calibration { key: "unsure_below", .. })));
+        assert!(matches!(crossed, Err(DetectorError::Calibration { key: "unsure_below", .. })));
     }
 }
