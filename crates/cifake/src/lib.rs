@@ -18,6 +18,7 @@ mod near_duplicate;
 pub mod plot;
 mod scorer;
 mod split;
+pub mod text;
 mod unique;
 pub mod weights;
 
@@ -25,7 +26,10 @@ pub use answer::{Answer, Scope};
 pub use batch::{Batch, Batches, load_pixels};
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
-pub use dataset::{Class, Dataset, ImageFolder, Origin, Sample, Split, image_files, open_dataset};
+pub use dataset::{
+    Class, Dataset, FittedDataset, FoundImage, ImageFolder, ImageSearch, LabelNames, Origin,
+    ReadableDataset, Sample, Split, find_images, image_files, open_dataset, open_dataset_named,
+};
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
 pub use drawing::Drawing;

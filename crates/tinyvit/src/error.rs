@@ -67,14 +67,6 @@ pub enum Error {
         /// The model.
         model: String,
     },
-    /// A file name pattern that breaks the rules of patterns.
-    #[error("`{pattern}` is no valid pattern: {source}; quote special characters as in [[]")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// Where it is broken.
-        source: glob::PatternError,
-    },
     /// A file name pattern without a match.
     #[error("no file matches `{pattern}`; check the folder and the pattern")]
     NoMatch {

@@ -11,7 +11,7 @@ use explain::{
 use gradcam::{Cam, HeatMap, Method};
 use tinyvit::Detector;
 
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, method_named, open_detector};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]
@@ -27,9 +27,9 @@ pub struct SetArgs {
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
 }
 
 /// A set that grows, and what its pictures are judged by.
@@ -50,7 +50,7 @@ impl SetArgs {
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
-        let detector = crate::detector(Some(&self.model))?;
+        let detector = open_detector(&self.weights)?;
         let origin = Origin {
             explainer: explainer.to_owned(),
             detector: detector.model_name().to_owned(),

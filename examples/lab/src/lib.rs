@@ -4,35 +4,15 @@ use std::path::Path;
 
 use anyhow::Context;
 use cifake_attacks::Generated;
-use tinyvit::Detector;
 
-pub mod answers;
-pub mod degraded;
 pub mod draw;
 pub mod explained;
 pub mod latency;
 pub mod maps;
 pub mod randomized;
-pub mod second_look;
-pub mod sets;
 pub mod strangers;
-pub mod training;
 pub mod upscalers;
 pub mod voices;
-
-/// The detector of `weights`: `clean` and `robust` are the two sets that are built in, `static-robust`
-/// is a file of this repository, anything else is a weight file; nothing means `clean`.
-///
-/// # Errors
-///
-/// If the file is no weight file of a detector.
-pub fn detector(weights: Option<&Path>) -> Result<Detector, tinyvit::Error> {
-    let static_robust = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/static_robust.safetensors");
-    match weights.unwrap_or(Path::new("clean")) {
-        name if name == "static-robust" => Detector::from_file(static_robust),
-        which => Detector::named(which),
-    }
-}
 
 /// A share of camera pictures, in percent, that may be as far out as what is out of the ordinary: for
 /// the arguments of a program.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use cifake::{Drawing, Label, Picture, Sample, Split};
 use tinyvit::{Detector, Observation};
 
-use crate::answers::split;
+use cifake_cli::answers::split;
 
 /// Of each kind of drawings, by the side that it is made at: of the model's size, and to be resized.
 const SIDES: [u32; 2] = [32, 256];

@@ -2,20 +2,22 @@
 
 mod attack;
 mod cam;
+mod data;
 mod detector;
 mod explainer;
+mod inputs;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use cifake::Split;
 use gradcam::Method;
-use tinyvit::Input;
 
 pub use attack::{AttackArgs, OriginalArgs, attack_known};
 pub use cam::CamArgs;
-pub use detector::{DetectorArgs, threads};
+pub use data::{DataArgs, data_or_shared};
+pub use detector::{DetectorArgs, open_detector, threads};
 pub use explainer::ExplainerArgs;
+pub use inputs::{Inputs, inputs};
 
 /// The sixteen pictures of the repository.
 #[must_use]
@@ -27,16 +29,6 @@ pub fn samples() -> PathBuf {
 #[must_use]
 pub fn mini() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
-}
-
-/// The pictures that `paths` name: files, folders, patterns; `-` is one on standard input.
-#[must_use]
-pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
-    let expand = |path: &PathBuf| match path.to_str() {
-        Some("-") => vec![Input::reader("-", io::stdin())],
-        _ => Input::expand(path),
-    };
-    paths.iter().flat_map(expand).collect()
 }
 
 /// The method of class activation mapping called `name`.

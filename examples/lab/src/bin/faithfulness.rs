@@ -8,12 +8,11 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
 use cifake::tensor_from_rgb8;
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, method_named, open_detector};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::wrong_pictures;
 use gradcam::{HeatMap, Method, faithfulness, mean_rank_correlation};
-use lab::detector;
 use lab::draw::DrawArgs;
 use lab::maps::{maps, verdicts};
 use lab::randomized::cascade;
@@ -23,9 +22,9 @@ use serde_json::json;
 /// for each method beside random maps and a centre prior; then how far each method's maps are those of
 /// the same network with random weights, beside the maps of other pictures. 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Examples:
-  faithfulness --data ../shared/datasets/cifake --split validation --limit 1000
-  faithfulness --data ../shared/datasets/cifake --split test --json --model robust")]
+#[command(version, after_help = "Examples:
+  faithfulness --split validation --limit 1000
+  faithfulness --split test --json --weights robust")]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -37,9 +36,9 @@ struct Args {
     /// Pictures, the first of those drawn, whose maps are compared with those of random weights.
     #[arg(long, value_name = "N", default_value_t = 200)]
     randomized: usize,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -53,7 +52,7 @@ fn run(mut args: Args) -> Result<usize> {
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }
-    let detector = detector(Some(&args.model))?;
+    let detector = open_detector(&args.weights)?;
     let (classifier, seed) = (detector.classifier(), args.draw.seed);
     let plan = classifier.model().compile(classifier.config());
     let drawn = args.draw.draw(detector.input_size())?;

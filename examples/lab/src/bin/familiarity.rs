@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use cifake_cli::exit_code;
+use anyhow::Result;
+use cifake_cli::args::{data_or_shared, open_detector, threads};
+use cifake_cli::{answers, exit_code, sets};
 use cifake_cli::part::{HELD_BACK, Part};
 use cifake_training::DataConfig;
 use clap::Parser;
-use lab::{answers, detector, sets, strangers};
+use lab::strangers;
 use tinyvit::{AnswerOptions, Detector, Observation, Observed, SeparationTable, StrangerScores};
 
 /// Prints how well energy, maximum probability and distances of features tell test pictures of CIFAKE from
@@ -18,18 +19,18 @@ use tinyvit::{AnswerOptions, Detector, Observation, Observed, SeparationTable, S
 /// Where the weight file does not know its training pictures, they are fitted first, to training and held-back
 /// pictures alone.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  familiarity --data ../shared/datasets/cifake --generators ../shared/datasets/generators --json > table.json")]
+#[command(version, after_help = "Example:
+  familiarity --generators $CIFAKE_SHARED/datasets/generators --json > table.json")]
 struct Args {
-    /// Folder with the CIFAKE zips.
-    #[arg(long, required_unless_present = "smoke")]
+    /// Folder with the CIFAKE zips [default: $CIFAKE_SHARED/datasets/cifake].
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Folder with pictures of other generators and sources.
     #[arg(long)]
     generators: Option<PathBuf>,
-    /// clean, robust, or a weight file.
-    #[arg(long, value_name = "NAME|FILE")]
-    weights: Option<PathBuf>,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// Training pictures that are looked at, at most.
     #[arg(long, default_value_t = 20_000)]
     training: usize,
@@ -43,10 +44,10 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Threads to decode and compute in; 0 takes all cores.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Measures small sets that are drawn for it.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -55,16 +56,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let detector = detector(args.weights.as_deref())?.with_threads(args.threads)?;
+    let detector = open_detector(&args.weights)?.with_threads(args.threads)?;
     if args.smoke {
         let folder = tempfile::tempdir()?;
         let [known, others] = sets::drawn(folder.path())?;
         let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
         return compare(args, detector, &config, &known, Some(&others));
     }
-    let Some(data) = &args.data else { bail!("--data is required") };
+    let data = data_or_shared(args.data.as_deref())?;
     let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-    compare(args, detector, &config, data, args.generators.as_deref())
+    compare(args, detector, &config, &data, args.generators.as_deref())
 }
 
 fn compare(

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use cifake::metrics::Bootstrap;
 use cifake::{Label, tensor_from_rgb8};
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, method_named, open_detector};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::{Control, wrong_pictures};
@@ -16,14 +16,14 @@ use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{HeatMap, Method};
 use lab::draw::DrawArgs;
 use lab::maps::maps;
-use lab::{detector, tail};
+use lab::tail;
 
 /// Explains every picture as if it had been called FAKE and prints how many artifacts are named on
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
 /// picture's own map than with another's.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  named_artifacts --data ../shared/datasets/cifake --limit 2000 --tail 2.5 --tail 5")]
+#[command(version, after_help = "Example:
+  named_artifacts --limit 2000 --tail 2.5 --tail 5")]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -36,9 +36,9 @@ struct Args {
     /// [default: the calibration's].
     #[arg(long, value_name = "PERCENT", value_parser = tail)]
     tail: Vec<f64>,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<usize> {
-    let detector = detector(Some(&args.model))?;
+    let detector = open_detector(&args.weights)?;
     let (drawn, seed) = (args.draw.draw(detector.input_size())?, args.draw.seed);
     let (pictures, labels) = (&drawn.pictures, drawn.labels());
     let images = tensor_from_rgb8(pictures, &Device::flex())?;

@@ -7,13 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::metrics::Bootstrap;
-use cifake_cli::args::ExplainerArgs;
-use cifake_cli::args::{CamArgs, method_named};
+use cifake_cli::args::{CamArgs, ExplainerArgs, method_named, open_detector};
 use cifake_cli::exit_code;
 use clap::Parser;
 use explain::{ContestAnswers, Explanation};
 use gradcam::Method;
-use lab::detector;
 use lab::voices::{Looked, agreements, look, positions};
 
 /// Longest file of answers that is read.
@@ -25,6 +23,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// where the detector looked. 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(
+    version,
     after_help = "The pictures are named by their index, such as 17.png; the answers have the form
   [{\"index\": 17, \"explanation\": {\"Artifact name\": \"text\"}}, ...]
 
@@ -44,9 +43,9 @@ struct Args {
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// Seed of the controls and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -54,7 +53,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Compare the explanations of the sample pictures with themselves.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<usize> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let images = args.images.as_deref().unwrap_or(&samples);
-    let (detector, explainer) = (detector(Some(&args.model))?, args.explainer.explainer()?);
+    let (detector, explainer) = (open_detector(&args.weights)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
     let mut voices = vec![(explainer.name().to_owned(), explanations)];

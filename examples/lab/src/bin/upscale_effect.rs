@@ -8,12 +8,12 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Label, Picture, tensor_from_rgb8};
+use cifake_cli::args::open_detector;
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::quality::Control;
 use explain::{EvidenceExplainer, Explainer, Subject};
 use gradcam::{Cam, Method};
-use lab::detector;
 use lab::draw::DrawArgs;
 use lab::upscalers::upscalers;
 use tinyvit::Detector;
@@ -22,8 +22,8 @@ use tinyvit::Detector;
 /// then called FAKE, what probability of FAKE they get and how many artifacts are named if they are
 /// explained as FAKE, each beside the untouched pictures, with 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  upscale_effect --data ../shared/datasets/cifake --limit 2000 --networks ../shared/weights")]
+#[command(version, after_help = "Example:
+  upscale_effect --limit 2000 --networks $CIFAKE_SHARED/weights")]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -31,9 +31,9 @@ struct Args {
     /// realesrgan/realesr-animevideov3-x4.safetensors; without it only interpolations are measured.
     #[arg(long, value_name = "FOLDER")]
     networks: Option<PathBuf>,
-    /// clean, static-robust or robust, or a weight file.
-    #[arg(long, default_value = "clean")]
-    model: PathBuf,
+    /// clean, robust or static-robust, or a weight file.
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "clean")]
+    weights: PathBuf,
     /// A JSON object an upscaler instead of a table.
     #[arg(long)]
     json: bool,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let (detector, explainer) = (detector(Some(&args.model))?, EvidenceExplainer::embedded());
+    let (detector, explainer) = (open_detector(&args.weights)?, EvidenceExplainer::embedded());
     let drawn = args.draw.draw(detector.input_size())?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
     let real: Vec<Picture> = real

@@ -9,7 +9,7 @@ use cifake::{Answered, Breakdown, Dataset, Report, Split, open_dataset};
 use cifake_training::{DataConfig, TrainingData};
 use tinyvit::{AnswerOptions, Answers, Detector, Observed};
 
-use cifake_cli::{balanced, progress_bar};
+use crate::{balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
 

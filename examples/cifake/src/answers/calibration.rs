@@ -11,7 +11,7 @@ use cifake_training::DataConfig;
 use tinyvit::{AnswerOptions, Detector, TinyVit, save_with_answers};
 
 use super::{breakdown, see};
-use cifake_cli::part::HELD_BACK;
+use crate::part::HELD_BACK;
 
 /// What the answers are fitted to, and what they must keep to.
 #[derive(Debug, Clone, clap::Args)]
