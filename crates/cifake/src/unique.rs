@@ -37,10 +37,8 @@ pub fn unique_samples(
         Split::Validation | Split::Test => Split::Train,
     };
     // A folder without splits would be opened as either.
-    let has_other = open_dataset_named(path, None, names)?
-        .samples()
-        .iter()
-        .any(|s| s.split == Some(other));
+    let has_other =
+        open_dataset_named(path, None, names)?.samples().iter().any(|s| s.split == Some(other));
     let other: Box<dyn Dataset> =
         if has_other { open_dataset_named(path, Some(other), names)? } else { Box::new(Nothing) };
     let (train, test) = match split {

@@ -85,7 +85,8 @@ fn links_that_lead_in_a_circle_end() {
     write(folder.path(), "FAKE/b.png", &png(2));
     symlink(folder.path(), folder.path().join("REAL/up")).expect("links work");
     symlink("nowhere", folder.path().join("REAL/nowhere.png")).expect("links work");
-    let dataset = ImageFolder::open(folder.path(), None, &LabelNames::default()).expect("a data set");
+    let dataset =
+        ImageFolder::open(folder.path(), None, &LabelNames::default()).expect("a data set");
     assert_eq!(ids(&dataset), ["FAKE/b.png", "REAL/a.png"]);
     assert_eq!(image_files(folder.path()).expect("images").len(), 2);
 }
@@ -333,7 +334,11 @@ fn a_folder_that_cannot_be_read_takes_its_own_place() {
 fn pictures_of_formats_that_are_not_read_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["a.png", "b.HEIC", "c.tiff", "d.avif", "e.txt"] {
-        write(folder.path(), name, &png(1)[..if name == "a.png" { 4096.min(png(1).len()) } else { 5 }]);
+        write(
+            folder.path(),
+            name,
+            &png(1)[..if name == "a.png" { 4096.min(png(1).len()) } else { 5 }],
+        );
     }
     let search = find_images(folder.path()).expect("one is found");
     assert_eq!((search.found.len(), search.unread.len()), (1, 3));

@@ -93,9 +93,14 @@ impl Progress {
         })
     }
 
+    /// Does `work`, which prints, while the bar is away.
+    pub fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bar.suspend(work)
+    }
+
     /// Writes a line above the bar.
     pub fn say(&self, line: &str) {
-        if self.is_terminal { self.bar.suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") }
+        self.suspend(|| eprintln!("{line}"));
     }
 
     /// Ends the progress: the bar goes, and a log that has lines gets a last one.

@@ -277,7 +277,8 @@ fn wrong_usage_ends_with_two_and_says_why() {
 fn names_forge_no_rows_and_stay_apart() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    let folder = folder(&["a\nREAL      0.1 %        32x32  native      b.png", "\u{1b}[2J\u{202e}c.png"]);
+    let folder =
+        folder(&["a\nREAL      0.1 %        32x32  native      b.png", "\u{1b}[2J\u{202e}c.png"]);
     for name in [&b"\xfe.png"[..], b"\xff.png"] {
         let png = encoded(colors(32, 32), ImageFormat::Png);
         std::fs::write(folder.path().join(OsStr::from_bytes(name)), png).expect("it is writable");
@@ -319,7 +320,9 @@ fn every_command_has_a_version_and_hides_its_smoke() {
     let run = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_cifake")).args(arguments).output().expect("it was built")
     };
-    for command in ["detect", "explain", "attack", "robustness", "cam", "evaluate", "calibrate", "train"] {
+    for command in
+        ["detect", "explain", "attack", "robustness", "cam", "evaluate", "calibrate", "train"]
+    {
         let version = run(&[command, "--version"]);
         assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")), "{command}");
         let help = text(&run(&[command, "--help"]).stdout);

@@ -112,7 +112,11 @@ fn open(folder: &Path, file: &BuiltFile) -> Result<ParquetDataset, Error> {
     if sha256_of(&path)? != file.sha256 {
         return broken("its bytes are not those that were built");
     }
-    let dataset = ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named(Default::default()))?;
+    let dataset = ParquetDataset::open(
+        std::slice::from_ref(&path),
+        None,
+        LabelOrder::Named(Default::default()),
+    )?;
     if file.n == 0 || dataset.len() != file.n {
         return broken("it has not as many pictures as its manifest says");
     }

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn published_data_sets_are_known_by_their_names() {
         let known = LabelNames::default();
-        for (name, label) in [("REAL", Label::Real), ("0_real", Label::Real), ("nature", Label::Real)]
+        for (name, label) in
+            [("REAL", Label::Real), ("0_real", Label::Real), ("nature", Label::Real)]
         {
             assert_eq!(known.label(name), Some(label));
         }

@@ -36,11 +36,7 @@ impl ImageFolder {
     ///
     /// A list that cannot be read; [`Error::List`] for a list without these columns, and for a row
     /// with an unknown label or split; no picture of `split`.
-    pub fn open_list(
-        path: &Path,
-        split: Option<Split>,
-        names: &LabelNames,
-    ) -> Result<Self, Error> {
+    pub fn open_list(path: &Path, split: Option<Split>, names: &LabelNames) -> Result<Self, Error> {
         let refuse = |row, reason: String| Error::List { path: path.to_owned(), row, reason };
         let bytes = file::read_limited(path, MAX_BYTES)?;
         let mut reader =

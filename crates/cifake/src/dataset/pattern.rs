@@ -32,9 +32,7 @@ pub fn find_images(argument: &Path) -> Result<ImageSearch, Error> {
         let mut walk = Walk::default();
         walk.enter(argument);
         return match walk.search {
-            search if search.found.is_empty() => {
-                Err(Error::NoImages { path: argument.to_owned() })
-            }
+            search if search.found.is_empty() => Err(Error::NoImages { path: argument.to_owned() }),
             search => Ok(search),
         };
     }
@@ -131,7 +129,8 @@ impl Matches {
     /// Looks for the parts after `**` in the folder `base` and in all folders below it.
     fn any_depth(&mut self, base: PathBuf, parts: &[Part]) {
         let here = if base.as_os_str().is_empty() { Path::new(".") } else { &base };
-        let is_new = here.canonicalize().is_ok_and(|real| self.searched.insert((parts.len(), real)));
+        let is_new =
+            here.canonicalize().is_ok_and(|real| self.searched.insert((parts.len(), real)));
         if !is_new {
             return;
         }
@@ -153,7 +152,8 @@ impl Matches {
         match read(if is_here { Path::new(".") } else { folder }) {
             // As the pattern names them: without `./` in front.
             Ok(entries) if is_here => {
-                let strip = |path: PathBuf| path.strip_prefix(".").map_or(path.clone(), Path::to_owned);
+                let strip =
+                    |path: PathBuf| path.strip_prefix(".").map_or(path.clone(), Path::to_owned);
                 entries.into_iter().map(strip).collect()
             }
             Ok(entries) => entries,

@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn what_can_be_read_keeps_its_bytes() {
         let png = picture(5, 3).to_png();
-        let files = Files::new(vec![b"none".to_vec(), png.clone(), png[..30].to_vec(), png.clone()]);
+        let files =
+            Files::new(vec![b"none".to_vec(), png.clone(), png[..30].to_vec(), png.clone()]);
         let readable = ReadableDataset::new(Box::new(files), &Decoder::default());
         let readable = readable.expect("two can be read");
         assert_eq!(ids(&readable), ["1.png", "3.png"]);

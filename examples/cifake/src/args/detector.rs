@@ -47,6 +47,12 @@ impl DetectorArgs {
         Ok((detector, device))
     }
 
+    /// The name or file of the weights.
+    #[must_use]
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
     /// Threads to decode and compute in; 0 takes all cores.
     #[must_use]
     pub fn threads(&self) -> usize {

@@ -9,8 +9,8 @@ use cifake::{Dataset, Decoder, Error, FittedDataset, Label, ReadableDataset, Spl
 use crate::args::DataArgs;
 use crate::progress_bar;
 
-/// Most bytes of fitted pictures.
-const MAX_BYTES: u64 = 16 << 30;
+/// Most bytes of fitted pictures; a run needs some four times as much.
+const MAX_BYTES: u64 = 4 << 30;
 /// Most broken pictures that are named.
 const NAMED: usize = 10;
 

@@ -17,9 +17,12 @@ use tinyvit::TinyVit;
 /// Writes the mean of the weights of several runs of one configuration, the running statistics of
 /// norms included; the file's metadata says of what.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   average_weights runs/a/best.safetensors runs/b/best.safetensors --out runs/mean.safetensors
-  average_weights --smoke")]
+  average_weights --smoke"
+)]
 struct Args {
     /// Weight files.
     #[arg(required_unless_present = "smoke")]

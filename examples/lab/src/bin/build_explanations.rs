@@ -19,14 +19,17 @@ use lab::explained::{SetArgs, write_table};
 /// are left out. A build that was broken off goes on and ends with the same bytes; a picture that was
 /// explained is never explained again, so that nothing is paid for twice.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   build_explanations --split train --limit 2000 --out explained
   build_explanations --split train --limit 8000 --named-only \\
     --question 'What gives this picture away?' --out short
   build_explanations --data my/folder --out explained --parquet explained.parquet --json
   GEMINI_API_KEY=... build_explanations --explainer gemini --data my/folder --out gemini
 
-Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done."
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,

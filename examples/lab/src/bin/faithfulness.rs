@@ -22,9 +22,12 @@ use serde_json::json;
 /// for each method beside random maps and a centre prior; then how far each method's maps are those of
 /// the same network with random weights, beside the maps of other pictures. 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   faithfulness --split validation --limit 1000
-  faithfulness --split test --json --weights robust")]
+  faithfulness --split test --json --weights robust"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> Result<usize> {
+    args.draw.split.require_known(&args.weights)?;
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }

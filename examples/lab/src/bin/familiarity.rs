@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cifake_cli::args::{data_or_shared, open_detector, threads};
-use cifake_cli::{answers, exit_code, sets};
 use cifake_cli::part::{HELD_BACK, Part};
+use cifake_cli::{answers, exit_code, sets};
 use cifake_training::DataConfig;
 use clap::Parser;
 use lab::strangers;
@@ -19,8 +19,11 @@ use tinyvit::{AnswerOptions, Detector, Observation, Observed, SeparationTable, S
 /// Where the weight file does not know its training pictures, they are fitted first, to training and held-back
 /// pictures alone.
 #[derive(Parser)]
-#[command(version, after_help = "Example:
-  familiarity --generators $CIFAKE_SHARED/datasets/generators --json > table.json")]
+#[command(
+    version,
+    after_help = "Example:
+  familiarity --generators $CIFAKE_SHARED/datasets/generators --json > table.json"
+)]
 struct Args {
     /// Folder with the CIFAKE zips [default: $CIFAKE_SHARED/datasets/cifake].
     #[arg(long, value_name = "PATH")]

@@ -18,7 +18,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 
 /// Times inference by the compiled plan, or training steps, on pictures that a formula gives.
 #[derive(Parser)]
-#[command(version, after_help = "\
+#[command(
+    version,
+    after_help = "\
 Prints the median, minimum and maximum of --iters runs, in milliseconds, and the peak of resident
 memory. Inference also prints the head's outputs of the first picture, so that another
 implementation can be held against them: element i of the batch, [batch, 3, S, S], is
@@ -27,7 +29,8 @@ implementation can be held against them: element i of the batch, [batch, 3, S, S
 Examples:
   latency --model native --batch 32 --threads 1 --iters 50
   latency --model 5m --image-size 224 --weights tiny_vit_5m.safetensors --json
-  latency --model native --batch 128 --train --iters 10")]
+  latency --model native --batch 128 --train --iters 10"
+)]
 struct Args {
     /// 5m, 11m, 21m, native or native_large.
     #[arg(long, default_value = "native")]

@@ -22,8 +22,11 @@ use lab::tail;
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
 /// picture's own map than with another's.
 #[derive(Parser)]
-#[command(version, after_help = "Example:
-  named_artifacts --limit 2000 --tail 2.5 --tail 5")]
+#[command(
+    version,
+    after_help = "Example:
+  named_artifacts --limit 2000 --tail 2.5 --tail 5"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<usize> {
+    args.draw.split.require_known(&args.weights)?;
     let detector = open_detector(&args.weights)?;
     let (drawn, seed) = (args.draw.draw(detector.input_size())?, args.draw.seed);
     let (pictures, labels) = (&drawn.pictures, drawn.labels());

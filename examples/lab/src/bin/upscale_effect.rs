@@ -22,8 +22,11 @@ use tinyvit::Detector;
 /// then called FAKE, what probability of FAKE they get and how many artifacts are named if they are
 /// explained as FAKE, each beside the untouched pictures, with 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(version, after_help = "Example:
-  upscale_effect --limit 2000 --networks $CIFAKE_SHARED/weights")]
+#[command(
+    version,
+    after_help = "Example:
+  upscale_effect --limit 2000 --networks $CIFAKE_SHARED/weights"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
+    args.draw.split.require_known(&args.weights)?;
     let (detector, explainer) = (open_detector(&args.weights)?, EvidenceExplainer::embedded());
     let drawn = args.draw.draw(detector.input_size())?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
