@@ -35,5 +35,6 @@ pub(crate) fn run(args: &Args, allocator: &RecyclingAllocator) -> Result<usize> 
     allocator.set_max_bytes(KEPT);
     let outcome = train(&args.run);
     allocator.set_max_bytes(0);
+    allocator.release();
     outcome.map(|()| 0)
 }
