@@ -25,6 +25,7 @@ mod registry;
 mod scorer;
 mod split;
 mod threads;
+pub mod text;
 mod unique;
 pub mod weights;
 
@@ -33,7 +34,10 @@ pub use batch::{Batch, Batches, load_pixels};
 pub use chain::error_chain;
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
-pub use dataset::{Class, Dataset, ImageFolder, Origin, Sample, Split, image_files, open_dataset};
+pub use dataset::{
+    Class, Dataset, FittedDataset, FoundImage, ImageFolder, ImageSearch, LabelNames, Origin,
+    ReadableDataset, Sample, Split, find_images, image_files, open_dataset, open_dataset_named,
+};
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
 pub use detector::{

@@ -68,14 +68,12 @@ pub fn pixel_hash(pixels: &[u8]) -> u64 {
 
 impl Manifest {
     /// Hashes all pictures of `train` and `test` at their original size, in the rayon pool of the
-    /// calling thread. Fails with the error of one picture, if any fails.
-    pub fn compute(
-        train: &dyn Dataset,
-        test: &dyn Dataset,
-        decoder: &Decoder,
-    ) -> Result<Self, Error> {
-        let train_hashes = hashes(train, decoder)?;
-        let test_hashes = hashes(test, decoder)?;
+    /// calling thread. A picture that cannot be decoded is a copy of files with the same content; one
+    /// that cannot be read is a copy of none.
+    #[must_use]
+    pub fn compute(train: &dyn Dataset, test: &dyn Dataset, decoder: &Decoder) -> Self {
+        let train_hashes = hashes(train, decoder);
+        let test_hashes = hashes(test, decoder);
         let mut first: HashMap<u64, &str> = HashMap::new();
         for (dataset, hashes) in [(train, &train_hashes), (test, &test_hashes)] {
             for (sample, hash) in dataset.samples().iter().zip(hashes) {
@@ -101,7 +99,7 @@ impl Manifest {
                 }
             }));
         }
-        Ok(Self { rows })
+        Self { rows }
     }
 
     /// All rows, in the order of the file.
@@ -189,13 +187,14 @@ impl Manifest {
     }
 }
 
-/// The pixel hash of every picture.
-fn hashes(dataset: &dyn Dataset, decoder: &Decoder) -> Result<Vec<u64>, Error> {
+/// The pixel hash of every picture, else the hash of its file, else the hash of its name.
+fn hashes(dataset: &dyn Dataset, decoder: &Decoder) -> Vec<u64> {
     let hash = |index: usize| {
-        let picture = decoder
-            .decode(&dataset.bytes(index)?)
-            .map_err(|error| error.in_file(&dataset.samples()[index].id))?;
-        Ok(pixel_hash(picture.pixels()))
+        let Ok(bytes) = dataset.bytes(index) else {
+            return pixel_hash(dataset.samples()[index].id.as_bytes());
+        };
+        let picture = decoder.decode(&bytes);
+        picture.map_or_else(|_| pixel_hash(&bytes), |picture| pixel_hash(picture.pixels()))
     };
     (0..dataset.len()).into_par_iter().map(hash).collect()
 }

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::is_collection;
-use crate::{Dataset, Decoder, Error, Manifest, Sample, Split, open_dataset, pixel_hash};
+use crate::{
+    Dataset, Decoder, Error, LabelNames, Manifest, Sample, Split, open_dataset_named, pixel_hash,
+};
 
 /// Positions in `dataset` of the pictures that are counted once, as [`Manifest::deduplicated`] says.
-/// `dataset` is what [`open_dataset`] opens at `path` for `split`.
+/// `dataset` is what [`open_dataset_named`] opens at `path` for `split` with `names`.
 ///
 /// A `manifest.csv.gz` or `manifest.csv` beside the data is used, once the copies within `dataset`
 /// that it states are found to be copies. Where there is none, the pictures of both splits are
@@ -16,10 +18,11 @@ use crate::{Dataset, Decoder, Error, Manifest, Sample, Split, open_dataset, pixe
 /// training set, only those of `dataset`. The table of a collection is no such manifest.
 ///
 /// # Errors
-/// A manifest that cannot be read or is of other data; a picture that has to be decoded and cannot
-/// be.
+/// A manifest that cannot be read or is of other data; copies that it states and that cannot be
+/// decoded.
 pub fn unique_samples(
     path: &Path,
+    names: &LabelNames,
     dataset: &dyn Dataset,
     split: Split,
     decoder: &Decoder,
@@ -34,16 +37,17 @@ pub fn unique_samples(
         Split::Validation | Split::Test => Split::Train,
     };
     // A folder without splits would be opened as either.
-    let has_other = open_dataset(path, None)?.samples().iter().any(|s| s.split == Some(other));
+    let has_other =
+        open_dataset_named(path, None, names)?.samples().iter().any(|s| s.split == Some(other));
     let other: Box<dyn Dataset> =
-        if has_other { open_dataset(path, Some(other))? } else { Box::new(Nothing) };
+        if has_other { open_dataset_named(path, Some(other), names)? } else { Box::new(Nothing) };
     let (train, test) = match split {
         Split::Train => (dataset, &*other),
         Split::Validation | Split::Test => (&*other, dataset),
     };
     // In the manifest, whatever is not trained on is called a test picture.
     let part = if split == Split::Train { Split::Train } else { Split::Test };
-    Manifest::compute(train, test, decoder)?.deduplicated(dataset, part)
+    Manifest::compute(train, test, decoder).deduplicated(dataset, part)
 }
 
 /// The manifest in the folder `path`, or in the folder of the file `path`.
@@ -101,6 +105,7 @@ impl Dataset for Nothing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::open_dataset;
 
     /// Writes PNGs of one colour each: name and level.
     fn folder(files: &[(&str, u8)]) -> tempfile::TempDir {
@@ -117,7 +122,8 @@ mod tests {
 
     fn unique(path: &Path) -> Result<Vec<usize>, Error> {
         let dataset = open_dataset(path, Some(Split::Test)).expect("there are test pictures");
-        unique_samples(path, &*dataset, Split::Test, &Decoder::default())
+        let names = LabelNames::default();
+        unique_samples(path, &names, &*dataset, Split::Test, &Decoder::default())
     }
 
     const FILES: [(&str, u8); 6] = [
@@ -135,7 +141,7 @@ mod tests {
         assert_eq!(unique(folder.path()).expect("pictures"), [1, 3]);
         let train = open_dataset(folder.path(), Some(Split::Train)).expect("pictures");
         let test = open_dataset(folder.path(), Some(Split::Test)).expect("pictures");
-        let manifest = Manifest::compute(&*train, &*test, &Decoder::default()).expect("pictures");
+        let manifest = Manifest::compute(&*train, &*test, &Decoder::default());
         manifest.write(&folder.path().join("manifest.csv.gz")).expect("it is writable");
         assert_eq!(unique(folder.path()).expect("pictures"), [1, 3]);
     }
@@ -151,7 +157,7 @@ mod tests {
         let folder = folder(&FILES);
         let train = open_dataset(folder.path(), Some(Split::Train)).expect("pictures");
         let test = open_dataset(folder.path(), Some(Split::Test)).expect("pictures");
-        let manifest = Manifest::compute(&*train, &*test, &Decoder::default()).expect("pictures");
+        let manifest = Manifest::compute(&*train, &*test, &Decoder::default());
         manifest.write(&folder.path().join("manifest.csv")).expect("it is writable");
         let other = image::RgbImage::from_pixel(4, 3, image::Rgb([200; 3]));
         other.save(folder.path().join("test/FAKE/e.png")).expect("it is writable");

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use cifake::{Class, Dataset, Decoder, Error, Label, Split, open_dataset, unique_samples};
+use cifake::{
+    Class, Dataset, Decoder, Error, Label, LabelNames, Split, open_dataset, unique_samples,
+};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -73,7 +75,13 @@ fn a_split_is_the_tables_and_its_copies_count_once() {
     assert_eq!(ids, ["c.png", "b.png"]);
     // The photograph stands in the training set as well.
     let decoder = Decoder::default();
-    let unique = unique_samples(folder.path(), &*validation, Split::Validation, &decoder);
+    let unique = unique_samples(
+        folder.path(),
+        &LabelNames::default(),
+        &*validation,
+        Split::Validation,
+        &decoder,
+    );
     assert_eq!(unique.expect("pictures"), [0]);
     let error = open(folder.path(), Some(Split::Test)).err().expect("there is no test picture");
     assert!(matches!(error, Error::EmptySplit { .. }), "{error}");

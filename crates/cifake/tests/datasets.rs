@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use cifake::{
-    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, Manifest, Split,
-    Threads, image_files, load_pixels, open_dataset,
+    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Manifest,
+    Split, Threads, find_images, image_files, load_pixels, open_dataset, open_dataset_named,
 };
 use tempfile::TempDir;
 
@@ -85,7 +85,8 @@ fn links_that_lead_in_a_circle_end() {
     write(folder.path(), "FAKE/b.png", &png(2));
     symlink(folder.path(), folder.path().join("REAL/up")).expect("links work");
     symlink("nowhere", folder.path().join("REAL/nowhere.png")).expect("links work");
-    let dataset = ImageFolder::open(folder.path(), None).expect("a data set");
+    let dataset =
+        ImageFolder::open(folder.path(), None, &LabelNames::default()).expect("a data set");
     assert_eq!(ids(&dataset), ["FAKE/b.png", "REAL/a.png"]);
     assert_eq!(image_files(folder.path()).expect("images").len(), 2);
 }
@@ -115,7 +116,7 @@ fn a_manifest_drops_leaks_and_keeps_the_first_of_each_group() {
     let decoder = Decoder::default();
     let [train, test] = [Split::Train, Split::Test]
         .map(|split| open_dataset(folder.path(), Some(split)).expect("a data set"));
-    let manifest = Manifest::compute(&*train, &*test, &decoder).expect("all decode");
+    let manifest = Manifest::compute(&*train, &*test, &decoder);
     // train: FAKE/0000 (10), REAL/0000, REAL/0001 (2); test: fake/0, fake/1, fake/2, real/0 (3).
     assert_eq!(manifest.deduplicated(&*train, Split::Train).expect("listed"), [0, 1]);
     assert_eq!(manifest.deduplicated(&*test, Split::Test).expect("listed"), [1, 3]);
@@ -183,4 +184,162 @@ fn batches_hold_what_decodes_and_name_what_does_not() {
     assert_eq!(pixels, [[4, 1, 2].repeat(1024), [1, 1, 2].repeat(1024)].concat());
     let error = load_pixels(&*dataset, &[0, 1], (32, 32), &decoder).expect_err("one is broken");
     assert!(error.to_string().contains("FAKE/b.png"), "{error}");
+}
+
+fn named(real: &[&str], fake: &[&str]) -> LabelNames {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    LabelNames::new(owned(real), owned(fake)).expect("no name is there twice")
+}
+
+/// Number of pictures of each label.
+fn count(dataset: &dyn Dataset) -> [usize; 2] {
+    Label::ALL.map(|label| dataset.samples().iter().filter(|s| s.label == label).count())
+}
+
+#[test]
+fn folders_are_known_by_the_names_of_published_data_sets() {
+    for [real, fake] in [["REAL", "AI"], ["0_real", "1_fake"], ["nature", "ai"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        for split in ["train", "val"] {
+            write(folder.path(), &format!("{split}/{real}/a.png"), &png(1));
+            write(folder.path(), &format!("{split}/{fake}/b.png"), &png(2));
+        }
+        let open = |split| open_dataset(folder.path(), split).expect("a data set");
+        assert_eq!(count(&*open(Some(Split::Validation))), [1, 1], "{real}");
+        assert_eq!(count(&*open(None)), [2, 2], "{real}");
+        assert!(open_dataset(folder.path(), Some(Split::Test)).is_err(), "{real}");
+    }
+}
+
+#[test]
+fn a_label_that_is_missing_beside_folders_of_unknown_names_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "REAL/a.png", &png(1));
+    assert_eq!(count(&*open_dataset(folder.path(), None).expect("REAL alone")), [1, 0]);
+    write(folder.path(), "renders/b.png", &png(2));
+    let Err(error) = open_dataset(folder.path(), None) else { panic!("FAKE is missing") };
+    assert!(matches!(error, Error::OneClass { missing: Label::Fake, .. }), "{error}");
+    assert!(error.to_string().contains("`renders`"), "{error}");
+    let names = named(&[], &["Renders"]);
+    let both = open_dataset_named(folder.path(), None, &names).expect("a data set");
+    assert_eq!(count(&*both), [1, 1]);
+    fs::remove_dir_all(folder.path().join("REAL")).expect("it is there");
+    let Err(error) = open_dataset(folder.path(), None) else { panic!("no label is known") };
+    assert!(error.to_string().contains("`renders`"), "{error}");
+}
+
+#[test]
+fn a_list_names_pictures_labels_and_splits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "a.png", &png(1));
+    write(folder.path(), "deep/b.png", &png(2));
+    let list = folder.path().join("list.csv");
+    fs::write(&list, "a.png,real\ndeep/b.png, AI\n").expect("room");
+    let plain = open_dataset(&list, Some(Split::Train)).expect("a list");
+    assert_eq!((ids(&*plain), count(&*plain)), (vec!["a.png", "deep/b.png"], [1, 1]));
+    assert_eq!(*plain.bytes(1).expect("it is there"), png(2));
+    fs::write(&list, "label,note,file,split\nphotos,x,a.png,val\nfake,y,deep/b.png,train\n")
+        .expect("room");
+    let names = named(&["photos"], &[]);
+    let train = open_dataset_named(&list, Some(Split::Train), &names).expect("a list");
+    assert_eq!((ids(&*train), count(&*train)), (vec!["deep/b.png"], [0, 1]));
+    for (content, reason) in [
+        ("a.png,maybe\n", "`maybe`"),
+        ("path,label,split\na.png,real,later\n", "`later`"),
+        ("path,label\n,real\n", "names no file"),
+        ("a.png\n", "no label"),
+        ("path,label\na.png,real,more\n", "row 2"),
+    ] {
+        fs::write(&list, content).expect("room");
+        let Err(error) = open_dataset(&list, None) else { panic!("{content}") };
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+fn found(argument: &Path) -> Vec<(String, bool)> {
+    let search = find_images(argument).expect("something is found");
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    search.found.iter().map(|image| (name(&image.path), image.error.is_none())).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn patterns_end_where_links_lead_in_a_circle() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "a.png", &png(1));
+    write(folder.path(), "in/b.png", &png(2));
+    write(folder.path(), ".hidden/c.png", &png(3));
+    for name in ["up", "in/up", "in/again"] {
+        symlink(folder.path(), folder.path().join(name)).expect("links work");
+    }
+    let whole = [("a.png".to_owned(), true), ("b.png".to_owned(), true)];
+    for pattern in ["**/*.png", "**", "**/**/*.png", "*"] {
+        assert_eq!(found(&folder.path().join(pattern)), whole, "{pattern}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_found() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [&b"a\xff.png"[..], b"a\xfe.png"] {
+        fs::write(folder.path().join(OsStr::from_bytes(name)), png(1)).expect("room");
+    }
+    assert_eq!(found(&folder.path().join("*.png")).len(), 2);
+    assert_eq!(found(&folder.path().join("a?.png")).len(), 2);
+    let real = folder.path().join("REAL");
+    fs::create_dir(&real).expect("room");
+    for name in [&b"a\xff.png"[..], b"a\xfe.png"] {
+        fs::write(real.join(OsStr::from_bytes(name)), png(1)).expect("room");
+    }
+    let dataset = open_dataset(folder.path(), None).expect("a data set");
+    assert_eq!(ids(&*dataset), [r"REAL/a\xFE.png", r"REAL/a\xFF.png"]);
+}
+
+#[test]
+fn a_folder_too_deep_to_search_is_named_and_the_rest_searched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "a.png", &png(1));
+    write(folder.path(), &format!("{}b.png", "d/".repeat(40)), &png(2));
+    for argument in [folder.path().to_owned(), folder.path().join("*")] {
+        assert_eq!(found(&argument), [("a.png".to_owned(), true), ("d".to_owned(), false)]);
+    }
+    let error = image_files(folder.path()).expect_err("not all are found");
+    assert!(matches!(error, Error::TooDeep { limit: 32, .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_read_takes_its_own_place() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.png", "b/c.png", "d.png"] {
+        write(folder.path(), name, &png(1));
+    }
+    let closed = folder.path().join("b");
+    let set = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode));
+    set(0).expect("it is ours");
+    let is_root = fs::read_dir(&closed).is_ok();
+    let (all, matched) = (found(folder.path()), found(&folder.path().join("**/*.png")));
+    set(0o755).expect("it is ours");
+    let place = if is_root { ("c.png".to_owned(), true) } else { ("b".to_owned(), false) };
+    let expected = [("a.png".to_owned(), true), place, ("d.png".to_owned(), true)];
+    assert_eq!((&all[..], &matched[..]), (&expected[..], &expected[..]));
+}
+
+#[test]
+fn pictures_of_formats_that_are_not_read_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.png", "b.HEIC", "c.tiff", "d.avif", "e.txt"] {
+        write(
+            folder.path(),
+            name,
+            &png(1)[..if name == "a.png" { 4096.min(png(1).len()) } else { 5 }],
+        );
+    }
+    let search = find_images(folder.path()).expect("one is found");
+    assert_eq!((search.found.len(), search.unread.len()), (1, 3));
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cifake::{
-    Class, Dataset, Error, Label, LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, Split,
-    open_dataset,
+    Class, Dataset, Error, Label, LabelNames, LabelOrder, ParquetColumn, ParquetDataset,
+    ParquetFile, Split, open_dataset,
 };
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -82,7 +82,11 @@ fn a_file_without_names_needs_a_stated_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pictures.parquet");
     write(&path, &ROWS, None, Compression::SNAPPY);
-    let named = ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named);
+    let named = ParquetDataset::open(
+        std::slice::from_ref(&path),
+        None,
+        LabelOrder::Named(LabelNames::default()),
+    );
     assert!(matches!(named, Err(Error::LabelOrder { .. })));
     let given = LabelOrder::Given([Label::Real, Label::Fake]);
     let dataset = ParquetDataset::open(&[path], None, given).expect("a data set");
@@ -93,7 +97,13 @@ fn a_file_without_names_needs_a_stated_order() {
 fn a_label_out_of_range_and_a_broken_file_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pictures.parquet");
-    let open = || ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named);
+    let open = || {
+        ParquetDataset::open(
+            std::slice::from_ref(&path),
+            None,
+            LabelOrder::Named(LabelNames::default()),
+        )
+    };
     write(&path, &[("first", "a.jpg", 2)], Some(NAMES), Compression::SNAPPY);
     assert!(matches!(open(), Err(Error::ParquetRow { row: 0, .. })));
     write(&path, &ROWS, Some(NAMES), Compression::SNAPPY);
@@ -131,7 +141,8 @@ fn what_is_written_is_read_and_written_alike_again() {
     file.write(&again).expect("room");
     let bytes = |path: &Path| std::fs::read(path).expect("it was written");
     assert_eq!(bytes(&path), bytes(&again));
-    let dataset = ParquetDataset::open(&[path], Some(Split::Test), LabelOrder::Named);
+    let dataset =
+        ParquetDataset::open(&[path], Some(Split::Test), LabelOrder::Named(LabelNames::default()));
     let dataset = dataset.expect("the file says what its labels are");
     let labels: Vec<_> = dataset.samples().iter().map(|sample| sample.label).collect();
     assert_eq!(labels, file.labels);

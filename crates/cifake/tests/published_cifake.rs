@@ -26,7 +26,7 @@ fn count(dataset: &dyn Dataset, kept: &[usize], label: Label) -> usize {
 /// The computed manifest tells the same copies as the published one, whose hashes are those of
 /// another JPEG decoder.
 fn check_manifest(path: &Path, train: &dyn Dataset, test: &dyn Dataset) {
-    let computed = Manifest::compute(train, test, &Decoder::default()).expect("all decode");
+    let computed = Manifest::compute(train, test, &Decoder::default());
     let published = Manifest::read(&path.join("manifest.csv.gz")).expect("the manifest is well");
     assert_eq!(computed.rows().len(), published.rows().len());
     for (ours, theirs) in computed.rows().iter().zip(published.rows()) {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use cifake::{Class, Dataset, Error, Label, Split, ZipDataset, open_dataset};
+use cifake::{Class, Dataset, Error, Label, LabelNames, Split, ZipDataset, open_dataset};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -56,16 +56,26 @@ fn a_file_that_is_no_archive_and_one_without_pictures_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.zip");
     std::fs::write(&path, b"no archive").expect("room");
-    assert!(matches!(ZipDataset::open(std::slice::from_ref(&path), None), Err(Error::Zip { .. })));
+    assert!(matches!(
+        ZipDataset::open(std::slice::from_ref(&path), None, &LabelNames::default()),
+        Err(Error::Zip { .. })
+    ));
+    archive(&path, CompressionMethod::Stored, &["REAL/0.jpg", "photos/1.jpg", "notes/a.txt"]);
+    let error = ZipDataset::open(std::slice::from_ref(&path), None, &LabelNames::default());
+    let error = error.expect_err("FAKE is missing").to_string();
+    assert!(error.contains("`photos`") && !error.contains("notes"), "{error}");
     archive(&path, CompressionMethod::Stored, &["unlabelled.jpg"]);
-    assert!(matches!(ZipDataset::open(&[path], None), Err(Error::NoImages { .. })));
+    assert!(matches!(
+        ZipDataset::open(&[path], None, &LabelNames::default()),
+        Err(Error::NoImages { .. })
+    ));
 }
 
 fn opened(path: &Path, change: impl Fn(&mut Vec<u8>)) -> Result<ZipDataset, Error> {
     let mut bytes = std::fs::read(path).expect("it is there");
     change(&mut bytes);
     std::fs::write(path, bytes).expect("room");
-    ZipDataset::open(&[PathBuf::from(path)], None)
+    ZipDataset::open(&[PathBuf::from(path)], None, &LabelNames::default())
 }
 
 #[test]

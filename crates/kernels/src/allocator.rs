@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Blocks below this many bytes go to the system's allocator.
@@ -32,7 +33,7 @@ const PERIOD: usize = 1 << 13;
 /// leaves no memory behind once training goes on.
 #[derive(Debug)]
 pub struct RecyclingAllocator {
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
     store: Mutex<Store>,
 }
 
@@ -41,7 +42,12 @@ impl RecyclingAllocator {
     #[must_use]
     pub const fn new(max_bytes: usize) -> Self {
         let store = Store { lists: [[List::EMPTY; STEPS]; POWERS], bytes: 0, n_freed: 0 };
-        Self { max_bytes, store: Mutex::new(store) }
+        Self { max_bytes: AtomicUsize::new(max_bytes), store: Mutex::new(store) }
+    }
+
+    /// Stores at most `max_bytes` of freed blocks from now on; what is stored already stays.
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
     /// Returns all stored blocks to the system.
@@ -64,7 +70,7 @@ impl RecyclingAllocator {
             store.n_freed = 0;
             store.return_blocks(|list| list.unused);
         }
-        if store.bytes + class.bytes > self.max_bytes {
+        if store.bytes + class.bytes > self.max_bytes.load(Ordering::Relaxed) {
             return false;
         }
         // SAFETY: the caller's promise.

@@ -3,10 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
+use cifake_kernels::RecyclingAllocator;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{attack, cam, detect, explain, robustness};
+use crate::commands::{attack, calibrate, cam, detect, evaluate, explain, robustness, train};
 use crate::exit_code;
 
 /// Tells camera pictures from generated ones, and says why.
@@ -14,14 +15,18 @@ use crate::exit_code;
 #[command(
     name = "cifake",
     version,
+    propagate_version = true,
     arg_required_else_help = true,
     after_help = "Examples:
   cifake detect photo.jpg
   cifake detect --json 'pictures/**/*.png' > verdicts.jsonl
   cifake explain --html report.html photo.png
+  cifake train --data my/pictures --out runs/mine
+  cifake evaluate --data my/pictures --weights runs/mine/best.safetensors
   cifake completions bash > /etc/bash_completion.d/cifake
 
-Exit status: 0 if every input was handled, 1 if some were not, 2 if nothing could be done."
+Exit status: 0 if every input was handled, 1 if some were not, 2 if nothing could be done,
+3 if a signal broke a training run off."
 )]
 pub struct Cli {
     /// Run every subcommand on a few pictures of the repository.
@@ -38,6 +43,9 @@ enum Command {
     Attack(attack::Args),
     Robustness(robustness::Args),
     Cam(cam::Args),
+    Evaluate(evaluate::Args),
+    Calibrate(calibrate::Args),
+    Train(train::Args),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -48,25 +56,28 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the subcommand and says how it ended.
+    /// Runs the subcommand and returns its exit status; `allocator` is the program's global one.
     #[must_use]
-    pub fn run(self) -> ExitCode {
+    pub fn run(self, allocator: &RecyclingAllocator) -> ExitCode {
         match self.command {
-            _ if self.smoke => smoke(),
-            Some(command) => exit_code(command.run()),
+            _ if self.smoke => smoke(allocator),
+            Some(command) => exit_code(command.run(allocator)),
             None => exit_code(Err(anyhow::anyhow!("a subcommand is required"))),
         }
     }
 }
 
 impl Command {
-    fn run(self) -> anyhow::Result<usize> {
+    fn run(self, allocator: &RecyclingAllocator) -> anyhow::Result<usize> {
         match self {
             Self::Detect(args) => detect::run(&args),
             Self::Explain(args) => explain::run(args),
             Self::Attack(args) => attack::run(args),
             Self::Robustness(args) => robustness::run(args),
             Self::Cam(args) => cam::run(args),
+            Self::Evaluate(args) => evaluate::run(&args),
+            Self::Calibrate(args) => calibrate::run(args),
+            Self::Train(args) => train::run(&args, allocator),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "cifake", &mut io::stdout());
                 Ok(0)
@@ -80,7 +91,7 @@ impl Command {
 }
 
 /// Runs what has a `--smoke`, one subcommand after the other, all of them whatever becomes of one.
-fn smoke() -> ExitCode {
+fn smoke(allocator: &RecyclingAllocator) -> ExitCode {
     let commands = Cli::command();
     let has_smoke = |command: &&clap::Command| {
         command.get_arguments().any(|argument| argument.get_id() == "smoke")
@@ -90,7 +101,7 @@ fn smoke() -> ExitCode {
         eprintln!("\ncifake {name} --smoke");
         let parsed = Cli::try_parse_from(["cifake", name, "--smoke"]);
         let outcome = match parsed.map(|cli| cli.command) {
-            Ok(Some(command)) => command.run(),
+            Ok(Some(command)) => command.run(allocator),
             Ok(None) => Err(anyhow::anyhow!("no subcommand")),
             Err(error) => Err(error.into()),
         };

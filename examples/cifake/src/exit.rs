@@ -1,29 +1,79 @@
 //! How a program ends.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-/// 0 if nothing failed, 1 if some inputs did, 2 where the program could not do its work; the reason
-/// is said on standard error. A reader that has seen enough, such as `head`, is no failure.
+use cifake::text::printable;
+
+/// The exit status of a run that a signal broke off.
+pub(crate) const BROKEN_OFF: u8 = 3;
+
+/// A signal broke a run off. The run goes on when it is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokenOff;
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken off; the same command continues the run")
+    }
+}
+
+impl std::error::Error for BrokenOff {}
+
+/// The exit status of a program, with the reason on standard error.
+///
+/// 0: every input was handled. 1: some inputs failed. 2: the program could not do its work.
+/// 3: a signal broke a run off. A closed pipe, as of `head`, is no failure.
 #[must_use]
 pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
-    match outcome {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            let io = error.root_cause().downcast_ref::<std::io::Error>();
-            if io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe) {
-                return ExitCode::SUCCESS;
-            }
-            let mut said = error.to_string();
-            // Errors of the libraries say their causes themselves.
-            for cause in error.chain().skip(1).map(ToString::to_string) {
-                if !said.contains(&cause) {
-                    said = format!("{said}: {cause}");
-                }
-            }
-            eprintln!("error: {said}");
-            ExitCode::from(2)
+    let error = match outcome {
+        Ok(0) => return ExitCode::SUCCESS,
+        Ok(_) => return ExitCode::FAILURE,
+        Err(error) => error,
+    };
+    if error.is::<BrokenOff>() {
+        eprintln!("{error}");
+        return ExitCode::from(BROKEN_OFF);
+    }
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    if io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {}", printable(&in_words(&error)));
+    ExitCode::from(2)
+}
+
+/// An error with its causes, each once: the libraries' errors name their causes themselves.
+#[must_use]
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
         }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let cause = std::io::Error::new(ErrorKind::NotFound, "no such file");
+        let source = cifake::Error::Read { path: "a.png".into(), source: cause };
+        let words = in_words(&anyhow::Error::from(source).context("cannot judge"));
+        assert_eq!(words.matches("no such file").count(), 1, "{words}");
+        assert!(words.starts_with("cannot judge: cannot read a.png"), "{words}");
+    }
+
+    #[test]
+    fn each_ending_has_a_status_of_its_own() {
+        let codes = [Ok(0), Ok(3), Err(anyhow::anyhow!("no")), Err(BrokenOff.into())];
+        let codes = codes.map(|outcome| format!("{:?}", exit_code(outcome)));
+        let expected = [0, 1, 2, 3].map(|code| format!("{:?}", ExitCode::from(code)));
+        assert_eq!(codes, expected);
     }
 }

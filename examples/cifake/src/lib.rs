@@ -1,21 +1,26 @@
 //! The command `cifake`: a file a subcommand, and the arguments and exit codes that all programs of
 //! this workspace share.
 
+pub mod answers;
 pub mod args;
 mod attacked;
 mod cli;
 mod commands;
 mod comparison;
 mod curve;
+mod degraded;
 mod draw;
 mod exit;
 pub mod part;
 mod progress;
 mod report;
 mod results;
+mod second_look;
+pub mod sets;
+mod training;
 
 pub use cli::Cli;
 pub use draw::balanced;
-pub use exit::exit_code;
-pub use progress::progress_bar;
+pub use exit::{BrokenOff, exit_code, in_words};
+pub use progress::{Progress, progress_bar};
 pub use report::report;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cifake::{Dataset, Decoder, Split, open_dataset};
 use cifake_training::{DataConfig, TrainingData};
 use clap::ValueEnum;
@@ -23,6 +23,9 @@ pub enum Part {
     Test,
 }
 
+/// Folders of this repository whose weights were trained on the part `train`.
+const SHIPPED: [&str; 2] = ["crates/tinyvit/weights", "examples/lab/weights"];
+
 /// A data set and the indices of a part of it.
 pub struct Pictures {
     /// The data set.
@@ -32,6 +35,26 @@ pub struct Pictures {
 }
 
 impl Part {
+    /// Refuses `train` and `validation` for `weights` of which nobody knows what they were trained on:
+    /// their validation pictures would be other ones.
+    ///
+    /// # Errors
+    ///
+    /// If `weights` are none of this repository.
+    pub fn require_known(self, weights: &Path) -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let is_named = ["clean", "robust", "static-robust"].iter().any(|name| weights == *name);
+        let folder = weights.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+        let is_shipped = |shipped: &str| folder == root.join(shipped).canonicalize().ok();
+        if self == Self::Test || is_named || SHIPPED.iter().any(|shipped| is_shipped(shipped)) {
+            return Ok(());
+        }
+        bail!(
+            "{} does not record its training pictures: pictures of this split may be among them; use --split test",
+            weights.display()
+        )
+    }
+
     /// This part of the data set at `data`.
     ///
     /// # Errors
@@ -66,10 +89,22 @@ mod tests {
     use cifake::Label;
 
     use super::*;
+    use crate::args::mini;
+
+    #[test]
+    fn weights_from_elsewhere_are_judged_on_test_pictures_alone() {
+        let shipped = mini().join("../../crates/tinyvit/weights/native.safetensors");
+        let elsewhere = Path::new("runs/mine/best.safetensors");
+        for part in [Part::Train, Part::Validation, Part::Test] {
+            assert!(part.require_known(Path::new("clean")).is_ok());
+            assert!(part.require_known(&shipped).is_ok());
+            assert_eq!(part.require_known(elsewhere).is_ok(), part == Part::Test);
+        }
+    }
 
     #[test]
     fn the_parts_of_a_training_set_share_no_picture() {
-        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+        let mini = mini();
         let [train, validation, test] =
             [Part::Train, Part::Validation, Part::Test].map(|part| part.of(&mini).expect("mini"));
         let bytes = |part: &Pictures| -> HashSet<Vec<u8>> {

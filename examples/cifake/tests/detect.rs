@@ -124,17 +124,11 @@ fn folders_and_patterns_are_expanded_in_the_order_of_the_arguments() {
     let arguments = ["--json", "z.png", "in", "[odd].png", "in/?.png", "**/c.png"];
     let output = detect(folder.path(), &arguments, b"");
     assert_eq!(output.status.code(), Some(0));
-    let expected = [
-        "z.png",
-        "in/a.png",
-        "in/b.png",
-        "in/deep/c.png",
-        "[odd].png",
-        "in/a.png",
-        "in/b.png",
-        "in/deep/c.png",
-    ];
-    assert_eq!(paths(&output), expected);
+    let expected = ["z.png", "in/a.png", "in/b.png", "in/deep/c.png", "[odd].png"];
+    assert_eq!(paths(&output), expected, "each once");
+    assert!(text(&output.stderr).contains("3 inputs were named more than once"));
+    let patterns = detect(folder.path(), &["--json", "**/?.png"], b"");
+    assert_eq!(paths(&patterns), ["in/a.png", "in/b.png", "in/deep/c.png", "z.png"]);
 }
 
 #[test]
@@ -147,6 +141,8 @@ fn standard_input_is_a_picture() {
     assert_eq!(lines[0]["path"], "-");
     let [a, b] = [0, 1].map(|index| lines[index]["p_fake"].as_f64().expect("a number"));
     assert!((a - b).abs() < 1e-5);
+    let twice = detect(folder.path(), &["--json", "-", "-"], &png);
+    assert_eq!((paths(&twice), twice.status.code()), (vec!["-".to_owned()], Some(0)));
     let empty = detect(folder.path(), &["-"], b"");
     assert_eq!(empty.status.code(), Some(1));
 }
@@ -263,6 +259,8 @@ fn wrong_usage_ends_with_two_and_says_why() {
         (vec!["--device", "abacus", "a.png"], "abacus"),
         (vec!["--weights", "missing.safetensors", "a.png"], "missing.safetensors"),
         (vec!["--weights", "bad.safetensors", "a.png"], "bad.safetensors"),
+        (vec!["--weights", "nope", "a.png"], "clean, robust"),
+        (vec!["--threads", "99999999", "a.png"], "0 to 512"),
     ] {
         let output = detect(folder.path(), &arguments, b"");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -272,4 +270,63 @@ fn wrong_usage_ends_with_two_and_says_why() {
     let help = detect(folder.path(), &["--help"], b"");
     assert_eq!(help.status.code(), Some(0));
     assert!(text(&help.stdout).contains("Examples:"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_forge_no_rows_and_stay_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder =
+        folder(&["a\nREAL      0.1 %        32x32  native      b.png", "\u{1b}[2J\u{202e}c.png"]);
+    for name in [&b"\xfe.png"[..], b"\xff.png"] {
+        let png = encoded(colors(32, 32), ImageFormat::Png);
+        std::fs::write(folder.path().join(OsStr::from_bytes(name)), png).expect("it is writable");
+    }
+    std::fs::write(folder.path().join("d\re.jpg"), "no picture").expect("it is writable");
+    for argument in [".", "*g"] {
+        let table = detect(folder.path(), &[argument], b"");
+        assert_eq!(table.status.code(), Some(1), "{}", text(&table.stderr));
+        let shown = text(&table.stdout);
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\r']), "{shown:?}");
+        // A header, five rows, an empty line and two lines of summary.
+        assert_eq!(shown.lines().count(), 9, "{shown}");
+        let json = detect(folder.path(), &["--json", argument], b"");
+        let mut paths = paths(&json);
+        paths.dedup();
+        assert_eq!(paths.len(), 5);
+        assert!(paths.iter().any(|path| path.ends_with(r"\xFE.png")), "{paths:?}");
+        assert!(paths.iter().any(|path| path.ends_with(r"\xFF.png")), "{paths:?}");
+    }
+}
+
+#[test]
+fn what_is_passed_over_is_told() {
+    let folder = folder(&["a.png"]);
+    for name in ["b.heic", "c.HEIC", "d.avif", "notes.txt"] {
+        std::fs::write(folder.path().join(name), "x").expect("it is writable");
+    }
+    let output = detect(folder.path(), &["--json", "."], b"");
+    assert_eq!((output.status.code(), paths(&output).len()), (Some(0), 1));
+    assert!(text(&output.stderr).contains("1 AVIF, 2 HEIC"), "{}", text(&output.stderr));
+    let address = detect(folder.path(), &["--json", "https://example.org/a.jpg"], b"");
+    assert_eq!(address.status.code(), Some(1));
+    let error = lines(&address)[0]["error"].as_str().expect("a text").to_owned();
+    assert!(error.contains("curl") && !error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn every_command_has_a_version_and_hides_its_smoke() {
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_cifake")).args(arguments).output().expect("it was built")
+    };
+    for command in
+        ["detect", "explain", "attack", "robustness", "cam", "evaluate", "calibrate", "train"]
+    {
+        let version = run(&[command, "--version"]);
+        assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")), "{command}");
+        let help = text(&run(&[command, "--help"]).stdout);
+        assert!(!help.contains("--smoke") && help.contains("Examples:"), "{help}");
+        assert!(!help.contains('\u{1b}'), "no colors where nobody looks");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cifake::{Decoder, Label, Picture, Sample, load_pixels};
 
+use cifake_cli::args::data_or_shared;
 use cifake_cli::part::Part;
 
 /// Pictures of the mini set that `--smoke` works on.
@@ -13,8 +14,9 @@ const N_SMOKE: usize = 8;
 /// Which pictures a program works on.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DrawArgs {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
+    /// Class folders, a CSV of paths and labels, the CIFAKE zips or a parquet file
+    /// [default: $CIFAKE_SHARED/datasets/cifake].
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Pictures of which part: validation chooses, test reports.
     #[arg(long, value_enum, default_value = "validation")]
@@ -26,7 +28,7 @@ pub struct DrawArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Work on eight pictures of the committed mini set.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     pub smoke: bool,
 }
 
@@ -48,11 +50,10 @@ impl DrawArgs {
     pub fn draw(&self, size: (u32, u32)) -> Result<Drawn> {
         let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
         let (data, part, limit) = match &self.data {
-            Some(data) => (data, self.split, self.limit),
-            None if self.smoke => (&mini, Part::Test, N_SMOKE),
-            None => anyhow::bail!("--data is required"),
+            None if self.smoke => (mini, Part::Test, N_SMOKE),
+            given => (data_or_shared(given.as_deref())?, self.split, self.limit),
         };
-        let part = part.of(data).with_context(|| format!("cannot open {}", data.display()))?;
+        let part = part.of(&data).with_context(|| format!("cannot open {}", data.display()))?;
         let chosen = part.balanced(limit, self.seed);
         let pixels = load_pixels(&*part.dataset, &chosen, size, &Decoder::default())?;
         let pictures = pixels

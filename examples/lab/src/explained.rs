@@ -27,8 +27,8 @@ pub struct SetArgs {
     #[command(flatten)]
     cam: CamArgs,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    model: PathBuf,
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
 }
 
 /// A set that grows, and what its pictures are judged by.
@@ -49,7 +49,7 @@ impl SetArgs {
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
-        let detector = open(Detector::builder(), &self.model)?;
+        let detector = open(Detector::builder(), &self.weights)?;
         let origin = Origin {
             explainer: explainer.to_owned(),
             detector: detector.model_name().to_owned(),

@@ -5,17 +5,12 @@ use std::path::Path;
 use anyhow::Context;
 use cifake_attacks::Generated;
 
-pub mod answers;
-pub mod degraded;
 pub mod draw;
 pub mod explained;
 pub mod latency;
 pub mod maps;
 pub mod randomized;
-pub mod second_look;
-pub mod sets;
 pub mod strangers;
-pub mod training;
 pub mod upscalers;
 pub mod voices;
 

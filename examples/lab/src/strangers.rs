@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use cifake::{Detector, Drawing, Label, Observation, Picture, Sample, Split};
 
-use crate::answers::split;
+use cifake_cli::answers::split;
 
 /// Of each kind of drawings, by the side that it is made at: of the model's size, and to be resized.
 const SIDES: [u32; 2] = [32, 256];

@@ -113,7 +113,11 @@ fn open(folder: &Path, file: &BuiltFile) -> Result<ParquetDataset, Error> {
     if sha256_of(&path)? != file.sha256 {
         return broken("the bytes differ from the hash in the manifest");
     }
-    let dataset = ParquetDataset::open(std::slice::from_ref(&path), None, LabelOrder::Named)?;
+    let dataset = ParquetDataset::open(
+        std::slice::from_ref(&path),
+        None,
+        LabelOrder::Named(Default::default()),
+    )?;
     if file.n == 0 || dataset.len() != file.n {
         return broken("the number of pictures differs from the manifest");
     }

@@ -1,76 +1,92 @@
 //! Pictures in class folders.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Class, Dataset, Sample, Split, require_samples};
+use super::labels::split_of_folder;
+use super::walk::{Walk, sorted_entries};
+use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
 use crate::image::DecodeLimits;
+use crate::text::path_text;
 use crate::{Error, Label};
 
-/// Folders within folders that are entered; deeper ones are none that a person made.
-const MAX_DEPTH: usize = 32;
-
-/// Pictures in the folders `REAL` and `FAKE`, at any depth, sorted by name.
+/// Pictures in the folders of two labels, at any depth, sorted by name.
 #[derive(Debug)]
 pub struct ImageFolder {
-    samples: Vec<Sample>,
+    pub(super) samples: Vec<Sample>,
     paths: Vec<PathBuf>,
 }
 
 impl ImageFolder {
-    /// The pictures of `path/{REAL,FAKE}` and of `path/{train,validation,test}/{REAL,FAKE}`, of `split` alone
-    /// if one is given; names in any case. Where `path` has no folder of a split, its pictures are
-    /// taken for whatever split is asked for.
+    /// The pictures of `path/LABEL` and of `path/SPLIT/LABEL`, of `split` alone if one is given.
     ///
-    /// Hidden files and files that are no images are passed over; a folder that a symbolic link
-    /// leads to is entered once. Fails if there is no picture.
-    pub fn open(path: &Path, split: Option<Split>) -> Result<Self, Error> {
-        let mut found = Self { samples: Vec::new(), paths: Vec::new() };
+    /// `names` says which folders hold which label; a folder of a split is `train` or `training`,
+    /// `validation`, `val` or `valid`, `test` or `testing`; all in any case. Where `path` has no
+    /// folder of a split, its pictures are taken for whatever split is asked for. Hidden files and
+    /// files that are no images are passed over; a folder that a symbolic link leads to is entered
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OneClass`] where a label has no folder while other folders have unknown names; no
+    /// picture of `split`; a folder that cannot be read.
+    pub fn open(path: &Path, split: Option<Split>, names: &LabelNames) -> Result<Self, Error> {
+        let (mut found, mut others) = (Self::empty(), Vec::new());
         let mut has_splits = false;
         for folder in sorted_entries(path)? {
-            let Some(of) = folder_name(&folder).and_then(|name| Split::from_name(&name)) else {
+            let Some(of) = folder_name(&folder).and_then(|name| split_of_folder(&name)) else {
                 continue;
             };
             has_splits = true;
             if split.is_none_or(|wanted| wanted == of) {
-                found.add_labels(path, &folder, Some(of))?;
+                others.extend(found.add_labels(path, &folder, Some(of), names)?);
             }
         }
         if !has_splits {
-            found.add_labels(path, path, split)?;
+            others = found.add_labels(path, path, split, names)?;
         }
         require_samples(path, split, &found.samples)?;
+        require_both(path, &found.samples, &others)?;
         Ok(found)
     }
 
-    /// Adds the pictures of `folder/{REAL,FAKE}`, named from `root` on.
+    /// No picture yet.
+    pub(super) fn empty() -> Self {
+        Self { samples: Vec::new(), paths: Vec::new() }
+    }
+
+    /// Adds the picture in the file at `path`.
+    pub(super) fn push(&mut self, path: PathBuf, sample: Sample) {
+        self.samples.push(sample);
+        self.paths.push(path);
+    }
+
+    /// Adds the pictures of `folder/LABEL`, named from `root` on; returns the names of the other
+    /// folders.
     fn add_labels(
         &mut self,
         root: &Path,
         folder: &Path,
         split: Option<Split>,
-    ) -> Result<(), Error> {
+        names: &LabelNames,
+    ) -> Result<Vec<String>, Error> {
+        let mut others = Vec::new();
         for labelled in sorted_entries(folder)? {
-            let Some(label) = folder_name(&labelled).and_then(|name| Label::from_name(&name))
-            else {
+            let Some(name) = folder_name(&labelled) else { continue };
+            let Some(label) = names.label(&name) else {
+                others.push(name);
                 continue;
             };
-            let mut files = Vec::new();
             // A link back to the whole data set would bring the other label's pictures in.
-            let read = |source| Error::Read { path: root.to_owned(), source };
-            let mut entered = HashSet::from([root.canonicalize().map_err(read)?]);
-            collect_images(&labelled, 0, &mut entered, &mut files)?;
-            for path in files {
+            let mut walk = Walk::without(root)?;
+            walk.enter(&labelled);
+            for path in walk.search.into_files()? {
                 let id = id_of(root, &path);
                 let class = Class::from_file_name(id.rsplit('/').next().unwrap_or(&id));
-                self.samples.push(Sample { class, split, ..Sample::new(id, label) });
-                self.paths.push(path);
+                self.push(path, Sample { class, split, ..Sample::new(id, label) });
             }
         }
-        Ok(())
+        Ok(others)
     }
 
     /// Where picture `index` stands.
@@ -94,78 +110,37 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// The image files in the folder `path`, at any depth, sorted, without hidden ones.
-///
-/// A file is an image by its extension or, where that is of no known kind, by its content. Fails
-/// if there is none.
-pub fn image_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    collect_images(path, 0, &mut HashSet::new(), &mut files)?;
-    if files.is_empty() {
-        return Err(Error::NoImages { path: path.to_owned() });
-    }
-    Ok(files)
-}
-
-/// Whether `path` holds folders `REAL` or `FAKE`, or folders of splits that do.
-pub(super) fn has_label_folders(path: &Path) -> Result<bool, Error> {
+/// Whether `path` holds folders of labels, or folders of splits that do.
+pub(super) fn has_label_folders(path: &Path, names: &LabelNames) -> Result<bool, Error> {
     for folder in sorted_entries(path)? {
         let Some(name) = folder_name(&folder) else { continue };
-        let labelled = Label::from_name(&name).is_some();
-        if labelled || (Split::from_name(&name).is_some() && has_label_folders(&folder)?) {
+        let is_split = split_of_folder(&name).is_some();
+        if names.label(&name).is_some() || (is_split && has_label_folders(&folder, names)?) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The entries of the folder `path` that are not hidden, sorted by name.
-pub(super) fn sorted_entries(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            entries.push(entry.path());
-        }
-    }
-    entries.sort();
-    Ok(entries)
+/// The names of the folders in `path`, or nothing where it cannot be read.
+pub(super) fn folder_names(path: &Path) -> Vec<String> {
+    let entries = sorted_entries(path).unwrap_or_default();
+    entries.iter().filter_map(|entry| folder_name(entry)).collect()
 }
 
-/// Adds the images below `folder`; `entered` are the real paths of the folders on the way and
-/// before, so that links that lead in a circle end.
-fn collect_images(
-    folder: &Path,
-    depth: usize,
-    entered: &mut HashSet<PathBuf>,
-    files: &mut Vec<PathBuf>,
+/// Refuses samples of one label where one of `others` may hold the other label.
+pub(super) fn require_both(
+    path: &Path,
+    samples: &[Sample],
+    others: &[String],
 ) -> Result<(), Error> {
-    let read = |source| Error::Read { path: folder.to_owned(), source };
-    if depth > MAX_DEPTH || !entered.insert(folder.canonicalize().map_err(read)?) {
-        return Ok(());
-    }
-    for path in sorted_entries(folder)? {
-        // A link that leads nowhere has no metadata and is passed over.
-        match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => collect_images(&path, depth + 1, entered, files)?,
-            Ok(metadata) if metadata.is_file() && is_image(&path) => files.push(path),
-            _ => {}
+    let is_there = |label: Label| samples.iter().any(|sample| sample.label == label);
+    match Label::ALL.into_iter().find(|&label| !is_there(label)) {
+        Some(missing) if !others.is_empty() => {
+            Err(Error::OneClass { path: path.to_owned(), missing, folders: others.to_vec() })
         }
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-/// Whether a file claims to be an image by its extension, or is one by its first bytes.
-fn is_image(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "webp"];
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
-        return true;
-    }
-    let mut head = Vec::new();
-    let is_read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut head)).is_ok();
-    is_read && crate::image::is_known_format(&head)
 }
 
 /// The name of `path` if it is a folder.
@@ -176,6 +151,6 @@ fn folder_name(path: &Path) -> Option<String> {
 /// The path of a file from `root` on, with `/` between folders.
 fn id_of(root: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(root).unwrap_or(path);
-    let parts = relative.components().map(|part| part.as_os_str().to_string_lossy());
+    let parts = relative.components().map(|part| path_text(part.as_os_str().as_ref()));
     parts.collect::<Vec<_>>().join("/")
 }

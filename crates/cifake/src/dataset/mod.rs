@@ -1,15 +1,20 @@
-//! Labelled pictures: class folders, the CIFAKE zips, collections of generators, parquet files.
+//! Labelled pictures: class folders, lists, the CIFAKE zips, collections of generators, parquet files.
 
 mod class;
 #[cfg(feature = "zip")]
 mod collection;
 mod folder;
+mod labels;
+mod list;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
 mod parquet_file;
 #[cfg(feature = "parquet")]
 mod parquet_rows;
+mod pattern;
+mod usable;
+mod walk;
 #[cfg(feature = "zip")]
 mod zip;
 
@@ -22,13 +27,17 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Label};
 
 pub use class::Class;
-pub use folder::{ImageFolder, image_files};
+pub use folder::ImageFolder;
+pub use labels::LabelNames;
 #[cfg(feature = "parquet")]
 pub use parquet::{LabelOrder, ParquetDataset};
 #[cfg(feature = "parquet")]
 pub use parquet_file::{ParquetColumn, ParquetFile};
 #[cfg(feature = "parquet")]
 pub use parquet_rows::ParquetRows;
+pub use pattern::find_images;
+pub use usable::{FittedDataset, ReadableDataset};
+pub use walk::{FoundImage, ImageSearch, image_files};
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
 
@@ -136,10 +145,17 @@ pub trait Dataset: Send + Sync {
     }
 }
 
-/// The data set at `path`, of `split` alone if one is given.
+/// The data set at `path`, of `split` alone if one is given, with the label names of published data
+/// sets: see [`open_dataset_named`].
+pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>, Error> {
+    open_dataset_named(path, split, &LabelNames::default())
+}
+
+/// The data set at `path`, of `split` alone if one is given, whose labels are called as `names` says.
 ///
 /// `path` may be
-/// - a folder with `REAL` and `FAKE` in any case, or with `train` and `test` that hold them,
+/// - a folder with a folder a label, or with `train` and `test` that hold them, see [`ImageFolder`],
+/// - a CSV file of paths and labels, see [`ImageFolder::open_list`],
 /// - a zip archive of such folders, or a folder with such archives, as CIFAKE's four
 ///   (feature `zip`),
 /// - a folder with `pictures.zip` and `manifest.csv`, which says what each picture is
@@ -147,11 +163,22 @@ pub trait Dataset: Send + Sync {
 /// - a parquet file, or a folder of them, alone or in `data/` (feature `parquet`), whose labels
 ///   have names.
 ///
-/// Fails if it is none of these, or has no sample of `split`.
-pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>, Error> {
+/// # Errors
+///
+/// [`Error::UnknownDataset`] for anything else; [`Error::OneClass`] where only one label is found
+/// beside folders of unknown names; no sample of `split`; a file that cannot be read.
+pub fn open_dataset_named(
+    path: &Path,
+    split: Option<Split>,
+    names: &LabelNames,
+) -> Result<Box<dyn Dataset>, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(read)?.is_dir() && folder::has_label_folders(path)? {
-        return Ok(Box::new(ImageFolder::open(path, split)?));
+    let is_folder = std::fs::metadata(path).map_err(read)?.is_dir();
+    if is_folder && folder::has_label_folders(path, names)? {
+        return Ok(Box::new(ImageFolder::open(path, split, names)?));
+    }
+    if !is_folder && path.extension().is_some_and(|found| found.eq_ignore_ascii_case("csv")) {
+        return Ok(Box::new(ImageFolder::open_list(path, split, names)?));
     }
     #[cfg(feature = "zip")]
     if collection::is_collection(path) {
@@ -160,26 +187,26 @@ pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset
     let zips = files_with_extension(path, "zip")?;
     if !zips.is_empty() {
         #[cfg(feature = "zip")]
-        return Ok(Box::new(ZipDataset::open(&zips, split)?));
+        return Ok(Box::new(ZipDataset::open(&zips, split, names)?));
         #[cfg(not(feature = "zip"))]
-        return Err(Error::UnknownDataset {
-            path: path.to_owned(),
-            hint: "; zips need the feature `zip` of this crate",
-        });
+        return Err(unknown(path, "; zips need the feature `zip` of this crate"));
     }
     #[cfg(feature = "parquet")]
     {
         let files = parquet::parquet_files(path)?;
         if !files.is_empty() {
-            return Ok(Box::new(ParquetDataset::open(&files, split, LabelOrder::Named)?));
+            let order = LabelOrder::Named(names.clone());
+            return Ok(Box::new(ParquetDataset::open(&files, split, order)?));
         }
-        Err(Error::UnknownDataset { path: path.to_owned(), hint: "" })
+        Err(unknown(path, ""))
     }
     #[cfg(not(feature = "parquet"))]
-    Err(Error::UnknownDataset {
-        path: path.to_owned(),
-        hint: "; parquet needs the feature `parquet` of this crate",
-    })
+    Err(unknown(path, "; parquet needs the feature `parquet` of this crate"))
+}
+
+/// The error of a path that is no data set, with the folders that it has.
+fn unknown(path: &Path, hint: &'static str) -> Error {
+    Error::UnknownDataset { path: path.to_owned(), folders: folder::folder_names(path), hint }
 }
 
 /// Whether `path` is a folder of pictures with a table of labels, whose `manifest.csv` is therefore no
@@ -198,7 +225,7 @@ fn files_with_extension(path: &Path, extension: &str) -> Result<Vec<std::path::P
     if path.is_file() {
         return Ok(if has_extension(path) { vec![path.to_owned()] } else { vec![] });
     }
-    let entries = folder::sorted_entries(path)?;
+    let entries = walk::sorted_entries(path)?;
     Ok(entries.into_iter().filter(|path| has_extension(path) && path.is_file()).collect())
 }
 
@@ -211,8 +238,10 @@ fn require_samples(path: &Path, split: Option<Split>, samples: &[Sample]) -> Res
     }
 }
 
-/// Label and split of an archive member or a file, by the folders in its name.
-fn labels_of(id: &str) -> (Option<Label>, Option<Split>) {
+/// Label and split of an archive member, by the folders in its name.
+#[cfg(feature = "zip")]
+fn labels_of(id: &str, names: &LabelNames) -> (Option<Label>, Option<Split>) {
     let folders = || id.rsplit('/').skip(1);
-    (folders().find_map(Label::from_name), folders().find_map(Split::from_name))
+    let label = folders().find_map(|folder| names.label(folder));
+    (label, folders().find_map(labels::split_of_folder))
 }

@@ -8,18 +8,18 @@ use parquet::file::metadata::FileMetaData;
 use parquet::record::{Field, Row};
 
 use super::parquet_rows::ParquetRows;
-use super::{Class, Dataset, Sample, Split, require_samples};
+use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
 use crate::{Error, Label};
 
 /// The most that the pictures of all files together may hold: they are kept in memory.
 const MAX_BYTES: u64 = 2 << 30;
 
 /// Which integer of the column `label` is which [`Label`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LabelOrder {
-    /// As the names of the file's `ClassLabel` feature say (the metadata that the library
+    /// As the names of the file's `ClassLabel` feature tell (the metadata that the library
     /// `datasets` writes); a file without them is an error.
-    Named,
+    Named(LabelNames),
     /// 0 is the first, 1 the second: `[Fake, Real]` for folders that were read in the order of
     /// their names, as those of CIFAKE.
     Given([Label; 2]),
@@ -50,7 +50,7 @@ impl ParquetDataset {
             if of.is_some() && split.is_some() && of != split {
                 continue;
             }
-            found.add_file(path, &name, of.or(split), order, &mut n_bytes)?;
+            found.add_file(path, &name, of.or(split), &order, &mut n_bytes)?;
         }
         let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
         require_samples(first, split, &found.samples)?;
@@ -62,13 +62,13 @@ impl ParquetDataset {
         path: &Path,
         name: &str,
         split: Option<Split>,
-        order: LabelOrder,
+        order: &LabelOrder,
         n_bytes: &mut u64,
     ) -> Result<(), Error> {
         let rows = ParquetRows::open(path)?;
         let labels = match order {
-            LabelOrder::Given(labels) => labels,
-            LabelOrder::Named => label_names(rows.metadata())
+            LabelOrder::Given(labels) => *labels,
+            LabelOrder::Named(names) => label_names(rows.metadata(), names)
                 .ok_or_else(|| Error::LabelOrder { path: path.to_owned() })?,
         };
         *n_bytes = n_bytes.saturating_add(rows.claimed_bytes());
@@ -158,13 +158,13 @@ impl Columns {
 }
 
 /// The labels that the library `datasets` wrote into the file, in the order of their numbers.
-fn label_names(metadata: &FileMetaData) -> Option<[Label; 2]> {
+fn label_names(metadata: &FileMetaData, known: &LabelNames) -> Option<[Label; 2]> {
     let entries = metadata.key_value_metadata()?;
     let info = entries.iter().find(|entry| entry.key == "huggingface")?.value.as_deref()?;
     let info: serde_json::Value = serde_json::from_str(info).ok()?;
     let names = info.pointer("/info/features/label/names")?.as_array()?;
     let labels: Vec<_> =
-        names.iter().map(|name| Label::from_name(name.as_str()?)).collect::<Option<_>>()?;
+        names.iter().map(|name| known.label(name.as_str()?)).collect::<Option<_>>()?;
     let labels: [Label; 2] = labels.try_into().ok()?;
     (labels[0] != labels[1]).then_some(labels)
 }

@@ -1,6 +1,7 @@
 //! Pictures in zip archives, read in place.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,14 +10,20 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Class, Dataset, Sample, Split, labels_of, require_samples};
+use super::folder::require_both;
+use super::walk::is_image_name;
+use super::{Class, Dataset, LabelNames, Sample, Split, labels_of, require_samples};
 use crate::Error;
 use crate::image::DecodeLimits;
 
+/// Most folders of unknown names that an error names.
+const MAX_NAMED: usize = 16;
+
 /// Pictures in zip archives such as CIFAKE's four, read by many threads without unpacking.
 ///
-/// A member's label is its folder `REAL` or `FAKE`, its split the folder `train` or `test`; members
-/// without a label are passed over. Members may be stored or deflated.
+/// The folders of a member tell its label and its split, as those of an
+/// [`ImageFolder`](crate::ImageFolder) do; members without a label are passed over. Members may be
+/// stored or deflated.
 #[derive(Debug)]
 pub struct ZipDataset {
     archives: Vec<Archive>,
@@ -42,18 +49,32 @@ struct Member {
 
 impl ZipDataset {
     /// The pictures of the archives at `paths`, in the archives' order, of `split` alone if one is
-    /// given.
+    /// given; `names` says which folders hold which label.
     ///
-    /// Fails if an archive cannot be read, a picture in it is encrypted, packed by another method
-    /// or larger than a decoder accepts by default, or if there is no picture.
-    pub fn open(paths: &[PathBuf], split: Option<Split>) -> Result<Self, Error> {
-        let mut found = Self::empty();
+    /// # Errors
+    ///
+    /// An archive that cannot be read; a picture that is encrypted, packed by another method or
+    /// larger than a decoder accepts by default; [`Error::OneClass`] where pictures lie in folders of
+    /// unknown names and one label has none; no picture.
+    pub fn open(
+        paths: &[PathBuf],
+        split: Option<Split>,
+        names: &LabelNames,
+    ) -> Result<Self, Error> {
+        let (mut found, mut others) = (Self::empty(), BTreeSet::new());
         for path in paths {
-            found.add_archive(path, |id| labelled(id, split))?;
+            found.add_archive(path, |id| {
+                let (label, _) = labels_of(id, names);
+                if label.is_none() && is_image_name(id) && others.len() < MAX_NAMED {
+                    others.extend(id.rsplit('/').nth(1).map(str::to_owned));
+                }
+                labelled(id, split, names)
+            })?;
         }
         let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
         let named = if paths.len() > 1 { first.parent().unwrap_or(first) } else { first };
         require_samples(named, split, &found.samples)?;
+        require_both(named, &found.samples, &others.into_iter().collect::<Vec<_>>())?;
         Ok(found)
     }
 
@@ -92,8 +113,8 @@ impl ZipDataset {
 }
 
 /// What the member `id` is by the folders in its name, where it is a picture of `wanted`.
-fn labelled(id: &str, wanted: Option<Split>) -> Option<Sample> {
-    let (label, split) = labels_of(id);
+fn labelled(id: &str, wanted: Option<Split>, names: &LabelNames) -> Option<Sample> {
+    let (label, split) = labels_of(id, names);
     let name = id.rsplit('/').next().unwrap_or(id);
     let is_wanted = wanted.is_none_or(|wanted| split.is_none_or(|of| of == wanted));
     let class = Class::from_file_name(name);

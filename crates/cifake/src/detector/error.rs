@@ -73,18 +73,4 @@ pub enum DetectorError {
         /// The model.
         model: String,
     },
-    /// A file name pattern that breaks the rules of patterns.
-    #[error("`{pattern}` is no valid pattern; quote special characters as in [[]")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// The place where it is broken.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file name pattern without a match.
-    #[error("no file matches `{pattern}`; check the folder and the pattern")]
-    NoMatch {
-        /// The pattern.
-        pattern: String,
-    },
 }

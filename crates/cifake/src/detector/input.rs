@@ -1,12 +1,11 @@
 //! Pictures by name: files, folders, patterns, streams.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::DetectorError;
-use crate::{Decoder, Error, Fitted};
+use crate::text::path_text;
+use crate::{Decoder, Error, Fitted, FoundImage};
 
 /// A picture to judge, or what stands in the way of one.
 ///
@@ -27,7 +26,7 @@ impl Input {
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: path.display().to_string(), origin: Origin::File(path) }
+        Self { name: path_text(&path), origin: Origin::File(path) }
     }
 
     /// The image that `reader` yields, called `name`; no more is read than a decoder's limits allow.
@@ -40,63 +39,28 @@ impl Input {
     /// pattern (`*`, `?`, `[a-z]`, `**` for any depth), sorted by name.
     ///
     /// What cannot be opened, a folder without images and a pattern without matches become an input
-    /// that fails, so that the others still get their verdicts. A file of that very name is never
-    /// taken for a pattern; hidden files match no `*`.
+    /// that fails, so that the others still get their verdicts; see [`find_images`](crate::find_images).
     #[must_use]
     pub fn expand(argument: &Path) -> Vec<Self> {
-        if argument.is_dir() {
-            return Self::folder(argument);
-        }
-        match argument.to_str().filter(|text| text.contains(['*', '?', '['])) {
-            Some(pattern) if !argument.exists() => Self::matches(pattern),
-            _ => vec![Self::file(argument)],
+        match crate::find_images(argument) {
+            Ok(search) => search.found.into_iter().map(Self::found).collect(),
+            Err(error) => vec![Self::failed(path_text(argument), error)],
         }
     }
 
-    fn folder(path: &Path) -> Vec<Self> {
-        match crate::image_files(path) {
-            Ok(files) => files.into_iter().map(Self::file).collect(),
-            Err(error) => vec![Self::failed(path.display().to_string(), error)],
+    /// What a search found: a file, or what stands in its way.
+    #[must_use]
+    pub fn found(image: FoundImage) -> Self {
+        match image.error {
+            None => Self::file(image.path),
+            Some(error) => Self::failed(path_text(&image.path), error),
         }
     }
 
-    fn matches(pattern: &str) -> Vec<Self> {
-        let options =
-            glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
-        let paths = match glob::glob_with(pattern, options) {
-            Ok(paths) => paths,
-            Err(source) => {
-                let error =
-                    DetectorError::Pattern { pattern: pattern.to_owned(), source: source.into() };
-                return vec![Self::failed(pattern, error.into())];
-            }
-        };
-        let mut found: Vec<Self> = paths.flat_map(Self::matched).collect();
-        // With `**`, a file may be matched beside a folder that holds it.
-        let mut names = HashSet::new();
-        found.retain(|input| names.insert(input.name.clone()));
-        if found.is_empty() {
-            let error = DetectorError::NoMatch { pattern: pattern.to_owned() };
-            found.push(Self::failed(pattern, error.into()));
-        }
-        found
-    }
-
-    fn matched(found: glob::GlobResult) -> Vec<Self> {
-        match found {
-            Ok(path) if path.is_dir() => Self::folder(&path),
-            Ok(path) => vec![Self::file(path)],
-            Err(error) => {
-                let path = error.path().to_owned();
-                let name = path.display().to_string();
-                let error = Error::Read { path, source: error.into() };
-                vec![Self::failed(name, error)]
-            }
-        }
-    }
-
-    fn failed(name: impl Into<String>, error: Error) -> Self {
-        Self { name: name.into(), origin: Origin::Failed(error) }
+    /// An input called `name` that gets `error` for an answer.
+    #[must_use]
+    pub fn failed(name: impl Into<String>, error: impl Into<Error>) -> Self {
+        Self { name: name.into(), origin: Origin::Failed(error.into()) }
     }
 
     /// What outputs call it: its path, or the name that it was given.

@@ -85,7 +85,7 @@ mod tests {
     fn a_summary_counts_every_input_once() {
         let mut summary = Summary::default();
         summary.add(&Ok(verdict()));
-        summary.add(&Err(DetectorError::NoMatch { pattern: "*".to_owned() }.into()));
+        summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
         assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
         assert_eq!(summary.n_inputs(), 2);
         assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));

@@ -78,7 +78,7 @@ mod tests {
         };
         let line = json_line("a.png", &Ok(strange));
         assert!(line.ends_with(r#""answer":"UNSURE","familiarity":0.5,"scope":"unfamiliar"}"#));
-        let failed = Err(DetectorError::NoMatch { pattern: "*.png".to_owned() }.into());
+        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
         let line = json_line("*.png", &failed);
         assert!(line.starts_with(r#"{"path":"*.png","error":""#), "{line}");
     }
@@ -91,7 +91,7 @@ mod tests {
         let strange = Verdict { answer: Answer::Unsure, scope: Scope::Unfamiliar, ..verdict() };
         let row = table_row("a.png", &Ok(strange));
         assert_eq!(row, "UNSURE   97.3 %      640x480  unfamiliar  a.png");
-        let failed = Err(DetectorError::NoMatch { pattern: "*.png".to_owned() }.into());
+        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
         assert!(table_row("*.png", &failed).starts_with("ERROR  no file matches `*.png`"));
     }
 }

@@ -38,6 +38,12 @@ impl DetectorArgs {
         Ok((open(builder, &self.weights)?, device))
     }
 
+    /// The name or file of the weights.
+    #[must_use]
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
     /// Threads to decode and compute in; 0 takes all cores.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -76,11 +82,19 @@ pub fn threads(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::threads;
+    use super::*;
 
     #[test]
     fn more_threads_than_any_machine_has_are_refused() {
         assert_eq!(threads("8"), Ok(8));
         assert!(["99999999", "-1", "many"].iter().all(|text| threads(text).is_err()));
+    }
+
+    #[test]
+    fn weights_that_are_not_there_list_those_that_are() {
+        let error = open(Detector::builder(), Path::new("nope")).expect_err("it is not there");
+        let error = error.to_string();
+        let named = ["nope", "native", "static-robust"];
+        assert!(named.iter().all(|name| error.contains(name)), "{error}");
     }
 }

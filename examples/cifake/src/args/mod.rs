@@ -2,10 +2,11 @@
 
 mod attack;
 mod cam;
+mod data;
 mod detector;
 mod explainer;
+mod inputs;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use cifake::{Input, Split};
@@ -13,8 +14,10 @@ use gradcam::Method;
 
 pub use attack::{AttackArgs, ReferenceArgs};
 pub use cam::CamArgs;
+pub use data::{DataArgs, data_or_shared};
 pub use detector::{DetectorArgs, open, registry, threads};
 pub use explainer::ExplainerArgs;
+pub use inputs::{Inputs, inputs};
 
 /// The sixteen pictures of the repository.
 #[must_use]
@@ -26,16 +29,6 @@ pub fn samples() -> PathBuf {
 #[must_use]
 pub fn mini() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
-}
-
-/// The pictures that `paths` name: files, folders, patterns; `-` is one on standard input.
-#[must_use]
-pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
-    let expand = |path: &PathBuf| match path.to_str() {
-        Some("-") => vec![Input::reader("-", io::stdin())],
-        _ => Input::expand(path),
-    };
-    paths.iter().flat_map(expand).collect()
 }
 
 /// The method of class activation mapping called `name`.

@@ -1,16 +1,18 @@
 //! `cifake detect`: a verdict a picture.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use cifake::text::one_line;
 use cifake::{Summary, json_line, table_header, table_row};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::Progress;
 use crate::args::{DetectorArgs, inputs, samples};
+use crate::progress_bar;
 
-/// From this many inputs on, progress is shown (on a terminal).
+/// From this many inputs on, progress is shown.
 const MANY: usize = 200;
 
 /// Tells whether pictures are REAL or FAKE.
@@ -43,11 +45,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<usize> {
     let (detector, _) = args.detector.detector()?;
     let inputs = if args.smoke { inputs(&[samples()]) } else { inputs(&args.paths) };
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {per_sec} | {eta} to go")?;
-    let bar = match inputs.len() {
-        n if n < MANY => ProgressBar::hidden(),
-        n => ProgressBar::new(n as u64).with_style(style),
-    };
+    // On a terminal the verdicts themselves tell how far the work is.
+    let is_quiet = inputs.len() < MANY || io::stdout().is_terminal();
+    let bar = if is_quiet { Progress::hidden() } else { progress_bar()? };
+    bar.set_length(inputs.len() as u64);
     let (started, mut summary, mut out) = (Instant::now(), Summary::default(), io::stdout().lock());
     if !args.json {
         writeln!(out, "{}", table_header())?;
@@ -55,8 +56,11 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let written = detector.detect_each(inputs, |path, outcome| {
         summary.add(&outcome);
         bar.inc(1);
-        let line = if args.json { json_line(path, &outcome) } else { table_row(path, &outcome) };
-        bar.suspend(|| writeln!(out, "{line}"))
+        match args.json {
+            true => writeln!(out, "{}", json_line(path, &outcome)),
+            // A name of several lines or with escape sequences must not forge other rows.
+            false => writeln!(out, "{}", one_line(&table_row(path, &outcome))),
+        }
     });
     bar.finish_and_clear();
     match written {

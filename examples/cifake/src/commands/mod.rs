@@ -1,7 +1,10 @@
 //! The subcommands, a file each. Each returns how many of its inputs failed.
 
 pub(crate) mod attack;
+pub(crate) mod calibrate;
 pub(crate) mod cam;
 pub(crate) mod detect;
+pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod robustness;
+pub(crate) mod train;

@@ -93,6 +93,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             kinds_with_radius(&names)?;
         }
         let attacks = args.attacks.suite()?;
+        args.split.require_known(args.detector.weights())?;
         let pictures = args.split.of(data)?;
         options.indices = Some(pictures.balanced(args.limit, args.seed));
         let report = evaluate_robustness(

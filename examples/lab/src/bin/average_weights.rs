@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::bail;
 use baselines::ResNet;
 use cifake::weights::{Checkpoint, Configured, Source};
 use cifake::{Decoder, device};
+use cifake_cli::exit_code;
 use cifake_cli::part::HELD_BACK;
 use cifake_training::{Averaged, DataConfig, Network, TrainingData};
 use clap::Parser;
@@ -15,9 +17,12 @@ use tinyvit::TinyVit;
 /// Writes the mean of the weights of several runs of one configuration, the running statistics of
 /// norms included; the file's metadata says of what.
 #[derive(Parser)]
-#[command(after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   average_weights runs/a/best.safetensors runs/b/best.safetensors --out runs/mean.safetensors
-  average_weights --smoke")]
+  average_weights --smoke"
+)]
 struct Args {
     /// Weight files.
     #[arg(required_unless_present = "smoke")]
@@ -36,12 +41,15 @@ struct Args {
     #[arg(long, default_value = "flex")]
     device: String,
     /// Averages two of the repository's weight files into a temporary file.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> anyhow::Result<()> {
-    let mut args = Args::parse();
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()).map(|()| 0))
+}
+
+fn run(mut args: Args) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     if args.smoke {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -53,12 +61,12 @@ fn main() -> anyhow::Result<()> {
     let Some(first) = args.weights.first() else { bail!("there are no weights to average") };
     let metadata = Checkpoint::open(Source::File(first))?.info().metadata.clone();
     match metadata.contains_key(ResNet::KEY) {
-        true => run::<ResNet>(&args),
-        false => run::<TinyVit>(&args),
+        true => average::<ResNet>(&args),
+        false => average::<TinyVit>(&args),
     }
 }
 
-fn run<N: Network>(args: &Args) -> anyhow::Result<()> {
+fn average<N: Network>(args: &Args) -> anyhow::Result<()> {
     let device = device::parse(&args.device)?;
     let Some(out) = &args.out else { bail!("--out is required") };
     let mut averaged = Averaged::<N>::of(&args.weights, &device)?;

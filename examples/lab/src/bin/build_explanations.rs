@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::text::one_line;
 use cifake::{Class, Label};
 use cifake_cli::args::ExplainerArgs;
-use cifake_cli::{exit_code, progress_bar};
+use cifake_cli::{exit_code, in_words, progress_bar};
 use clap::Parser;
 use explain::Subject;
 use lab::draw::DrawArgs;
@@ -18,14 +19,17 @@ use lab::explained::{SetArgs, write_table};
 /// are left out. A build that was broken off goes on and ends with the same bytes; a picture that was
 /// explained is never explained again, so that nothing is paid for twice.
 #[derive(Parser)]
-#[command(after_help = "Examples:
-  build_explanations --data ../shared/datasets/cifake --split train --limit 2000 --out explained
-  build_explanations --data ../shared/datasets/cifake --split train --limit 8000 --named-only \\
+#[command(
+    version,
+    after_help = "Examples:
+  build_explanations --split train --limit 2000 --out explained
+  build_explanations --split train --limit 8000 --named-only \\
     --question 'What gives this picture away?' --out short
   build_explanations --data my/folder --out explained --parquet explained.parquet --json
   GEMINI_API_KEY=... build_explanations --explainer gemini --data my/folder --out gemini
 
-Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done.")]
+Exit status: 0 if every picture was explained, 1 if some were not, 2 if nothing could be done."
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -79,7 +83,7 @@ fn run(args: &Args) -> Result<usize> {
             Ok(found) => explaining.set.add(&sample.id, &subject, &found)?,
             Err(error) => {
                 n_failed += 1;
-                bar.suspend(|| eprintln!("{}: {:#}", sample.id, anyhow::Error::from(error)));
+                bar.say(&format!("{}: {}", one_line(&sample.id), in_words(&error.into())));
             }
         }
     }

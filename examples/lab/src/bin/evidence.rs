@@ -19,10 +19,13 @@ const SIDE: u32 = 32;
 /// Prints for each measurement the probability that a FAKE picture lies further on the side on which
 /// the measurement supports an artifact than a REAL one (AUC), with 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Examples:
-  evidence --data ../shared/datasets/cifake --split validation --limit 4000
-  evidence --data ../shared/datasets/cifake --split train --limit 20000 \\
-      --calibration crates/explain/src/evidence/calibration.json")]
+#[command(
+    version,
+    after_help = "Examples:
+  evidence --split validation --limit 4000
+  evidence --split train --limit 20000 \\
+      --calibration crates/explain/src/evidence/calibration.json"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,

@@ -23,9 +23,12 @@ use serde_json::json;
 /// for each method beside random maps and a centre prior; then how far each method's maps are those of
 /// the same network with random weights, beside the maps of other pictures. 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Examples:
-  faithfulness --data ../shared/datasets/cifake --split validation --limit 1000
-  faithfulness --data ../shared/datasets/cifake --split test --json --model robust")]
+#[command(
+    version,
+    after_help = "Examples:
+  faithfulness --split validation --limit 1000
+  faithfulness --split test --json --weights robust"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -38,8 +41,8 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 200)]
     randomized: usize,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    model: PathBuf,
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -50,10 +53,11 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> Result<usize> {
+    args.draw.split.require_known(&args.weights)?;
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }
-    let detector = open(Detector::builder(), &args.model)?;
+    let detector = open(Detector::builder(), &args.weights)?;
     let (classifier, seed) = (detector.classifier(), args.draw.seed);
     let network: &dyn Any = &**classifier;
     let trained = network.downcast_ref().context("only a TinyViT can forget part by part")?;

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use cifake::{AnswerOptions, Detector, Observation, Observed, SeparationTable, StrangerScores};
-use cifake_cli::args::{open, threads};
-use cifake_cli::exit_code;
+use cifake_cli::args::{data_or_shared, open, threads};
 use cifake_cli::part::{HELD_BACK, Part};
+use cifake_cli::{answers, exit_code, sets};
 use cifake_training::DataConfig;
 use clap::Parser;
-use lab::{answers, sets, strangers};
+use lab::strangers;
 
 /// Prints how well energy, maximum probability and distances of features tell test pictures of CIFAKE from
 /// those of other generators, photographs, drawings, screenshots, flat colors and noise.
@@ -19,11 +19,14 @@ use lab::{answers, sets, strangers};
 /// Where the weight file does not know its training pictures, they are fitted first, to training and held-back
 /// pictures alone.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  familiarity --data ../shared/datasets/cifake --generators ../shared/datasets/generators --json > table.json")]
+#[command(
+    version,
+    after_help = "Example:
+  familiarity --generators $CIFAKE_SHARED/datasets/generators --json > table.json"
+)]
 struct Args {
-    /// Folder with the CIFAKE zips.
-    #[arg(long, required_unless_present = "smoke")]
+    /// Folder with the CIFAKE zips [default: $CIFAKE_SHARED/datasets/cifake].
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Folder with pictures of other generators and sources.
     #[arg(long)]
@@ -47,7 +50,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Measures small sets that are drawn for it.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -63,9 +66,9 @@ fn run(args: &Args) -> Result<usize> {
         let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
         return compare(args, detector, &config, &known, Some(&others));
     }
-    let Some(data) = &args.data else { bail!("--data is required") };
+    let data = data_or_shared(args.data.as_deref())?;
     let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-    compare(args, detector, &config, data, args.generators.as_deref())
+    compare(args, detector, &config, &data, args.generators.as_deref())
 }
 
 fn compare(

@@ -20,6 +20,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// broken off goes on.
 #[derive(Parser)]
 #[command(
+    version,
     after_help = "The pictures are named by their index, such as 17.png; the answers have the form
   [{\"index\": 17, \"explanation\": {\"Artifact name\": \"text\"}}, ...]
 
@@ -41,7 +42,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Import an answer about a committed sample.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 

@@ -2,20 +2,25 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::ensure;
+use cifake_cli::args::threads;
+use cifake_cli::exit_code;
 use clap::Parser;
 use lab::latency::{Setting, measure, measure_training};
 use tinyvit::TinyVitConfig;
 
-/// As in `train_tinyvit`.
+/// As in `cifake train`.
 #[global_allocator]
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
     cifake_kernels::RecyclingAllocator::new(8 << 30);
 
 /// Times inference by the compiled plan, or training steps, on pictures that a formula gives.
 #[derive(Parser)]
-#[command(after_help = "\
+#[command(
+    version,
+    after_help = "\
 Prints the median, minimum and maximum of --iters runs, in milliseconds, and the peak of resident
 memory. Inference also prints the head's outputs of the first picture, so that another
 implementation can be held against them: element i of the batch, [batch, 3, S, S], is
@@ -24,7 +29,8 @@ implementation can be held against them: element i of the batch, [batch, 3, S, S
 Examples:
   latency --model native --batch 32 --threads 1 --iters 50
   latency --model 5m --image-size 224 --weights tiny_vit_5m.safetensors --json
-  latency --model native --batch 128 --train --iters 10")]
+  latency --model native --batch 128 --train --iters 10"
+)]
 struct Args {
     /// 5m, 11m, 21m, native or native_large.
     #[arg(long, default_value = "native")]
@@ -36,7 +42,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     batch: usize,
     /// Threads; 0 takes as many as the machine has.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Timed runs, after two that are not timed.
     #[arg(long, default_value_t = 20)]
@@ -51,12 +57,15 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Runs once, on one picture of 32x32.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> anyhow::Result<()> {
-    let mut args = Args::parse();
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()).map(|()| 0))
+}
+
+fn run(mut args: Args) -> anyhow::Result<()> {
     if args.smoke {
         args.iters = 1;
     }

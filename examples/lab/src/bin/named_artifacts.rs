@@ -22,8 +22,11 @@ use lab::tail;
 /// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
 /// picture's own map than with another's.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  named_artifacts --data ../shared/datasets/cifake --limit 2000 --tail 2.5 --tail 5")]
+#[command(
+    version,
+    after_help = "Example:
+  named_artifacts --limit 2000 --tail 2.5 --tail 5"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -37,8 +40,8 @@ struct Args {
     #[arg(long, value_name = "PERCENT", value_parser = tail)]
     tail: Vec<f64>,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    model: PathBuf,
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<usize> {
-    let detector = open(Detector::builder(), &args.model)?;
+    args.draw.split.require_known(&args.weights)?;
+    let detector = open(Detector::builder(), &args.weights)?;
     let (drawn, seed) = (args.draw.draw(detector.input_size())?, args.draw.seed);
     let (pictures, labels) = (&drawn.pictures, drawn.labels());
     let images = tensor_from_rgb8(pictures, &Device::flex())?;

@@ -24,6 +24,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// where the detector looked. 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(
+    version,
     after_help = "The pictures are named by their index, such as 17.png; the answers have the form
   [{\"index\": 17, \"explanation\": {\"Artifact name\": \"text\"}}, ...]
 
@@ -44,8 +45,8 @@ struct Args {
     #[command(flatten)]
     cam: CamArgs,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    model: PathBuf,
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
     /// Seed of the controls and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -53,7 +54,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Compare the explanations of the sample pictures with themselves.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -64,8 +65,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<usize> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let images = args.images.as_deref().unwrap_or(&samples);
-    let (detector, explainer) =
-        (open(Detector::builder(), &args.model)?, args.explainer.explainer()?);
+    let (detector, explainer) = (open(Detector::builder(), &args.weights)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
     let mut voices = vec![(explainer.name().to_owned(), explanations)];

@@ -21,8 +21,11 @@ use lab::upscalers::upscalers;
 /// then called FAKE, what probability of FAKE they get and how many artifacts are named if they are
 /// explained as FAKE, each beside the untouched pictures, with 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Example:
-  upscale_effect --data ../shared/datasets/cifake --limit 2000 --networks ../shared/weights")]
+#[command(
+    version,
+    after_help = "Example:
+  upscale_effect --limit 2000 --networks $CIFAKE_SHARED/weights"
+)]
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
@@ -31,8 +34,8 @@ struct Args {
     #[arg(long, value_name = "FOLDER")]
     networks: Option<PathBuf>,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    model: PathBuf,
+    #[arg(long, alias = "model", value_name = "NAME|FILE", default_value = "native")]
+    weights: PathBuf,
     /// A JSON object an upscaler instead of a table.
     #[arg(long)]
     json: bool,
@@ -46,8 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let (detector, explainer) =
-        (open(Detector::builder(), &args.model)?, EvidenceExplainer::embedded());
+    args.draw.split.require_known(&args.weights)?;
+    let (detector, explainer) = (open(Detector::builder(), &args.weights)?, EvidenceExplainer::embedded());
     let drawn = args.draw.draw(detector.input_size())?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
     let real: Vec<Picture> = real

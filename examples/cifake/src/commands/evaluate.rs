@@ -1,51 +1,46 @@
-//! Measures a detector on a labelled data set.
+//! `cifake evaluate`: a detector on a labelled data set.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use cifake::{Detector, EvaluateOptions, Split, device, open_dataset};
-use cifake_cli::args::{open, split_named, threads};
-use cifake_cli::{balanced, exit_code, progress_bar};
-use clap::Parser;
-use lab::answers;
-use lab::degraded::ArrivalArgs;
+use cifake::{EvaluateOptions, Split};
 
-/// Scores every picture of a data set and prints accuracy, AUC, calibration and more, each with a
-/// 95 % bootstrap interval, for the data as published and without copies.
-#[derive(Parser)]
+use crate::args::{DataArgs, DetectorArgs, split_named};
+use crate::degraded::ArrivalArgs;
+use crate::{answers, balanced, progress_bar};
+
+/// Measures the detector on a labelled data set: accuracy, AUC, calibration and more, each with a 95 %
+/// bootstrap interval, for the data as published and without copies.
+#[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  evaluate --data ../shared/datasets/cifake                        the four CIFAKE zips, test split
-  evaluate --data my/folder --limit 2000 --json                    REAL/ and FAKE/, 1000 of each
-  evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv
-  evaluate --data cifake.parquet --degradations --degradation-picture rows.png --tta flip")]
-struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, a collection of generators, or a parquet
-    /// file.
-    #[arg(long, required_unless_present = "smoke")]
-    data: Option<PathBuf>,
+  cifake evaluate                                  the test pictures in $CIFAKE_SHARED/datasets/cifake
+  cifake evaluate --data my/folder --limit 2000 --json        1000 pictures of each label
+  cifake evaluate --data my/folder --real photos --fake renders --weights runs/mine/best.safetensors
+  cifake evaluate --data cifake.parquet --roc roc.png --reliability reliability.png --scores scores.csv
+  cifake evaluate --degradations --degradation-picture rows.png --tta flip
+
+Exit status: 0 if every picture was scored, 1 if some could not be read, 2 if nothing could be done.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: DataArgs,
     /// train, validation or test; a data set without splits is taken as a whole.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
-    /// native, adversarial, static-robust, resnet18_32, or a weight file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "native")]
-    weights: PathBuf,
+    #[command(flatten)]
+    detector: DetectorArgs,
     /// Measure this many pictures only, half of them REAL, drawn by the seed.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Seed of the limit's draw and of the bootstrap.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Fail if a picture cannot be read, instead of counting it.
+    #[arg(long)]
+    strict: bool,
     /// A JSON report instead of tables.
     #[arg(long)]
     json: bool,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
-    /// Threads to decode and compute in; 0 takes all cores.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
-    threads: usize,
     /// Write the ROC curve here.
     #[arg(long, value_name = "FILE.png")]
     roc: Option<PathBuf>,
@@ -58,28 +53,21 @@ struct Args {
     #[command(flatten)]
     arrival: ArrivalArgs,
     /// Measure the committed mini set.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
-fn main() -> ExitCode {
-    exit_code(run(&Args::parse()))
-}
-
-fn run(args: &Args) -> Result<usize> {
-    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
-    let Some(path) = args.data.as_deref().or(args.smoke.then_some(&mini)) else {
-        bail!("--data is required");
-    };
-    let device = device::parse(&args.device)?;
-    let builder = Detector::builder().device(&device).threads(args.threads)?;
-    let detector = open(builder, &args.weights)?;
+/// Returns how many pictures could not be read.
+pub(crate) fn run(args: &Args) -> Result<usize> {
+    let path = args.data.path(args.smoke)?;
+    let dataset = args.data.open(&path, Some(args.split))?;
+    let (detector, device) = args.detector.detector()?;
     let arrival = args.arrival.and_all(args.smoke);
     let (detector, time_ratio) = arrival.looking(detector, &device);
-    let dataset = open_dataset(path, Some(args.split))?;
+    let (names, decoder) = (args.data.names()?, detector.decoder());
     let unique = detector
         .threads()
-        .install(|| cifake::unique_samples(path, &*dataset, args.split, detector.decoder()))?;
+        .install(|| cifake::unique_samples(&path, &names, &*dataset, args.split, decoder))?;
     let mut options = EvaluateOptions::new(detector.input_size(), &device)
         .with_threshold(detector.threshold().into())
         .with_seed(args.seed)
@@ -93,6 +81,11 @@ fn run(args: &Args) -> Result<usize> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })?;
+    if let (true, Some(first)) = (args.strict, report.failed.first()) {
+        bail!("{} pictures cannot be read, the first: {}", report.n_failed, first.error);
+    }
+    // What cannot be read is no row of the suite.
+    options.indices = Some(report.samples.iter().map(|sample| sample.index).collect());
     let arrived = arrival.measure((&detector, time_ratio), &*dataset, &options, &bar)?;
     bar.finish_and_clear();
     let answers = answers::of_report(&detector, &*dataset, &report)?;
@@ -120,5 +113,5 @@ fn run(args: &Args) -> Result<usize> {
     if let Some(file) = &args.scores {
         report.write_csv(file)?;
     }
-    Ok(0)
+    Ok(report.n_failed)
 }

@@ -12,14 +12,14 @@ const ROUNDS: usize = 5;
 
 /// What is averaged at test time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Tta {
+pub(crate) enum Tta {
     /// A picture and its mirror image.
     Flip,
 }
 
 /// How many times as long `second` takes as `first`, for pictures of `size` (width, height).
 #[must_use]
-pub fn time_ratio(
+pub(crate) fn time_ratio(
     first: &dyn Scorer,
     second: &dyn Scorer,
     size: (u32, u32),

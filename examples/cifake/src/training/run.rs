@@ -5,36 +5,42 @@ use std::sync::atomic::AtomicBool;
 
 use baselines::ResNet;
 use burn::tensor::Device;
+use cifake::Decoder;
 use cifake::weights::{Checkpoint, Configured, Source};
-use cifake::{Decoder, Split};
-use cifake_training::{Event, Network, ReadyStage, State, Teacher, Trainer, TrainingData};
+use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
 use tinyvit::TinyVit;
 
-use super::Load;
+use super::Trained;
+use super::pictures::{extra_set, main_set};
 use super::watch::watch;
+use crate::args::DataArgs;
 
 /// What all runs of a program share.
-pub(super) struct Runner<'a, N: Network> {
-    pub(super) data: &'a Path,
+pub(super) struct Runner<'a> {
+    pub(super) data: &'a DataArgs,
+    /// Where the data set is.
+    pub(super) path: PathBuf,
     pub(super) device: Device,
-    pub(super) load: Load<N>,
+    /// Whether a picture that cannot be read ends a run.
+    pub(super) strict: bool,
     pub(super) stop: &'a AtomicBool,
 }
 
-impl<N: Network> Runner<'_, N> {
-    /// Runs `stage`, saying in `state_path` where it stands; whether it came to its end.
-    pub(super) fn run(
+impl Runner<'_> {
+    /// Runs `stage`, telling in `state_path` where it stands; whether it came to its end.
+    pub(super) fn run<N: Trained>(
         &self,
         stage: &ReadyStage<N::Config>,
         state: State,
         state_path: &Path,
     ) -> anyhow::Result<bool> {
         let recipe = &stage.recipe;
+        let dataset = main_set(self.data, &self.path, recipe.data.side, self.strict)?;
+        let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
+        let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         std::fs::create_dir_all(&stage.folder)?;
-        let open = |path: &Path| cifake::open_dataset(path, Some(Split::Train));
-        let extra = stage.extra.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-        let dataset = open(self.data)?;
-        let data = TrainingData::load(&*dataset, &extra, &recipe.data, &Decoder::default())?;
+        let data = TrainingData::load(&dataset, &extra, &recipe.data, &Decoder::default())?;
+        drop((dataset, extra));
         let from = stage.start.path().map(|path| path.display().to_string());
         eprintln!(
             "{}: from {}; {} pictures to train on, {} of them from additional sets; {} to validate; \
@@ -47,7 +53,7 @@ impl<N: Network> Runner<'_, N> {
             data.n_duplicates
         );
         let seed = recipe.train.seed;
-        let load = |path: &Path| (self.load)(&stage.model, path, seed, &self.device);
+        let load = |path: &Path| N::open(&stage.model, path, seed, &self.device);
         let start = stage.start.path().map(load).transpose()?;
         let (sets, record) = ([data.train, data.validation], data.record);
         let (config, model) = (recipe.train.clone(), stage.model.clone());

@@ -1,4 +1,4 @@
-//! `evaluate` on the committed mini set: its numbers, tables and files.
+//! `cifake evaluate` on the committed mini set: its numbers, tables and files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,8 +12,8 @@ fn mini() -> PathBuf {
 
 fn evaluate(arguments: &[&str]) -> Output {
     let mini = mini();
-    Command::new(env!("CARGO_BIN_EXE_evaluate"))
-        .arg("--data")
+    Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--data"])
         .arg(&mini)
         .args(arguments)
         .output()
@@ -146,6 +146,41 @@ fn what_cannot_be_measured_is_an_error() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(stderr.contains(arguments[1]), "{stderr}");
     }
-    let nothing = Command::new(env!("CARGO_BIN_EXE_evaluate")).output();
+    let nothing = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .arg("evaluate")
+        .env_remove("CIFAKE_SHARED")
+        .output();
     assert_eq!(nothing.expect("the example was built").status.code(), Some(2));
+}
+
+#[test]
+fn a_broken_picture_is_counted_and_strict_stops() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for label in ["0_real", "1_fake"] {
+        let to = folder.path().join(label);
+        std::fs::create_dir(&to).expect("it is writable");
+        let sample = mini().join("../sample").join(format!("{}-cat-1.jpg", &label[2..]));
+        std::fs::copy(sample, to.join("cat.jpg")).expect("it is writable");
+    }
+    std::fs::write(folder.path().join("1_fake/broken.jpg"), "no picture").expect("room");
+    let run = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_cifake"))
+            .args(["evaluate", "--json", "--data"])
+            .arg(folder.path())
+            .args(more)
+            .output()
+            .expect("the program was built")
+    };
+    let counted = run(&[]);
+    assert_eq!(counted.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&counted.stdout).expect("JSON");
+    assert_eq!((&report["n"], &report["n_failed"]), (&2.into(), &1.into()));
+    let strict = run(&["--strict"]);
+    assert_eq!(strict.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&strict.stderr).contains("broken.jpg"));
+    std::fs::rename(folder.path().join("1_fake"), folder.path().join("renders")).expect("room");
+    let unknown = run(&[]);
+    assert_eq!(unknown.status.code(), Some(2), "REAL alone is no data set");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("`renders`"));
+    assert_eq!(run(&["--fake", "renders"]).status.code(), Some(1));
 }

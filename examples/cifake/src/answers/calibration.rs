@@ -12,8 +12,8 @@ use cifake_training::DataConfig;
 use tinyvit::TinyVit;
 
 use super::{breakdown, see};
-use cifake_cli::args::registry;
-use cifake_cli::part::HELD_BACK;
+use crate::args::registry;
+use crate::part::HELD_BACK;
 
 /// What the answers are fitted to, and what they must keep to.
 #[derive(Debug, Clone, clap::Args)]

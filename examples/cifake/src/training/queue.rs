@@ -1,12 +1,13 @@
 //! Runs one after the other.
 
-use cifake_training::{Network, Places, Queue, ReadyStage, State};
+use anyhow::Result;
+use cifake_training::{Places, Queue, ReadyStage, State};
 
+use super::Trained;
 use super::run::Runner;
 
-/// Runs the queue at `places`; whether it came to its end.
-pub(super) fn run<N: Network>(runner: &Runner<N>, places: &Places) -> anyhow::Result<bool> {
-    let queue = Queue::open(places.file)?;
+/// Runs the `queue` at `places`; whether it came to its end.
+pub(super) fn run<N: Trained>(runner: &Runner, queue: &Queue, places: &Places) -> Result<bool> {
     let stages = queue.stages::<N>(places)?;
     let averages = || queue.write_averages::<N>(&stages, places, &runner.device);
     let state_path = places.out.join("state.json");
@@ -20,7 +21,7 @@ pub(super) fn run<N: Network>(runner: &Runner<N>, places: &Places) -> anyhow::Re
         let epochs = |later: &ReadyStage<N::Config>| later.recipe.train.epochs;
         let epochs_after = stages[idx + 1..].iter().map(epochs).sum();
         let state = State::new(&stage.name, [idx + 1, stages.len()], epochs_after);
-        if !runner.run(stage, state, &state_path)? {
+        if !runner.run::<N>(stage, state, &state_path)? {
             return Ok(false);
         }
         stage.finish()?;

@@ -8,14 +8,14 @@ use burn::tensor::Device;
 use cifake::plot::{SheetRow, contact_sheet};
 use cifake::{Dataset, Detector, EvaluateOptions, Scorer};
 use cifake_attacks::{Degradation, DegradationReport, DegradedRow, evaluate_degradations};
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use crate::Progress;
 use crate::second_look::{Tta, time_ratio};
 
 /// How an evaluation goes beyond the pictures of a data set.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ArrivalArgs {
+pub(crate) struct ArrivalArgs {
     /// Also measure the pictures enlarged, compressed, blurred, cut, turned and more, a row each.
     #[arg(long)]
     degradations: bool,
@@ -29,7 +29,7 @@ pub struct ArrivalArgs {
 
 /// What [`ArrivalArgs`] asked for.
 #[derive(Debug)]
-pub struct Arrived {
+pub(crate) struct Arrived {
     report: Option<DegradationReport>,
     time_ratio: Option<f64>,
 }
@@ -37,14 +37,14 @@ pub struct Arrived {
 impl ArrivalArgs {
     /// Everything that can be measured, for `--smoke`.
     #[must_use]
-    pub fn and_all(&self, all: bool) -> Self {
+    pub(crate) fn and_all(&self, all: bool) -> Self {
         let tta = if all { Some(Tta::Flip) } else { self.tta };
         Self { degradations: self.degradations || all, tta, ..self.clone() }
     }
 
     /// `detector` with the looks that the arguments ask for, and how many times as long it takes.
     #[must_use]
-    pub fn looking(&self, detector: Detector, device: &Device) -> (Detector, Option<f64>) {
+    pub(crate) fn looking(&self, detector: Detector, device: &Device) -> (Detector, Option<f64>) {
         let Some(Tta::Flip) = self.tta else {
             return (detector, None);
         };
@@ -58,12 +58,12 @@ impl ArrivalArgs {
     /// # Errors
     ///
     /// As [`evaluate_degradations`] and [`contact_sheet`].
-    pub fn measure(
+    pub(crate) fn measure(
         &self,
         (scorer, time_ratio): (&dyn Scorer, Option<f64>),
         dataset: &dyn Dataset,
         options: &EvaluateOptions,
-        bar: &ProgressBar,
+        bar: &Progress,
     ) -> Result<Arrived> {
         if !self.degradations {
             return Ok(Arrived { report: None, time_ratio });
@@ -88,7 +88,7 @@ impl Arrived {
     /// # Panics
     ///
     /// If `json` is no object.
-    pub fn add_to(&self, json: &mut Value) {
+    pub(crate) fn add_to(&self, json: &mut Value) {
         if let Some(report) = &self.report {
             json["degradations"] = json!(report.degradations);
         }

@@ -11,7 +11,7 @@ use cifake::{
 };
 use cifake_training::{DataConfig, TrainingData};
 
-use cifake_cli::{balanced, progress_bar};
+use crate::{balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
 

@@ -1,22 +1,24 @@
-//! What a training program is asked.
+//! What a training run is asked for.
 
 use std::path::{Path, PathBuf};
 
 use cifake_training::Places;
 
-/// What every training program takes.
+use crate::args::{DataArgs, threads};
+
+/// A training run or a queue of them.
 #[derive(Debug, clap::Args)]
-pub struct TrainArgs {
-    /// Recipe with the sections model, data and train.
-    #[arg(long, required_unless_present_any = ["smoke", "queue"])]
+pub(crate) struct TrainArgs {
+    /// Recipe with the sections model, data and train [default: examples/lab/recipes/own.toml, which
+    /// is built in].
+    #[arg(long, value_name = "RECIPE")]
     pub(super) config: Option<PathBuf>,
     /// Runs one after the other: a TOML file of stages with names and recipes. Each runs in
     /// OUT/NAME; one that is done is passed over, one that was broken off goes on.
-    #[arg(long, conflicts_with_all = ["config", "extra"])]
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["config", "extra"])]
     pub(super) queue: Option<PathBuf>,
-    /// Folder with the CIFAKE zips, a class folder, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
-    pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
     /// More pictures to train on, such as a set of attacked ones; may be given several times. Copies
     /// of validation pictures are left out.
     #[arg(long, value_name = "PATH")]
@@ -26,29 +28,32 @@ pub struct TrainArgs {
     pub(super) extra_root: Option<PathBuf>,
     /// Weights to start from: of a run, or of another source that the network reads. In a queue they
     /// are what the first stage starts from.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
-    /// Folder of the run, or of the queue's runs. The file state.json in it says in one line where
+    /// Folder of the run, or of the queue's runs. The file state.json in it tells in one line where
     /// the run stands.
-    #[arg(long, default_value = "runs/training")]
-    pub(super) out: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "smoke")]
+    pub(super) out: Option<PathBuf>,
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     pub(super) device: String,
-    /// Threads of the run; the weights do not depend on it.
-    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
+    /// Threads of the run; 0 takes all cores. The weights do not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub(super) threads: usize,
-    /// Trains a few steps on the committed mini set into a temporary folder.
+    /// Fail if a picture cannot be read, instead of leaving it out.
     #[arg(long)]
+    pub(super) strict: bool,
+    /// Trains a few steps on the committed mini set into a temporary folder.
+    #[arg(long, hide = true)]
     pub(super) smoke: bool,
 }
 
 impl TrainArgs {
-    /// Where the recipe or queue at `file` reads and writes.
-    pub(super) fn places<'a>(&'a self, file: &'a Path) -> Places<'a> {
+    /// Where the recipe or queue at `file` reads and writes, with results in `out`.
+    pub(super) fn places<'a>(&'a self, file: &'a Path, out: &'a Path) -> Places<'a> {
         Places {
             file,
-            out: &self.out,
+            out,
             extra_root: self.extra_root.as_deref(),
             weights: self.weights.as_deref(),
         }

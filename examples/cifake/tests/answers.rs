@@ -20,8 +20,10 @@ fn succeeded(output: Output) -> String {
 }
 
 fn evaluate(arguments: &[&str]) -> Value {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_evaluate")).arg("--json").args(arguments).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--json"])
+        .args(arguments)
+        .output();
     serde_json::from_str(&succeeded(output.expect("the example was built"))).expect("JSON")
 }
 
@@ -86,8 +88,16 @@ fn a_collection_is_told_by_generator_and_source_and_teaches_when_to_be_unsure() 
     let out = folder.path().join("answers.safetensors");
     let weights = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../crates/tinyvit/weights/native.safetensors");
-    let output = Command::new(env!("CARGO_BIN_EXE_calibrate"))
-        .args(["--config", text(&recipe), "--data", text(&data), "--generators", text(&others)])
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args([
+            "calibrate",
+            "--config",
+            text(&recipe),
+            "--data",
+            text(&data),
+            "--generators",
+            text(&others),
+        ])
         .args(["--weights", text(&weights), "--out", text(&out)])
         .output();
     let printed = succeeded(output.expect("the example was built"));

@@ -1,0 +1,91 @@
+//! Which data set.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cifake::{Dataset, Error, LabelNames, Split, open_dataset_named};
+
+use super::mini;
+
+/// The variable that names a folder of large data sets.
+const SHARED: &str = "CIFAKE_SHARED";
+
+/// Which data set, and how it calls its labels.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DataArgs {
+    /// Class folders, a CSV of paths and labels, the CIFAKE zips, a collection or a parquet file
+    /// [default: $CIFAKE_SHARED/datasets/cifake].
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Folder or label of camera pictures; may be given several times [default: real, 0_real or
+    /// nature].
+    #[arg(long, value_name = "NAME")]
+    real: Vec<String>,
+    /// Folder or label of generated pictures; may be given several times [default: fake, 1_fake, ai,
+    /// ai_generated, generated or synthetic].
+    #[arg(long, value_name = "NAME")]
+    fake: Vec<String>,
+}
+
+impl DataArgs {
+    /// Where the data set is; with `smoke` and nothing given, the mini set of the repository.
+    ///
+    /// # Errors
+    ///
+    /// As [`data_or_shared`].
+    pub fn path(&self, smoke: bool) -> Result<PathBuf> {
+        match (&self.data, smoke) {
+            (None, true) => Ok(mini()),
+            (given, _) => data_or_shared(given.as_deref()),
+        }
+    }
+
+    /// The names of the labels.
+    ///
+    /// # Errors
+    ///
+    /// A name that both labels have.
+    pub fn names(&self) -> Result<LabelNames> {
+        Ok(LabelNames::new(self.real.clone(), self.fake.clone())?)
+    }
+
+    /// The pictures of `split` of the data set at `path`, or all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_dataset_named`].
+    pub fn open(&self, path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>> {
+        let opened = open_dataset_named(path, split, &self.names()?);
+        opened.map_err(|error| {
+            let is_unnamed = match &error {
+                Error::OneClass { folders, .. } | Error::UnknownDataset { folders, .. } => {
+                    !folders.is_empty()
+                }
+                _ => false,
+            };
+            let error = anyhow::Error::from(error);
+            if is_unnamed { error.context("use --real NAME and --fake NAME") } else { error }
+        })
+    }
+}
+
+/// `data`, or `$CIFAKE_SHARED/datasets/cifake` where nothing is given.
+///
+/// # Errors
+///
+/// If nothing is given and that folder is not there.
+pub fn data_or_shared(data: Option<&Path>) -> Result<PathBuf> {
+    if let Some(data) = data {
+        return Ok(data.to_owned());
+    }
+    let shared = std::env::var_os(SHARED).context(
+        "--data is required: name a data set, or set CIFAKE_SHARED to a folder with datasets/cifake",
+    )?;
+    let path = Path::new(&shared).join("datasets/cifake");
+    anyhow::ensure!(
+        path.exists(),
+        "--data is required: {} is not there, although CIFAKE_SHARED names its folder",
+        path.display()
+    );
+    Ok(path)
+}

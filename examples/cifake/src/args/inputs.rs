@@ -1,0 +1,151 @@
+//! Which pictures.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cifake::text::{one_line, path_text};
+use cifake::{ImageSearch, Input};
+
+/// Pictures to judge, and what a user should know of those that are left out.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// The pictures, each once, in the order of the arguments.
+    pub inputs: Vec<Input>,
+    /// Inputs that were named again.
+    pub n_again: usize,
+    /// How many pictures each format has that is not read.
+    pub unread: BTreeMap<String, usize>,
+}
+
+/// The pictures that `paths` name: files, folders, patterns; `-` is one on standard input. Says on
+/// standard error which pictures were left out.
+#[must_use]
+pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
+    let found = Inputs::of(paths);
+    for note in found.notes() {
+        eprintln!("note: {}", one_line(&note));
+    }
+    found.inputs
+}
+
+impl Inputs {
+    /// The pictures that `paths` name.
+    #[must_use]
+    pub fn of(paths: &[PathBuf]) -> Self {
+        let (mut found, mut seen) = (Self::default(), Seen::default());
+        for path in paths {
+            if path.as_os_str() == "-" {
+                match seen.is_new(path) {
+                    true => found.inputs.push(Input::reader("-", io::stdin())),
+                    false => found.n_again += 1,
+                }
+                continue;
+            }
+            if let Some(reason) = address(path) {
+                found.inputs.push(Input::failed(path_text(path), reason));
+                continue;
+            }
+            match cifake::find_images(path) {
+                Ok(search) => found.add(search, &mut seen),
+                Err(error) => found.inputs.push(Input::failed(path_text(path), error)),
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, search: ImageSearch, seen: &mut Seen) {
+        for image in search.found {
+            match seen.is_new(&image.path) {
+                true => self.inputs.push(Input::found(image)),
+                false => self.n_again += 1,
+            }
+        }
+        for path in search.unread.iter().filter(|path| seen.is_new(path)) {
+            let format = path.extension().unwrap_or_default().to_string_lossy().to_uppercase();
+            *self.unread.entry(format).or_default() += 1;
+        }
+    }
+
+    /// What was left out, in sentences.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.n_again > 0 {
+            let n = self.n_again;
+            notes.push(format!("{n} inputs were named more than once; each is judged once"));
+        }
+        if !self.unread.is_empty() {
+            let formats: Vec<String> =
+                self.unread.iter().map(|(format, n)| format!("{n} {format}")).collect();
+            notes.push(format!(
+                "pictures in formats that are not read were passed over: {}; convert them to PNG or JPEG",
+                formats.join(", ")
+            ));
+        }
+        notes
+    }
+}
+
+/// The files that were named so far.
+#[derive(Debug, Default)]
+struct Seen {
+    files: HashSet<PathBuf>,
+    /// Folders as they were named, and their real paths.
+    folders: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Seen {
+    /// Whether `path` names another file than those before. A link is another file than its target.
+    fn is_new(&mut self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default();
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if !self.folders.contains_key(folder) {
+            let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            self.folders.insert(folder.to_owned(), real);
+        }
+        self.files.insert(self.folders[folder].join(name))
+    }
+}
+
+/// The error of an address, which no program here opens.
+fn address(path: &Path) -> Option<cifake::Error> {
+    let text = path.to_str()?;
+    let is_address = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    (is_address && !path.exists()).then(|| {
+        let reason = "it is an address, and addresses are not opened; pipe the picture in: \
+                      curl -s ADDRESS | cifake detect -";
+        let source = io::Error::new(io::ErrorKind::Unsupported, reason);
+        cifake::Error::Read { path: path.to_owned(), source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(found: &Inputs) -> Vec<&str> {
+        found.inputs.iter().map(|input| input.name().rsplit('/').next().unwrap_or("")).collect()
+    }
+
+    #[test]
+    fn a_picture_that_is_named_again_is_judged_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["a.png", "b.png", "c.heic", "d.tif", "e.heic"] {
+            std::fs::write(folder.path().join(name), b"").expect("it is writable");
+        }
+        let again = folder.path().join("./a.png");
+        let whole = folder.path().to_owned();
+        let dash = PathBuf::from("-");
+        let found = Inputs::of(&[dash.clone(), again, whole.clone(), whole.join("*.png"), dash]);
+        assert_eq!(names(&found), ["-", "a.png", "b.png"]);
+        assert_eq!(found.n_again, 4);
+        let notes = found.notes();
+        assert!(notes[0].starts_with("4 inputs"), "{notes:?}");
+        assert!(notes[1].contains("2 HEIC, 1 TIF"), "{notes:?}");
+        assert!(Inputs::of(&[folder.path().join("a.png")]).notes().is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! Training runs, from their arguments to their end.
+
+mod args;
+mod pictures;
+mod queue;
+mod run;
+mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use baselines::ResNet;
+use burn::tensor::Device;
+use cifake::device;
+use cifake::weights::load_configured;
+use cifake_training::{Network, Places, Queue, ReadyStage, Recipe, State};
+use serde_json::Value;
+use tinyvit::TinyVit;
+
+use crate::exit::{BROKEN_OFF, BrokenOff};
+
+pub(crate) use args::TrainArgs;
+pub(crate) use pictures::main_set;
+use run::Runner;
+
+/// The recipe where none is given.
+const OWN: &str = include_str!("../../../lab/recipes/own.toml");
+
+/// The recipes of `--smoke`.
+const SMOKE: [&str; 2] = [
+    "
+model = { preset = 'native', embed_dims = [16, 32, 32, 32], n_heads = [1, 1, 1, 1], stem_dim = 8 }
+data = { validation_fraction = 0.25 }
+[train]
+epochs = 2
+batch_size = 8
+checkpoint_steps = 2
+adversary = { share = 0.5, validation = 8, guard_steps = 3 }
+",
+    "
+model = { preset = 'resnet18_32', widths = [8, 8, 16, 16], depths = [1, 1, 1, 1] }
+data = { validation_fraction = 0.25 }
+train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
+",
+];
+
+/// A network that a recipe can name, and how its weights are opened.
+trait Trained: Network {
+    /// The network of `config` with the weights in the file at `path`; `seed` draws what it lacks.
+    fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self>;
+}
+
+impl Trained for TinyVit {
+    fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self> {
+        Ok(config.load_for_fine_tuning(path, seed, device)?)
+    }
+}
+
+impl Trained for ResNet {
+    fn open(config: &Self::Config, path: &Path, _: u64, device: &Device) -> Result<Self> {
+        let (model, found, _) = load_configured::<Self>(path.into(), device)?;
+        anyhow::ensure!(found == *config, "{} is of another configuration", path.display());
+        Ok(model)
+    }
+}
+
+/// Trains as `args` say.
+///
+/// # Errors
+///
+/// [`BrokenOff`] after a signal; a recipe, a queue or data that cannot be read, and those of
+/// [`Trainer`](cifake_training::Trainer).
+pub(crate) fn train(args: &TrainArgs) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // Who asks twice does not want to wait for the end of a step.
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(BROKEN_OFF));
+        }
+    })?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    match pool.install(|| choose(args, &stop))? {
+        true => Ok(()),
+        false => Err(BrokenOff.into()),
+    }
+}
+
+/// Runs what `args` name; whether it came to its end.
+fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
+    if args.smoke {
+        for recipe in SMOKE {
+            let folder = tempfile::tempdir()?;
+            let recipe = toml::from_str(recipe).context("the recipe is not valid")?;
+            alone(args, recipe, Path::new("."), folder.path(), stop)?;
+        }
+        return Ok(true);
+    }
+    let out = args.out.as_deref().context("--out is required")?;
+    match (&args.queue, &args.config) {
+        (Some(file), _) => {
+            let queue = Queue::open(file)?;
+            let places = args.places(file, out);
+            let stage = queue.stages.first().context("the queue has no stage")?;
+            let base = file.parent().unwrap_or(Path::new(""));
+            match is_resnet(&Recipe::open(&places.resolve(&stage.recipe, base)?)?) {
+                true => queue::run::<ResNet>(&Runner::new(args, stop)?, &queue, &places),
+                false => queue::run::<TinyVit>(&Runner::new(args, stop)?, &queue, &places),
+            }
+        }
+        (None, Some(config)) => alone(args, Recipe::open(config)?, config, out, stop),
+        (None, None) => {
+            let recipe = toml::from_str(OWN).context("the built-in recipe is not valid")?;
+            alone(args, recipe, Path::new("."), out, stop)
+        }
+    }
+}
+
+/// Whether the section model of `recipe` names a ResNet. Any other name is looked up among TinyViTs.
+fn is_resnet(recipe: &Recipe) -> bool {
+    let preset = recipe.model.get("preset").and_then(Value::as_str);
+    preset.is_some_and(|name| ResNet::preset(name).is_some())
+}
+
+/// One run in `folder`, of the `recipe` that stands at `path`.
+fn alone(
+    args: &TrainArgs,
+    recipe: Recipe,
+    path: &Path,
+    folder: &Path,
+    stop: &AtomicBool,
+) -> Result<bool> {
+    let places = args.places(path, folder);
+    match is_resnet(&recipe) {
+        true => alone_as::<ResNet>(&Runner::new(args, stop)?, recipe, args, &places),
+        false => alone_as::<TinyVit>(&Runner::new(args, stop)?, recipe, args, &places),
+    }
+}
+
+fn alone_as<N: Trained>(
+    runner: &Runner,
+    recipe: Recipe,
+    args: &TrainArgs,
+    places: &Places,
+) -> Result<bool> {
+    let (extra, weights) = (args.extra.clone(), args.weights.clone());
+    let stage = ReadyStage::alone::<N>(recipe, extra, weights, places)?;
+    let state = State::new(&stage.name, [1, 1], 0);
+    let is_done = runner.run::<N>(&stage, state, &places.out.join("state.json"))?;
+    if is_done && !args.smoke {
+        let best = places.out.join("best.safetensors");
+        eprintln!(
+            "done: {best}\nmeasure it:   cifake evaluate --data DATA --weights {best}\n\
+             judge with it: cifake detect --weights {best} PICTURE",
+            best = best.display()
+        );
+    }
+    Ok(is_done)
+}
+
+impl<'a> Runner<'a> {
+    fn new(args: &'a TrainArgs, stop: &'a AtomicBool) -> Result<Self> {
+        let path = args.data.path(args.smoke)?;
+        let device = device::parse(&args.device)?;
+        Ok(Self { data: &args.data, path, device, strict: args.strict, stop })
+    }
+}

@@ -1,0 +1,87 @@
+//! The pictures of a run, without those that cannot be read.
+
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use cifake::text::one_line;
+use cifake::{Dataset, Decoder, Error, FittedDataset, Label, ReadableDataset, Split};
+
+use crate::args::DataArgs;
+use crate::progress_bar;
+
+/// Most bytes of fitted pictures; a run needs some four times as much.
+const MAX_BYTES: u64 = 4 << 30;
+/// Most broken pictures that are named.
+const NAMED: usize = 10;
+
+/// The training pictures of the data set at `path`, each brought to `side` pixels once.
+///
+/// # Errors
+///
+/// A label without pictures; no picture that can be read or, if `strict`, any that cannot; more than
+/// fits into memory.
+pub(crate) fn main_set(
+    data: &DataArgs,
+    path: &Path,
+    side: u32,
+    strict: bool,
+) -> Result<FittedDataset> {
+    let dataset = data.open(path, Some(Split::Train))?;
+    require_both(&*dataset, path)?;
+    let bar = progress_bar()?;
+    bar.set_message("reading pictures");
+    let mut progress = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let size = (side, side);
+    let fitted =
+        FittedDataset::new(&*dataset, size, &Decoder::default(), MAX_BYTES, &mut progress)?;
+    bar.finish_and_clear();
+    tell(fitted.failed(), strict)?;
+    require_both(&fitted, path)?;
+    Ok(fitted)
+}
+
+/// The pictures of the additional set at `path`, as they are.
+///
+/// # Errors
+///
+/// As [`main_set`], but one label is enough.
+pub(super) fn extra_set(data: &DataArgs, path: &Path, strict: bool) -> Result<Box<dyn Dataset>> {
+    let dataset = data.open(path, Some(Split::Train))?;
+    if strict {
+        return Ok(dataset);
+    }
+    let readable = ReadableDataset::new(dataset, &Decoder::default())?;
+    tell(readable.failed(), strict)?;
+    Ok(Box::new(readable))
+}
+
+fn require_both(dataset: &dyn Dataset, path: &Path) -> Result<()> {
+    for label in Label::ALL {
+        let is_there = dataset.samples().iter().any(|sample| sample.label == label);
+        ensure!(
+            is_there,
+            "{} has no {label} pictures to train on; --real NAME and --fake NAME name the folders",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Names what was left out.
+fn tell(failed: &[Error], strict: bool) -> Result<()> {
+    let Some(first) = failed.first() else { return Ok(()) };
+    if strict {
+        bail!("{} pictures cannot be read, the first: {first}", failed.len());
+    }
+    eprintln!("warning: {} pictures cannot be read and are left out", failed.len());
+    for error in failed.iter().take(NAMED) {
+        eprintln!("  {}", one_line(&error.to_string()));
+    }
+    if failed.len() > NAMED {
+        eprintln!("  and {} more", failed.len() - NAMED);
+    }
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! `cifake train`: a run that is killed at any moment and started again ends as an unbroken run; pictures
+//! of any size, name and number.
+
+mod kills;
+
+use std::path::Path;
+use std::process::{Child, Command, Output};
+use std::time::Duration;
+
+use kills::{files, finish, kill_ten_times, mini, program, sleep_up_to, text};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+/// A model small enough for many steps a second, with every source of randomness turned on.
+const RECIPE: &str = "
+[model]
+preset = 'native'
+embed_dims = [8, 16, 16, 16]
+n_heads = [1, 1, 1, 1]
+stem_dim = 8
+depths = [1, 1, 1, 1]
+drop_path_rate = 0.2
+
+[data]
+validation_fraction = 0.25
+
+[train]
+epochs = 60
+batch_size = 8
+checkpoint_steps = 1
+
+[train.augment]
+colour = 0.2
+jpeg_probability = 0.5
+mixup_probability = 0.2
+cutmix_probability = 0.2
+";
+
+fn start_train(arguments: &[&str]) -> Child {
+    program(env!("CARGO_BIN_EXE_cifake"), &[&["train"], arguments].concat())
+}
+
+#[test]
+fn ten_kills_change_no_bit_of_the_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [recipe, unbroken, broken] =
+        ["recipe.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
+    std::fs::write(&recipe, RECIPE).expect("the folder is writable");
+    let start = |out: &Path, threads: usize| {
+        let (data, threads) = (mini(), threads.to_string());
+        let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(out)];
+        let arguments = [&arguments[..], &["--threads", &threads]].concat();
+        start_train(&arguments)
+    };
+    finish(start(&unbroken, 2));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
+    for name in ["last.safetensors", "best.safetensors", "metrics.csv"] {
+        let [ours, theirs] = [&unbroken, &broken]
+            .map(|run| std::fs::read(run.join(name)).expect("the run wrote it"));
+        assert!(ours == theirs, "{name} differs");
+    }
+}
+
+/// Two runs of one shape, their mean, and a narrower one that learns from the mean and from a shipped
+/// model.
+const QUEUE: &str = "
+averages = { mean = ['first', 'second'] }
+[[stage]]
+name = 'first'
+recipe = 'short.toml'
+[[stage]]
+name = 'second'
+recipe = 'short.toml'
+[[stage]]
+name = 'student'
+recipe = 'student.toml'
+";
+
+#[test]
+fn ten_kills_change_no_bit_of_a_queue() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [queue, unbroken, broken] =
+        ["queue.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
+    let short = RECIPE.replace("epochs = 60", "epochs = 20");
+    let native = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../crates/tinyvit/weights/native.safetensors");
+    let student = short.replace("stem_dim = 8", "stem_dim = 4");
+    let student = format!(
+        "{student}\n[train.teacher]\nweights = ['{{out}}/mean.safetensors', '{}']\ntemperature = 2\n\
+         weight = 0.5\n",
+        text(&native)
+    );
+    for (name, content) in
+        [("queue.toml", QUEUE), ("short.toml", &short), ("student.toml", &student)]
+    {
+        std::fs::write(folder.path().join(name), content).expect("the folder is writable");
+    }
+    let start = |out: &Path, threads: usize| {
+        let (data, threads) = (mini(), threads.to_string());
+        let arguments = ["--queue", text(&queue), "--data", text(&data), "--out", text(out)];
+        let arguments = [&arguments[..], &["--threads", &threads]].concat();
+        start_train(&arguments)
+    };
+    finish(start(&unbroken, 2));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
+    for stage in ["", "first", "second", "student"] {
+        let [ours, theirs] = [&unbroken, &broken].map(|run| {
+            let mut files = files(&run.join(stage));
+            // The state tells of the time, the checkpoint of the way.
+            files.retain(|(name, _)| name != "state.json");
+            files
+        });
+        assert!(!ours.is_empty() && ours.len() == theirs.len(), "{stage}");
+        for ((name, ours), (other, theirs)) in ours.iter().zip(&theirs) {
+            assert!(name == other && ours == theirs, "{stage}/{} differs", name.display());
+        }
+    }
+    let state = std::fs::read_to_string(broken.join("state.json")).expect("it is kept");
+    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":20"), "{state}");
+}
+
+/// A signal ends a run with a checkpoint, although none is due.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_run_with_a_checkpoint() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
+    let long = RECIPE.replace("epochs = 60", "epochs = 100000").replace("checkpoint_steps = 1", "");
+    std::fs::write(&recipe, long.replace("[train]", "[train]\ncheckpoint_minutes = 1000"))
+        .expect("the folder is writable");
+    let data = mini();
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let mut child = start_train(&arguments);
+    let begun = std::time::Instant::now();
+    while !out.join("metrics.csv").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let before = std::fs::read(out.join("checkpoint.safetensors"));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(killed.expect("every Unix has it").success());
+    let status = child.wait().expect("the program can be waited for");
+    assert_eq!(status.code(), Some(3));
+    let after = std::fs::read(out.join("checkpoint.safetensors")).expect("it was written");
+    assert!(before.map_or(true, |before| before != after));
+}
+
+fn train(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cifake"));
+    command.env_remove("CIFAKE_SHARED");
+    command.arg("train").args(arguments).output().expect("the program was built")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A recipe of one epoch for a model of almost nothing.
+fn short(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("short.toml");
+    let recipe = RECIPE.replace("epochs = 60", "epochs = 1");
+    std::fs::write(&path, recipe).expect("the folder is writable");
+    path
+}
+
+/// Pictures of several sizes in folders of these names, 8 of each, and one that is broken.
+fn own_pictures(folder: &Path, names: [&str; 2]) {
+    for (name, kind) in names.into_iter().zip([cifake::Drawing::Noise, cifake::Drawing::Shapes]) {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).expect("it is writable");
+        for number in 0..8u64 {
+            let side = 20 + 13 * u32::try_from(number).expect("small");
+            let png = kind.picture(side, 1, number).to_png();
+            std::fs::write(folder.join(format!("{number}.png")), png).expect("room");
+        }
+    }
+    std::fs::write(folder.join(names[0]).join("broken.jpg"), "no picture").expect("room");
+}
+
+#[test]
+fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out, strict] = ["data", "out", "strict"].map(|name| folder.path().join(name));
+    own_pictures(&data, ["photos", "renders"]);
+    let recipe = short(folder.path());
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let unknown = train(&arguments);
+    assert_eq!(unknown.status.code(), Some(2));
+    for word in ["`photos`", "--real", "--fake"] {
+        assert!(stderr(&unknown).contains(word), "{}", stderr(&unknown));
+    }
+    assert!(!out.exists(), "nothing is written before the data is known");
+    let names = ["--real", "photos", "--fake", "renders"];
+    let output = train(&[&arguments[..], &names].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 pictures cannot be read"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("photos/broken.jpg"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cifake evaluate"), "{}", stderr(&output));
+    let weights = out.join("best.safetensors");
+    let evaluated = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--json", "--data", text(&data), "--weights", text(&weights)])
+        .args(names)
+        .output()
+        .expect("the program was built");
+    assert_eq!(evaluated.status.code(), Some(1), "{}", stderr(&evaluated));
+    let report: serde_json::Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");
+    assert_eq!((&report["n"], &report["n_failed"]), (&16.into(), &1.into()));
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&strict)];
+    let refused = train(&[&arguments[..], &names, &["--strict"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("broken.jpg") && !strict.exists());
+}
+
+#[test]
+fn a_list_trains_a_resnet() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    own_pictures(folder.path(), ["a", "b"]);
+    let rows = (0..8).flat_map(|n| [format!("a/{n}.png,real\n"), format!("b/{n}.png,ai\n")]);
+    let list = folder.path().join("list.csv");
+    std::fs::write(&list, format!("path,label\n{}", rows.collect::<String>())).expect("room");
+    let recipe = folder.path().join("resnet.toml");
+    let content = "
+model = { preset = 'resnet18_32', widths = [8, 8, 8, 8], depths = [1, 1, 1, 1] }
+data = { validation_fraction = 0.25 }
+train = { epochs = 1, batch_size = 4 }
+";
+    std::fs::write(&recipe, content).expect("room");
+    let out = folder.path().join("out");
+    let arguments = ["--config", text(&recipe), "--data", text(&list), "--out", text(&out)];
+    let output = train(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
+    assert!(weights.windows(13).any(|found| found == b"resnet_config"));
+}
+
+#[test]
+fn a_label_without_pictures_ends_a_run_before_it_begins() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    own_pictures(&data, ["REAL", "other"]);
+    std::fs::remove_dir_all(data.join("other")).expect("it is there");
+    let output = train(&["--data", text(&data), "--out", text(&out)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no FAKE pictures"), "{}", stderr(&output));
+    assert!(!out.exists());
+    let nowhere = train(&["--out", text(&out)]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(stderr(&nowhere).contains("CIFAKE_SHARED"), "{}", stderr(&nowhere));
+}
