@@ -10,6 +10,7 @@ mod error;
 mod evaluate;
 pub mod file;
 mod image;
+mod invisible;
 mod label;
 mod manifest;
 pub mod metrics;
@@ -37,6 +38,7 @@ pub use image::{
     DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
     rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
 };
+pub use invisible::is_invisible;
 pub use label::Label;
 pub use manifest::{Manifest, ManifestRow, pixel_hash};
 pub use near_duplicate::{NearDuplicate, near_duplicates};

@@ -15,15 +15,36 @@ pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
             if io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe) {
                 return ExitCode::SUCCESS;
             }
-            let mut said = error.to_string();
-            // Errors of the libraries say their causes themselves.
-            for cause in error.chain().skip(1).map(ToString::to_string) {
-                if !said.contains(&cause) {
-                    said = format!("{said}: {cause}");
-                }
-            }
-            eprintln!("error: {said}");
+            eprintln!("error: {}", in_words(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error with its causes, each once: the libraries' errors name their causes themselves.
+#[must_use]
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
+}
+
+/// `text` on one line, with escapes for characters that steer a terminal or cannot be seen.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                line.extend(c.escape_default());
+            }
+            _ if cifake::is_invisible(c) => line.extend(c.escape_unicode()),
+            _ => line.push(c),
+        }
+    }
+    line
 }

@@ -9,12 +9,13 @@ mod comparison;
 mod curve;
 mod draw;
 mod exit;
+mod judged;
+mod overlays;
 pub mod part;
 mod progress;
-mod report;
 
 pub use cli::Cli;
 pub use draw::balanced;
-pub use exit::exit_code;
+pub use exit::{exit_code, in_words, one_line};
+pub use judged::judged;
 pub use progress::progress_bar;
-pub use report::report;

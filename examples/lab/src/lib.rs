@@ -10,6 +10,7 @@ pub mod answers;
 pub mod degraded;
 pub mod draw;
 pub mod explained;
+pub mod explainers;
 pub mod latency;
 pub mod maps;
 pub mod randomized;
@@ -18,7 +19,6 @@ pub mod sets;
 pub mod strangers;
 pub mod training;
 pub mod upscalers;
-pub mod voices;
 
 /// The detector of `weights`: `clean` and `robust` are the two sets that are built in, `static-robust`
 /// is a file of this repository, anything else is a weight file; nothing means `clean`.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cifake::{Decoder, Fitted};
+use cifake::{Decoder, Fitted, Picture};
 
 use crate::Error;
 
@@ -105,6 +105,17 @@ impl Input {
         &self.name
     }
 
+    /// Its name, and its picture at its own size.
+    pub fn picture(self, decoder: &Decoder) -> (String, Result<Picture, Error>) {
+        let picture = match self.origin {
+            Origin::File(path) => decoder.read(&path).map_err(Error::from),
+            Origin::Reader(reader) => read_stream(reader, &self.name, decoder)
+                .and_then(|bytes| Ok(decoder.decode(&bytes).map_err(|e| e.in_file(&self.name))?)),
+            Origin::Failed(error) => Err(error),
+        };
+        (self.name, picture)
+    }
+
     /// Its name, and its picture brought to `size` (width, height).
     pub(super) fn decode(
         self,
@@ -138,13 +149,22 @@ fn decode_stream(
     decoder: &Decoder,
     size: (u32, u32),
 ) -> Result<Fitted, Error> {
+    let bytes = read_stream(reader, name, decoder)?;
+    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
+    Ok(fitted.map_err(|error| error.in_file(name))?)
+}
+
+fn read_stream(
+    reader: Box<dyn Read + Send>,
+    name: &str,
+    decoder: &Decoder,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // One byte more than is accepted: the decoder then says what is wrong.
     let limit = decoder.limits().max_file_bytes.saturating_add(1);
     let read = reader.take(limit).read_to_end(&mut bytes);
     read.map_err(|source| cifake::Error::Read { path: name.into(), source })?;
-    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
-    Ok(fitted.map_err(|error| error.in_file(name))?)
+    Ok(bytes)
 }
 
 #[cfg(test)]

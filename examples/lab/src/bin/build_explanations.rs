@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::{Class, Label};
+use cifake::Label;
 use cifake_cli::args::ExplainerArgs;
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
@@ -72,7 +72,6 @@ fn run(args: &Args) -> Result<usize> {
         }
         let map = explaining.map(picture, verdict.label)?;
         let (label, p_fake, class) = (verdict.label, verdict.p_fake, sample.class);
-        let class = class.map(Class::as_str);
         let subject = Subject { picture, map: &map, label, p_fake, class };
         match explainer.explain(&subject) {
             Ok(found) if args.named_only && found.findings.is_empty() => {}
