@@ -64,18 +64,35 @@ fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Control characters, line ends, bidirectional controls and characters that cannot be seen.
+/// Whether `c` cannot be seen although it is no space: bidirectional controls, zero-width characters,
+/// fillers, variation selectors, tags.
+///
+/// Such characters can hide a text or turn its direction. Control characters
+/// ([`char::is_control`]) and white space are not among them.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Control characters, line ends and [invisible](is_invisible) characters.
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_turns_or_hides_a_text_is_invisible() {
+        assert!("\u{202e}\u{200b}\u{2066}\u{feff}\u{e0041}".chars().all(is_invisible));
+        assert!(!"a 猫é\n\u{1b}".chars().any(is_invisible));
+    }
 
     #[test]
     fn ordinary_text_stays_as_it_is() {

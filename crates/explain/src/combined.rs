@@ -1,44 +1,44 @@
-//! Several explainers, one list.
+//! Several explainers combined into one list.
 
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 
-use gradcam::regions;
+use gradcam::{Region, regions};
 
 use crate::{Error, Explainer, Explanation, Finding, MAX_FINDINGS, Subject};
 
-/// What a measurement adds to what is said, against another voice's 1.
+/// Weight of a measurement; each explainer weighs 1.
 const EVIDENCE: f64 = 1.0;
 
-/// Merges what several explainers say into one list and keeps who said what.
+/// Merges the findings of several explainers into one list, with the names of all who found each.
 ///
-/// A finding weighs one for each explainer that has it, one more if a measurement stands behind it,
-/// and the share of the map that its region holds. The heaviest [`MAX_FINDINGS`] stay; of equal ones
-/// those that were said first. Text and region are those of the finding with a measurement, or of
-/// the explainer that stands first.
+/// A finding weighs 1 for each explainer that has it, 1 more if it was measured, and the share of the
+/// map that its region holds. The heaviest [`MAX_FINDINGS`] stay, earlier ones first among equals.
+/// Text and region are those of the measured finding, or of the first explainer.
 pub struct Combined {
     name: String,
     explainers: Vec<Box<dyn Explainer>>,
-    /// What explainers could not do, since it was last asked for.
+    /// Failures of explainers since they were last taken.
     failures: Mutex<Vec<String>>,
 }
 
 impl Combined {
-    /// Merges `explainers`, of which earlier ones are preferred where they differ.
+    /// Merges `explainers`. Earlier ones are preferred if they differ.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If `explainers` is empty.
     #[must_use]
     pub fn new(explainers: Vec<Box<dyn Explainer>>) -> Self {
-        assert!(!explainers.is_empty(), "nobody explains");
+        assert!(!explainers.is_empty(), "no explainer");
         let names: Vec<&str> = explainers.iter().map(|explainer| explainer.name()).collect();
         Self { name: names.join("+"), explainers, failures: Mutex::default() }
     }
 
-    /// Who said nothing and why, of all explanations since this was last asked: where others spoke, an
-    /// explanation tells it in a remark alone, and a program may want to say that it did not do all.
+    /// Takes the failures of single explainers since the last call, as sentences with their causes.
+    ///
+    /// An explanation mentions them in a remark only, as long as one explainer succeeds.
     #[must_use]
     pub fn take_failures(&self) -> Vec<String> {
         std::mem::take(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
@@ -52,7 +52,7 @@ impl Explainer for Combined {
 
     /// # Errors
     ///
-    /// That of the first explainer where all fail; where some do, a remark says so.
+    /// The error of the first explainer if all fail. If only some fail, a remark names them.
     fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
         let mut said = Vec::new();
         let mut remarks = Vec::new();
@@ -102,26 +102,26 @@ fn merge(said: Vec<Vec<Finding>>, subject: &Subject<'_>) -> Vec<Finding> {
         }
     }
     let regions = regions(subject.map);
-    let share = |name: &str| {
-        regions.iter().find(|region| region.name == name).map_or(0.0, |region| region.share)
+    let share = |region: Region| {
+        regions.iter().find(|found| found.region == region).map_or(0.0, |found| found.share)
     };
     let weight = |finding: &Finding| {
         let measured = if finding.evidence.is_some() { EVIDENCE } else { 0.0 };
-        finding.said_by.len() as f64 + measured + finding.region.as_deref().map_or(0.0, share)
+        finding.said_by.len() as f64 + measured + finding.region.map_or(0.0, share)
     };
     merged.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
     merged.truncate(MAX_FINDINGS);
     merged
 }
 
-/// Puts what `more` knows into `finding`, which is of the same artifact.
+/// Adds the contents of `more` to `finding`, which is of the same artifact.
 fn add(finding: &mut Finding, more: Finding) {
     let said_by: HashSet<String> = finding.said_by.iter().cloned().collect();
     finding.said_by.extend(more.said_by.into_iter().filter(|name| !said_by.contains(name)));
     if finding.evidence.is_none() && more.evidence.is_some() {
         finding.evidence = more.evidence;
         finding.explanation = more.explanation;
-        finding.region = more.region.or_else(|| finding.region.take());
+        finding.region = more.region.or(finding.region);
     } else if finding.region.is_none() {
         finding.region = more.region;
     }
@@ -149,12 +149,12 @@ mod tests {
         }
     }
 
-    fn finding(by: &str, at: usize, region: Option<&str>, measured: bool) -> Finding {
+    fn finding(by: &str, at: usize, region: Option<Region>, measured: bool) -> Finding {
         let artifact = Artifact::all().nth(at).expect("of the seventy");
         let evidence = Evidence { measure: "edge width".to_owned(), value: 1.0, percentile: 99.0 };
         Finding {
             artifact,
-            region: region.map(str::to_owned),
+            region,
             evidence: measured.then_some(evidence),
             explanation: format!("{by} on {artifact}"),
             said_by: vec![by.to_owned()],
@@ -175,8 +175,8 @@ mod tests {
     fn agreement_evidence_and_the_map_decide_the_order() {
         let a = vec![
             finding("a", 0, None, false),
-            finding("a", 1, Some("top left"), false),
-            finding("a", 2, Some("bottom right"), false),
+            finding("a", 1, Some(Region::TopLeft), false),
+            finding("a", 2, Some(Region::BottomRight), false),
         ];
         let b = vec![finding("b", 3, None, true), finding("b", 1, None, true)];
         let found = explain(vec![Box::new(Parrot("a", Some(a))), Box::new(Parrot("b", Some(b)))])
@@ -187,7 +187,7 @@ mod tests {
         let both = &found.findings[0];
         assert_eq!(both.said_by, ["a", "b"]);
         assert!(both.explanation.starts_with('b'), "the one that measured: {}", both.explanation);
-        assert_eq!(both.region.as_deref(), Some("top left"), "kept where the other names none");
+        assert_eq!(both.region, Some(Region::TopLeft), "kept if the other names none");
     }
 
     #[test]

@@ -1,60 +1,59 @@
-//! What can go wrong.
+//! Errors of this crate.
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::set::Origin;
+use crate::evidence::fault::CalibrationFault;
+use crate::origin::Origin;
+use crate::parse::refusal::Refusal;
 
-/// Why there is no explanation.
+/// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The evidence was asked of a picture of another size than it was calibrated on.
-    #[error(
-        "evidence is calibrated on pictures of {expected}x{expected} pixels, not {width}x{height}"
-    )]
-    PictureSize {
-        /// Height and width that are needed.
-        expected: u32,
-        /// Of the picture.
-        width: u32,
-        /// Of the picture.
-        height: u32,
-    },
-    /// Bytes that hold no calibration.
-    #[error("this is no calibration of evidence")]
+    /// The detector failed.
+    #[error("the detector gave no verdict")]
+    Verdict(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The bytes are not a calibration.
+    #[error("invalid calibration file")]
     CalibrationForm(#[source] serde_json::Error),
-    /// A calibration whose numbers are none.
+    /// The numbers of a calibration are invalid.
     #[error(transparent)]
-    Calibration(#[from] crate::evidence::CalibrationFault),
-    /// A file of the vocabulary: a picture, a limit, a write that failed.
+    Calibration(#[from] CalibrationFault),
+    /// A file or picture cannot be read or written.
     #[error(transparent)]
     File(#[from] cifake::Error),
-    /// No map of where the detector looked.
+    /// The map cannot be made.
     #[error(transparent)]
     Map(#[from] gradcam::Error),
-    /// A file that cannot be written.
+    /// A file cannot be written.
     #[error("cannot write {path}")]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A line of a set that cannot be read back.
-    #[error("line {line} of {path} is no explanation")]
+    /// A line of a set is not a record.
+    #[error("line {line} of {path} is not an explanation")]
     Record {
         /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The error in it.
         source: serde_json::Error,
     },
-    /// Bytes that are no answers to the contest.
-    #[error("these are no explanations in the contest's form")]
+    /// The bytes are not answers in the contest's form.
+    #[error("invalid explanations: expected the contest's form")]
     ContestForm(#[source] serde_json::Error),
-    /// A folder with explanations of another explainer, detector, method or prompt.
+    /// Another process has the set open.
+    #[error("{folder} is in use by another process; wait until it ends")]
+    InUse {
+        /// The folder of the set.
+        folder: PathBuf,
+    },
+    /// The folder holds explanations of another explainer, detector, method or prompt.
     #[error(
         "{folder} holds explanations of {} on {}, not of {} on {}, or of another method or prompt",
         theirs.explainer, theirs.detector, ours.explainer, ours.detector
@@ -62,12 +61,12 @@ pub enum Error {
     OtherOrigin {
         /// The folder.
         folder: PathBuf,
-        /// What stands there.
+        /// The origin of the set in the folder.
         theirs: Box<Origin>,
-        /// What was to be added.
+        /// The origin of the explanations to add.
         ours: Box<Origin>,
     },
-    /// Scores that cannot be compared with a control.
+    /// The scores cannot be compared with a control.
     #[error(
         "{n_matched} scores and {n_control} of the control: one finite score of each a picture is \
          needed"
@@ -78,75 +77,75 @@ pub enum Error {
         /// Scores of the control's.
         n_control: usize,
     },
-    /// Texts whose meaning an embedder did not give.
+    /// An embedder gave unusable vectors.
     #[error(
         "the embedder gave {n_vectors} vectors for {n_texts} texts: one of finite numbers a text, \
          all of one length, is needed"
     )]
     Embedding {
-        /// Texts that were to be embedded.
+        /// Number of texts.
         n_texts: usize,
-        /// Vectors that came back.
+        /// Number of vectors.
         n_vectors: usize,
     },
-    /// An embedder that failed.
-    #[error("the embedder failed: {0}")]
+    /// An embedder failed.
+    #[error("the embedder failed")]
     Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A service that needs a key.
+    /// The service needs a key.
     #[error("{explainer} needs a key: set {variable}")]
     NoKey {
-        /// Who was asked for.
+        /// Name of the explainer.
         explainer: &'static str,
-        /// The variable in which programs look for it.
+        /// The environment variable from which programs take it.
         variable: &'static str,
     },
-    /// A service that this build does not know.
+    /// This build has no remote explainers.
     #[error("{explainer} needs a build with the feature `remote`")]
     NotBuilt {
-        /// Who was asked for.
+        /// Name of the explainer.
         explainer: &'static str,
     },
-    /// A weight file of another network than the upscaler it was to be.
+    /// The weight file is of another network than the upscaler.
     #[cfg(feature = "upscale")]
-    #[error("{path} holds no such upscaler: its weight `{key}` {reason}")]
+    #[error("{path} is not a weight file of this upscaler: its weight `{key}` {reason}")]
     UpscalerWeights {
         /// The file.
         path: PathBuf,
         /// The weight.
         key: String,
-        /// What is wrong with it.
+        /// The fault of the weight.
         reason: &'static str,
     },
-    /// An enlarged picture that cannot be.
+    /// The enlarged size is 0 or too large.
     #[cfg(feature = "upscale")]
-    #[error("an enlarged picture of {width}x{height} pixels is none, or too large")]
+    #[error("invalid enlarged size {width}x{height}")]
     Enlarged {
         /// Its width.
         width: u32,
         /// Its height.
         height: u32,
     },
-    /// A model that gave no answer that can be used, as often as its explainer asks.
+    /// The model gave no usable answer.
     #[error("{explainer} gave no list of artifacts")]
     Refused {
         /// Name of the explainer.
         explainer: String,
         /// Its last answer, shortened, without control characters.
         answer: String,
-        /// What is wrong with it.
-        source: crate::Refusal,
+        /// The fault of the answer.
+        source: Refusal,
     },
-    /// A model on this machine that cannot be asked.
+    /// A model on this machine cannot be asked.
     #[cfg(feature = "vlm")]
     #[error("{explainer} cannot be asked")]
     Vlm {
         /// Name of the explainer.
         explainer: String,
-        /// Why.
+        /// The error of the model.
         source: Box<vlm_lora::Error>,
     },
-    /// A model behind an address that did not answer.
+    /// A model behind an address cannot be asked.
     #[cfg(feature = "remote")]
     #[error(transparent)]
-    Remote(#[from] crate::remote::RemoteError),
+    Remote(#[from] crate::remote::error::RemoteError),
 }

@@ -1,37 +1,40 @@
-//! What is said of a picture, and what stands behind it.
+//! Explanations: named artifacts with their places and measurements.
 
-use cifake::{Label, Picture};
-use gradcam::{Colours, HeatMap, overlay};
-use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+use cifake::{Class, Label, Picture};
+use gradcam::{Colormap, HeatMap, Region, overlay};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Artifact, Error};
 
-/// How strongly a map covers its picture where it is strongest.
+/// Opacity of a map over its picture at the map's strongest place.
 pub(crate) const OPACITY: f32 = 0.7;
-/// Pixels of the longer side of the map that a language model on this machine is shown, at least.
+/// Least longer side of the covered picture for a language model on this machine, in pixels.
 const SHOWN_SIDE: u32 = 256;
 
-/// A picture with its verdict: what there is to explain.
+/// A picture with its verdict and map: the input of an explainer.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The picture as the detector saw it.
     pub picture: &'a Picture,
-    /// Where the detector looked, whatever its size.
+    /// The detector's map, of any size.
     pub map: &'a HeatMap,
     /// The verdict.
     pub label: Label,
     /// Probability that the picture is FAKE.
     pub p_fake: f32,
-    /// What it shows, if known: one of CIFAR-10's ten classes.
-    pub class: Option<&'a str>,
+    /// The class of its subject, if known.
+    pub class: Option<Class>,
 }
 
 impl Subject<'_> {
-    /// What a language model on this machine is shown and trained on: the picture as it is, and under its map
-    /// enlarged by a whole factor to at least 256 pixels, since a map has no pixels of its own.
+    /// The two pictures that a language model on this machine is shown and trained on: the picture
+    /// itself, and the picture under its map. The second is enlarged by a whole factor to a longer
+    /// side of at least 256 pixels.
     #[must_use]
     pub fn shown(&self) -> [Picture; 2] {
-        let covered = overlay(self.picture, self.map, Colours::Viridis, OPACITY, SHOWN_SIDE);
+        let covered = overlay(self.picture, self.map, Colormap::Viridis, OPACITY, SHOWN_SIDE);
         let (width, height) = covered.dimensions();
         let covered = Picture::new(covered.into_raw(), width, height);
         [self.picture.clone(), covered.expect("an image has all of its pixels")]
@@ -43,51 +46,107 @@ impl Subject<'_> {
 pub struct Evidence {
     /// Name of the measure.
     pub measure: String,
-    /// What was measured, in the measure's unit.
+    /// The value, in the measure's unit.
     pub value: f64,
     /// Share of camera pictures with a lower value, 0 to 100.
     pub percentile: f64,
 }
 
-/// An artifact that is said to be in a picture.
+/// An artifact that an explainer found in a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its name.
     pub artifact: Artifact,
-    /// Where it is: a name of [`gradcam::REGIONS`], or nothing where it is everywhere.
-    pub region: Option<String>,
-    /// What was measured, if anything was.
+    /// Its place; `None` if it is everywhere, or nobody named a place.
+    pub region: Option<Region>,
+    /// The measurement behind it, if there is one.
     pub evidence: Option<Evidence>,
-    /// At most [`MAX_WORDS`] words.
+    /// The explanation in words, at most [`MAX_WORDS`].
     pub explanation: String,
-    /// Names of the explainers that said so.
+    /// Names of the explainers that found it.
     pub said_by: Vec<String>,
 }
 
-/// What an explainer says of a picture.
+/// The findings of an explainer about a picture.
+///
+/// Deserialization refuses more than [`MAX_FINDINGS`] findings, and an artifact that is named twice.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The artifacts, strongest first, each once; none of a REAL picture.
+    /// The artifacts, strongest first, each once; empty for a REAL picture.
+    #[serde(deserialize_with = "distinct")]
     pub findings: Vec<Finding>,
-    /// What a reader should know besides: that there are few findings, that an answer was mended.
+    /// Remarks for the reader, such as that there are few findings, or that an answer was repaired.
     pub remarks: Vec<String>,
 }
 
-/// Artifacts of a picture, at most.
+fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Finding>, D::Error> {
+    let findings = Vec::<Finding>::deserialize(deserializer)?;
+    let artifacts: HashSet<Artifact> = findings.iter().map(|finding| finding.artifact).collect();
+    if artifacts.len() == findings.len() && findings.len() <= MAX_FINDINGS {
+        return Ok(findings);
+    }
+    let n = findings.len();
+    Err(serde::de::Error::custom(format!("{n} findings are not at most 7 different artifacts")))
+}
+
+/// Most artifacts of a picture.
 pub const MAX_FINDINGS: usize = 7;
-/// Words of an explanation, at most.
+/// Most words of an explanation.
 pub const MAX_WORDS: usize = 50;
 
-/// Whatever names the artifacts of a picture.
+/// Names the artifacts of pictures.
 pub trait Explainer: Send + Sync {
-    /// By which its findings are told from those of others.
+    /// The name under which its findings are reported.
     fn name(&self) -> &str;
 
-    /// Names the artifacts of `subject`: at most [`MAX_FINDINGS`], and none where the verdict is
-    /// REAL.
+    /// The artifacts of `subject`: at most [`MAX_FINDINGS`], and none if the verdict is REAL.
     ///
     /// # Errors
     ///
-    /// Where it cannot: a model that does not answer, or answers what cannot be read.
+    /// If a model cannot be asked, or its answer cannot be read.
     fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error>;
+}
+
+impl<E: Explainer + ?Sized> Explainer for &E {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
+        (**self).explain(subject)
+    }
+}
+
+impl<E: Explainer + ?Sized> Explainer for Box<E> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
+        (**self).explain(subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_that_break_their_rules_are_not_deserialized() {
+        let finding = |at: usize| {
+            let artifact = Artifact::all().nth(at).expect("of the seventy");
+            let (region, evidence) = (Some(Region::Center), None);
+            let (explanation, said_by) = ("flat".to_owned(), vec![]);
+            Finding { artifact, region, evidence, explanation, said_by }
+        };
+        let json = |places: &[usize]| {
+            let findings = places.iter().map(|&at| finding(at)).collect();
+            serde_json::to_string(&Explanation { findings, remarks: vec![] }).expect("plain data")
+        };
+        let read = |json: &str| serde_json::from_str::<Explanation>(json);
+        let whole = json(&[0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(read(&whole).expect("seven").findings.len(), 7);
+        assert!(read(&json(&[1, 1])).is_err() && read(&json(&[0, 1, 2, 3, 4, 5, 6, 7])).is_err());
+        assert!(read(&whole.replacen("\"centre\"", "\"the left paw\"", 1)).is_err());
+    }
 }

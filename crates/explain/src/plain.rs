@@ -1,7 +1,9 @@
-//! Text that nobody vouches for, made harmless to look at.
+//! Untrusted text, made harmless to show.
 
 use std::iter::Peekable;
 use std::str::Chars;
+
+use cifake::text::is_invisible;
 
 const ESCAPE: char = '\u{1b}';
 /// Ends a control string, where `ESC \` does not.
@@ -12,12 +14,11 @@ const STRING_TERMINATOR: char = '\u{9c}';
 /// Longest control string that is looked for an end: a link or a title.
 const MAX_STRING: usize = 256;
 
-/// `text` without what moves a cursor, changes colours, turns the direction of reading or cannot be
-/// seen: a path or a model's answer must not rewrite what stands around it. Line ends of any kind
-/// become `\n`, other white space becomes a space.
+/// `text` without characters that steer a terminal, turn the direction of reading or cannot be seen.
+/// Line ends of any kind become `\n`; other white space becomes a space.
 ///
-/// Escape sequences of terminals (ECMA-48) go as a whole. Of a control string without an end only
-/// the opening goes, so that nothing can hide what follows it.
+/// Escape sequences of terminals (ECMA-48) are removed as a whole. Of a control string without an
+/// end only its opening is removed, so that it cannot hide the text behind it.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -57,16 +58,6 @@ pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
 /// Controls, and characters without a shape of their own, in which a text can be hidden.
 fn is_hidden(c: char) -> bool {
     c.is_control() || is_invisible(c)
-}
-
-/// Bidirectional controls, zero-width characters, tags and others without a picture of their own.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn skip_escape(rest: &mut Peekable<Chars<'_>>) {

@@ -1,8 +1,11 @@
 //! Pictures as text.
 
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
+/// Quality of the photographs in a page, 1 to 100.
+const JPEG_QUALITY: u8 = 88;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// RGB pixels as a PNG in base64.
@@ -12,6 +15,15 @@ pub(crate) fn png_base64(pixels: &[u8], width: u32, height: u32) -> String {
         .write_image(pixels, width, height, ExtendedColorType::Rgb8)
         .expect("memory takes every byte of a picture of the stated size");
     base64(&png)
+}
+
+/// RGB pixels as a JPEG in base64. Both sides are at most 65,535 pixels.
+pub(crate) fn jpeg_base64(pixels: &[u8], width: u32, height: u32) -> String {
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+        .write_image(pixels, width, height, ExtendedColorType::Rgb8)
+        .expect("memory takes every byte of a picture of the stated size");
+    base64(&jpeg)
 }
 
 /// The standard alphabet, padded (RFC 4648, section 4).

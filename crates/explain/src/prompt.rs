@@ -1,15 +1,14 @@
-//! What a vision-language model is asked.
+//! Questions for vision-language models.
 
-use gradcam::REGIONS;
+use gradcam::Region;
 
 use crate::{MAX_FINDINGS, MAX_WORDS, Refusal, Rules};
 
 /// Asks for the artifacts of a picture that was judged FAKE, in the form that
 /// [`parse`](crate::parse) reads.
 ///
-/// The model is to be shown the picture and then the map of where the detector looked, laid over
-/// it. The list of names is part of the text: the original's instructions spoke of one and never
-/// sent it.
+/// The model must be shown two pictures with it: the picture, and the picture under the detector's
+/// map. The list of names is part of the text.
 #[must_use]
 pub fn prompt(rules: &Rules) -> String {
     let names: Vec<&str> = rules.allowed.iter().map(|artifact| artifact.name()).collect();
@@ -40,12 +39,12 @@ pub fn prompt(rules: &Rules) -> String {
          \n\
          Artifact names:\n\
          {names}\n",
-        regions = REGIONS.join(", "),
+        regions = Region::ALL.map(Region::as_str).join(", "),
         names = names.join("\n"),
     )
 }
 
-/// Asks once more after an answer that [`parse`](crate::parse) refused, and says why.
+/// Asks once more after an answer that [`parse`](crate::parse) refused, with the reason.
 #[must_use]
 pub fn prompt_again(rules: &Rules, refusal: &Refusal) -> String {
     format!(
@@ -65,8 +64,8 @@ mod tests {
         for artifact in Artifact::all() {
             assert!(text.contains(&format!("\n{artifact}\n")), "{artifact} is not on a line");
         }
-        for region in REGIONS {
-            assert!(text.contains(region), "{region}");
+        for region in Region::ALL {
+            assert!(text.contains(region.as_str()), "{region}");
         }
         for rule in ["Name 6 or 7", "50 words", "`Artifact name: explanation.`", "no markdown"] {
             assert!(text.contains(rule), "{rule}");
@@ -77,7 +76,7 @@ mod tests {
 
     #[test]
     fn only_what_the_class_can_have_is_offered() {
-        let text = prompt(&Rules::for_class(Some("ship")).with_least(1));
+        let text = prompt(&Rules::for_class(Some(cifake::Class::Ship)).with_least(1));
         assert!(!text.contains("paw structures") && text.contains("Misaligned body panels"));
         assert!(text.contains("Name 1 to 7"));
     }

@@ -1,109 +1,37 @@
-//! Explanations of many pictures as training material, in the form that LLaVA reads.
+//! Explanations of many pictures as training material, in the form of LLaVA.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cifake::{Label, Picture, file, weights};
-use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Error, Explanation, Subject};
+use crate::record::{PICTURES, files};
+use crate::{Error, Explanation, Origin, Record, Subject, Turn};
 
 const ORIGIN: &str = "origin.json";
 const RECORDS: &str = "explanations.jsonl";
-const PICTURES: &str = "images";
-/// Longest file of records that is read back.
+/// The file that a process locks while it has the set open.
+const LOCK: &str = ".lock";
+/// Longest file of records that is read back, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
-/// What stands in a conversation for the two pictures: the picture and the map over it.
+/// Placeholders of the two pictures in a conversation: the picture, and the picture under its map.
 pub(crate) const PLACEHOLDERS: &str = "<image>\n<image>\n";
-
-/// Who speaks in a set; a set has one origin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// Name of the explainer.
-    pub explainer: String,
-    /// The detector and its weights.
-    pub detector: String,
-    /// The method that made the maps.
-    pub method: String,
-    /// What the explainer was asked, or what an answer of this form would be asked.
-    pub prompt: String,
-}
-
-/// A turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
-    /// `human` or `gpt`.
-    pub from: String,
-    /// What is said.
-    pub value: String,
-}
-
-/// A picture and what is said of it: a line of `explanations.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Of the sample in its data set.
-    pub id: String,
-    /// SHA-256 of the pixels, in lower-case digits.
-    #[serde(deserialize_with = "hash")]
-    pub sha256: String,
-    /// The picture and the overlay, relative to the folder.
-    pub image: [String; 2],
-    /// The question and the answer.
-    pub conversations: [Turn; 2],
-    /// The verdict that was explained.
-    pub label: Label,
-    /// Its probability.
-    pub p_fake: f32,
-    /// The answer taken apart.
-    pub explanation: Explanation,
-}
-
-impl Record {
-    /// The record in `line` of a set, which nobody vouches for.
-    ///
-    /// # Errors
-    ///
-    /// Where it is something else.
-    pub fn from_json(line: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(line)
-    }
-
-    /// The picture and the overlay, relative to the folder of the set; whatever the record says.
-    #[must_use]
-    pub fn files(&self) -> [String; 2] {
-        files(&self.sha256)
-    }
-}
-
-/// Names of the picture and of the overlay.
-fn files(sha256: &str) -> [String; 2] {
-    ["", ".map"].map(|kind| format!("{PICTURES}/{sha256}{kind}.png"))
-}
-
-/// 64 digits, so that they can stand in a path.
-fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() == 64 && text.bytes().all(is_digit) {
-        return Ok(text);
-    }
-    Err(serde::de::Error::custom("its `sha256` is no hash"))
-}
 
 /// A folder of explained pictures that grows by one line a picture.
 ///
-/// Whatever interrupts it, what was written stays, and a picture is explained once: opened again,
-/// the set knows the pixels that it holds. A line that was broken off is cut away, and so are files
-/// that were. One process at a time may write to a set.
+/// An interrupted process loses nothing that was written. Opened again, the set knows its pictures, so
+/// that each is explained once; a line or file that was broken off is removed. One process at a time
+/// has the set open: a lock on a file in the folder keeps a second one out until the first one ends.
 #[derive(Debug)]
 pub struct ExplanationSet {
     folder: PathBuf,
     origin: Origin,
     held: HashSet<String>,
     records: File,
+    /// Locked as long as it is open.
+    _lock: File,
 }
 
 impl ExplanationSet {
@@ -111,12 +39,14 @@ impl ExplanationSet {
     ///
     /// # Errors
     ///
-    /// [`Error::OtherOrigin`] where the folder holds a set of another origin; [`Error::Record`] for a
-    /// line that is no record; files that cannot be read or written.
+    /// [`Error::InUse`] while another process has the set open; [`Error::OtherOrigin`] if the folder
+    /// holds a set of another origin; [`Error::Record`] for a line that is not a record; files that
+    /// cannot be read or written.
     pub fn open(folder: &Path, origin: Origin) -> Result<Self, Error> {
         let pictures = folder.join(PICTURES);
         std::fs::create_dir_all(&pictures)
             .map_err(|source| Error::Write { path: pictures, source })?;
+        let lock = lock(folder)?;
         let path = folder.join(ORIGIN);
         if path.exists() {
             let theirs = read_origin(&path)?;
@@ -138,15 +68,15 @@ impl ExplanationSet {
             .append(true)
             .open(&path)
             .map_err(|source| Error::Write { path, source })?;
-        Ok(Self { folder: folder.to_owned(), origin, held, records })
+        Ok(Self { folder: folder.to_owned(), origin, held, records, _lock: lock })
     }
 
-    /// The origin and the records of the set that `folder` holds, without opening it to write: another
-    /// process may be adding to it. A line without an end is passed over.
+    /// The origin and the records of the set in `folder`, read without a lock: another process may be
+    /// adding to it. A last line without an end is skipped.
     ///
     /// # Errors
     ///
-    /// Where there is none; [`Error::Record`] for a line that is no record.
+    /// If there is no set; [`Error::Record`] for a line that is not a record.
     pub fn read(folder: &Path) -> Result<(Origin, Vec<Record>), Error> {
         let origin = read_origin(&folder.join(ORIGIN))?;
         let path = folder.join(RECORDS);
@@ -154,19 +84,19 @@ impl ExplanationSet {
         Ok((origin, parse_records(&bytes[..whole_lines(&bytes)], &path)?))
     }
 
-    /// Pictures in the set.
+    /// Number of pictures in the set.
     #[must_use]
     pub fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// Whether it holds no picture yet.
+    /// Whether the set has no picture yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Whether a picture of these pixels was explained already.
+    /// Whether a picture with the same pixels is in the set.
     #[must_use]
     pub fn holds(&self, picture: &Picture) -> bool {
         self.held.contains(&weights::sha256_hex(picture.pixels()))
@@ -176,17 +106,17 @@ impl ExplanationSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Record`] for a line that is none; a file that cannot be read.
+    /// [`Error::Record`] for a line that is not a record; a file that cannot be read.
     pub fn records(&self) -> Result<Vec<Record>, Error> {
         read(&self.folder.join(RECORDS))
     }
 
-    /// Adds what was said of `subject`, the sample `id`, as it is [shown](Subject::shown). A picture
-    /// that the set holds is not added again.
+    /// Adds the explanation of `subject`, the sample `id`, with its pictures as they are
+    /// [shown](Subject::shown). A picture that is in the set is not added again.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`], or that of a picture's file; the set then lacks this record.
+    /// [`Error::Write`], or [`Error::File`] for a picture; the record is then not added.
     pub fn add(
         &mut self,
         id: &str,
@@ -216,12 +146,28 @@ impl ExplanationSet {
         let whole = self.records.metadata().map_err(failed)?.len();
         let written = self.records.write_all(&line).and_then(|()| self.records.sync_data());
         if let Err(source) = written {
-            // Half a line must not be gone on with; where even this fails, opening mends it.
+            // Nothing may follow half a line. If this fails too, the next opening mends it.
             let _ = self.records.set_len(whole);
             return Err(failed(source));
         }
         self.held.insert(sha256);
         Ok(())
+    }
+}
+
+/// The locked file of the set in `folder`.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let locked = opened.and_then(|file| match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    });
+    match locked {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(Error::InUse { folder: folder.to_owned() }),
+        Err(source) => Err(Error::Write { path, source }),
     }
 }
 
@@ -245,7 +191,7 @@ fn conversation(prompt: &str, label: Label, explanation: &Explanation) -> [Turn;
         .map(|(from, value)| Turn { from: from.to_owned(), value })
 }
 
-/// The records in the file at `path`, whose last line is cut away if it has no end.
+/// The records in the file at `path`. A last line without an end is cut away.
 fn read(path: &Path) -> Result<Vec<Record>, Error> {
     if !path.exists() {
         return Ok(Vec::new());
@@ -258,12 +204,12 @@ fn read(path: &Path) -> Result<Vec<Record>, Error> {
     parse_records(&bytes[..whole], path)
 }
 
-/// Length of `bytes` up to the end of the last line that has one.
+/// Length of `bytes` up to its last line end.
 fn whole_lines(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)
 }
 
-/// The records in the lines of `bytes`, which stand in the file at `path`.
+/// The records in the lines of `bytes`, the content of the file at `path`.
 fn parse_records(bytes: &[u8], path: &Path) -> Result<Vec<Record>, Error> {
     let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let record = |(number, line): (usize, &[u8])| {
@@ -273,7 +219,7 @@ fn parse_records(bytes: &[u8], path: &Path) -> Result<Vec<Record>, Error> {
     lines.enumerate().map(record).collect()
 }
 
-/// Takes away what [`file::write_atomic`] left in `folder` when a process was killed.
+/// Removes the temporary files that a killed process left in `folder`.
 fn remove_broken_off(folder: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -290,10 +236,9 @@ fn remove_broken_off(folder: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use gradcam::HeatMap;
-    use proptest::prelude::*;
 
     use super::*;
-    use crate::{Artifact, Finding};
+    use crate::Finding;
 
     fn origin(explainer: &str) -> Origin {
         Origin {
@@ -306,7 +251,7 @@ mod tests {
 
     fn explanation() -> Explanation {
         let finding = Finding {
-            artifact: Artifact::from_name("Artificial smoothness").expect("listed"),
+            artifact: "Artificial smoothness".parse().expect("listed"),
             region: None,
             evidence: None,
             explanation: "The sky has no grain.".to_owned(),
@@ -372,27 +317,16 @@ mod tests {
         assert!(matches!(error, Error::Record { line: 1, .. }), "{error}");
     }
 
+    /// Two builds in one folder explained every picture twice.
     #[test]
-    fn a_hash_that_leads_elsewhere_is_no_record() {
+    fn a_set_is_open_once_at_a_time() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut set = ExplanationSet::open(folder.path(), origin("a")).expect("a new set");
-        add(&mut set, 1);
-        let text = std::fs::read_to_string(folder.path().join(RECORDS)).expect("it was written");
-        let record = Record::from_json(text.trim_end().as_bytes()).expect("as written");
-        for hash in ["../../secret", &"A".repeat(64), &record.sha256[1..], ""] {
-            let line = text.replace(
-                &format!(r#""sha256":"{}""#, record.sha256),
-                &format!(r#""sha256":"{hash}""#),
-            );
-            assert_ne!(line, text);
-            assert!(Record::from_json(line.trim_end().as_bytes()).is_err(), "{hash}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_of_a_line_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(Record::from_json(&bytes).is_err());
-        }
+        let mut first = ExplanationSet::open(folder.path(), origin("a")).expect("a new set");
+        add(&mut first, 1);
+        let second = ExplanationSet::open(folder.path(), origin("a")).expect_err("it is open");
+        assert!(matches!(second, Error::InUse { .. }), "{second}");
+        assert_eq!(ExplanationSet::read(folder.path()).expect("reading needs no lock").1.len(), 1);
+        drop(first);
+        assert_eq!(ExplanationSet::open(folder.path(), origin("a")).expect("it is free").len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Vision-language models on this machine as explainers.
+//! Explainers that are vision-language models on this machine.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,23 +12,21 @@ use crate::{
     Error, Explainer, Explanation, MAX_FINDINGS, MAX_WORDS, Rules, Subject, parse, prompt,
 };
 
-/// Tokens of an answer: seven lines of a name and 50 words have fewer.
+/// Most tokens of an answer. Seven lines of a name and 50 words need fewer.
 const MAX_TOKENS: usize = 1024;
 
-/// Asks a model of [`vlm_lora`] for artifacts: it sees the picture and the map over it, and can say
-/// nothing but a list of listed names with a remark each.
+/// Asks a model of [`vlm_lora`] for artifacts. It sees the picture and the picture under its map, and
+/// its answer is constrained to a list of listed names with a remark each.
 ///
-/// That an answer is valid says nothing about whether it is true: a model that was not trained for it
-/// fills the form with whatever it holds likely. What its answers are worth is to be measured against
-/// the [controls](crate::quality).
+/// A valid answer need not be true: an untrained model fills the form with likely words. Measure its
+/// answers against the [controls](crate::quality).
 ///
-/// It is asked in the form in which an [`ExplanationSet`](crate::ExplanationSet) asks, so that a model
-/// that was fine-tuned on one is asked what it was trained to answer.
+/// The question has the form of an [`ExplanationSet`](crate::ExplanationSet), so that a model that was
+/// fine-tuned on a set is asked the question of its training.
 ///
-/// How a small picture is enlarged is the [`Assistant`]'s to decide
-/// ([`with_enlargement`](Assistant::with_enlargement)); its map is [shown](Subject::shown) large in any case. Several
-/// models that see it differently, the measurements among them, become one list in
-/// [`Combined`](crate::Combined).
+/// [`Assistant::with_enlargement`] sets how a small picture is enlarged; its map is
+/// [shown](Subject::shown) large in any case. [`Combined`](crate::Combined) merges several models,
+/// and the measurements, into one list.
 pub struct VlmExplainer {
     name: String,
     assistant: Assistant,
@@ -39,8 +37,8 @@ pub struct VlmExplainer {
 }
 
 impl VlmExplainer {
-    /// Signs what `assistant` says with `name`; it takes the most likely token each time, by the rules of
-    /// its [defaults](Assistant::defaults), and names one artifact at least.
+    /// Asks `assistant`, whose findings are reported under `name`. It decodes greedily by the rules of
+    /// its [defaults](Assistant::defaults) and names at least one artifact.
     #[must_use]
     pub fn new(name: impl Into<String>, assistant: Assistant) -> Self {
         let n_tokens = assistant.decoder().config().vocab_size;
@@ -50,20 +48,20 @@ impl VlmExplainer {
         Self { name: name.into(), assistant, question, vocabulary, generation, least: 1 }
     }
 
-    /// Asks this instead of the [`prompt`] with its rules and names: for a model that was trained on a
-    /// set with this question.
+    /// Asks `question` instead of the [`prompt`]: for a model that was trained on a set with this
+    /// question.
     #[must_use]
     pub fn with_question(self, question: impl Into<String>) -> Self {
         Self { question: Some(question.into()), ..self }
     }
 
-    /// Chooses tokens in another way, or fewer of them.
+    /// Generates by other rules.
     #[must_use]
     pub fn with_generation(self, generation: Generation) -> Self {
         Self { generation, ..self }
     }
 
-    /// What the model may say of a picture under `rules`.
+    /// The constraint of the model's answer under `rules`.
     fn list(&self, rules: &Rules) -> Result<ListConstraint, vlm_lora::Error> {
         let names: Vec<&str> = rules.allowed.iter().map(|artifact| artifact.name()).collect();
         let ends = self.assistant.stop();

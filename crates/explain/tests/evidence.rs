@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cifake::Picture;
 use explain::evidence::Measure;
-use gradcam::{REGIONS, regions};
+use gradcam::{Region, regions};
 use testkit::Fixture;
 
 /// Largest difference of values, relative to values above 1: the file holds them in f32.
@@ -47,7 +47,7 @@ fn values_and_places_are_those_of_the_reference() {
         .collect();
     assert_eq!(pictures.len(), 12);
     for (name, ours) in MEASURES {
-        let measure = Measure::from_name(ours).unwrap_or_else(|| panic!("{ours} is a measure"));
+        let measure: Measure = ours.parse().unwrap_or_else(|_| panic!("{ours} is a measure"));
         let theirs = values(&fixture, name);
         let shares = values(&fixture, &format!("{name}.shares"));
         for (place, picture) in pictures.iter().enumerate() {
@@ -56,8 +56,8 @@ fn values_and_places_are_those_of_the_reference() {
             assert!((found - expected).abs() < limit, "{name} {place}: {found}, not {expected}");
             let Some(expected) = shares.get(9 * place..9 * place + 9) else { continue };
             for region in regions(&measure.map(picture)) {
-                let at = REGIONS.iter().position(|name| *name == region.name);
-                let expected = expected[at.expect("a region has one of the names")];
+                let at = Region::ALL.iter().position(|listed| *listed == region.region);
+                let expected = expected[at.expect("all nine are listed")];
                 let apart = (region.share - expected).abs();
                 assert!(apart < SHARE_LIMIT, "{name} {place} {region:?}, not {expected}");
             }

@@ -1,15 +1,15 @@
-//! From a model and pictures to maps.
+//! Maps of pictures by a model.
 
 use burn::tensor::Tensor;
-use cifake::{FeatureClassifier, Label, Layer};
+use cifake::{FeatureClassifier, Layer};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::{Error, HeatMap, Method};
+use crate::{Error, HeatMap, Method, Target};
 
-/// The least side of a layer that is chosen by itself: coarser maps tell a picture of 32x32 little.
+/// Smallest side of the layer that is chosen by default. A coarser map of a 32x32 picture shows little.
 const LEAST_SIDE: usize = 8;
 
-/// How maps are made.
+/// Makes class activation maps: a method, a layer, and whether the mirrored picture counts too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cam {
     method: Method,
@@ -18,19 +18,20 @@ pub struct Cam {
 }
 
 impl Cam {
-    /// Maps by `method` at the last layer of at least 8x8, or the last of all where none is.
+    /// Makes maps by `method` at the last layer of at least 8x8. A model without such a layer is cut
+    /// at its last one.
     #[must_use]
     pub fn new(method: Method) -> Self {
         Self { method, layer: None, flips: false }
     }
 
-    /// The same at the layer called `layer`.
+    /// Cuts the model at the layer called `layer` instead.
     #[must_use]
     pub fn at(self, layer: impl Into<String>) -> Self {
         Self { layer: Some(layer.into()), ..self }
     }
 
-    /// The same, averaged with the map of the mirrored picture.
+    /// Averages each map with the map of the mirrored picture.
     #[must_use]
     pub fn with_flips(self) -> Self {
         Self { flips: true, ..self }
@@ -46,7 +47,7 @@ impl Cam {
     ///
     /// # Errors
     ///
-    /// [`Error::Layer`] where the model does not list the one that was named.
+    /// [`Error::Layer`] if the model lists no layer of the name that was given, or no layer at all.
     pub fn layer(&self, model: &dyn FeatureClassifier) -> Result<Layer, Error> {
         let layers = model.layers();
         let known = || {
@@ -66,21 +67,33 @@ impl Cam {
         })
     }
 
-    /// For each of `images` `[batch, 3, height, width]`, what speaks for its label in `targets`: the
-    /// map of the score `z` of FAKE against REAL, or of `-z` for REAL, at the layer's own size.
+    /// One map for each of `images` `[batch, 3, height, width]`, at the layer's own size. Each map
+    /// shows the places that raise the picture's target in `targets`; a
+    /// [`Label`](cifake::Label) is one, too.
     ///
     /// # Errors
     ///
-    /// [`Error::Layer`]; [`Error::Counts`]; [`Error::NotFinite`].
-    pub fn maps(
+    /// [`Error::Layer`]; [`Error::Counts`] unless there is one target a picture; [`Error::Channel`];
+    /// [`Error::NotFinite`].
+    pub fn maps<T: Copy + Into<Target>>(
         &self,
         model: &dyn FeatureClassifier,
         images: &Tensor<4>,
-        targets: &[Label],
+        targets: &[T],
+    ) -> Result<Vec<HeatMap>, Error> {
+        let targets: Vec<Target> = targets.iter().map(|&target| target.into()).collect();
+        self.maps_of(model, images, &targets)
+    }
+
+    fn maps_of(
+        &self,
+        model: &dyn FeatureClassifier,
+        images: &Tensor<4>,
+        targets: &[Target],
     ) -> Result<Vec<HeatMap>, Error> {
         let batch = images.dims()[0];
         if targets.len() != batch {
-            return Err(Error::Counts { images: batch, labels: targets.len(), maps: batch });
+            return Err(Error::Counts { images: batch, targets: targets.len(), maps: batch });
         }
         let layer = self.layer(model)?;
         let maps = self.maps_at(model, images.clone(), targets, &layer)?;
@@ -96,11 +109,12 @@ impl Cam {
         &self,
         model: &dyn FeatureClassifier,
         images: Tensor<4>,
-        targets: &[Label],
+        targets: &[Target],
         layer: &Layer,
     ) -> Result<Vec<HeatMap>, Error> {
         let features = model.features(images, layer);
         let [batch, channels, height, width] = features.dims();
+        targets.iter().try_for_each(|target| target.check(channels))?;
         let activations = floats(features.clone());
         let gradients = if self.method.needs_gradients() {
             floats(gradients_of(model, features, targets, layer))
@@ -120,21 +134,17 @@ impl Cam {
     }
 }
 
-/// Gradients of the scores at a layer; summed over the batch, so that samples stay apart.
+/// Gradients of the targets at a layer. The targets are summed over the batch: a sample's gradient
+/// is that of its own target.
 fn gradients_of(
     model: &dyn FeatureClassifier,
     features: Tensor<4>,
-    targets: &[Label],
+    targets: &[Target],
     layer: &Layer,
 ) -> Tensor<4> {
     let features = Tensor::from_inner(features).require_grad();
     let logits = model.head(features.clone(), layer);
-    let [batch, _] = logits.dims();
-    let sign = |&label: &Label| if label == Label::Fake { 1.0f32 } else { -1.0 };
-    let signs: Vec<f32> = targets.iter().map(sign).collect();
-    let signs = Tensor::<1>::from_floats(signs.as_slice(), &logits.device());
-    let [real, fake] = [0, 1].map(|class| logits.clone().narrow(1, class, 1).reshape([batch]));
-    let gradients = ((fake - real) * signs).sum().backward();
+    let gradients = Target::sum(targets, &logits, &features).backward();
     features.grad(&gradients).unwrap_or_else(|| features.inner().zeros_like())
 }
 

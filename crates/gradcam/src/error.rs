@@ -1,31 +1,52 @@
-//! What can go wrong.
+//! Errors of this crate.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A layer that the model does not list.
-    #[error("the model has no layer `{name}`; it can be cut at: {known}")]
+    /// The model has no such layer.
+    #[error("the model has no layer `{name}`; its layers are {known}")]
     Layer {
-        /// What was asked for.
+        /// The layer that was asked for.
         name: String,
-        /// The layers that there are.
+        /// The layers of the model.
         known: String,
     },
-    /// Pictures, labels and maps that do not belong together.
-    #[error("{images} pictures need one label and one map each: there are {labels} and {maps}")]
+    /// The layer has no such channel.
+    #[error("channel {channel} does not exist: the layer has {n_channels} channels, from 0")]
+    Channel {
+        /// The channel that was asked for.
+        channel: usize,
+        /// Channels of the layer.
+        n_channels: usize,
+    },
+    /// The numbers of pictures, targets and maps differ.
+    #[error("{images} pictures need one target and one map each, not {targets} and {maps}")]
     Counts {
         /// Number of pictures.
         images: usize,
-        /// Number of labels.
-        labels: usize,
+        /// Number of targets.
+        targets: usize,
         /// Number of maps.
         maps: usize,
     },
-    /// A gradient or an activation that is no number.
+    /// A gradient or an activation is not a finite number.
     #[error("the gradients at `{layer}` are not finite: the model overflows on this picture")]
     NotFinite {
         /// The layer.
         layer: String,
+    },
+    /// The values are not a map of the stated size.
+    #[error(
+        "{n_values} values are not a map of {height}x{width}: it needs one value from 0 to 1 for \
+         each place, and at least one place"
+    )]
+    MapForm {
+        /// Number of values.
+        n_values: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! A map over a picture, from 0 to 1.
+//! Maps over a picture, with values from 0 to 1.
 
 use cifake::metrics::{Bootstrap, Metric};
 use rand::rngs::ChaCha8Rng;
@@ -9,20 +9,53 @@ use crate::Error;
 
 /// Keeps a constant map from being divided by 0.
 const TINY: f32 = 1e-7;
-/// Width of the bump in the centre prior, as a share of a side.
+/// Standard deviation of the bump of the center prior, as a share of a side.
 const PRIOR: f32 = 0.25;
 
-/// How strongly each place of a picture counts, `[height, width]`, 0 to 1.
+/// The weight of each place of a picture, `[height, width]`, 0 to 1. A map has at least one place.
+///
+/// Deserialization refuses what [`new`](Self::new) refuses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct HeatMap {
     values: Vec<f32>,
     height: usize,
     width: usize,
 }
 
+/// The fields of a serialized map before they are checked.
+#[derive(Deserialize)]
+struct Unchecked {
+    values: Vec<f32>,
+    height: usize,
+    width: usize,
+}
+
+impl TryFrom<Unchecked> for HeatMap {
+    type Error = Error;
+
+    fn try_from(map: Unchecked) -> Result<Self, Error> {
+        Self::new(map.values, map.height, map.width)
+    }
+}
+
 impl HeatMap {
+    /// The map of `values`, row by row, which are not scaled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MapForm`] unless there are `height * width` values, at least one, each from 0 to 1.
+    pub fn new(values: Vec<f32>, height: usize, width: usize) -> Result<Self, Error> {
+        let n_values = values.len();
+        let has_form = n_values > 0 && height.checked_mul(width) == Some(n_values);
+        if has_form && values.iter().all(|value| (0.0..=1.0).contains(value)) {
+            return Ok(Self { values, height, width });
+        }
+        Err(Error::MapForm { n_values, height, width })
+    }
+
     /// Scales `values` so that the least is 0 and the largest 1: `(x - min) / (1e-7 + max(x - min))`.
-    /// Where all are alike nothing stands out, and the map is 0 everywhere.
+    /// If all values are equal, the map is 0 everywhere.
     ///
     /// # Panics
     ///
@@ -36,16 +69,16 @@ impl HeatMap {
         Self { values: values.into_iter().map(scale).collect(), height, width }
     }
 
-    /// A map of independent uniform values: what no method should lose to.
+    /// A map of independent uniform values: a control that every method should beat.
     #[must_use]
     pub fn random(height: usize, width: usize, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Self::scaled((0..height * width).map(|_| rng.random()).collect(), height, width)
     }
 
-    /// A Gaussian bump in the middle: where subjects tend to be.
+    /// A Gaussian bump in the middle, where subjects tend to be: a control, too.
     #[must_use]
-    pub fn centre_prior(height: usize, width: usize) -> Self {
+    pub fn center_prior(height: usize, width: usize) -> Self {
         let offset = |at: usize, side: usize| (at as f32 + 0.5) / side as f32 - 0.5;
         let bump = |place: usize| {
             let [y, x] = [offset(place / width, height), offset(place % width, width)];
@@ -72,13 +105,13 @@ impl HeatMap {
         self.width
     }
 
-    /// Whether nothing stands out: the method found no support for the label anywhere.
+    /// Whether the map is 0 everywhere: the method found no support for its target.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         self.values.iter().all(|x| *x == 0.0)
     }
 
-    /// The map at another size, bilinear between the centres of places, borders held.
+    /// The map at another size, interpolated bilinearly between the centers of places.
     ///
     /// # Panics
     ///
@@ -86,8 +119,8 @@ impl HeatMap {
     #[must_use]
     pub fn resized(&self, height: usize, width: usize) -> Self {
         assert!(height > 0 && width > 0, "a map has at least one place");
-        let rows: Vec<_> = (0..height).map(|y| neighbours(y, height, self.height)).collect();
-        let columns: Vec<_> = (0..width).map(|x| neighbours(x, width, self.width)).collect();
+        let rows: Vec<_> = (0..height).map(|y| neighbors(y, height, self.height)).collect();
+        let columns: Vec<_> = (0..width).map(|x| neighbors(x, width, self.width)).collect();
         let mut values = Vec::with_capacity(height * width);
         for &(top, bottom, down) in &rows {
             for &(left, right, across) in &columns {
@@ -112,7 +145,7 @@ impl HeatMap {
     ///
     /// # Panics
     ///
-    /// If there is no map, or they have several sizes.
+    /// If there is no map, or their sizes differ.
     #[must_use]
     pub fn mean(maps: &[Self]) -> Self {
         let (height, width) = (maps[0].height, maps[0].width);
@@ -134,15 +167,14 @@ impl HeatMap {
 }
 
 /// The two places of `n_old` between which place `at` of `n_new` lies, and how far along.
-fn neighbours(at: usize, n_new: usize, n_old: usize) -> (usize, usize, f32) {
+fn neighbors(at: usize, n_new: usize, n_old: usize) -> (usize, usize, f32) {
     let position = (at as f32 + 0.5) * n_old as f32 / n_new as f32 - 0.5;
     let position = position.clamp(0.0, (n_old - 1) as f32);
     let first = position.floor() as usize;
     (first, (first + 1).min(n_old - 1), position - first as f32)
 }
 
-/// Spearman's correlation of two maps of one size: 1 where they rank all places alike, about 0 where
-/// they have nothing in common. 0 where either is flat.
+/// Spearman's rank correlation of two maps of one size, -1 to 1. It is 0 if either map is flat.
 ///
 /// # Panics
 ///
@@ -160,13 +192,14 @@ pub fn rank_correlation(a: &HeatMap, b: &HeatMap) -> f64 {
 
 /// Mean [`rank_correlation`] of maps of the same pictures, with its interval.
 ///
-/// Of maps of one model and of one with random weights it should be near that of maps of different
-/// pictures: a method whose maps stay the same shows edges of the picture and nothing that was learnt
-/// (Adebayo et al. 2018, "Sanity checks for saliency maps", arXiv 1810.03292).
+/// The sanity check of Adebayo et al. (2018, "Sanity checks for saliency maps", arXiv 1810.03292)
+/// compares maps of a trained model with maps of the same model with random weights. Their
+/// correlation should be near that of maps of different pictures. A method whose maps stay the same
+/// shows edges of the picture and nothing that was learned.
 ///
 /// # Errors
 ///
-/// [`Error::Counts`] where there are not as many of both, or none.
+/// [`Error::Counts`] if the numbers of maps differ, or there are none.
 ///
 /// # Panics
 ///
@@ -178,7 +211,7 @@ pub fn mean_rank_correlation(
 ) -> Result<Metric, Error> {
     let n = maps.len();
     if n == 0 || others.len() != n {
-        return Err(Error::Counts { images: n, labels: n, maps: others.len() });
+        return Err(Error::Counts { images: n, targets: n, maps: others.len() });
     }
     let found: Vec<f64> = maps.iter().zip(others).map(|(a, b)| rank_correlation(a, b)).collect();
     let mean = |counts: &[u32]| {
@@ -189,7 +222,7 @@ pub fn mean_rank_correlation(
     Ok(Metric { value, low, high })
 }
 
-/// The rank of each value; those that are equal share the mean of theirs.
+/// The rank of each value. Equal values share the mean of their ranks.
 fn mean_ranks(values: &[f32]) -> Vec<f64> {
     let mut places: Vec<usize> = (0..values.len()).collect();
     places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -216,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn enlarging_is_linear_between_centres() {
-        let map = HeatMap { values: vec![0.0, 1.0], height: 1, width: 2 };
+    fn enlarging_is_linear_between_centers() {
+        let map = HeatMap::new(vec![0.0, 1.0], 1, 2).expect("two places");
         assert_eq!(map.resized(1, 4).values, [0.0, 0.25, 0.75, 1.0]);
         assert_eq!(map.resized(3, 2).values, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
         assert_eq!(map.mirrored().values, [1.0, 0.0]);
@@ -239,9 +272,30 @@ mod tests {
         assert!(mean_rank_correlation(&maps, &others[..1], &Bootstrap::new(1)).is_err());
     }
 
+    /// `{values: [], height: 3, width: 3}` reached `resized` and read beyond its values.
     #[test]
-    fn the_centre_prior_falls_off_from_the_middle() {
-        let map = HeatMap::centre_prior(5, 5);
+    fn what_is_not_a_map_is_not_deserialized() {
+        let read = |json: &str| serde_json::from_str::<HeatMap>(json);
+        for json in [
+            r#"{"values": [], "height": 3, "width": 3}"#,
+            r#"{"values": [], "height": 0, "width": 3}"#,
+            r#"{"values": [0.5, 0.5], "height": 1, "width": 3}"#,
+            r#"{"values": [0.5], "height": 18446744073709551615, "width": 18446744073709551615}"#,
+            r#"{"values": [1.5], "height": 1, "width": 1}"#,
+            r#"{"values": [-0.5], "height": 1, "width": 1}"#,
+            r#"{"values": [1e39], "height": 1, "width": 1}"#,
+        ] {
+            assert!(read(json).is_err(), "{json}");
+        }
+        assert!(HeatMap::new(vec![f32::NAN], 1, 1).is_err());
+        let map = HeatMap::scaled(vec![0.0, 2.0, 1.0], 1, 3);
+        let json = serde_json::to_string(&map).expect("plain data");
+        assert_eq!(read(&json).expect("as written"), map);
+    }
+
+    #[test]
+    fn the_center_prior_falls_off_from_the_middle() {
+        let map = HeatMap::center_prior(5, 5);
         assert_eq!(map.ranking()[0], 12);
         assert_eq!(map.values()[0], 0.0);
     }

@@ -1,10 +1,13 @@
-//! Where a detector looked: class activation maps of any network that can be cut at a layer.
+//! Class activation maps: the places of a picture on which a detector's verdict rests.
+//!
+//! They can be made for every network that can be cut at a layer
+//! ([`FeatureClassifier`](cifake::FeatureClassifier)).
 //!
 //! ```
 //! # use burn::tensor::{Device, Tensor};
 //! # use cifake::{Classifier, Differentiable, FeatureClassifier, Layer};
 //! use cifake::Label;
-//! use gradcam::{Cam, Method, regions};
+//! use gradcam::{Cam, Method, Region, regions};
 //!
 //! # struct Detector(Layer);
 //! # impl Classifier for Detector {
@@ -25,7 +28,7 @@
 //! # let corner = Tensor::<4>::ones([1, 3, 4, 4], &Device::flex());
 //! # let images = Tensor::zeros([1, 3, 8, 8], &Device::flex()).slice_assign([0..1, 0..3, 0..4, 0..4], corner);
 //! let maps = Cam::new(Method::GradCam).maps(&model, &images, &[Label::Fake])?;
-//! assert_eq!(regions(&maps[0])[0].name, "top left");
+//! assert_eq!(regions(&maps[0])[0].region, Region::TopLeft);
 //! # Ok::<(), gradcam::Error>(())
 //! ```
 //!
@@ -38,9 +41,12 @@
 //! | [`Method::XGradCam`] | mean gradient weighted by activation (Fu et al. 2020, arXiv 2008.02312) |
 //! | [`Method::EigenCam`] | first principal component, no gradient (Muhammad and Yeasin 2020, arXiv 2008.00299) |
 //!
-//! A map is a claim. [`faithfulness`] measures it, beside a random map and one that always points to
-//! the centre, and [`mean_rank_correlation`] with the maps of a network with random weights tells
-//! whether it depends on what was learnt at all.
+//! A map shows the places that raise a [`Target`]: the score of a class, the margin between two
+//! classes, or a channel of the layer.
+//!
+//! A map may be wrong. [`faithfulness`] measures it, beside a random map and one that always points
+//! to the center. [`mean_rank_correlation`] compares maps with those of a network with random
+//! weights: a method that depends on training gives different maps.
 
 mod cam;
 mod error;
@@ -49,6 +55,7 @@ mod heat_map;
 mod method;
 mod overlay;
 mod region;
+mod target;
 
 pub use cam::Cam;
 pub use error::Error;
@@ -56,6 +63,7 @@ pub use faithfulness::{
     Faithfulness, FaithfulnessReport, FaithfulnessRow, deletion, faithfulness, insertion,
 };
 pub use heat_map::{HeatMap, mean_rank_correlation, rank_correlation};
-pub use method::Method;
-pub use overlay::{Colours, overlay};
-pub use region::{REGIONS, Region, regions};
+pub use method::{Method, UnknownMethod};
+pub use overlay::{Colormap, overlay};
+pub use region::{Region, RegionShare, UnknownRegion, regions};
+pub use target::Target;

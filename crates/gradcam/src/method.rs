@@ -1,31 +1,37 @@
-//! From the activations of a layer and their gradients to a map, one sample at a time.
+//! Methods that turn the activations of a layer and their gradients into a map, sample by sample.
+
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Rounds of the power iteration; a principal component is known long before.
+/// Rounds of the power iteration, many more than a principal component needs.
 const ROUNDS: usize = 200;
 
-/// How activations and gradients become a map; the crate's documentation names the papers.
+/// A method of class activation mapping. The crate's documentation names the papers.
 ///
-/// The default is [`HiResCam`](Self::HiResCam), which had the best mean rank over deletion, insertion and
-/// ROAD on validation pictures of CIFAKE with the shipped detector; another detector may ask for another,
-/// and [`faithfulness`](crate::faithfulness()) tells.
+/// The default is [`HiResCam`](Self::HiResCam). It had the best mean rank over deletion, insertion
+/// and ROAD on validation pictures of CIFAKE with the shipped detector. For another detector,
+/// [`faithfulness`](crate::faithfulness()) tells which method fits.
+///
+/// `Display` gives the name of the paper; `FromStr` accepts it in any case, with or without hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Method {
     /// Channels weighted by their mean gradient.
     GradCam,
-    /// Channels weighted by their positive gradients, those that matter most first.
+    /// Channels weighted by their positive gradients, large gradients more than small ones.
     GradCamPlusPlus,
-    /// Every activation weighted by its own gradient: for a linear head, exactly what each place
-    /// adds to the score.
+    /// Every activation weighted by its own gradient. With a linear head this is exactly the part of
+    /// the score that comes from each place.
     #[default]
     HiResCam,
     /// Every activation weighted by the positive part of its own gradient.
     LayerCam,
     /// Channels weighted by their gradient, averaged by activation.
     XGradCam,
-    /// The first principal component of the activations. It knows no label.
+    /// The first principal component of the activations. It ignores the target.
     EigenCam,
 }
 
@@ -53,20 +59,13 @@ impl Method {
         }
     }
 
-    /// The method called `name`, with or without hyphens, in any case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
-        Self::ALL.into_iter().find(|method| plain(method.as_str()) == plain(name))
-    }
-
-    /// Whether the map depends on the label that is asked about.
+    /// Whether the map depends on the target.
     #[must_use]
     pub fn needs_gradients(self) -> bool {
         self != Self::EigenCam
     }
 
-    /// The map of one sample before scaling, not negative: `activations` and `gradients` are
+    /// The map of one sample before scaling, without negative values: `activations` and `gradients` are
     /// `[channels, n_places]`.
     pub(crate) fn map(self, activations: &[f32], gradients: &[f32], n_places: usize) -> Vec<f32> {
         let channels = || activations.chunks_exact(n_places).zip(gradients.chunks_exact(n_places));
@@ -81,7 +80,7 @@ impl Method {
         map.into_iter().map(|x| x.max(0.0) as f32).collect()
     }
 
-    /// Adds what one channel contributes.
+    /// Adds the contribution of one channel to `map`.
     fn add_channel(self, map: &mut [f64], activations: &[f32], gradients: &[f32]) {
         let pairs =
             || activations.iter().zip(gradients).map(|(a, g)| (f64::from(*a), f64::from(*g)));
@@ -114,10 +113,10 @@ impl Method {
     }
 }
 
-/// Places projected onto the first principal component of the channels, which are centred over the
-/// places; its sign is the one that makes the largest projection positive.
+/// The places, projected onto the first principal component of the channels. Each channel is centered
+/// first. The sign is chosen so that the largest projection is positive.
 fn principal_component(activations: &[f32], n_places: usize) -> Vec<f64> {
-    let centred: Vec<Vec<f64>> = activations
+    let centered: Vec<Vec<f64>> = activations
         .chunks_exact(n_places)
         .map(|channel| {
             let mean = channel.iter().map(|x| f64::from(*x)).sum::<f64>() / n_places as f64;
@@ -128,7 +127,7 @@ fn principal_component(activations: &[f32], n_places: usize) -> Vec<f64> {
     let mut u: Vec<f64> = (0..n_places).map(|i| 1.0 + (i as f64 * 0.7).sin()).collect();
     for _ in 0..ROUNDS {
         let mut next = vec![0.0; n_places];
-        for channel in &centred {
+        for channel in &centered {
             let product: f64 = channel.iter().zip(&u).map(|(c, u)| c * u).sum();
             next.iter_mut().zip(channel).for_each(|(n, c)| *n += product * c);
         }
@@ -139,10 +138,34 @@ fn principal_component(activations: &[f32], n_places: usize) -> Vec<f64> {
         u = next.into_iter().map(|x| x / size).collect();
     }
     // The projection of place i is s u_i, with s the singular value.
-    let products = centred.iter().map(|c| c.iter().zip(&u).map(|(c, u)| c * u).sum::<f64>());
+    let products = centered.iter().map(|c| c.iter().zip(&u).map(|(c, u)| c * u).sum::<f64>());
     let singular = products.map(|p| p * p).sum::<f64>().sqrt();
     let far = u.iter().copied().fold(0.0f64, |far, x| if x.abs() > far.abs() { x } else { far });
     u.into_iter().map(|x| x * singular * far.signum()).collect()
+}
+
+/// A text that is not the name of a [`Method`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown method {name:?}; the methods are {}", Method::ALL.map(Method::as_str).join(", "))]
+pub struct UnknownMethod {
+    /// The text.
+    pub name: String,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+        let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+        let found = Self::ALL.into_iter().find(|method| plain(method.as_str()) == plain(name));
+        found.ok_or_else(|| UnknownMethod { name: name.chars().take(40).collect() })
+    }
 }
 
 #[cfg(test)]
@@ -152,11 +175,12 @@ mod tests {
     #[test]
     fn names_are_understood_as_people_write_them() {
         for method in Method::ALL {
-            assert_eq!(Method::from_name(method.as_str()), Some(method));
+            assert_eq!(method.to_string().parse(), Ok(method));
         }
-        assert_eq!(Method::from_name("gradcam"), Some(Method::GradCam));
-        assert_eq!(Method::from_name("Grad-CAM++"), Some(Method::GradCamPlusPlus));
-        assert_eq!(Method::from_name("saliency"), None);
+        assert_eq!("gradcam".parse(), Ok(Method::GradCam));
+        assert_eq!("Grad-CAM++".parse(), Ok(Method::GradCamPlusPlus));
+        let error = "saliency".parse::<Method>().expect_err("another kind of map");
+        assert!(error.to_string().contains("EigenCAM"), "{error}");
     }
 
     /// The numbers of captum's own test of layer Grad-CAM: two filters of ones over the pixels 0 to

@@ -1,4 +1,4 @@
-//! A map laid over its picture.
+//! A picture under its map.
 
 use cifake::Picture;
 use image::{Rgb, RgbImage};
@@ -6,26 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::HeatMap;
 
-/// Perceptually even colours: equal steps of a map look equally far apart, also without colour
-/// vision and in grey.
+/// A perceptually uniform colormap: equal steps of a map look equally far apart, also in gray and to
+/// color-blind readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Colours {
-    /// Dark violet by green to yellow.
+#[non_exhaustive]
+pub enum Colormap {
+    /// Dark violet, green, yellow.
     #[default]
     Viridis,
-    /// Black by red to pale yellow.
+    /// Black, red, pale yellow.
     Inferno,
-    /// Black by purple to pale yellow.
+    /// Black, purple, pale yellow.
     Magma,
-    /// Dark blue by grey to yellow, made for red-green blindness.
+    /// Dark blue, gray, yellow, made for red-green blindness.
     Cividis,
 }
 
-impl Colours {
-    /// The colour of a value of 0 to 1.
+impl Colormap {
+    /// The color of `value`, which is clamped to 0 to 1: red, green and blue.
     #[must_use]
-    pub fn of(self, value: f32) -> [u8; 3] {
+    pub fn color(self, value: f32) -> [u8; 3] {
         let gradient = match self {
             Self::Viridis => colorous::VIRIDIS,
             Self::Inferno => colorous::INFERNO,
@@ -36,13 +37,15 @@ impl Colours {
     }
 }
 
-/// `picture` enlarged so that its longer side has at least `side` pixels, each of its own a square,
-/// under `map` in colours. The stronger the map, the more it covers, up to `opacity`.
+/// `picture` under `map`, which is stretched over the whole of it.
+///
+/// Pixels are repeated by a whole factor until the longer side has at least `side` of them. A place
+/// of the map covers the picture by `opacity` (0 to 1) times its value.
 #[must_use]
 pub fn overlay(
     picture: &Picture,
     map: &HeatMap,
-    colours: Colours,
+    colormap: Colormap,
     opacity: f32,
     side: u32,
 ) -> RgbImage {
@@ -52,11 +55,11 @@ pub fn overlay(
     RgbImage::from_fn(width, height, |x, y| {
         let at = ((y / zoom * picture.width() + x / zoom) * 3) as usize;
         let value = map.values()[(y * width + x) as usize];
-        let colour = colours.of(value);
+        let color = colormap.color(value);
         let share = opacity.clamp(0.0, 1.0) * value;
         Rgb(std::array::from_fn(|channel| {
             let below = f32::from(picture.pixels()[at + channel]);
-            (below + share * (f32::from(colour[channel]) - below)).round() as u8
+            (below + share * (f32::from(color[channel]) - below)).round() as u8
         }))
     })
 }
@@ -66,26 +69,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_map_leaves_out_is_the_picture_itself() {
+    fn places_of_value_0_show_the_picture_itself() {
         let picture = Picture::new((0..2 * 2 * 3).map(|i| i * 20).collect(), 2, 2).expect("2x2");
         let map = HeatMap::scaled(vec![0.0, 0.0, 0.0, 1.0], 2, 2);
-        let image = overlay(&picture, &map, Colours::Viridis, 1.0, 64);
+        let image = overlay(&picture, &map, Colormap::Viridis, 1.0, 64);
         assert_eq!(image.dimensions(), (64, 64));
         assert_eq!(image.get_pixel(3, 3).0, [0, 20, 40]);
-        let strongest = image.get_pixel(63, 63).0.into_iter().zip(Colours::Viridis.of(1.0));
+        let strongest = image.get_pixel(63, 63).0.into_iter().zip(Colormap::Viridis.color(1.0));
         assert!(strongest.into_iter().all(|(ours, full)| ours.abs_diff(full) <= 1));
-        let plain = overlay(&picture, &map, Colours::Viridis, 0.0, 1);
+        let plain = overlay(&picture, &map, Colormap::Viridis, 0.0, 1);
         assert_eq!(plain.as_raw(), picture.pixels());
     }
 
     #[test]
-    fn colours_grow_lighter_with_the_value() {
+    fn colors_grow_lighter_with_the_value() {
         let light = |[r, g, b]: [u8; 3]| {
             0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b)
         };
-        for colours in [Colours::Viridis, Colours::Inferno, Colours::Magma, Colours::Cividis] {
-            let levels: Vec<f32> = (0..=20).map(|i| light(colours.of(i as f32 / 20.0))).collect();
-            assert!(levels.is_sorted(), "{colours:?}: {levels:?}");
+        for colormap in [Colormap::Viridis, Colormap::Inferno, Colormap::Magma, Colormap::Cividis] {
+            let levels: Vec<f32> =
+                (0..=20).map(|i| light(colormap.color(i as f32 / 20.0))).collect();
+            assert!(levels.is_sorted(), "{colormap:?}: {levels:?}");
         }
     }
 }

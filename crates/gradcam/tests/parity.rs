@@ -6,7 +6,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, activation};
 use cifake::{Classifier, Differentiable, FeatureClassifier, Label, Layer};
-use gradcam::{Cam, Error, HeatMap, Method, rank_correlation};
+use gradcam::{Cam, Error, HeatMap, Method, Target, rank_correlation};
 use testkit::{Fixture, assert_close};
 
 /// Largest difference of maps from 0 to 1.
@@ -152,4 +152,29 @@ fn a_mirrored_picture_has_the_mirrored_map_and_labels_differ() {
         .collect();
     let others = cam.maps(&network, &images, &others).expect("it has layers");
     assert!(maps.iter().zip(&others).any(|(a, b)| rank_correlation(a, b) < 0.9));
+}
+
+#[test]
+fn a_map_follows_its_target() {
+    let (_, network, images, _) = references();
+    let cam = Cam::new(Method::HiResCam);
+    let maps = |target: Target| {
+        cam.maps(&network, &images, &vec![target; images.dims()[0]]).expect("it has layers")
+    };
+    let [fake, margin, channel] =
+        [Target::Score(Label::Fake), Target::Margin(Label::Fake), Target::Channel(3)].map(maps);
+    assert!(fake != margin && margin != channel && fake != channel);
+    // The gradient of a channel's mean is constant there and 0 elsewhere: its map is the channel.
+    let layer = cam.layer(&network).expect("it has layers");
+    let features = network.features(images.clone(), &layer);
+    for (sample, map) in channel.iter().enumerate() {
+        let plane = features.clone().narrow(0, sample, 1).narrow(1, 3, 1).into_data();
+        let plane = plane.try_to_vec().expect("it is f32");
+        let expected = HeatMap::scaled(plane, layer.height, layer.width);
+        for (ours, theirs) in map.values().iter().zip(expected.values()) {
+            assert!((ours - theirs).abs() < LIMIT, "{ours} {theirs}");
+        }
+    }
+    let outside = cam.maps(&network, &images, &vec![Target::Channel(8); images.dims()[0]]);
+    assert!(matches!(outside, Err(Error::Channel { channel: 8, n_channels: 8 })));
 }

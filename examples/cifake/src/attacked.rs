@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
+use cifake::text::path_text;
 use cifake::{Detector, rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, TargetModel};
 use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 
 use crate::comparison::side_by_side;
-use crate::results::{Results, path_text};
+use crate::results::Results;
 
 /// A picture before and after an attack.
 #[derive(Debug, Clone, PartialEq, Serialize)]

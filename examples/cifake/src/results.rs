@@ -1,11 +1,11 @@
-//! The files with the results of an attack, and names as text.
+//! The files with the results of an attack.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use cifake::text::path_text;
 
 /// Refuses to attack `pictures` where a result in `out` would replace one of them.
 ///
@@ -20,30 +20,6 @@ pub(crate) fn keep_pictures(pictures: &[PathBuf], out: &Path) -> anyhow::Result<
         Some(file) => bail!("{} would be replaced: choose another --out", path_text(&file)),
         None => Ok(()),
     }
-}
-
-/// The text of `path` on one line, different for different paths, see [`one_line`].
-pub(crate) fn path_text(path: &Path) -> String {
-    one_line(path.as_os_str())
-}
-
-/// `text` with an escape for each control character and each byte that is not UTF-8.
-pub(crate) fn one_line(text: &OsStr) -> String {
-    let (is_plain, bytes) = (text.to_str().is_some(), text.as_encoded_bytes());
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' if !is_plain => text.push_str(r"\\"),
-                _ if c.is_control() => text.extend(c.escape_default()),
-                _ => text.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            write!(text, r"\x{byte:02X}").expect("a string takes all text");
-        }
-    }
-    text
 }
 
 /// The files with the results of a picture.
@@ -90,10 +66,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn names_that_are_not_utf8_have_results_and_texts_of_their_own() {
+        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let [a, b] = [b"a\xff.png", b"a\xfe.png"].map(|name| Path::new(OsStr::from_bytes(name)));
         assert_eq!([path_text(a), path_text(b)], [r"a\xFF.png", r"a\xFE.png"]);
-        assert_eq!(path_text(Path::new("a\n\u{1b}[2J.png")), r"a\n\u{1b}[2J.png");
         let [a, b] = [a, b].map(|path| Results::of(path, Path::new("out")).files());
         assert!(a[0] != b[0] && a[1] != b[1]);
     }

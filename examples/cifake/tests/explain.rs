@@ -42,9 +42,10 @@ fn a_fake_is_explained_in_json_with_page_and_overlay() {
     assert!((1..=7).contains(&artifacts.len()), "{fake}");
     for artifact in artifacts {
         let name = artifact["name"].as_str().expect("a name");
-        assert!(explain::Artifact::from_name(name).is_some(), "{name}");
+        assert!(name.parse::<explain::Artifact>().is_ok(), "{name}");
         let region = artifact["region"].as_str();
-        assert!(region.is_none_or(|region| gradcam::REGIONS.contains(&region)), "{artifact}");
+        let is_region = |region: &str| region.parse::<gradcam::Region>().is_ok();
+        assert!(region.is_none_or(is_region), "{artifact}");
         let evidence = &artifact["evidence"];
         assert!(evidence["measure"].is_string() && evidence["value"].is_f64(), "{evidence}");
         let percentile = evidence["percentile"].as_f64().expect("a number");
@@ -55,8 +56,10 @@ fn a_fake_is_explained_in_json_with_page_and_overlay() {
     let page = std::fs::read_to_string(html).expect("the page was written");
     assert!(page.contains("fake-airplane-1.jpg") && page.contains("real-cat-1.jpg"));
     assert!(!page.contains("<script") && !page.contains("src=\"http"), "nothing from outside");
-    let overlay = image::open(overlay).expect("the overlay was written");
-    assert_eq!((overlay.width(), overlay.height()), (512, 512));
+    for name in ["overlay.png", "overlay-2.png"] {
+        let overlay = image::open(folder.path().join(name)).expect("an overlay each");
+        assert_eq!((overlay.width(), overlay.height()), (512, 512));
+    }
 }
 
 #[test]
@@ -69,6 +72,86 @@ fn what_is_no_picture_is_told_and_the_rest_explained() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("broken.png"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("REAL"), "{}", text(&output.stdout));
+}
+
+/// Folders, patterns and standard input are taken; a missing file has an entry in JSON and in the page.
+#[test]
+fn folders_patterns_and_missing_files_are_handled() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).expect("it is writable");
+    std::fs::copy(sample("real-cat-1.jpg"), pictures.join("cat.jpg")).expect("it is copied");
+    std::fs::copy(sample("fake-cat-1.jpg"), pictures.join("cat.jpeg")).expect("it is copied");
+    let page = folder.path().join("page.html");
+    let maps = format!("{}/", folder.path().join("maps").display());
+    let name = |path: &Path| path.to_str().expect("plain").to_owned();
+    let (pattern, missing) = (name(&pictures.join("*.jpg")), name(&folder.path().join("no.png")));
+    let paths = [&name(&pictures), &pattern, &missing, "--html", &name(&page), "--overlay", &maps];
+    let output =
+        explain(&[&["--json", "--threshold", "0.9", "--method", "layercam"], &paths[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let rows: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one object a line"))
+        .collect();
+    let failed = rows.last().expect("rows");
+    assert_eq!(failed["path"], missing.as_str());
+    assert_eq!(failed["error"].as_str().expect("a text").matches("No such file").count(), 1);
+    assert!(
+        rows.len() >= 3 && rows[0]["threshold"].as_f64().is_some_and(|t| (t - 0.9).abs() < 1e-6)
+    );
+    assert!(rows.iter().take(2).all(|row| row["map"] == "LayerCAM"), "{rows:?}");
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(
+        page.contains("no.png")
+            && page.contains("No such file")
+            && page.contains("1 not explained")
+    );
+    for file in ["cat.overlay.png", "cat-2.overlay.png"] {
+        assert!(folder.path().join("maps").join(file).is_file(), "{file}");
+    }
+}
+
+/// The picture is shown as it was given, not as the square that the model saw.
+#[test]
+fn a_photograph_is_shown_at_its_own_aspect() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [photo, page, overlay] =
+        ["photo.png", "page.html", "overlay.png"].map(|name| folder.path().join(name));
+    let pixels = (0..1500 * 500).flat_map(|at| [(at % 253) as u8, (at / 1500 % 256) as u8, 40]);
+    let picture = cifake::Picture::new(pixels.collect(), 1500, 500).expect("1500x500");
+    std::fs::write(&photo, picture.to_png()).expect("it is writable");
+    let [photo, page_name, overlay_name] =
+        [&photo, &page, &overlay].map(|path| path.to_str().expect("plain"));
+    let output = explain(&["--html", page_name, "--overlay", overlay_name, photo]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let overlay = image::open(overlay).expect("the overlay was written");
+    assert_eq!((overlay.width(), overlay.height()), (1024, 341));
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(page.contains("width=\"1024\" height=\"341\"") && page.contains("1500\u{d7}500"));
+}
+
+#[test]
+fn a_picture_on_standard_input_is_explained() {
+    let picture = std::fs::File::open(sample("real-cat-1.jpg")).expect("committed");
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["explain", "--json", "-"])
+        .stdin(picture)
+        .output()
+        .expect("it was built");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!((&report["path"], &report["label"]), (&"-".into(), &"REAL".into()));
+}
+
+/// Names of files must not steer the terminal.
+#[cfg(unix)]
+#[test]
+fn errors_are_safe_to_print() {
+    let output = explain(&["no\u{1b}[2Jsuch\n\u{202e}file.png"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr).trim_end();
+    assert!(!error.chars().any(|c| c.is_control() || c == '\u{202e}'), "{error:?}");
 }
 
 #[test]

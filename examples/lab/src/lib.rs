@@ -7,12 +7,12 @@ use cifake_attacks::Generated;
 
 pub mod draw;
 pub mod explained;
+pub mod explainers;
 pub mod latency;
 pub mod maps;
 pub mod randomized;
 pub mod strangers;
 pub mod upscalers;
-pub mod voices;
 
 /// A share of camera pictures, in percent, that may be as far out as what is out of the ordinary: for
 /// the arguments of a program.

@@ -11,9 +11,9 @@ use vlm_lora::Assistant;
 /// # Errors
 ///
 /// Lists the known names.
-pub fn class_named(name: &str) -> Result<String, String> {
+pub fn class_named(name: &str) -> Result<Class, String> {
     match Class::from_name(name) {
-        Some(class) => Ok(class.as_str().to_owned()),
+        Some(class) => Ok(class),
         None => Err(format!("one of {}", Class::ALL.map(Class::as_str).join(", "))),
     }
 }

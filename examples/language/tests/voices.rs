@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use burn::tensor::Device;
-use cifake::{Label, Picture};
+use cifake::{Class, Label, Picture};
 use explain::{
     Artifact, Combined, EvidenceExplainer, Explainer, Explanation, MAX_FINDINGS, MAX_WORDS,
     Subject, VlmExplainer,
@@ -29,7 +29,7 @@ fn voice(folder: &Path) -> VlmExplainer {
 }
 
 /// What `explainer` says of a committed sample, taken for `label` and for a picture of `class`.
-fn said(explainer: &dyn Explainer, label: Label, class: Option<&str>) -> Explanation {
+fn said(explainer: &dyn Explainer, label: Label, class: Option<Class>) -> Explanation {
     let picture = cifake::Decoder::default().read(&sample("fake-cat-1.jpg")).expect("committed");
     let picture: Picture = picture.fitted(32, 32).0;
     let heat = (0..16).map(|at| at as f32 / 15.0).collect();
@@ -43,7 +43,7 @@ fn said(explainer: &dyn Explainer, label: Label, class: Option<&str>) -> Explana
 fn a_model_says_listed_names_within_the_limits_and_signs_them() {
     with_model(|folder| {
         let voice = voice(folder);
-        for class in [None, Some("cat"), Some("ship")] {
+        for class in [None, Some(Class::Cat), Some(Class::Ship)] {
             let explanation = said(&voice, Label::Fake, class);
             assert!((1..=MAX_FINDINGS).contains(&explanation.findings.len()), "{explanation:?}");
             for finding in &explanation.findings {

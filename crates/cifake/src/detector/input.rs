@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::text::path_text;
-use crate::{Decoder, Error, Fitted, FoundImage};
+use crate::{Decoder, Error, Fitted, FoundImage, Picture};
 
 /// A picture to judge, or what stands in the way of one.
 ///
@@ -69,6 +69,21 @@ impl Input {
         &self.name
     }
 
+    /// Its name, and its picture at its own size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::read`], beside the name.
+    pub fn picture(self, decoder: &Decoder) -> (String, Result<Picture, Error>) {
+        let picture = match self.origin {
+            Origin::File(path) => decoder.read(&path),
+            Origin::Reader(reader) => read_stream(reader, &self.name, decoder)
+                .and_then(|bytes| decoder.decode(&bytes).map_err(|error| error.in_file(&self.name))),
+            Origin::Failed(error) => Err(error),
+        };
+        (self.name, picture)
+    }
+
     /// Its name, and its picture brought to `size` (width, height).
     pub(super) fn decode(
         self,
@@ -102,13 +117,22 @@ fn decode_stream(
     decoder: &Decoder,
     size: (u32, u32),
 ) -> Result<Fitted, Error> {
+    let bytes = read_stream(reader, name, decoder)?;
+    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
+    fitted.map_err(|error| error.in_file(name))
+}
+
+fn read_stream(
+    reader: Box<dyn Read + Send>,
+    name: &str,
+    decoder: &Decoder,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // One byte more than is accepted: the decoder then says what is wrong.
     let limit = decoder.limits().max_file_bytes.saturating_add(1);
     let read = reader.take(limit).read_to_end(&mut bytes);
     read.map_err(|source| Error::Read { path: name.into(), source })?;
-    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
-    fitted.map_err(|error| error.in_file(name))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 //! Which class an artifact can concern follows the tables of the system of which this project is the successor;
 //! groups and aliases are ours.
 
-use super::{
+use cifake::Class;
+
+use super::entry::{
     Concerns::{Anything, Classes},
     Entry, Group,
 };
 
-const ANIMALS: &[&str] = &["bird", "cat", "deer", "dog", "frog", "horse"];
-const VEHICLES: &[&str] = &["airplane", "automobile", "ship", "truck"];
+const ANIMALS: &[Class] =
+    &[Class::Bird, Class::Cat, Class::Deer, Class::Dog, Class::Frog, Class::Horse];
+const VEHICLES: &[Class] = &[Class::Airplane, Class::Automobile, Class::Ship, Class::Truck];
 
 pub(super) static LIST: [Entry; 70] = [
     entry("Inconsistent object boundaries", Group::Structure, Anything, &[]),
@@ -56,9 +59,19 @@ pub(super) static LIST: [Entry; 70] = [
         Classes(VEHICLES),
         &["Metallic surface artefacts"],
     ),
-    entry("Dental anomalies in mammals", Group::Anatomy, Classes(&["dog", "horse"]), &[]),
-    entry("Anatomically incorrect paw structures", Group::Anatomy, Classes(&["cat", "dog"]), &[]),
-    entry("Improper fur direction flows", Group::Anatomy, Classes(&["cat", "deer", "dog"]), &[]),
+    entry("Dental anomalies in mammals", Group::Anatomy, Classes(&[Class::Dog, Class::Horse]), &[]),
+    entry(
+        "Anatomically incorrect paw structures",
+        Group::Anatomy,
+        Classes(&[Class::Cat, Class::Dog]),
+        &[],
+    ),
+    entry(
+        "Improper fur direction flows",
+        Group::Anatomy,
+        Classes(&[Class::Cat, Class::Deer, Class::Dog]),
+        &[],
+    ),
     entry("Unrealistic eye reflections", Group::Light, Classes(ANIMALS), &[]),
     entry("Misshapen ears or appendages", Group::Anatomy, Classes(ANIMALS), &[]),
     entry("Impossible mechanical connections", Group::Mechanics, Classes(VEHICLES), &[]),
@@ -94,19 +107,24 @@ pub(super) static LIST: [Entry; 70] = [
         Anything,
         &["Artificial enhancement artefacts"],
     ),
-    entry("Incorrect wheel geometry", Group::Mechanics, Classes(&["automobile", "truck"]), &[]),
-    entry("Implausible aerodynamic structures", Group::Mechanics, Classes(&["airplane"]), &[]),
+    entry(
+        "Incorrect wheel geometry",
+        Group::Mechanics,
+        Classes(&[Class::Automobile, Class::Truck]),
+        &[],
+    ),
+    entry("Implausible aerodynamic structures", Group::Mechanics, Classes(&[Class::Airplane]), &[]),
     entry("Misaligned body panels", Group::Mechanics, Classes(VEHICLES), &[]),
     entry(
         "Impossible mechanical joints",
         Group::Mechanics,
-        Classes(&["airplane", "automobile", "truck"]),
+        Classes(&[Class::Airplane, Class::Automobile, Class::Truck]),
         &[],
     ),
     entry(
         "Distorted window reflections",
         Group::Light,
-        Classes(&["airplane", "automobile", "truck"]),
+        Classes(&[Class::Airplane, Class::Automobile, Class::Truck]),
         &[],
     ),
     entry("Anatomically impossible joint configurations", Group::Anatomy, Classes(ANIMALS), &[]),
@@ -126,18 +144,13 @@ pub(super) static LIST: [Entry; 70] = [
     entry("Repeated element patterns", Group::Pattern, Anything, &[]),
     entry(
         "Systematic color distribution anomalies",
-        Group::Colour,
+        Group::Color,
         Anything,
         &["Systematic colour distribution anomalies"],
     ),
     entry("Frequency domain signatures", Group::Pattern, Anything, &[]),
-    entry("Color coherence breaks", Group::Colour, Anything, &["Colour coherence breaks"]),
-    entry(
-        "Unnatural color transitions",
-        Group::Colour,
-        Anything,
-        &["Unnatural colour transitions"],
-    ),
+    entry("Color coherence breaks", Group::Color, Anything, &["Colour coherence breaks"]),
+    entry("Unnatural color transitions", Group::Color, Anything, &["Unnatural colour transitions"]),
     entry("Resolution inconsistencies within regions", Group::Rendering, Anything, &[]),
     entry(
         "Unnatural Lighting Gradients",
@@ -145,7 +158,7 @@ pub(super) static LIST: [Entry; 70] = [
         Anything,
         &["Unrealistic lighting gradients"],
     ),
-    entry("Incorrect Skin Tones", Group::Colour, Anything, &[]),
+    entry("Incorrect Skin Tones", Group::Color, Anything, &[]),
     entry("Fake depth of field", Group::Space, Anything, &["False depth of field"]),
     entry("Abruptly cut off objects", Group::Structure, Anything, &[]),
     entry(
@@ -192,7 +205,7 @@ pub(super) static LIST: [Entry; 70] = [
 const fn entry(
     name: &'static str,
     group: Group,
-    concerns: super::Concerns,
+    concerns: super::entry::Concerns,
     aliases: &'static [&'static str],
 ) -> Entry {
     Entry { name, group, concerns, aliases }

@@ -1,57 +1,32 @@
 //! The 70 names under which artifacts of generated pictures are reported.
 
+mod entry;
 mod list;
 
 use std::fmt;
+use std::str::FromStr;
 
+use cifake::Class;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use self::entry::{Concerns, Entry};
 use self::list::LIST;
 
-/// What an artifact is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Group {
-    /// Shapes, borders and parts of objects.
-    Structure,
-    /// Bodies of animals.
-    Anatomy,
-    /// Parts of machines.
-    Mechanics,
-    /// Surfaces and materials.
-    Texture,
-    /// Sources of light, shadows and reflections.
-    Light,
-    /// Depth, scale and perspective.
-    Space,
-    /// Sharpness, noise and other traces of rendering.
-    Rendering,
-    /// Colours.
-    Colour,
-    /// Regularities that the eye may not see.
-    Pattern,
-    /// How the picture is composed.
-    Composition,
-}
+pub use self::entry::Group;
 
-/// Which of the ten classes of CIFAR-10 an artifact can concern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Concerns {
-    Anything,
-    Classes(&'static [&'static str]),
-}
-
-/// An entry of the list.
-struct Entry {
-    name: &'static str,
-    group: Group,
-    concerns: Concerns,
-    /// Other spellings that are not told apart from the name by case and punctuation alone.
-    aliases: &'static [&'static str],
-}
-
-/// One of the 70 artifacts of the list of the Inter IIT Tech Meet 13 contest on AI-generated pictures.
+/// One of the 70 artifacts in the list of the Inter IIT Tech Meet 13 contest on AI-generated pictures.
+///
+/// `Display` and the serialized form are its name. `FromStr` accepts a name in any case, with any
+/// spaces and punctuation, and a few aliases.
+///
+/// ```
+/// use explain::Artifact;
+///
+/// let artifact: Artifact = "over-smoothing of natural textures.".parse()?;
+/// assert_eq!(artifact.name(), "Over-smoothing of natural textures");
+/// assert!("bad vibes".parse::<Artifact>().is_err());
+/// # Ok::<(), explain::UnknownArtifact>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Artifact(u8);
 
@@ -61,45 +36,28 @@ impl Artifact {
         (0..LIST.len() as u8).map(Self)
     }
 
-    /// The artifact of that name, whatever its case, spaces and punctuation, or of an alias.
-    ///
-    /// ```
-    /// use explain::Artifact;
-    ///
-    /// let artifact = Artifact::from_name("over-smoothing of natural textures.").expect("it is in the list");
-    /// assert_eq!(artifact.name(), "Over-smoothing of natural textures");
-    /// assert_eq!(Artifact::from_name("bad vibes"), None);
-    /// ```
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let is = |known: &str| letters(known).eq(letters(name));
-        let entry = |entry: &Entry| is(entry.name) || entry.aliases.iter().any(|alias| is(alias));
-        LIST.iter().position(entry).map(|at| Self(at as u8))
-    }
-
-    /// Its name, as the list spells it.
+    /// The name, spelled as in the list.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().name
     }
 
-    /// What it is about.
+    /// The subject.
     #[must_use]
     pub fn group(self) -> Group {
         self.entry().group
     }
 
-    /// Whether a picture of `class`, one of CIFAR-10's ten, can have it: no ship has paws. Of a class
-    /// that is not among them only what concerns anything can be said.
+    /// Whether a picture of `class` can have the artifact: no ship has paws.
     #[must_use]
-    pub fn can_concern(self, class: &str) -> bool {
+    pub fn can_concern(self, class: Class) -> bool {
         match self.entry().concerns {
             Concerns::Anything => true,
             Concerns::Classes(classes) => classes.contains(&class),
         }
     }
 
-    /// Whether a picture of any class can have it.
+    /// Whether a picture of any class can have the artifact.
     #[must_use]
     pub fn concerns_anything(self) -> bool {
         self.entry().concerns == Concerns::Anything
@@ -113,6 +71,25 @@ impl Artifact {
 /// Letters and digits of a name, in lower case.
 fn letters(name: &str) -> impl Iterator<Item = char> {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
+}
+
+/// A text that is not the name of an [`Artifact`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no artifact is called {name:?}")]
+pub struct UnknownArtifact {
+    /// The text.
+    pub name: String,
+}
+
+impl FromStr for Artifact {
+    type Err = UnknownArtifact;
+
+    fn from_str(name: &str) -> Result<Self, UnknownArtifact> {
+        let is = |known: &str| letters(known).eq(letters(name));
+        let entry = |entry: &Entry| is(entry.name) || entry.aliases.iter().any(|alias| is(alias));
+        let found = LIST.iter().position(entry).map(|at| Self(at as u8));
+        found.ok_or_else(|| UnknownArtifact { name: name.chars().take(120).collect() })
+    }
 }
 
 impl fmt::Display for Artifact {
@@ -135,9 +112,7 @@ impl Serialize for Artifact {
 
 impl<'de> Deserialize<'de> for Artifact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::from_name(&name)
-            .ok_or_else(|| serde::de::Error::custom(format!("no artifact is called {name:?}")))
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -151,8 +126,8 @@ mod tests {
     fn the_list_has_seventy_names_and_each_finds_itself() {
         assert_eq!(Artifact::all().len(), 70);
         for artifact in Artifact::all() {
-            assert_eq!(Artifact::from_name(artifact.name()), Some(artifact));
-            assert_eq!(Artifact::from_name(&artifact.name().to_uppercase()), Some(artifact));
+            assert_eq!(artifact.name().parse(), Ok(artifact));
+            assert_eq!(artifact.name().to_uppercase().parse(), Ok(artifact));
             let json = serde_json::to_string(&artifact).expect("a string");
             assert_eq!(serde_json::from_str::<Artifact>(&json).expect("its name"), artifact);
         }
@@ -174,13 +149,14 @@ mod tests {
         for name in
             [full, "ghosting effects", "Ghosting effects semi transparent duplicates of elements"]
         {
-            assert_eq!(Artifact::from_name(name).map(Artifact::name), Some(full));
+            assert_eq!(name.parse().map(Artifact::name), Ok(full));
         }
     }
 
     #[test]
     fn a_ship_has_no_paws() {
-        let paws = Artifact::from_name("Anatomically incorrect paw structures").expect("listed");
-        assert!(paws.can_concern("cat") && !paws.can_concern("ship") && !paws.concerns_anything());
+        let paws: Artifact = "Anatomically incorrect paw structures".parse().expect("listed");
+        assert!(paws.can_concern(Class::Cat) && !paws.can_concern(Class::Ship));
+        assert!(!paws.concerns_anything());
     }
 }

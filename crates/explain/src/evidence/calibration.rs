@@ -1,47 +1,20 @@
-//! How measures are spread over camera pictures and over generated ones.
+//! Distributions of the measures over camera pictures and over generated pictures.
 
 use std::path::Path;
 
 use cifake::{Label, file};
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Side};
+use super::{CalibrationFault, Measure, Side};
 use crate::Error;
 
-/// Steps between the quantiles that are kept: one in 200.
+/// Number of steps between the quantiles that are kept.
 const N_STEPS: usize = 200;
-/// Largest calibration that is read.
+/// Largest calibration file that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Why numbers are no calibration.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CalibrationFault {
-    /// Measures that are missing, unknown or in another order.
-    #[error("the calibration is not of the measures of this version: calibrate again")]
-    Measures,
-    /// A label without a picture.
-    #[error("a calibration needs pictures of both labels")]
-    NoPictures,
-    /// Numbers that are no quantiles.
-    #[error("the quantiles of {measure} in the calibration are not {n} numbers that rise")]
-    Quantiles {
-        /// Name of the measure.
-        measure: String,
-        /// Quantiles of each label.
-        n: usize,
-    },
-    /// A share that none may be.
-    #[error("{0} % of the camera pictures cannot be out of the ordinary: 0 to 50 can")]
-    Tail(f64),
-    /// Pictures that are too small to be measured.
-    #[error("pictures of {0} pixels a side cannot be measured: 16 or more can")]
-    PictureSide(u32),
-}
-
-/// A measure's values over many pictures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The distribution of a measure's values over many pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Spread {
     measure: String,
     used: bool,
@@ -52,13 +25,13 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of `values` of `measure`, each with its label; `used` if the measure tells the labels
-    /// apart well enough.
+    /// The spread of `values` of `measure`, each with its label. `used` tells whether the measure
+    /// separates the labels well enough to be used.
     ///
     /// # Errors
     ///
-    /// [`CalibrationFault::NoPictures`] if a label has no value; [`CalibrationFault::Quantiles`] if one is
-    /// no number.
+    /// [`CalibrationFault::NoPictures`] if a label has no value; [`CalibrationFault::Quantiles`] if a
+    /// value is not finite.
     pub fn new(
         measure: Measure,
         values: &[(Label, f64)],
@@ -69,7 +42,7 @@ impl Spread {
             let mut sorted: Vec<f64> = of_label.map(|(_, value)| *value).collect();
             sorted.sort_by(f64::total_cmp);
             let last = sorted.len().checked_sub(1).ok_or(CalibrationFault::NoPictures)? as f64;
-            // Six digits say all that the pictures know.
+            // Seven significant digits keep the file small and lose nothing that matters.
             let rounded = |value: f64| format!("{value:.6e}").parse().unwrap_or(value);
             Ok((0..=N_STEPS)
                 .map(|i| rounded(sorted[(last * i as f64 / N_STEPS as f64).round() as usize]))
@@ -95,13 +68,13 @@ impl Spread {
         &self.measure
     }
 
-    /// Whether it tells REAL from FAKE well enough to be used.
+    /// Whether the measure separates REAL from FAKE well enough to be used.
     #[must_use]
     pub fn is_used(&self) -> bool {
         self.used
     }
 
-    /// Share of the camera pictures with a lower value, in percent; of equal ones half.
+    /// Share of the camera pictures with a lower value, in percent. Equal values count half.
     #[must_use]
     pub fn percentile(&self, value: f64) -> f64 {
         let below = self.real.partition_point(|quantile| *quantile < value);
@@ -118,7 +91,8 @@ impl Spread {
         (100.0 * at / N_STEPS as f64).clamp(0.0, 100.0)
     }
 
-    /// Share of the camera pictures that are further out on `side`, in percent; of equal ones half.
+    /// Share of the camera pictures that are further out on `side`, in percent. Equal values count
+    /// half.
     pub(super) fn tail(&self, value: f64, side: Side) -> f64 {
         match side {
             Side::Low => self.percentile(value),
@@ -127,7 +101,7 @@ impl Spread {
     }
 }
 
-/// The spreads of all measures, and from where on a value is out of the ordinary.
+/// The spreads of all measures, and the tail in which a value is out of the ordinary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
     origin: String,
@@ -136,20 +110,39 @@ pub struct Calibration {
     spreads: Vec<Spread>,
 }
 
-/// The same as a file holds it, before it is checked.
+/// A calibration file before it is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     origin: String,
     side: u32,
     tail: f64,
-    spreads: Vec<Spread>,
+    spreads: Vec<UncheckedSpread>,
+}
+
+/// A [`Spread`] in a calibration file before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedSpread {
+    measure: String,
+    used: bool,
+    real: Vec<f64>,
+    fake: Vec<f64>,
+}
+
+impl UncheckedSpread {
+    fn checked(self) -> Result<Spread, CalibrationFault> {
+        let Self { measure, used, real, fake } = self;
+        Spread { measure, used, real, fake }.checked()
+    }
 }
 
 impl Calibration {
-    /// A calibration of `spreads`, one for each measure in the order of [`Measure::all`], that was made
-    /// of pictures called `origin`, of `side` pixels in height and width. A value is out of the ordinary
-    /// where at most the share `tail` of camera pictures, in percent, is as far out.
+    /// A calibration of `spreads`, one for each measure in the order of [`Measure::all`].
+    ///
+    /// `origin` describes its pictures, and `side` is their height and width in pixels, at least 16.
+    /// A value is out of the ordinary if at most `tail` percent of the camera pictures, 0 to 50, are
+    /// as far out.
     ///
     /// # Errors
     ///
@@ -183,10 +176,12 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`Error::CalibrationForm`] if it is something else, [`Error::Calibration`] if its numbers are none.
+    /// [`Error::CalibrationForm`] for other JSON; [`Error::Calibration`] for invalid numbers.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let Unchecked { origin, side, tail, spreads } =
             serde_json::from_slice(json).map_err(Error::CalibrationForm)?;
+        let spreads =
+            spreads.into_iter().map(UncheckedSpread::checked).collect::<Result<_, _>>()?;
         Ok(Self::new(origin, side, tail, spreads)?)
     }
 
@@ -202,7 +197,7 @@ impl Calibration {
         Ok(Self { tail, ..self })
     }
 
-    /// The pictures that it was made of.
+    /// A description of its pictures.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -214,7 +209,7 @@ impl Calibration {
         self.side
     }
 
-    /// Share of camera pictures, in percent, that are as far out as what is out of the ordinary.
+    /// Share of camera pictures, in percent, that may be as far out as a value out of the ordinary.
     #[must_use]
     pub fn tail(&self) -> f64 {
         self.tail
@@ -269,6 +264,16 @@ mod tests {
         let json = serde_json::to_vec(&calibration).expect("plain data");
         assert_eq!(Calibration::from_json(&json).expect("as written"), calibration);
         assert!(matches!(Calibration::from_json(&json[1..]), Err(Error::CalibrationForm(_))));
+    }
+
+    /// A file with empty quantiles must not reach `percentile`, which indexes them.
+    #[test]
+    fn a_file_with_empty_quantiles_is_refused() {
+        let calibration = Calibration::new("a test".into(), 32, 2.5, spreads()).expect("whole");
+        let mut json = serde_json::to_value(&calibration).expect("plain data");
+        json["spreads"][0]["real"] = serde_json::json!([]);
+        let error = Calibration::from_json(json.to_string().as_bytes()).expect_err("no quantiles");
+        assert!(matches!(error, Error::Calibration(CalibrationFault::Quantiles { .. })), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How edges look.
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::{Plane, TIE};
 use super::view::{View, slopes};
 
@@ -120,11 +120,11 @@ fn ramps(len: usize, at: impl Fn(usize) -> f64) -> Vec<Ramp> {
     found
 }
 
-/// Share of the change of colour that lies off the edges of luma, at the half of the pixels with the
-/// weaker slope; drawn to 0.43, the median of camera pictures, where there is little colour (colour and
+/// Share of the change of color that lies off the edges of luma, at the half of the pixels with the
+/// weaker slope; drawn to 0.43, the median of camera pictures, where there is little color (color and
 /// luminance edges of natural scenes are independent: Hansen and Gegenfurtner 2009, "Independence of
-/// color and luminance edges in natural scenes"). The map is the change of colour at the other half.
-pub(super) fn colour_off_edges(view: &View) -> Measured {
+/// color and luminance edges in natural scenes"). The map is the change of color at the other half.
+pub(super) fn color_off_edges(view: &View) -> Measured {
     let [cb, cr] = view.chroma.each_ref().map(|plane| {
         let [right, down] = slopes(plane);
         right.zip(&down, f64::hypot)
@@ -162,7 +162,7 @@ pub(super) fn blockiness(view: &View) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, coloured, grey, step};
+    use super::super::view::tests::{assert_near, colored, gray, step};
     use super::*;
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let across = 100.0 * 2500.0 / 2501.0;
         assert_near(edge_aliasing(&step()).value, 64.0 * across / (64.0 * 50.0 + 1.0));
         // Over two pixels: slopes 25, 50, 25, second derivatives 50, 0, 50.
-        let soft = grey(|_, x| [0, 50, 100][x.saturating_sub(15).min(2)]);
+        let soft = gray(|_, x| [0, 50, 100][x.saturating_sub(15).min(2)]);
         let across = 50.0 * 625.0 / 626.0;
         assert_near(edge_aliasing(&soft).value, 64.0 * across / (32.0 * 100.0 + 1.0));
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn what_swings_back_counts_as_a_share_of_the_steps() {
         // In each row the step of 100 stands in two pairs, in one of them before a return of 20.
-        let halo = grey(|_, x| if x < 16 { 0 } else { 80 + 20 * u8::from(x == 16) });
+        let halo = gray(|_, x| if x < 16 { 0 } else { 80 + 20 * u8::from(x == 16) });
         let found = edge_overshoot(&halo);
         assert_near(found.value, 32.0 * 20.0 / (32.0 * 200.0 + 20.0));
         assert_near(found.map.at(5, 16), 20.0);
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn widths_are_counted_from_end_to_end() {
         assert_near(edge_width(&step()).value, 1.0);
-        let soft = edge_width(&grey(|_, x| [0, 50, 100][x.saturating_sub(15).min(2)]));
+        let soft = edge_width(&gray(|_, x| [0, 50, 100][x.saturating_sub(15).min(2)]));
         assert_near(soft.value, 2.0);
         assert_near(soft.map.at(9, 16), 1.0 / 6.0);
-        assert_near(edge_width(&grey(|_, _| 9)).value, 32.0);
+        assert_near(edge_width(&gray(|_, _| 9)).value, 32.0);
     }
 
     #[test]
@@ -214,19 +214,19 @@ mod tests {
     }
 
     #[test]
-    fn colour_that_changes_at_edges_alone_is_not_off_them() {
+    fn color_that_changes_at_edges_alone_is_not_off_them() {
         // Black to blue of 100: luma 11.4, Cb 0.564 x 88.6, Cr -0.713 x 11.4, half of it a pixel.
-        let view = coloured(|_, x| [0, 0, if x < 16 { 0 } else { 100 }]);
+        let view = colored(|_, x| [0, 0, if x < 16 { 0 } else { 100 }]);
         let change = 64.0 * 0.5 * f64::hypot(0.564 * 88.6, 0.713 * 11.4);
-        assert_near(colour_off_edges(&view).value, 256.0 * 0.43 / (change + 256.0));
-        assert_near(colour_off_edges(&grey(|_, _| 7)).value, 0.43);
+        assert_near(color_off_edges(&view).value, 256.0 * 0.43 / (change + 256.0));
+        assert_near(color_off_edges(&gray(|_, _| 7)).value, 0.43);
     }
 
     #[test]
     fn a_step_at_a_block_border_is_blocky() {
         // 32 of the 192 steps across borders are 100.
         assert_near(blockiness(&step()).value, (0.5 + 3200.0 / 192.0) / 0.5);
-        let aside = grey(|_, x| if x < 13 { 0 } else { 100 });
+        let aside = gray(|_, x| if x < 13 { 0 } else { 100 });
         assert!(blockiness(&aside).value < 1.0);
     }
 }

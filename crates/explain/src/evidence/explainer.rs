@@ -1,20 +1,21 @@
-//! Naming artifacts by what was measured.
+//! Artifacts named by measurements.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use cifake::Label;
+use cifake::{Filter, Label, Picture};
 use gradcam::{HeatMap, Region, regions};
 
 use super::view::View;
 use super::{Calibration, Measure, Side};
 use crate::{Error, Evidence, Explainer, Explanation, Finding, MAX_FINDINGS, Subject};
 
-/// How many of the nine regions count as where the detector looked.
+/// Number of regions that count as those at which the detector looked.
 const LOOKED_AT: usize = 4;
-/// Share of a measure's map that its strongest region holds at least, where it has a place at all; an
-/// even map has 1/9.
+/// Share of a measure's map from which on its strongest region is the measure's place. An even map
+/// has 1/9 in each.
 const LEAST_SHARE: f64 = 0.14;
-/// With fewer findings than this a remark says that there are few.
+/// Number of findings below which a remark tells that they are few.
 const FEW: usize = 3;
 
 static CALIBRATION: &str = include_str!("calibration.json");
@@ -22,35 +23,44 @@ static EMBEDDED: LazyLock<Calibration> = LazyLock::new(|| {
     Calibration::from_json(CALIBRATION.as_bytes()).expect("the embedded calibration is tested")
 });
 
-/// Names an artifact of a FAKE picture where the measure that supports it is out of the ordinary, and
-/// comes from a place where the detector looked.
+/// Names artifacts of a FAKE picture by measurements.
 ///
-/// For each measure that its calibration uses, the value of the picture is held against camera
-/// pictures; if too few of them are as far out, and the region from which most of the value comes is
-/// among the four in which the detector's map is strongest, the artifact is named there. Of a measure
-/// that comes from everywhere alike the artifact is named without a region.
+/// Each measure that the calibration uses is compared with camera pictures. Its artifact is named if
+/// few camera pictures are as far out, and if most of the value comes from one of the four regions
+/// in which the detector's map is strongest. If the value comes from everywhere alike, the artifact is named
+/// without a region.
 #[derive(Debug, Clone)]
 pub struct EvidenceExplainer {
     calibration: Calibration,
 }
 
 impl EvidenceExplainer {
-    /// By the calibration that comes with the crate: CIFAKE's training pictures.
+    /// Uses the calibration that comes with the crate, made of CIFAKE's training pictures.
     #[must_use]
     pub fn embedded() -> Self {
         Self { calibration: EMBEDDED.clone() }
     }
 
-    /// By another calibration.
+    /// Uses another calibration.
     #[must_use]
     pub fn new(calibration: Calibration) -> Self {
         Self { calibration }
     }
 
-    /// What its measurements are held against.
+    /// The calibration with which its measurements are compared.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// `picture` at the calibration's size: as it is, or reduced; `None` if it is smaller.
+    fn measurable<'a>(&self, picture: &'a Picture) -> Option<Cow<'a, Picture>> {
+        let side = self.calibration.side();
+        if (picture.width(), picture.height()) == (side, side) {
+            return Some(Cow::Borrowed(picture));
+        }
+        let is_large = picture.width().min(picture.height()) >= side;
+        is_large.then(|| Cow::Owned(picture.resized(side, side, Filter::Lanczos)))
     }
 
     /// The measures that are out of the ordinary, furthest first, with their values and maps.
@@ -71,14 +81,14 @@ impl EvidenceExplainer {
         found.into_iter().map(|(_, outlier)| outlier).collect()
     }
 
-    fn finding(&self, measure: Measure, value: f64, region: Option<String>) -> Finding {
+    fn finding(&self, measure: Measure, value: f64, region: Option<Region>) -> Finding {
         let percentile = self.calibration.spread(measure).percentile(value);
         let evidence = Evidence { measure: measure.name().to_owned(), value, percentile };
         let (side, share) = match measure.side() {
             Side::Low => ("lower", 100.0 - percentile),
             Side::High => ("higher", percentile),
         };
-        // Rounded down, so that no more is said than was measured.
+        // Rounded down, so that the text never exceeds the measurement.
         let of = match share {
             share if share >= 100.0 => "any of the".to_owned(),
             share => format!("{:.1} % of", (share * 10.0 + 1e-6).floor() / 10.0),
@@ -110,55 +120,59 @@ impl Explainer for EvidenceExplainer {
         "evidence"
     }
 
-    /// # Errors
-    ///
-    /// [`Error::PictureSize`] where the picture is not of the calibration's size.
+    /// Never fails. A larger picture than the calibration's is measured on a reduced copy, and a
+    /// remark tells it. A smaller picture is not measured.
     fn explain(&self, subject: &Subject<'_>) -> Result<Explanation, Error> {
-        let picture = subject.picture;
-        let (width, height) = (picture.width(), picture.height());
-        let expected = self.calibration.side();
-        if (width, height) != (expected, expected) {
-            return Err(Error::PictureSize { expected, width, height });
-        }
         let mut explanation = Explanation::default();
         if subject.label == Label::Real {
             return Ok(explanation);
         }
-        let say = |remark: &str| remark.to_owned();
         if subject.map.is_flat() {
-            explanation
-                .remarks
-                .push(say("The map is flat: nothing says where the detector looked."));
+            let remark = "The map is flat: nothing says where the detector looked.";
+            explanation.remarks.push(remark.to_owned());
             return Ok(explanation);
         }
-        let has_some = |region: &Region| region.share > 0.0;
-        let strongest_first = regions(subject.map).into_iter().take(LOOKED_AT).filter(has_some);
-        let looked_at: Vec<String> = strongest_first.map(|region| region.name).collect();
+        let side = self.calibration.side();
+        let Some(picture) = self.measurable(subject.picture) else {
+            let remark = format!("Nothing was measured: the picture is below {side}\u{d7}{side}.");
+            explanation.remarks.push(remark);
+            return Ok(explanation);
+        };
+        if let Cow::Owned(_) = picture {
+            explanation.remarks.push(format!(
+                "The measurements are those of a copy of {side}\u{d7}{side} pixels, the size of the \
+                 camera pictures that they are compared with."
+            ));
+        }
+        let strongest_first = regions(subject.map).into_iter().take(LOOKED_AT);
+        let looked_at: Vec<Region> =
+            strongest_first.filter(|r| r.share > 0.0).map(|r| r.region).collect();
         let possible = |measure: Measure| match subject.class {
             Some(class) => measure.artifact().can_concern(class),
             None => measure.artifact().concerns_anything(),
         };
-        for (measure, value, map) in self.outliers(&View::new(picture)) {
+        for (measure, value, map) in self.outliers(&View::new(&picture)) {
             let region = strongest(&map);
-            let is_looked_at = region.as_ref().is_none_or(|name| looked_at.contains(name));
+            let is_looked_at = region.is_none_or(|region| looked_at.contains(&region));
             if possible(measure) && is_looked_at {
                 explanation.findings.push(self.finding(measure, value, region));
             }
         }
         explanation.findings.truncate(MAX_FINDINGS);
-        explanation.remarks.extend(match explanation.findings.len() {
-            0 => Some(say("No measurement is out of the ordinary where the detector looked.")),
-            n if n < FEW => Some(say("Few measurements are out of the ordinary in this picture.")),
+        let remark = match explanation.findings.len() {
+            0 => Some("No measurement is out of the ordinary where the detector looked."),
+            n if n < FEW => Some("Few measurements are out of the ordinary in this picture."),
             _ => None,
-        });
+        };
+        explanation.remarks.extend(remark.map(str::to_owned));
         Ok(explanation)
     }
 }
 
-/// The region from which most of a measure comes; `None` where it comes from everywhere.
-fn strongest(map: &HeatMap) -> Option<String> {
-    let first = regions(map).into_iter().next().filter(|region| region.share >= LEAST_SHARE);
-    first.filter(|_| !map.is_flat()).map(|region| region.name)
+/// The region from which most of a measure comes; `None` if it comes from everywhere.
+fn strongest(map: &HeatMap) -> Option<Region> {
+    let first = regions(map).into_iter().next().filter(|found| found.share >= LEAST_SHARE);
+    first.filter(|_| !map.is_flat()).map(|found| found.region)
 }
 
 #[cfg(test)]
@@ -205,7 +219,7 @@ mod tests {
         let found = explain(5.0, &picture(11), &map(0, 0), Label::Fake);
         let [finding] = &found.findings[..] else { panic!("one: {found:?}") };
         assert_eq!(finding.artifact.name(), "Artificial enhancement artifacts");
-        assert_eq!(finding.region.as_deref(), Some("top left"));
+        assert_eq!(finding.region, Some(Region::TopLeft));
         let evidence = finding.evidence.as_ref().expect("it was measured");
         assert_eq!((evidence.measure.as_str(), evidence.value), (MEASURE, 121.0 / 1024.0));
         assert_eq!((evidence.percentile, &*finding.said_by[0]), (100.0, "evidence"));
@@ -239,13 +253,20 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_another_size_is_refused() {
-        let (picture, map) =
-            (Picture::new(vec![0; 16 * 32 * 3], 32, 16).expect("32x16"), map(0, 0));
-        let subject =
-            Subject { picture: &picture, map: &map, label: Label::Fake, p_fake: 0.5, class: None };
-        let error = explainer(5.0).explain(&subject).expect_err("it is too low");
-        assert!(matches!(error, Error::PictureSize { expected: 32, width: 32, height: 16 }));
+    fn a_larger_picture_is_measured_on_a_reduced_copy_and_a_smaller_one_is_not() {
+        let small = picture(11);
+        let pixel = |at: usize| {
+            let (y, x) = (at / 128 / 4, at % 128 / 4);
+            <[u8; 3]>::try_from(&small.pixels()[(y * 32 + x) * 3..][..3]).expect("three channels")
+        };
+        let pixels = (0..64 * 128).flat_map(|at| pixel(at)).collect();
+        let large = Picture::new(pixels, 128, 64).expect("128x64");
+        let found = explain(5.0, &large, &map(0, 0), Label::Fake);
+        assert_eq!(found.findings.len(), 1, "{found:?}");
+        assert!(found.remarks[0].contains("copy of 32\u{d7}32 pixels"), "{found:?}");
+        let low = Picture::new(vec![0; 16 * 32 * 3], 32, 16).expect("32x16");
+        let found = explain(5.0, &low, &map(0, 0), Label::Fake);
+        assert!(found.findings.is_empty() && found.remarks[0].contains("Nothing was measured"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Light and composition.
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::{Plane, TIE, correlation};
 use super::view::View;
 
@@ -51,11 +51,11 @@ pub(super) fn symmetry(view: &View) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, grey};
+    use super::super::view::tests::{assert_near, gray};
     use super::*;
 
     fn ramp() -> View {
-        grey(|_, x| 8 * x as u8)
+        gray(|_, x| 8 * x as u8)
     }
 
     #[test]
@@ -68,12 +68,12 @@ mod tests {
             + share(50.0 / 7.0, 3520.0 / 7.0 - (120.0f64 / 7.0).powi(2));
         let expected = (2.0 * ends + 26.0 * share(8.0, 256.0)) / 32.0;
         assert_near(planar_shading(&ramp()).value, expected);
-        assert_near(planar_shading(&grey(|_, _| 40)).value, 0.0);
+        assert_near(planar_shading(&gray(|_, _| 40)).value, 0.0);
     }
 
     #[test]
     fn of_two_spots_one_sits_on_the_bright_half() {
-        let view = grey(|y, x| match (y, x) {
+        let view = gray(|y, x| match (y, x) {
             (8, 8) => 50,
             (8, 24) => 250,
             _ => 200 * u8::from(x >= 16),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_ramp_is_its_own_negative_mirrored() {
         assert_near(symmetry(&ramp()).value, -1.0);
-        let valley = grey(|_, x| 8 * x.min(31 - x) as u8);
+        let valley = gray(|_, x| 8 * x.min(31 - x) as u8);
         assert_near(symmetry(&valley).value, 1.0);
         assert_near(symmetry(&valley).map.sum(), 0.0);
     }

@@ -1,16 +1,19 @@
-//! The measures and what each can support.
+//! The measures, and the artifact that each can support.
 
 use std::fmt;
+use std::str::FromStr;
 
 use cifake::Picture;
 use gradcam::HeatMap;
 use serde::{Deserialize, Serialize};
 
+use super::fault::UnknownMeasure;
+use super::measured::Measured;
 use super::view::View;
-use super::{Measured, colour, edge, light, noise, sharpness, spectrum};
+use super::{color, edge, light, noise, sharpness, spectrum};
 use crate::Artifact;
 
-/// On which side of the ordinary a measure speaks for an artifact.
+/// The side of the camera pictures' values on which a measure supports its artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -22,16 +25,18 @@ pub enum Side {
 
 struct Entry {
     name: &'static str,
-    /// Unit of the value, empty where it has none.
+    /// Unit of the value; empty if it has no unit.
     unit: &'static str,
     artifact: &'static str,
     side: Side,
-    /// What a value on that side means, before "most of all in the centre".
+    /// The meaning of a value on that side, continued by "most of all in the centre".
     means: &'static str,
     compute: fn(&View) -> Measured,
 }
 
 /// A number about a picture, with the one artifact that it can support.
+///
+/// `FromStr` reads its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Measure(u8);
 
@@ -41,19 +46,13 @@ impl Measure {
         (0..LIST.len() as u8).map(Self)
     }
 
-    /// The measure of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::all().find(|measure| measure.name() == name)
-    }
-
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().name
     }
 
-    /// Unit of its values, empty where they have none.
+    /// Unit of its values; empty if they have no unit.
     #[must_use]
     pub fn unit(self) -> &'static str {
         self.entry().unit
@@ -66,16 +65,16 @@ impl Measure {
     /// Never: the table names artifacts of the list.
     #[must_use]
     pub fn artifact(self) -> Artifact {
-        Artifact::from_name(self.entry().artifact).expect("the table names artifacts of the list")
+        self.entry().artifact.parse().expect("the table names artifacts of the list")
     }
 
-    /// On which side of the ordinary it supports it.
+    /// The side on which it supports the artifact.
     #[must_use]
     pub fn side(self) -> Side {
         self.entry().side
     }
 
-    /// What a value on that side means, in the words of a report.
+    /// The meaning of a value on that side, in the words of a report.
     #[must_use]
     pub fn means(self) -> &'static str {
         self.entry().means
@@ -91,8 +90,7 @@ impl Measure {
         self.of(&View::new(checked(picture))).value
     }
 
-    /// Where on `picture` its value comes from: the stronger, the more of it; at the measure's own
-    /// size.
+    /// The places of `picture` from which its value comes, at the measure's own size.
     ///
     /// # Panics
     ///
@@ -113,6 +111,21 @@ impl Measure {
 
     fn entry(self) -> &'static Entry {
         &LIST[self.index()]
+    }
+}
+
+impl FromStr for Measure {
+    type Err = UnknownMeasure;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMeasure> {
+        let found = Self::all().find(|measure| measure.name() == name);
+        found.ok_or_else(|| UnknownMeasure { name: name.chars().take(80).collect() })
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -221,7 +234,7 @@ static LIST: [Entry; 24] = [
     entry(
         "clipped dark",
         "of the pixels",
-        colour::clipped_dark,
+        color::clipped_dark,
         High,
         "Artificial enhancement artifacts",
         "colour channels are crushed to black, as by strong enhancement",
@@ -237,7 +250,7 @@ static LIST: [Entry; 24] = [
     entry(
         "colour off edges",
         "of the change of colour",
-        edge::colour_off_edges,
+        edge::color_off_edges,
         Low,
         "Unnatural color transitions",
         "colours switch at outlines and hardly drift within surfaces",
@@ -293,7 +306,7 @@ static LIST: [Entry; 24] = [
     entry(
         "colourfulness",
         "levels",
-        colour::colourfulness,
+        color::colorfulness,
         High,
         "Systematic color distribution anomalies",
         "colours lie further apart than a camera's",
@@ -301,7 +314,7 @@ static LIST: [Entry; 24] = [
     entry(
         "saturation",
         "",
-        colour::saturation,
+        color::saturation,
         High,
         "Cinematization Effects",
         "colours are as saturated as in a graded film",
@@ -309,7 +322,7 @@ static LIST: [Entry; 24] = [
     entry(
         "dark channel",
         "levels",
-        colour::dark_channel,
+        color::dark_channel,
         Low,
         "Dramatic lighting that defies natural physics",
         "every small place holds something almost black, as in staged light",
@@ -359,7 +372,7 @@ mod tests {
         let artifacts: HashSet<Artifact> = Measure::all().map(Measure::artifact).collect();
         assert_eq!(artifacts.len(), Measure::all().len());
         for measure in Measure::all() {
-            assert_eq!(Measure::from_name(measure.name()), Some(measure));
+            assert_eq!(measure.name().parse(), Ok(measure));
             assert!(measure.means().split_whitespace().count() < 25, "{measure:?}");
         }
     }

@@ -1,15 +1,18 @@
-//! Measurements on a picture that can stand behind an artifact.
+//! Measurements on a picture that can support an artifact.
 //!
-//! A [`Measure`] is a number about a picture, with a map of where it comes from; [`Calibration`] says how
-//! it is spread over camera pictures and over generated ones; [`EvidenceExplainer`] names an artifact
-//! where a number is out of the ordinary at a place where the detector looked.
+//! A [`Measure`] is a number about a picture, with a map of the places from which it comes. A
+//! [`Calibration`] holds the distribution of each measure over camera pictures and over generated
+//! pictures. [`EvidenceExplainer`] names an artifact if a number is out of the ordinary at a place
+//! that the detector's map marks.
 
 mod calibration;
-mod colour;
+mod color;
 mod edge;
 mod explainer;
+pub(crate) mod fault;
 mod light;
 mod measure;
+mod measured;
 mod noise;
 mod plane;
 mod sharpness;
@@ -17,28 +20,8 @@ mod spectrum;
 mod survey;
 mod view;
 
-pub use calibration::{Calibration, CalibrationFault, Spread};
+pub use calibration::{Calibration, Spread};
 pub use explainer::EvidenceExplainer;
+pub use fault::{CalibrationFault, UnknownMeasure};
 pub use measure::{Measure, Side, measure_all};
 pub use survey::{Survey, SurveyRow};
-
-use gradcam::HeatMap;
-
-use plane::Plane;
-
-/// What a measure finds on a picture.
-struct Measured {
-    value: f64,
-    /// Where the value comes from: not negative, of any size, the larger the more.
-    map: Plane,
-}
-
-impl Measured {
-    fn heat_map(self) -> HeatMap {
-        let (height, width) = (self.map.height, self.map.width);
-        let values = self.map.into_values();
-        // Relative to the largest, so that no large sum of squares is lost in f32.
-        let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        HeatMap::scaled(values.into_iter().map(|v| (v / most) as f32).collect(), height, width)
-    }
-}

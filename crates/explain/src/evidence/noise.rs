@@ -1,6 +1,6 @@
 //! What varies from pixel to pixel.
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::{Plane, TIE};
 use super::view::View;
 
@@ -67,7 +67,7 @@ pub(super) fn checker_phase(view: &View) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, coloured, dot, grey};
+    use super::super::view::tests::{assert_near, colored, dot, gray};
     use super::*;
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
     fn noise_is_measured_where_the_picture_varies() {
         // The upper quarter is a checkerboard of 0 and 100, to which the mask answers 16 x 50, and less
         // at its borders.
-        let view = grey(|y, x| if y < 8 && (y + x) % 2 == 0 { 100 } else { 0 });
+        let view = gray(|y, x| if y < 8 && (y + x) % 2 == 0 { 100 } else { 0 });
         let found = detail_noise(&view);
         let scale = (std::f64::consts::PI / 2.0).sqrt() / 6.0;
         assert_near(found.map.at(4, 16), 800.0);
@@ -96,23 +96,23 @@ mod tests {
     fn a_dot_has_the_kurtosis_of_its_residual() {
         // 100 once and -12.5 eight times among 900: the moments are 12.5 and 111328.125.
         assert_near(residual_kurtosis(&dot(10, 10)).value, 111_328.125 / 156.25 - 3.0);
-        assert_near(residual_kurtosis(&grey(|_, _| 3)).value, 0.0);
+        assert_near(residual_kurtosis(&gray(|_, _| 3)).value, 0.0);
     }
 
     #[test]
     fn a_dot_of_one_channel_is_incoherent_and_one_of_all_is_not() {
         // 64^2 (1 - 2 36/256 + 70^2 / 256^2) = 3250.25: the squares of the weights sum to 70^2.
-        let green = coloured(|y, x| [0, if (y, x) == (9, 20) { 64 } else { 0 }, 0]);
+        let green = colored(|y, x| [0, if (y, x) == (9, 20) { 64 } else { 0 }, 0]);
         assert_near(channel_incoherence(&green).value, (3250.25f64 / 1024.0).sqrt());
         assert_near(channel_incoherence(&dot(9, 20)).value, 0.0);
     }
 
     #[test]
     fn a_checkerboard_keeps_its_phase() {
-        let board = grey(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
+        let board = gray(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
         assert_near(checker_phase(&board).value, 100.0 / 100.25);
         // Turned over from square to square, the coefficients of a window cancel.
-        let turned = grey(|y, x| if (y + x + y / 2 + x / 2) % 2 == 0 { 0 } else { 100 });
+        let turned = gray(|y, x| if (y + x + y / 2 + x / 2) % 2 == 0 { 0 } else { 100 });
         assert_near(checker_phase(&turned).value, 0.0);
     }
 }

@@ -1,6 +1,6 @@
 //! Where a picture is sharp.
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::quantile;
 use super::view::View;
 
@@ -55,7 +55,7 @@ pub(super) fn centre_sharpness(view: &View) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, dot, grey, step};
+    use super::super::view::tests::{assert_near, dot, gray, step};
     use super::*;
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
         // Blocks at the step hold 100 / 8 of the Laplacian and 50 / 8 of the gradient, others neither.
         let expected = (13.0f64 / 6.75).ln() / 2.0;
         assert_near(sharpness_inconsistency(&step()).value, expected);
-        assert_near(sharpness_inconsistency(&grey(|_, _| 80)).value, 0.0);
+        assert_near(sharpness_inconsistency(&gray(|_, _| 80)).value, 0.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::Plane;
 use super::view::View;
 
@@ -106,7 +106,7 @@ pub(super) fn patch_repetition(view: &View) -> Measured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, grey};
+    use super::super::view::tests::{assert_near, gray};
     use super::*;
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         // A wave of period 2 beside a square wave of period 8, whose frequencies are 4 and 12 of 32.
         // Hann's window leaves 12^2 of the 1,024 squares, and a transform of 1,024 values multiplies
         // them by as many.
-        let view = grey(|_, x| 100 + 20 * (x % 2) as u8 + 20 * (x / 4 % 2) as u8);
+        let view = gray(|_, x| 100 + 20 * (x % 2) as u8 + 20 * (x / 4 % 2) as u8);
         let unit = 1024.0 * 144.0;
         let found = high_frequency_share(&view);
         assert_near(found.value, 100.0 * unit / (200.0 * unit + 1.0));
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_checkerboard_is_one_peak() {
         // Its residual is +-50 in 30x30 pixels: a peak of 50^2 15^4 over a mean of 50^2 11.25^2.
-        let board = grey(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
+        let board = gray(|y, x| if (y + x) % 2 == 0 { 0 } else { 100 });
         let (peak, mean) = (2500.0 * 15f64.powi(4), 2500.0 * 11.25f64.powi(2));
         assert_near(spectral_peak(&board).value, ((1.0 + peak) / (1.0 + mean)).log10());
     }
@@ -132,11 +132,11 @@ mod tests {
     #[test]
     fn two_equal_patches_are_found() {
         // A dot in each: less the mean of 64 its squares sum to 100^2 63/64.
-        let view = grey(|y, x| if [(4, 4), (20, 20)].contains(&(y, x)) { 100 } else { 0 });
+        let view = gray(|y, x| if [(4, 4), (20, 20)].contains(&(y, x)) { 100 } else { 0 });
         let squares = 1e4 * 63.0 / 64.0;
         let found = patch_repetition(&view);
         assert_near(found.value, squares / (squares + 256.0));
         assert_eq!((found.map.at(0, 0), found.map.at(23, 23), found.map.sum()), (1.0, 1.0, 128.0));
-        assert_near(patch_repetition(&grey(|_, _| 5)).value, 0.0);
+        assert_near(patch_repetition(&gray(|_, _| 5)).value, 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What measures are worth over many pictures.
+//! The power of measures to separate REAL from FAKE.
 
 use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Label, Picture};
@@ -19,16 +19,16 @@ pub struct Survey {
     values: Vec<Vec<f64>>,
 }
 
-/// How well a measure tells generated pictures from camera pictures.
+/// The power of a measure to separate generated pictures from camera pictures.
 #[derive(Debug, Clone, Serialize)]
 pub struct SurveyRow {
     /// Name of the measure.
     pub measure: String,
-    /// On which side it supports its artifact.
+    /// The side on which it supports its artifact.
     pub side: Side,
     /// Probability that a FAKE picture lies further on that side than a REAL one.
     pub auc: Metric,
-    /// The same without near-grey pictures, which are far commoner among the FAKE ones of CIFAKE.
+    /// The same without near-gray pictures, which are far more common among the FAKE ones of CIFAKE.
     pub auc_coloured: Metric,
 }
 
@@ -44,11 +44,11 @@ impl Survey {
         Self { labels: labels.to_vec(), values: pictures.par_iter().map(measure_all).collect() }
     }
 
-    /// A row for each measure; `is_grey` says of each picture whether it is near grey.
+    /// A row for each measure. `is_grey` tells for each picture whether it is near gray.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if one of the labels is missing, with or without near-grey pictures.
+    /// [`Error::File`] if one of the labels is missing, with or without near-gray pictures.
     pub fn rows(&self, is_grey: &[bool], bootstrap: &Bootstrap) -> Result<Vec<SurveyRow>, Error> {
         let row = |(place, measure): (usize, Measure)| {
             let auc = |keep: &dyn Fn(usize) -> bool| {
@@ -69,12 +69,12 @@ impl Survey {
         Measure::all().enumerate().map(row).collect()
     }
 
-    /// The calibration that these pictures, of `side` pixels, give: a measure is used if it tells the
-    /// labels apart on the side on which it supports its artifact, near-grey pictures aside.
+    /// The calibration by these pictures of `side` pixels. A measure is used if it separates the labels
+    /// on the side on which it supports its artifact, with and without near-gray pictures.
     ///
     /// # Errors
     ///
-    /// A [`CalibrationFault`](super::CalibrationFault): a label is missing, the tail is none.
+    /// [`Error::Calibration`] if a label is missing or the tail is outside its range.
     pub fn calibration(
         &self,
         rows: &[SurveyRow],

@@ -16,7 +16,7 @@ pub(super) struct View {
     pub(super) rgb: [Plane; 3],
     /// Luma of ITU-R BT.601.
     pub(super) luma: Plane,
-    /// Its two chroma differences, 0 of what is grey.
+    /// Its two chroma differences, 0 for gray.
     pub(super) chroma: [Plane; 2],
     /// Slope of luma to the right and downwards, by Sobel's masks.
     pub(super) slope: [Plane; 2],
@@ -64,24 +64,24 @@ pub(super) mod tests {
     use super::*;
 
     /// A picture of 32x32.
-    pub(crate) fn coloured(of: impl Fn(usize, usize) -> [u8; 3]) -> View {
+    pub(crate) fn colored(of: impl Fn(usize, usize) -> [u8; 3]) -> View {
         let pixels = (0..32 * 32).flat_map(|at| of(at / 32, at % 32)).collect();
         View::new(&Picture::new(pixels, 32, 32).expect("32x32"))
     }
 
-    /// A grey one.
-    pub(crate) fn grey(of: impl Fn(usize, usize) -> u8) -> View {
-        coloured(|y, x| [of(y, x); 3])
+    /// A gray picture.
+    pub(crate) fn gray(of: impl Fn(usize, usize) -> u8) -> View {
+        colored(|y, x| [of(y, x); 3])
     }
 
     /// Black, but for a pixel of 100 at (`y`, `x`).
     pub(crate) fn dot(y: usize, x: usize) -> View {
-        grey(|row, column| if (row, column) == (y, x) { 100 } else { 0 })
+        gray(|row, column| if (row, column) == (y, x) { 100 } else { 0 })
     }
 
     /// Black at the left and 100 from column 16 on.
     pub(crate) fn step() -> View {
-        grey(|_, x| if x < 16 { 0 } else { 100 })
+        gray(|_, x| if x < 16 { 0 } else { 100 })
     }
 
     pub(crate) fn assert_near(found: f64, expected: f64) {
@@ -97,7 +97,7 @@ pub(super) mod tests {
         assert_eq!(row(&view.gradient), [0.0, 50.0, 50.0, 0.0]);
         assert_eq!(row(&view.laplacian), [0.0, 100.0, 100.0, 0.0]);
         assert_eq!(row(&view.noise), [0.0; 4]);
-        let turned = grey(|y, _| if y < 16 { 0 } else { 100 });
+        let turned = gray(|y, _| if y < 16 { 0 } else { 100 });
         assert_eq!(turned.slope[1], view.slope[0].transposed());
     }
 }

@@ -1,4 +1,4 @@
-//! Answers to the contest's second task, as teams handed them in.
+//! Answers to the second task of the Inter IIT Tech Meet 13 contest.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::brief::quoted;
-use super::{artifact_of, region_of};
+use super::item::artifact_of;
+use super::region::region_of;
 use crate::{Error, Explanation, Finding};
 
-/// What one team said of many pictures.
+/// The answers of one team about many pictures.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ContestAnswers {
-    /// What it said of each picture, by index: of listed artifacts alone, each once, and as many as there
-    /// are.
+    /// The explanation of each picture, by index: its listed artifacts, each once, without a limit on
+    /// their number.
     pub explanations: BTreeMap<u64, Explanation>,
-    /// Names that were given, listed or not.
+    /// Number of names, listed or not.
     pub n_names: usize,
-    /// How often each name was given that is not in the list, shortened.
+    /// The unlisted names, shortened, with the number of times that each was given.
     pub unlisted: BTreeMap<String, usize>,
 }
 
@@ -51,7 +52,7 @@ impl ContestAnswers {
     ///
     /// # Errors
     ///
-    /// [`Error::ContestForm`] where it is something else.
+    /// [`Error::ContestForm`] for other JSON.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let rows: Vec<Row> = serde_json::from_slice(json).map_err(Error::ContestForm)?;
         let mut answers = Self::default();
@@ -86,7 +87,7 @@ impl ContestAnswers {
             if findings.iter().all(|finding| finding.artifact != artifact) {
                 findings.push(Finding {
                     artifact,
-                    region: region_of(text).map(str::to_owned),
+                    region: region_of(text),
                     evidence: None,
                     explanation: text.clone(),
                     said_by: Vec::new(),
@@ -124,8 +125,8 @@ mod tests {
         assert_eq!((names(7), names(9)), (vec!["Color coherence breaks"], vec![]));
         assert_eq!((answers.n_names, answers.unlisted.values().sum::<usize>()), (7, 2));
         let regions: Vec<_> =
-            answers.explanations[&2].findings.iter().filter_map(|f| f.region.as_deref()).collect();
-        assert_eq!(regions, ["top left"]);
+            answers.explanations[&2].findings.iter().filter_map(|f| f.region).collect();
+        assert_eq!(regions, [gradcam::Region::TopLeft]);
     }
 
     #[test]

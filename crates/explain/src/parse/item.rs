@@ -145,8 +145,7 @@ pub(super) fn artifact_of(name: &str) -> Option<Artifact> {
     if name.len() > 2 * MAX_NAME {
         return None;
     }
-    let bare = bare(name);
-    Artifact::from_name(&bare)
+    bare(name).parse().ok()
 }
 
 /// What `label` announces, if it is no name but a word such as `explanation`.
@@ -224,8 +223,8 @@ mod tests {
         ] {
             let read = pairs(line);
             assert_eq!(read.len(), 1, "{line}");
-            let name = Artifact::from_name(&read[0].0).map(Artifact::name);
-            assert_eq!((name, &*read[0].1), (Some("Artificial smoothness"), "The fur."), "{line}");
+            let name = read[0].0.parse().map(Artifact::name);
+            assert_eq!((name, &*read[0].1), (Ok("Artificial smoothness"), "The fur."), "{line}");
         }
         assert!(items_of_lines("- Artificial smoothness: The fur.").has_markup);
         assert!(!items_of_lines("Artificial smoothness: The fur.").has_markup);

@@ -1,9 +1,10 @@
-//! What a model answered, checked and mended.
+//! Answers of models, checked and repaired.
 
 mod brief;
 mod contest;
 mod item;
 mod json;
+pub(crate) mod refusal;
 mod region;
 mod remark;
 mod rules;
@@ -15,60 +16,22 @@ use self::brief::{brief, quoted};
 pub use self::contest::ContestAnswers;
 use self::item::{Item, artifact_of, items_of_lines};
 use self::json::{items_of_json, json_start};
+pub use self::refusal::{MAX_ANSWER_BYTES, Refusal};
 use self::region::region_of;
 use self::remark::Remarks;
 pub use self::rules::Rules;
 
-/// Longest answer that is read.
-pub const MAX_ANSWER_BYTES: usize = 64 << 10;
-/// Names that a refusal quotes.
+/// Most names that a refusal quotes.
 const MAX_QUOTED: usize = 10;
 
-/// Why an answer cannot be used. Written so that the model that gave it can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// No text at all.
-    #[error("the answer is empty")]
-    Empty,
-    /// More than anyone asked for.
-    #[error("the answer has {bytes} bytes; {MAX_ANSWER_BYTES} are read")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
-    /// JSON that breaks off too early.
-    #[error("the answer breaks off after {found} listed artifacts, and {least} are needed")]
-    BrokenOff {
-        /// Artifacts with an explanation before the end.
-        found: usize,
-        /// How many there must be.
-        least: usize,
-    },
-    /// Too few artifacts of the list that have an explanation.
-    #[error(
-        "the answer explains {found} artifacts of the list, and at least {least} are needed{}{}",
-        if unlisted.is_empty() { "" } else { "; not in the list: " }, unlisted.join(", ")
-    )]
-    TooFew {
-        /// Artifacts with an explanation.
-        found: usize,
-        /// How many there must be.
-        least: usize,
-        /// Names that are not in the list or not allowed, shortened.
-        unlisted: Vec<String>,
-    },
-}
-
-/// Reads the answer of a model, which may hold anything, and keeps what `rules` allow.
+/// Reads the untrusted answer of a model and keeps what `rules` allow.
 ///
-/// One line an artifact, `Name: explanation.`, is what the [`prompt`](crate::prompt) asks for.
-/// Lists, markdown, JSON, other spellings of names, repeated names, more than [`MAX_FINDINGS`]
-/// items and explanations of more than [`MAX_WORDS`] words are mended, each with a remark; names
-/// that are not in the list are left out, with a remark too. Control characters, escape sequences
-/// and overrides of direction are taken out. Markup such as HTML stays as it is written: whoever
-/// shows it on a page must escape it. `said_by` of the findings is empty: the caller knows who
-/// spoke.
+/// The [`prompt`](crate::prompt) asks for one line an artifact, `Name: explanation.` Repairs, each
+/// with a remark: lists, Markdown, JSON, other spellings of names, repeated names, more than
+/// [`MAX_FINDINGS`] items, more than [`MAX_WORDS`] words. Unlisted names are left out, with a remark.
+///
+/// Control characters, escape sequences and overrides of direction are removed. Markup such as HTML
+/// stays: it must be escaped before it is shown on a page. `said_by` of the findings is empty.
 ///
 /// ```
 /// use explain::{Rules, parse};
@@ -76,13 +39,13 @@ pub enum Refusal {
 /// let answer = "1. **artificial smoothness**: The fur in the upper left is one flat patch.";
 /// let explanation = parse(answer, &Rules::default().with_least(1))?;
 /// assert_eq!(explanation.findings[0].artifact.name(), "Artificial smoothness");
-/// assert_eq!(explanation.findings[0].region.as_deref(), Some("top left"));
+/// assert_eq!(explanation.findings[0].region, Some(gradcam::Region::TopLeft));
 /// # Ok::<(), explain::Refusal>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Refusal`]; never a panic, whatever the text is.
+/// A [`Refusal`].
 pub fn parse(answer: &str, rules: &Rules) -> Result<Explanation, Refusal> {
     if answer.len() > MAX_ANSWER_BYTES {
         return Err(Refusal::TooLong { bytes: answer.len() });
@@ -108,7 +71,7 @@ pub fn parse(answer: &str, rules: &Rules) -> Result<Explanation, Refusal> {
     Ok(Explanation { findings, remarks: remarks.finish() })
 }
 
-/// What follows the thoughts that some models write down first.
+/// The text after the thoughts that some models write first.
 fn without_thoughts<'a>(text: &'a str, remarks: &mut Remarks) -> &'a str {
     let after =
         text.trim_start().strip_prefix("<think>").and_then(|text| text.split_once("</think>"));
@@ -136,7 +99,7 @@ fn read(text: &str, remarks: &mut Remarks) -> (Vec<Item>, bool) {
     (lines.items, false)
 }
 
-/// The JSON in an answer that has no artifact before it, if it is of more use than its `lines`.
+/// The JSON in an answer without an artifact before it, if it gives more than the `lines`.
 fn json(text: &str, lines: &[Item]) -> Option<json::Read> {
     let names_any = |items: &[Item]| items.iter().any(|item| artifact_of(&item.name).is_some());
     let start = json_start(text)?;
@@ -146,7 +109,7 @@ fn json(text: &str, lines: &[Item]) -> Option<json::Read> {
     (is_better && !names_any(&items_of_lines(&text[..start]).items)).then_some(json)
 }
 
-/// What is left of `items` under `rules`, and the names that are not allowed.
+/// The findings in `items` that `rules` allow, and the names that they do not.
 fn checked(items: Vec<Item>, rules: &Rules, remarks: &mut Remarks) -> (Vec<Finding>, Vec<String>) {
     let mut findings: Vec<Finding> = Vec::new();
     let mut unlisted = Vec::new();
@@ -192,13 +155,7 @@ fn finding(artifact: Artifact, item: &Item, remarks: &mut Remarks) -> Finding {
         });
     }
     let region = region_of(&explanation).or_else(|| region_of(&item.place));
-    Finding {
-        artifact,
-        region: region.map(str::to_owned),
-        evidence: None,
-        explanation,
-        said_by: Vec::new(),
-    }
+    Finding { artifact, region, evidence: None, explanation, said_by: Vec::new() }
 }
 
 #[cfg(test)]

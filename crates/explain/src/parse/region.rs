@@ -1,6 +1,6 @@
-//! Which place a text names.
+//! The place that a text names.
 
-use gradcam::REGIONS;
+use gradcam::Region;
 
 /// Nouns after which `left` is a place and not the past of `leave`.
 const PLACES: [&str; 17] = [
@@ -20,12 +20,12 @@ enum Direction {
 
 use Direction::{Column, Middle, Row};
 
-/// The first region that `text` names, as [`REGIONS`] spells it: `upper-left corner`, `lower
-/// right`, `left side`, `the middle` and the like are understood.
+/// The first region that `text` names, in words such as `upper-left corner`, `lower right`,
+/// `left side` or `the middle`.
 ///
 /// A lone `left`, `right`, `top`, `upper`, `bottom` or `lower` counts only where it must be a
 /// place: before a noun such as `side`, or after an article and before `of` or the end of a clause.
-pub(super) fn region_of(text: &str) -> Option<&'static str> {
+pub(super) fn region_of(text: &str) -> Option<Region> {
     let words = words(text);
     let mut at = 0;
     while at < words.len() {
@@ -80,7 +80,7 @@ fn both_sides(direction_here: Direction, words: &[String]) -> Option<usize> {
     (opposite && ["and", "or", "to"].contains(&and.as_str())).then_some(2)
 }
 
-fn region_at(here: Direction, words: &[String], at: usize) -> Option<&'static str> {
+fn region_at(here: Direction, words: &[String], at: usize) -> Option<Region> {
     let word = |at: usize| words.get(at).map_or(".", String::as_str);
     let [row, column] = match (here, direction(word(at + 1))) {
         (Row(row), Some(Column(column))) | (Column(column), Some(Row(row))) => [row, column],
@@ -91,7 +91,7 @@ fn region_at(here: Direction, words: &[String], at: usize) -> Option<&'static st
         (Row(row), _) => [row, 1],
         (Column(column), _) => [1, column],
     };
-    Some(REGIONS[3 * row + column])
+    Some(Region::at(row, column))
 }
 
 /// Whether the lone direction at `at` is a place.
@@ -108,9 +108,12 @@ mod tests {
 
     #[test]
     fn every_region_is_found_by_its_name() {
-        for region in REGIONS {
+        for region in Region::ALL {
             assert_eq!(region_of(&format!("In the {region} the fur is flat.")), Some(region));
-            assert_eq!(region_of(&region.replace("centre", "center").to_uppercase()), Some(region));
+            assert_eq!(
+                region_of(&region.as_str().replace("centre", "center").to_uppercase()),
+                Some(region)
+            );
         }
     }
 
@@ -131,7 +134,8 @@ mod tests {
             ("middle right", "centre right"),
             ("it drifts to the right", "centre right"),
         ] {
-            assert_eq!(region_of(text), Some(region), "{text}");
+            assert_eq!(region_of(text), region.parse().ok(), "{text}");
+            assert!(region_of(text).is_some(), "{text}");
         }
     }
 

@@ -1,9 +1,11 @@
-//! What an answer is held to.
+//! Rules for answers.
+
+use cifake::Class;
 
 use crate::quality::MIN_ITEMS;
 use crate::{Artifact, MAX_FINDINGS};
 
-/// What a model may name, and how much of it.
+/// The artifacts that a model may name, and how many it must name.
 ///
 /// The same rules make the [`prompt`](crate::prompt) and check the answer: see
 /// [`parse`](crate::parse).
@@ -11,15 +13,15 @@ use crate::{Artifact, MAX_FINDINGS};
 pub struct Rules {
     /// Artifacts that may be named.
     pub allowed: Vec<Artifact>,
-    /// Findings below which an answer is refused, at most [`MAX_FINDINGS`]; 6.
+    /// Fewest findings of an answer, at most [`MAX_FINDINGS`]. The default is 6.
     pub least: usize,
 }
 
 impl Rules {
-    /// Allows what a picture of `class` can have: no paws on a ship. Without a class all is
-    /// allowed.
+    /// Allows the artifacts that a picture of `class` can have: no paws on a ship. Without a class,
+    /// all are allowed.
     #[must_use]
-    pub fn for_class(class: Option<&str>) -> Self {
+    pub fn for_class(class: Option<Class>) -> Self {
         let can = |artifact: &Artifact| class.is_none_or(|class| artifact.can_concern(class));
         Self { allowed: Artifact::all().filter(can).collect(), least: MIN_ITEMS }
     }
@@ -28,10 +30,13 @@ impl Rules {
     ///
     /// # Panics
     ///
-    /// If that is 0 or more than [`MAX_FINDINGS`].
+    /// If `least` is 0 or more than [`MAX_FINDINGS`].
     #[must_use]
     pub fn with_least(self, least: usize) -> Self {
-        assert!((1..=MAX_FINDINGS).contains(&least), "{least} findings are none or too many");
+        assert!(
+            (1..=MAX_FINDINGS).contains(&least),
+            "at least {least} findings: not between 1 and 7"
+        );
         Self { least, ..self }
     }
 }

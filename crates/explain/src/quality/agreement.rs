@@ -1,4 +1,6 @@
-//! How far two voices agree on the same pictures, beside what they would share by chance.
+//! Agreement of two explainers on the same pictures, beside agreement by chance.
+
+use std::collections::HashSet;
 
 use cifake::metrics::Bootstrap;
 use rand::rngs::ChaCha8Rng;
@@ -8,41 +10,42 @@ use serde::Serialize;
 use super::{Control, SetAgreement, wrong_pictures};
 use crate::{Artifact, Error};
 
-/// [`SetAgreement::iou`] of two voices, beside two controls.
+/// [`SetAgreement::iou`] of two explainers, beside two controls.
 ///
-/// Two voices that always say the same of any picture agree too: only what is left over the controls
-/// is about the pictures.
+/// Two explainers that name the same artifacts for every picture agree, too. Only agreement above the
+/// controls is about the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Agreement {
-    /// Beside what the first voice says of another of the pictures.
+    /// Beside the first explainer's artifacts of another of the pictures.
     pub wrong_picture: Control,
-    /// Beside names drawn from all that the first voice names, as many as it names of the picture.
+    /// Beside as many artifacts, drawn from all that the first explainer names.
     pub shuffled: Control,
 }
 
 impl Agreement {
-    /// Compares what the first and the second voice name, a list a picture each; all that is drawn
-    /// depends on the seed of `bootstrap`.
+    /// Compares the artifacts that two explainers name, one list a picture each. A name that a list
+    /// repeats counts once. Random draws depend on the seed of `bootstrap`.
     ///
     /// # Errors
     ///
-    /// [`Error::ControlScores`] where there are not as many of both, or fewer than two.
+    /// [`Error::ControlScores`] if the numbers of lists differ or are below two.
     pub fn new(
         first: &[Vec<Artifact>],
         second: &[Vec<Artifact>],
         bootstrap: &Bootstrap,
     ) -> Result<Self, Error> {
         let (n, n_second) = (first.len(), second.len());
+        let first: Vec<Vec<Artifact>> = first.iter().map(|list| distinct(list)).collect();
         if n < 2 || n != n_second {
             return Err(Error::ControlScores { n_matched: n, n_control: n_second });
         }
         let others = wrong_pictures(n, bootstrap.seed);
-        let shuffled = shuffled(first, bootstrap.seed);
+        let shuffled = shuffled(&first, bootstrap.seed);
         let scores = |lists: &[Vec<Artifact>], place: &dyn Fn(usize) -> usize| -> Vec<f64> {
             (0..n).map(|i| SetAgreement::new(&lists[place(i)], &second[i]).iou).collect()
         };
-        let own = scores(first, &|i| i);
-        let wrong = scores(first, &|i| others[i]);
+        let own = scores(&first, &|i| i);
+        let wrong = scores(&first, &|i| others[i]);
         let random = scores(&shuffled, &|i| i);
         Ok(Self {
             wrong_picture: Control::new(&own, &wrong, bootstrap)?,
@@ -51,14 +54,21 @@ impl Agreement {
     }
 }
 
-/// As many different names as each of `lists` has, drawn from all of them as often as they stand there.
+/// The artifacts of `list`, each once.
+fn distinct(list: &[Artifact]) -> Vec<Artifact> {
+    let mut seen = HashSet::new();
+    list.iter().copied().filter(|artifact| seen.insert(*artifact)).collect()
+}
+
+/// For each of `lists`, which repeat no name, as many different names, drawn from all lists together.
+/// A name is as likely as it is frequent.
 fn shuffled(lists: &[Vec<Artifact>], seed: u64) -> Vec<Vec<Artifact>> {
     let all: Vec<Artifact> = lists.concat();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let draw = |list: &Vec<Artifact>| {
         let mut drawn: Vec<Artifact> = Vec::new();
         while drawn.len() < list.len() {
-            // Any list of different names is itself among all: enough are different.
+            // The list itself is among all, so that there are enough different names.
             let artifact = all[rng.random_range(0..all.len())];
             if !drawn.contains(&artifact) {
                 drawn.push(artifact);
@@ -94,6 +104,17 @@ mod tests {
         }
         assert!(Agreement::new(&lists, &lists[1..], &Bootstrap::new(1)).is_err());
         assert!(Agreement::new(&lists[..1], &lists[..1], &Bootstrap::new(1)).is_err());
+    }
+
+    /// `[[A, A], [A]]` asked for two different names where there is one, without end.
+    #[test]
+    fn a_name_that_is_repeated_counts_once() {
+        let repeated = [names(&[1, 1]), names(&[1])];
+        let once = [names(&[1]), names(&[1])];
+        let found = [&repeated, &once].map(|lists| {
+            Agreement::new(lists, &once, &Bootstrap::new(1)).expect("two pictures of each")
+        });
+        assert_eq!(found[0], found[1]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn mean_cosine(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quality::tests::Letters;
+    use crate::quality::example::Letters;
 
     /// Forgets all but the first text.
     struct Forgetful;

@@ -1,18 +1,18 @@
-//! The form that an answer must have.
+//! The required form of an answer.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Artifact, MAX_FINDINGS, MAX_WORDS};
 
-/// Artifacts of a FAKE picture, at least, by the form of the original data set.
+/// Fewest artifacts of a FAKE picture in the form of the contest.
 pub const MIN_ITEMS: usize = 6;
 
-/// How an answer departs from its form.
+/// A fault in the form of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FormatFault {
-    /// It has so many items, not 6 or 7.
+    /// The number of items is neither 6 nor 7; this is the number.
     Count(usize),
     /// The text of this item has more than 50 words.
     TooLong {
@@ -29,20 +29,21 @@ pub enum FormatFault {
     Repeated(String),
 }
 
-/// What is wrong with the form of an answer, (name, text) an item, to a FAKE picture: 6 to 7 items,
-/// each of another artifact of the list, each with a text of 1 to 50 words. Words are what space
-/// parts.
+/// The faults in the form of an answer about a FAKE picture, given as (name, text) of each item.
+///
+/// An answer has 6 or 7 items. Each names another artifact of the list and has a text of 1 to 50
+/// words, separated by white space.
 #[must_use]
 pub fn format_faults<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<FormatFault> {
     let (mut faults, mut seen, mut n_items) = (Vec::new(), Vec::new(), 0);
     for (name, text) in items {
         n_items += 1;
-        match Artifact::from_name(name) {
-            None => faults.push(FormatFault::NotListed(name.to_owned())),
-            Some(artifact) if seen.contains(&artifact) => {
+        match name.parse::<Artifact>() {
+            Err(_) => faults.push(FormatFault::NotListed(name.to_owned())),
+            Ok(artifact) if seen.contains(&artifact) => {
                 faults.push(FormatFault::Repeated(name.to_owned()));
             }
-            Some(artifact) => seen.push(artifact),
+            Ok(artifact) => seen.push(artifact),
         }
         match text.split_whitespace().count() {
             0 => faults.push(FormatFault::Empty(name.to_owned())),

@@ -1,63 +1,64 @@
-//! Explanations of many pictures, beside references and beside both controls.
+//! Explanations of many pictures, beside references and both controls.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use cifake::metrics::Bootstrap;
-use gradcam::Region;
+use gradcam::RegionShare;
 use serde::Serialize;
 
+use super::grade::artifacts;
 use super::position::in_strongest;
-use super::{Control, Grader, QualityReport, SetAgreement, artifacts, rouge_l, wrong_pictures};
+use super::{Control, Grader, QualityReport, SetAgreement, rouge_l, wrong_pictures};
 use crate::{Error, Explanation};
 
 /// One picture of a [`Trial`].
 #[derive(Debug, Clone, Copy)]
 pub struct Exhibit<'a> {
-    /// What is said of it.
+    /// The explanation to grade.
     pub found: &'a Explanation,
-    /// What should be.
+    /// The reference.
     pub reference: &'a Explanation,
     /// The regions of its map, from the strongest to the weakest.
-    pub regions: &'a [Region],
+    pub regions: &'a [RegionShare],
 }
 
-/// Three measures of the answers beside those of a control. What a picture does not define scores 0.
+/// Three grades of the explanations beside those of a control. An undefined grade counts as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TrialControl {
     /// [`SetAgreement::iou`] with the reference.
     pub iou: Control,
-    /// F of [`rouge_l`] of all texts of the answer, one after another, with those of the reference; in
-    /// [`QualityReport`] it is of the artifacts that both name.
+    /// F of [`rouge_l`] of all texts of the explanation, joined, with those of the reference. In
+    /// [`QualityReport`] it covers only the artifacts that both name.
     pub all_words: Control,
     /// [`PositionAgreement::in_strongest`](super::PositionAgreement::in_strongest) of the picture's map.
     pub in_strongest: Control,
 }
 
-/// What explanations are worth, and whether they are about their pictures.
+/// The quality of explanations, and whether they are about their pictures.
 ///
-/// A voice that says the same of every picture can score well beside references that are much alike:
-/// only what it scores above both controls is about the pictures. Of places this holds for the map alone,
-/// which a model may be shown: who reads the map off its picture passes without having looked beneath it.
+/// An explainer that says the same of every picture can score well if the references are alike. Only
+/// a score above both controls is about the pictures. For places, this holds with a reservation: a
+/// model that is shown the map can read the places off the map, without a look at the picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
     /// Beside the references.
     pub quality: QualityReport,
-    /// Beside the answers to other ones of the pictures.
+    /// Beside the explanations of other pictures.
     pub wrong_picture: TrialControl,
-    /// Beside the answer to a blank picture.
+    /// Beside the explanation of a blank picture.
     pub blank_picture: TrialControl,
-    /// How many different sets of artifacts are named.
+    /// Number of different sets of artifacts.
     pub n_different_sets: usize,
 }
 
 impl Trial {
-    /// Grades what is said of pictures, with `blank` said of a blank one; `bootstrap` also draws the
+    /// Grades `exhibits`; `blank` is the explanation of a blank picture. `bootstrap` also draws the
     /// wrong pictures.
     ///
     /// # Errors
     ///
-    /// [`Error::ControlScores`] of fewer than two pictures, and what `grader` fails with.
+    /// [`Error::ControlScores`] of fewer than two pictures; the errors of `grader`.
     pub fn new(
         exhibits: &[Exhibit<'_>],
         blank: &Explanation,
@@ -133,16 +134,20 @@ impl fmt::Display for Trial {
 
 #[cfg(test)]
 mod tests {
-    use gradcam::{HeatMap, REGIONS, regions};
+    use gradcam::{HeatMap, Region, regions};
 
     use super::*;
     use crate::Artifact;
-    use crate::quality::tests::explanation;
+    use crate::quality::example::explanation;
 
     /// One name and place a picture.
     fn said(i: usize) -> Explanation {
         let name = Artifact::all().nth(i).expect("there are 70").name();
-        explanation(&[(name, Some(REGIONS[i % 9]), &format!("w{i} in the {}", REGIONS[i % 9]))])
+        explanation(&[(
+            name,
+            Some(Region::ALL[i % 9]),
+            &format!("w{i} in the {}", Region::ALL[i % 9]),
+        )])
     }
 
     fn trial(found: &[Explanation], blank: &Explanation) -> Trial {

@@ -1,4 +1,4 @@
-//! Where a model is, how it is asked, and within what bounds.
+//! Configuration of remote explainers.
 
 use std::time::Duration;
 
@@ -10,78 +10,76 @@ use crate::quality::MIN_ITEMS;
 /// Longest side of what is sent; models scale larger pictures down.
 const MAX_SIDE: u32 = 2048;
 
-/// How a remote model is asked.
+/// Configuration of a remote explainer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RemoteConfig {
-    /// Address below which the service lies. `http` is for this machine, or for a service without a
+    /// Base address of the service. `http` is allowed for this machine, or for a service without a
     /// key.
     pub base_url: String,
     /// Name of the model, as the service calls it.
     pub model: String,
     /// How freely it chooses its words.
     pub sampling: Sampling,
-    /// The picture and the map over it are sent with their longer side at least this long, up to
-    /// 2,048, by repeating pixels: 32, so that pictures of CIFAKE go as they are, as the original
-    /// sent them.
+    /// Least longer side of the pictures that are sent, in pixels, up to 2,048. Pixels are repeated to
+    /// reach it. The default is 32: pictures of CIFAKE are sent as they are.
     ///
-    /// Repeating adds nothing to a picture, while smooth or learnt upscalers draw artifacts of
-    /// their own, which the model then finds. Many models see a picture of 32 pixels as one or four
-    /// tokens: whether a larger copy helps one is to be measured.
+    /// Repeated pixels add nothing to a picture, while smooth or learned upscalers add artifacts of
+    /// their own. Many models see a picture of 32 pixels as one or four tokens.
     pub side: u32,
-    /// Findings below which an answer is refused, from 1 to [`MAX_FINDINGS`](crate::MAX_FINDINGS);
+    /// Fewest findings of an answer, from 1 to [`MAX_FINDINGS`](crate::MAX_FINDINGS). The default is
     /// 6.
     pub least: usize,
-    /// Bounds on time, tries and bytes.
+    /// Limits on time, tries and bytes.
     pub limits: Limits,
 }
 
-/// How a model draws its next token.
+/// Sampling of the next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// 1, as the original.
+    /// Temperature; 1 by default.
     pub temperature: f64,
-    /// 0.95, as the original.
+    /// Nucleus sampling: the cumulative probability of the candidates; 0.95 by default.
     pub top_p: f64,
-    /// 40, as the original. It is not sent to services in the manner of OpenAI, which do not know
-    /// it.
+    /// Number of candidates; 40 by default. It is not sent to services with OpenAI's interface, which
+    /// lacks it.
     pub top_k: u32,
-    /// Longest answer in tokens, thoughts included; the service's own limit where `None`, which it
-    /// is.
+    /// Most tokens of an answer, thoughts included. With `None`, the default, the service's limit
+    /// holds.
     pub max_tokens: Option<u32>,
 }
 
-/// What a service may cost in time, tries and bytes.
+/// Limits on time, tries and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Time of one request from its beginning to the last byte of its answer; 60 s.
+    /// Time of one request, up to the last byte of its answer; 60 s by default.
     pub timeout: Duration,
-    /// Requests for one answer, at most, of which the first may be the only one; 4.
+    /// Most requests for one answer; 4 by default.
     pub tries: u32,
-    /// Wait before the second try; it doubles with each. A random half of a wait is left out, so
-    /// that many clients do not come back at once; 1 s.
+    /// Wait before the second try; 1 s by default. It doubles with each try, less a random part of up
+    /// to one half, so that many clients do not return at once.
     pub first_wait: Duration,
-    /// Longest wait before a try; 60 s. A server that wants a longer one is not asked again.
+    /// Longest wait before a try; 60 s by default. If the server asks for a longer one, the request
+    /// fails.
     pub longest_wait: Duration,
-    /// Time between the beginnings of two requests; 4 s, that is 15 requests a minute.
+    /// Time between the starts of two requests; 4 s by default, that is 15 requests a minute.
     pub spacing: Duration,
-    /// Bytes of an answer that are read; 1 MiB.
+    /// Most bytes of an answer; 1 MiB by default.
     pub max_response_bytes: u64,
-    /// Requests over the life of an explainer, tries included; no limit where `None`, which it is.
+    /// Most requests over the life of an explainer, tries included. `None`, the default, is no limit.
     pub max_requests: Option<u64>,
 }
 
 impl RemoteConfig {
-    /// Google's service, with the name that it gives its newest fast model.
+    /// Google's service with `gemini-flash-latest`, its name for the newest fast model.
     ///
-    /// The original's model, `gemini-1.5-flash`, is shut down. A study that must be repeated names a
-    /// dated one in `model`.
+    /// Name a dated model in `model` for a study that must be repeatable.
     #[must_use]
     pub fn gemini() -> Self {
         Self::new("https://generativelanguage.googleapis.com", "gemini-flash-latest")
     }
 
-    /// `model` at `base_url`, a service in the manner of OpenAI: `https://api.openai.com/v1`, or
-    /// what vLLM, llama.cpp and Ollama offer, such as `http://localhost:11434/v1`.
+    /// `model` at `base_url`, a service with OpenAI's interface: `https://api.openai.com/v1`, or that
+    /// of vLLM, llama.cpp or Ollama, such as `http://localhost:11434/v1`.
     #[must_use]
     pub fn open_ai(base_url: impl Into<String>, model: impl Into<String>) -> Self {
         Self::new(base_url, model)
@@ -98,12 +96,16 @@ impl RemoteConfig {
         }
     }
 
-    /// The side of what is sent, within its bounds.
+    /// The side within its bounds.
     pub(super) fn bounded_side(&self) -> u32 {
         self.side.clamp(1, MAX_SIDE)
     }
 
-    /// The base address without a slash at its end, if a request may be sent there.
+    /// The base address without a slash at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError::Address`] if a request, with a key or without, must not be sent there.
     pub(super) fn address(&self, has_key: bool) -> Result<&str, RemoteError> {
         let refused = |reason| RemoteError::Address { url: shown(&self.base_url), reason };
         let uri: Uri = self.base_url.parse().map_err(|_| refused("it cannot be read"))?;
@@ -147,7 +149,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// At most `n` requests a minute, evenly spaced; as many as can be made for 0.
+    /// At most `n` requests a minute, evenly spaced; 0 means no limit.
     #[must_use]
     pub fn with_requests_per_minute(self, n: u32) -> Self {
         let spacing = Duration::from_secs(60).checked_div(n).unwrap_or_default();
@@ -155,7 +157,7 @@ impl Limits {
     }
 }
 
-/// What may be shown of an address: not what stands where passwords and keys do.
+/// The address without the parts that may hold passwords and keys.
 fn shown(url: &str) -> String {
     // First what a password may hold, which may be a `?` or a `#` as well.
     let (hidden, rest) = url.rsplit_once('@').map_or(("", url), |(_, rest)| ("…@", rest));

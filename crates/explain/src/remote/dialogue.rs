@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cifake::Label;
-use gradcam::{Colours, overlay};
+use gradcam::{Colormap, overlay};
 use serde_json::Value;
 
 use super::transport::Client;
@@ -145,7 +145,7 @@ pub(super) fn no_text(reason: Option<&str>) -> RemoteError {
 fn pictures(subject: &Subject<'_>, side: u32) -> [String; 2] {
     // Without opacity an overlay is the picture itself, each pixel a square of the same size.
     [0.0, OPACITY].map(|opacity| {
-        let shown = overlay(subject.picture, subject.map, Colours::Viridis, opacity, side);
+        let shown = overlay(subject.picture, subject.map, Colormap::Viridis, opacity, side);
         png_base64(shown.as_raw(), shown.width(), shown.height())
     })
 }

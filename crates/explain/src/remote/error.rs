@@ -1,80 +1,80 @@
-//! What can go wrong on the way to a model and back.
+//! Errors of remote explainers.
 
 use std::time::Duration;
 
-/// Why a model that is asked over the network gave no answer.
+/// Errors of remote explainers.
 ///
-/// What a server wrote is kept, without control characters, without the key, and shortened.
+/// The server's text is kept: shortened, without control characters and without the key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// No address that a request and its key can be sent to.
-    #[error("`{url}` is no address of a model: {reason}")]
+    /// The address is invalid.
+    #[error("`{url}` is not a valid address: {reason}")]
     Address {
-        /// What was given.
+        /// The address.
         url: String,
-        /// What is wrong with it.
+        /// Its fault.
         reason: &'static str,
     },
-    /// A name that would change the address.
-    #[error("`{model}` is no name of a model: letters, digits, `.`, `_` and `-` make one")]
+    /// The name of the model would change the address.
+    #[error("`{model}` is not a valid model name: it may have letters, digits, `.`, `_` and `-`")]
     Model {
-        /// What was given.
+        /// The name.
         model: String,
     },
-    /// A text that cannot be a key. It is not repeated.
-    #[error("this is no key: {reason}")]
+    /// The key is invalid. The error does not repeat it.
+    #[error("invalid key: {reason}")]
     Key {
-        /// What is wrong with it.
+        /// Its fault.
         reason: &'static str,
     },
-    /// An answer other than success.
+    /// The server answered with an error status.
     #[error("the model's server answered {status} on try {attempt}: {body}")]
     Status {
-        /// Of HTTP.
+        /// HTTP status.
         status: u16,
-        /// The try that was the last.
+        /// Number of the last try.
         attempt: u32,
-        /// After which time the server wants to be asked again, if it says.
+        /// The wait that the server asked for.
         retry_after: Option<Duration>,
-        /// What it wrote.
+        /// The server's text.
         body: String,
     },
-    /// No whole answer in time.
+    /// The answer did not arrive in time.
     #[error("the model's server gave no answer within {limit:?} on try {attempt}")]
     TimedOut {
-        /// The time of one try.
+        /// Time of one try.
         limit: Duration,
-        /// The try that was the last.
+        /// Number of the last try.
         attempt: u32,
     },
-    /// A connection that cannot be made, or that breaks.
+    /// The connection failed.
     #[error("the connection to the model's server failed on try {attempt}")]
     Connection {
-        /// The try that was the last.
+        /// Number of the last try.
         attempt: u32,
-        /// What the client says.
+        /// The error of the client.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An answer that nobody reads to its end.
+    /// The answer is too large.
     #[error("the model's server answered more than {limit} bytes")]
     TooLarge {
-        /// Bytes that are read.
+        /// Most bytes that are read.
         limit: u64,
     },
-    /// An answer that is no JSON.
-    #[error("the model's server answered something else than JSON")]
+    /// The answer is not JSON.
+    #[error("the answer of the model's server is not JSON")]
     NotJson(#[source] serde_json::Error),
-    /// An answer without text: a refusal, a filter, or another service than this is.
+    /// The answer has no text: a refusal, a filter, or another kind of service.
     #[error("the model wrote nothing: {reason}")]
     NoText {
-        /// What the server says of it.
+        /// The server's reason.
         reason: String,
     },
-    /// As many requests as were allowed.
+    /// The allowed requests are spent.
     #[error("{limit} requests were made, and no more are allowed")]
     Spent {
-        /// Requests that were allowed.
+        /// Number of allowed requests.
         limit: u64,
     },
 }

@@ -1,10 +1,10 @@
 //! A report for machines.
 
 use cifake::{Answer, InputFit, Label, Scope};
-use gradcam::Region;
+use gradcam::{Region, RegionShare};
 use serde::{Serialize, Serializer};
 
-use super::Report;
+use super::content::Report;
 use crate::{Artifact, Evidence, Finding};
 
 /// The fields of a report, whose names and order stay.
@@ -23,7 +23,7 @@ struct Fields<'a> {
     scope: Scope,
     artifacts: Vec<ArtifactFields<'a>>,
     map: &'static str,
-    regions: &'a [Region],
+    regions: &'a [RegionShare],
     remarks: &'a [String],
     limits: &'a [String],
     version: &'a str,
@@ -32,7 +32,7 @@ struct Fields<'a> {
 #[derive(Serialize)]
 struct ArtifactFields<'a> {
     name: Artifact,
-    region: Option<&'a str>,
+    region: Option<Region>,
     evidence: Option<&'a Evidence>,
     explanation: &'a str,
     said_by: &'a [String],
@@ -42,7 +42,7 @@ impl<'a> From<&'a Finding> for ArtifactFields<'a> {
     fn from(finding: &'a Finding) -> Self {
         Self {
             name: finding.artifact,
-            region: finding.region.as_deref(),
+            region: finding.region,
             evidence: finding.evidence.as_ref(),
             explanation: &finding.explanation,
             said_by: &finding.said_by,
@@ -77,10 +77,13 @@ impl Serialize for Report {
 }
 
 impl Report {
-    /// One line of JSON: `path`, `label`, `p_fake`, `width`, `height`, `input`, `model`,
-    /// `threshold`, `answer`, `familiarity`, `scope`, `artifacts` of `name`, `region`, `evidence` of `measure`, `value` and
-    /// `percentile`, `explanation` and `said_by`, then `map`, `regions` of `name` and `share`,
-    /// `remarks`, `limits` and `version`. What is not there is `null` or an empty list.
+    /// One line of JSON. Its fields are `path`, `label`, `p_fake`, `width`, `height`, `input`,
+    /// `model`, `threshold`, `answer`, `familiarity`, `scope`, `artifacts`, `map`, `regions`,
+    /// `remarks`, `limits` and `version`.
+    ///
+    /// An artifact has `name`, `region`, `evidence` (`measure`, `value`, `percentile`),
+    /// `explanation` and `said_by`; a region has `name` and `share`. Absent values are `null` or empty
+    /// lists.
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers are always JSON")

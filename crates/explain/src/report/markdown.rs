@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use gradcam::Region;
+
+use super::content::Report;
 use super::number::{significant, standing};
 use crate::Finding;
 use crate::plain::line;
@@ -56,7 +58,7 @@ impl Report {
 }
 
 fn cells(finding: &Finding) -> [String; 6] {
-    let region = escaped(finding.region.as_deref().unwrap_or("everywhere"));
+    let region = escaped(finding.region.map_or("everywhere", Region::as_str));
     let evidence = finding.evidence.as_ref();
     let [measure, value, standing] = match evidence {
         Some(e) => [escaped(&e.measure), significant(e.value), standing(e.percentile)],

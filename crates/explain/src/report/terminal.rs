@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use gradcam::Region;
+
+use super::content::Report;
 use super::number::{significant, standing};
-use super::{Report, WIDTH};
 use crate::Finding;
 use crate::plain::line;
 
+/// Columns of [`Display`](std::fmt::Display).
+const WIDTH: usize = 80;
 /// Fewest columns that are written for: the longest name of an artifact fits, and the table.
 pub(super) const MIN_WIDTH: usize = 64;
 /// Columns of the table before the name of the measure, and how wide they are.
@@ -81,7 +85,7 @@ impl Report {
 
 /// The cells before the name of the measure, and the name.
 fn cells(finding: &Finding) -> ([String; 3], String) {
-    let region = line(finding.region.as_deref().unwrap_or("everywhere"));
+    let region = finding.region.map_or("everywhere", Region::as_str).to_owned();
     match &finding.evidence {
         Some(evidence) => {
             let (value, standing) = (significant(evidence.value), standing(evidence.percentile));

@@ -1,21 +1,21 @@
 //! Every form of a report, of ordinary and of hostile text.
 
-use cifake::{Label, Picture};
-use gradcam::{HeatMap, Method};
+use cifake::{Answer, Label, Picture, Scope};
+use gradcam::{HeatMap, Method, Region};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Artifact, Evidence, Finding};
+use crate::{Artifact, Evidence, Explanation, Finding, Subject};
 
 /// Elements that have no end.
 const VOID: [&str; 4] = ["!doctype", "meta", "img", "rect"];
 
 fn artifact(name: &str) -> Artifact {
-    Artifact::from_name(name).expect("it is in the list")
+    name.parse().expect("it is in the list")
 }
 
 /// Of a picture 3 wide and 2 high that was 640 by 480, with two artifacts, one of them measured.
-fn report(text: &str, region: &str, values: Vec<f32>) -> Report {
+fn report(text: &str, region: Region, values: Vec<f32>) -> Report {
     let picture = Picture::new((0..18).map(|level| level * 14).collect(), 3, 2).expect("3x2");
     let map = HeatMap::scaled(values, 2, 3);
     let subject =
@@ -29,9 +29,9 @@ fn report(text: &str, region: &str, values: Vec<f32>) -> Report {
         method: Method::GradCam,
     };
     let evidence = Evidence { measure: text.to_owned(), value: 0.0625, percentile: 99.5 };
-    let finding = |name: &str, region: Option<&str>, evidence: Option<Evidence>| Finding {
+    let finding = |name: &str, region: Option<Region>, evidence: Option<Evidence>| Finding {
         artifact: artifact(name),
-        region: region.map(str::to_owned),
+        region,
         evidence,
         explanation: text.to_owned(),
         said_by: vec![text.to_owned()],
@@ -47,7 +47,7 @@ fn report(text: &str, region: &str, values: Vec<f32>) -> Report {
 }
 
 fn ordinary() -> Report {
-    report("cat", "top left", vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    report("cat", Region::TopLeft, vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 }
 
 #[test]
@@ -146,8 +146,7 @@ fn limits_are_those_of_the_picture() {
     report.provenance.height = 2;
     report.explanation.findings.clear();
     report.label = Label::Real;
-    report.answer = Answer::Real;
-    report.limits = limit::limits(&report);
+    let report = report.answering(Answer::Real, None, Scope::Native);
     for part in ["resized", "CIFAKE", "without a measurement", "estimate"] {
         assert!(!has(&report, part), "{part}: {:?}", report.limits);
     }
@@ -177,28 +176,69 @@ fn an_unsure_report_says_so_and_why_in_every_form() {
     assert!(
         strange.html().contains("unfamiliar") && strange.json().contains("\"familiarity\":0.25")
     );
-    let page = html_page(&[close, strange, ordinary()]);
+    let page = html_page(&[Ok(close), Ok(strange), Ok(ordinary())]);
     assert!(page.contains("<h1>3 pictures: 1 FAKE, 0 REAL, 2 UNSURE</h1>"));
 }
 
 #[test]
 fn a_flat_map_names_no_region() {
-    let report = report("cat", "centre", vec![1.0; 6]);
+    let report = report("cat", Region::Center, vec![1.0; 6]);
     assert!(report.regions.is_empty() && !report.text(80).contains("strongest"));
     let page = report.html();
     assert_eq!(page.matches("<img ").count(), 1);
     assert!(page.contains("Grad-CAM found no place"));
 }
 
+/// Of a photograph of 2,048 by 512 pixels, shown as it was given.
+fn photograph() -> Report {
+    let mut report = ordinary();
+    (report.provenance.width, report.provenance.height) = (2048, 512);
+    let levels = (0..2048 * 512).flat_map(|at| [(at % 251) as u8, (at / 2048 % 256) as u8, 90]);
+    report.showing(&Picture::new(levels.collect(), 2048, 512).expect("2048x512"))
+}
+
+#[test]
+fn a_photograph_is_shown_at_its_own_aspect_under_its_map() {
+    let report = photograph();
+    assert_eq!((report.shown().width(), report.shown().height()), (1024, 256));
+    assert_eq!(report.overlay(512).dimensions(), (1024, 256));
+    let page = report.html();
+    assert_eq!(page.matches("width=\"1024\" height=\"256\"").count(), 2, "itself and its map");
+    assert_eq!(page.matches("width=\"3\" height=\"2\"").count(), 1, "the model's input");
+    assert!(page.contains("The picture, 2048\u{d7}512 pixels"));
+    let mut native = ordinary();
+    (native.provenance.width, native.provenance.height) = (3, 2);
+    let picture = native.picture.clone();
+    assert!(native.showing(&picture).original.is_none(), "the model saw these pixels");
+}
+
+#[test]
+fn a_picture_that_failed_has_an_entry() {
+    let failed = || Failure { path: "<b>.png".to_owned(), error: "no such file".to_owned() };
+    let page = html_page(&[Ok(ordinary()), Err(failed())]);
+    assert!(page.contains("<h1>2 pictures: 1 FAKE, 0 REAL, 1 not explained</h1>"));
+    assert!(page.contains("id=\"picture-2\"") && page.contains("no such file"));
+    assert!(page.contains("&lt;b&gt;.png") && !page.contains("<b>.png"));
+    let alone = html_page(&[Err(failed())]);
+    assert!(alone.contains("<title>Not explained: &lt;b&gt;.png</title>"));
+    assert_eq!((unbalanced(&page), unbalanced(&alone)), (None, None));
+}
+
 #[test]
 fn a_page_needs_nothing_from_outside() {
-    for page in [ordinary().html(), html_page(&[ordinary(), ordinary()]), html_page(&[])] {
+    for page in [
+        ordinary().html(),
+        html_page(&[Ok(ordinary()), Ok(ordinary())]),
+        html_page(&[]),
+        photograph().html(),
+    ] {
         assert!(page.contains("default-src 'none'") && !page.contains("<script"));
         for attribute in ["src=\"", "href=\"", "url("] {
             let mut values = page.split(attribute).skip(1);
-            assert!(
-                values.all(|value| value.starts_with("data:image/png;") || value.starts_with('#'))
-            );
+            assert!(values.all(|value| {
+                let is_inside = ["data:image/png;", "data:image/jpeg;", "#"];
+                is_inside.iter().any(|start| value.starts_with(start))
+            }));
         }
         assert!(
             !page.contains("http://") && !page.contains("https://") && !page.contains("@import")
@@ -209,7 +249,7 @@ fn a_page_needs_nothing_from_outside() {
 
 #[test]
 fn a_page_of_several_leads_to_each() {
-    let page = html_page(&[ordinary(), ordinary(), ordinary()]);
+    let page = html_page(&[Ok(ordinary()), Ok(ordinary()), Ok(ordinary())]);
     assert!(page.contains("<h1>3 pictures: 3 FAKE, 0 REAL</h1>"));
     for number in 1..=3 {
         for link in [format!("href=\"#picture-{number}\""), format!("id=\"picture-{number}\"")] {
@@ -273,8 +313,9 @@ proptest! {
     #[test]
     fn no_text_becomes_markup(text in hostile(), is_several: bool) {
         let page = |text: &str| {
-            let report = report(text, text, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
-            if is_several { html_page(&[report.clone(), report]) } else { report.html() }
+            let report = report(text, Region::Center, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
+            let failed = Err(Failure { path: text.to_owned(), error: text.to_owned() });
+            if is_several { html_page(&[Ok(report.clone()), failed, Ok(report)]) } else { report.html() }
         };
         let (plain, found) = (page("x"), page(&text));
         for mark in ['<', '>', '"', '\''] {
@@ -291,7 +332,7 @@ proptest! {
         text in hostile(),
         width in terminal::MIN_WIDTH..160,
     ) {
-        let report = report(&text, &text, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
+        let report = report(&text, Region::Center, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
         for line in report.text(width).lines() {
             prop_assert!(line.chars().count() <= width, "{line}");
             prop_assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
@@ -301,7 +342,7 @@ proptest! {
     #[test]
     fn no_text_becomes_markdown(text in hostile()) {
         let lines = |text: &str| -> Vec<usize> {
-            let report = report(text, text, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
+            let report = report(text, Region::Center, vec![1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
             let page = report.markdown().replace("\\\\", "").replace("\\|", "");
             page.lines().map(|line| line.matches('|').count()).collect()
         };

@@ -83,7 +83,7 @@ impl Upscaler for Fsrcnn {
         let (small, large) = (small?, large?);
         let weights = Tensor::<1>::from_floats(LUMA, &self.device).reshape([1, 3, 1, 1]);
         let luma = |images: Tensor<4>| (images * weights.clone()).sum_dim(1);
-        // Chroma is what a colour differs from its luma: the same luma is added to each channel.
+        // Chroma is what a color differs from its luma: the same luma is added to each channel.
         let change = self.luma(luma(small)) - luma(large.clone());
         Ok(rgb8_from_tensor((large + change).clamp(0.0, 1.0)).remove(0))
     }

@@ -1,8 +1,7 @@
-//! Enlarging pictures.
+//! Upscalers: interpolation, FSRCNN and Real-ESRGAN.
 //!
-//! The system of which this project is the successor enlarged pictures before it showed them to a
-//! language model, and gave it up: enlarging adds traces of its own. Here is what it takes to measure
-//! that.
+//! Language models see more of an enlarged picture, but enlarging adds traces of its own. These
+//! upscalers serve to measure that effect.
 //!
 //! ```
 //! use cifake::Picture;
@@ -18,36 +17,19 @@ mod compact;
 mod fsrcnn;
 mod interpolation;
 mod network;
-
-use cifake::Picture;
+mod upscaler;
 
 pub use compact::RealEsrgan;
 pub use fsrcnn::Fsrcnn;
 pub use interpolation::Interpolation;
-
-use crate::Error;
-
-/// Whatever makes a larger picture of a picture.
-pub trait Upscaler {
-    /// How it is called in tables.
-    fn name(&self) -> String;
-
-    /// How many times as high and wide its pictures are.
-    fn factor(&self) -> u32;
-
-    /// `picture`, enlarged.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`] where the large picture would have no pixel or too many.
-    fn upscale(&self, picture: &Picture) -> Result<Picture, Error>;
-}
+pub use upscaler::Upscaler;
 
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
 
     use burn::tensor::{Device, Tensor};
+    use cifake::Picture;
     use cifake::weights::Source;
     use testkit::{Fixture, assert_close};
 
@@ -66,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn fsrcnn_gives_the_luma_of_the_reference_and_keeps_the_colour() {
+    fn fsrcnn_gives_the_luma_of_the_reference_and_keeps_the_color() {
         let fixture = Fixture::load(file("upscaled.safetensors"));
         let device = Device::flex();
         let network = Fsrcnn::load(Source::File(&file("fsrcnn.safetensors")), &device);
@@ -135,7 +117,7 @@ mod tests {
         for upscaler in [&x2 as &dyn Upscaler, &x4, &esrgan] {
             let large = upscaler.upscale(&picture).expect("it is small");
             assert_eq!(large.width(), 8 * upscaler.factor());
-            // In the middle of an even colour that colour remains.
+            // In the middle of an even color that color remains.
             let at = ((large.height() / 2 * large.width() + large.width() / 2) * 3) as usize;
             for (ours, given) in large.pixels()[at..at + 3].iter().zip([200u8, 100, 50]) {
                 assert!(ours.abs_diff(given) <= 8, "{}: {ours}, not {given}", upscaler.name());

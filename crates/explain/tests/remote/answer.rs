@@ -21,7 +21,7 @@ fn a_good_answer_takes_one_request() {
     assert_eq!(explanation.remarks, [""; 0]);
     for finding in &explanation.findings {
         assert_eq!(finding.said_by, ["gemini:gemini-flash-latest"]);
-        assert_eq!(finding.region.as_deref(), Some("bottom left"));
+        assert_eq!(finding.region, Some(gradcam::Region::BottomLeft));
     }
     let expected = Usage { n_requests: 1, n_prompt_tokens: 100, n_answer_tokens: 10 };
     assert_eq!(explainer.usage(), expected);

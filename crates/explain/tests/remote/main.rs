@@ -79,9 +79,14 @@ fn assert_secret(shown: &str) {
 fn explain(explainer: &dyn Explainer, label: Label) -> Result<Explanation, Error> {
     let pixels: Vec<u8> = (0..32 * 32 * 3).map(|at| (at % 251) as u8).collect();
     let picture = Picture::new(pixels, 32, 32).expect("32x32");
-    let map = HeatMap::centre_prior(7, 7);
-    let subject =
-        Subject { picture: &picture, map: &map, label, p_fake: 0.97, class: Some("airplane") };
+    let map = HeatMap::center_prior(7, 7);
+    let subject = Subject {
+        picture: &picture,
+        map: &map,
+        label,
+        p_fake: 0.97,
+        class: Some(explain::Class::Airplane),
+    };
     let result = explainer.explain(&subject);
     match &result {
         Ok(explanation) => assert_secret(&format!("{explanation:?}")),

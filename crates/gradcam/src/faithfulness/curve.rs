@@ -1,31 +1,32 @@
-//! Deletion and insertion: the probability while places go or come, the strongest first.
+//! Deletion and insertion: the probability while places are blacked out or restored, the strongest
+//! first.
 
 use burn::tensor::{Tensor, TensorData};
 use cifake::{Classifier, Label};
 
-use super::probabilities;
+use super::probability::probabilities;
 use crate::HeatMap;
 
-/// Equal parts in which the places go or come.
+/// Number of steps, each with the same number of places.
 const STEPS: usize = 20;
 
-/// Area under the probability of `target` while the places of `image` `[1, 3, height, width]` become
-/// black, those that `map` marks most first, in 20 steps.
+/// Area under the probability of `target` while the places of `image` `[1, 3, height, width]` are
+/// blacked out in 20 steps, the strongest of `map` first.
 ///
 /// # Panics
 ///
-/// If the map has not the picture's size.
+/// If the sizes of the map and the picture differ.
 #[must_use]
 pub fn deletion(model: &dyn Classifier, image: &Tensor<4>, target: Label, map: &HeatMap) -> f64 {
     area(&curve(model, image, target, map, false))
 }
 
-/// Area under the probability of `target` while the places of `image` come back on black, those that
-/// `map` marks most first, in 20 steps.
+/// Area under the probability of `target` while the places of `image` `[1, 3, height, width]` are
+/// restored on black in 20 steps, the strongest of `map` first.
 ///
 /// # Panics
 ///
-/// If the map has not the picture's size.
+/// If the sizes of the map and the picture differ.
 #[must_use]
 pub fn insertion(model: &dyn Classifier, image: &Tensor<4>, target: Label, map: &HeatMap) -> f64 {
     area(&curve(model, image, target, map, true))
@@ -67,7 +68,7 @@ fn area(curve: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Corner, bright, corner};
+    use super::super::corner::{Corner, bright, corner};
     use super::*;
 
     /// The numbers of torchcam's own tests.

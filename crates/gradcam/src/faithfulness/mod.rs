@@ -1,45 +1,36 @@
-//! Whether the places that a map marks are those that the verdict rests on.
+//! Faithfulness: whether a verdict rests on the places that its map marks.
 
+#[cfg(test)]
+mod corner;
 mod curve;
+mod probability;
 mod report;
 mod road;
+mod value;
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use cifake::metrics::Bootstrap;
 use cifake::{Classifier, Label};
-use serde::{Deserialize, Serialize};
 
 pub use curve::{deletion, insertion};
 pub use report::{FaithfulnessReport, FaithfulnessRow};
+pub use value::Faithfulness;
+
+use probability::probabilities;
 
 use crate::{Error, HeatMap};
 
-/// What one map is worth on one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Faithfulness {
-    /// Area under the probability while the strongest places go first (Petsiuk et al. 2018,
-    /// arXiv 1806.07421); lower is better.
-    pub deletion: f64,
-    /// The same while they come first, on black; higher is better.
-    pub insertion: f64,
-    /// ROAD (Rong et al. 2022, arXiv 2202.00449): how much less the probability changes when the
-    /// weakest places are blurred away than when the strongest are, halved; higher is better.
-    pub road: f64,
-    /// Share of the probability that is lost when the picture is multiplied by the map
-    /// (Chattopadhay et al. 2018); lower is better.
-    pub average_drop: f64,
-    /// 1 where the probability rises instead.
-    pub confidence_increase: f64,
-}
-
-/// Measures several sets of maps of `images` `[batch, 3, height, width]` for the labels `targets`, each
-/// set with its name, and beside them a random map of each picture, drawn from `seed` and the picture's
-/// place, and the centre prior, both of the size of the first set's map. `progress` hears of every
+/// Measures several named sets of maps of `images` `[batch, 3, height, width]`, one map a picture
+/// and set, for the labels `targets`.
+///
+/// Two controls of the size of the first set's maps stand beside them: a random map, drawn from
+/// `seed` and the picture's index, and the center prior. `progress` is called with 1 after each
 /// picture.
 ///
 /// # Errors
 ///
-/// [`Error::Counts`] where there is not one label and one map of each set a picture, or no picture.
+/// [`Error::Counts`] unless there is one label a picture and one map a picture and set, and at least
+/// one picture and one set.
 pub fn faithfulness(
     model: &dyn Classifier,
     images: &Tensor<4>,
@@ -52,7 +43,7 @@ pub fn faithfulness(
     let n_maps = sets.iter().map(|(_, maps)| maps.len()).find(|len| *len != n).unwrap_or(n);
     if n == 0 || targets.len() != n || n_maps != n || sets.is_empty() {
         let maps = if sets.is_empty() { 0 } else { n_maps };
-        return Err(Error::Counts { images: n, labels: targets.len(), maps });
+        return Err(Error::Counts { images: n, targets: targets.len(), maps });
     }
     let mut samples = Vec::with_capacity(n);
     for (place, &target) in targets.iter().enumerate() {
@@ -60,7 +51,7 @@ pub fn faithfulness(
         let first = &sets[0].1[place];
         let controls = [
             HeatMap::random(first.height(), first.width(), seed.wrapping_add(place as u64)),
-            HeatMap::centre_prior(first.height(), first.width()),
+            HeatMap::center_prior(first.height(), first.width()),
         ];
         let maps = sets.iter().map(|(_, maps)| &maps[place]).chain(&controls);
         samples.push(maps.map(|map| measure(model, &image, target, map, seed)).collect());
@@ -92,42 +83,10 @@ fn measure(
     }
 }
 
-/// The probability of `target` of each of `images`.
-fn probabilities(model: &dyn Classifier, images: Tensor<4>, target: Label) -> Vec<f32> {
-    let logits = model.logits(images);
-    let [batch, _] = logits.dims();
-    let of_target = activation::softmax(logits, 1).narrow(1, target.index(), 1).reshape([batch]);
-    of_target.into_data().convert::<f32>().try_to_vec().expect("it was converted to f32")
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use burn::tensor::Device;
-
+mod tests {
+    use super::corner::{Corner, bright, corner};
     use super::*;
-
-    /// Calls FAKE what is bright in its left upper quarter.
-    pub(crate) struct Corner;
-
-    impl Classifier for Corner {
-        fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-            let [batch, _, height, width] = images.dims();
-            let corner = images.slice([0..batch, 0..3, 0..height / 2, 0..width / 2]);
-            let mean = corner.reshape([batch, 3 * (height / 2) * (width / 2)]).mean_dim(1);
-            let z = (mean - 0.5) * 10.0;
-            Tensor::cat(vec![z.zeros_like(), z], 1)
-        }
-    }
-
-    pub(crate) fn bright() -> Tensor<4> {
-        Tensor::<4>::ones([1, 3, 8, 8], &Device::flex()) * 0.9
-    }
-
-    pub(crate) fn corner(height: usize, width: usize) -> HeatMap {
-        let is_in = |place: usize| place / width < height / 2 && place % width < width / 2;
-        let values = (0..height * width).map(|place| f32::from(u8::from(is_in(place))));
-        HeatMap::scaled(values.collect(), height, width)
-    }
 
     #[test]
     fn the_right_map_beats_both_controls_and_is_the_best() {

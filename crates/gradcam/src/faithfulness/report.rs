@@ -1,22 +1,23 @@
-//! Faithfulness over many pictures, with intervals.
+//! Faithfulness over many pictures, with confidence intervals.
 
 use std::fmt;
 
 use cifake::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
-use super::Faithfulness;
+use super::value::Faithfulness;
 use crate::HeatMap;
 
-/// Names of the maps that know nothing of the picture.
+/// Names of the control maps, which do not depend on the picture.
 const CONTROLS: [&str; 2] = ["random map", "centre prior"];
 
 /// Means over many pictures of one set of maps.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct FaithfulnessRow {
     /// Name of the set.
     pub name: String,
-    /// Pictures whose map is flat: their places go in reading order.
+    /// Number of pictures whose map is flat; their places are removed in reading order.
     pub n_flat: usize,
     /// See [`Faithfulness::deletion`].
     pub deletion: Metric,
@@ -26,16 +27,17 @@ pub struct FaithfulnessRow {
     pub road: Metric,
     /// See [`Faithfulness::average_drop`].
     pub average_drop: Metric,
-    /// Share of the pictures.
+    /// Share of the pictures whose probability rises: see [`Faithfulness::confidence_increase`].
     pub confidence_increase: Metric,
 }
 
-/// Maps beside two that know nothing of the picture.
+/// The faithfulness of sets of maps, beside that of two controls.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct FaithfulnessReport {
-    /// Pictures.
+    /// Number of pictures.
     pub n: usize,
-    /// The maps that were given, a row a set.
+    /// One row for each set of maps.
     pub maps: Vec<FaithfulnessRow>,
     /// Random maps, and a bump in the middle of every picture.
     pub controls: [FaithfulnessRow; 2],
@@ -62,8 +64,9 @@ impl FaithfulnessReport {
         Self { n: samples.len(), maps, controls, samples }
     }
 
-    /// The index of the set of the best mean rank over deletion, insertion and ROAD; of equal ones the
-    /// first. Average drop and confidence increase have no say: they reward maps that cover much.
+    /// The index of the set with the best mean rank over deletion, insertion and ROAD; the first of
+    /// equal ones. Average drop and confidence increase do not count: they reward maps that cover
+    /// much of the picture.
     #[must_use]
     pub fn best(&self) -> usize {
         let better = |a: &FaithfulnessRow, b: &FaithfulnessRow| {
@@ -74,7 +77,7 @@ impl FaithfulnessReport {
             ];
             pairs.map(|(a, b)| if a > b { 2 } else { usize::from(a == b) }).iter().sum::<usize>()
         };
-        // Twice the places that a set has others before it, half a place for an equal.
+        // Twice the number of sets that are better, with one half for each equal set.
         let n_before = |row| self.maps.iter().map(|other| better(other, row)).sum::<usize>();
         let places = self.maps.iter().map(n_before).enumerate();
         places.min_by_key(|(_, n_before)| *n_before).map_or(0, |(index, _)| index)

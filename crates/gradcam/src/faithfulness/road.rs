@@ -1,17 +1,16 @@
-//! ROAD: places are not blacked out but filled in from their neighbours, so that the hole itself
-//! tells the model nothing.
+//! ROAD: removed places are filled in from their neighbors. A black hole would be a trace of its own.
 
 use burn::tensor::{Tensor, TensorData};
 use cifake::{Classifier, Label};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::probabilities;
+use super::probability::probabilities;
 use crate::HeatMap;
 
 /// Shares of the places that are filled in, in percent.
 const PERCENTILES: [usize; 9] = [10, 20, 30, 40, 50, 60, 70, 80, 90];
-/// Weight of a neighbour beside a place, and of one at its corner.
+/// Weight of a neighbor beside a place, and of one at its corner.
 const DIRECT: f64 = 1.0 / 6.0;
 const DIAGONAL: f64 = 1.0 / 12.0;
 /// Standard deviation of the noise on filled places.
@@ -19,8 +18,8 @@ const NOISE: f64 = 0.01;
 /// Sweeps over the unknown places, at most, and the change at which they end.
 const SWEEPS: usize = 500;
 const SETTLED: f64 = 1e-5;
-/// How far a sweep goes beyond the mean of the neighbours (successive over-relaxation): holes of half a
-/// picture settle in some dozens of sweeps, where 1 takes hundreds.
+/// Factor of successive over-relaxation. With 1.7, holes of half a picture settle in some dozens of
+/// sweeps; with 1, in hundreds.
 const RELAXATION: f64 = 1.7;
 
 /// `(least relevant first - most relevant first) / 2`, the mean over the percentiles of how the
@@ -50,24 +49,24 @@ pub(super) fn road(
     gaps.sum::<f64>() / (2.0 * PERCENTILES.len() as f64)
 }
 
-/// `pixels` `[channels, height, width]` with every one of `places` a weighted mean of its neighbours,
-/// known or filled, and some noise.
+/// `pixels` `[channels, height, width]` in which each of `places` is a weighted mean of its neighbors,
+/// known or filled, plus a little noise.
 fn fill(pixels: &[f32], places: &[usize], [height, width]: [usize; 2], seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut places = places.to_vec();
     places.sort_unstable();
-    let neighbours: Vec<[(usize, f64); 8]> =
-        places.iter().map(|&place| neighbours(place, [height, width])).collect();
+    let neighbors: Vec<[(usize, f64); 8]> =
+        places.iter().map(|&place| neighbors(place, [height, width])).collect();
     let mut out = Vec::with_capacity(pixels.len());
     for plane in pixels.chunks_exact(height * width) {
         let mut plane: Vec<f64> = plane.iter().map(|&value| value.into()).collect();
-        // Where a place begins does not matter once the sweeps have settled; the mean is near.
+        // The starting value does not matter once the sweeps have settled; the mean is near.
         let mean = plane.iter().sum::<f64>() / plane.len() as f64;
         places.iter().for_each(|&place| plane[place] = mean);
         for _ in 0..SWEEPS {
             let mut change = 0.0f64;
-            for (&place, neighbours) in places.iter().zip(&neighbours) {
-                let value: f64 = neighbours.iter().map(|(at, weight)| weight * plane[*at]).sum();
+            for (&place, neighbors) in places.iter().zip(&neighbors) {
+                let value: f64 = neighbors.iter().map(|(at, weight)| weight * plane[*at]).sum();
                 let step = RELAXATION * (value - plane[place]);
                 change = change.max(step.abs());
                 plane[place] += step;
@@ -82,9 +81,9 @@ fn fill(pixels: &[f32], places: &[usize], [height, width]: [usize; 2], seed: u64
     out
 }
 
-/// The up to eight neighbours of a place with their weights, which sum to 1; the rest are the place itself,
-/// without weight.
-fn neighbours(place: usize, [height, width]: [usize; 2]) -> [(usize, f64); 8] {
+/// The up to eight neighbors of a place with their weights, which sum to 1. Unused entries are the
+/// place itself with weight 0.
+fn neighbors(place: usize, [height, width]: [usize; 2]) -> [(usize, f64); 8] {
     let (y, x) = (place / width, place % width);
     let (mut found, mut n, mut total) = ([(place, 0.0); 8], 0, 0.0);
     for row in y.saturating_sub(1)..(y + 2).min(height) {
@@ -109,7 +108,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Corner, bright, corner};
+    use super::super::corner::{Corner, bright, corner};
     use super::*;
 
     #[test]

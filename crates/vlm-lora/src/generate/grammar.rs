@@ -187,11 +187,8 @@ impl Partial {
 
 /// Whether a character of a remark can be seen and does not steer what shows it.
 fn is_visible(c: char) -> bool {
-    let invisible = matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}' | '\u{e000}'..='\u{f8ff}'
-        | '\u{f0000}'..='\u{10ffff}');
+    let invisible = cifake::text::is_invisible(c)
+        || matches!(c,
+            '\u{fff0}'..='\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}');
     c == ' ' || !(c.is_control() || c.is_whitespace() || invisible)
 }

@@ -1,26 +1,22 @@
-//! Who names artifacts, as the program `explain` is told.
+//! The explainer that names artifacts.
 
 use anyhow::Result;
-use explain::{Explainer, Voice, VoiceOptions};
+use explain::{Explainer, ExplainerKind, ExplainerOptions};
 
-/// Who names artifacts, and where to find it.
+/// The explainer that names artifacts, and its address.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ExplainerArgs {
-    /// evidence (measurements on the picture), gemini (key in GEMINI_API_KEY) or openai (or a service
-    /// in its manner; key in OPENAI_API_KEY). The latter two get the picture and the map over it.
-    #[arg(long, default_value = "evidence", value_parser = voice_named)]
-    explainer: Voice,
-    /// Model of gemini or openai.
+    /// evidence (measurements on the picture), gemini (key in GEMINI_API_KEY) or openai (key in
+    /// OPENAI_API_KEY; also other services with its interface). The latter two are sent the picture
+    /// and the picture under its map.
+    #[arg(long, default_value = "evidence")]
+    explainer: ExplainerKind,
+    /// Model of gemini or openai [default: the service's].
     #[arg(long, value_name = "NAME")]
     language_model: Option<String>,
-    /// Address of gemini, of openai, or of a service in its manner.
+    /// Address of the service [default: its maker's].
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-}
-
-fn voice_named(name: &str) -> Result<Voice, String> {
-    let known = || Voice::ALL.map(Voice::as_str).join(", ");
-    Voice::from_name(name).ok_or_else(|| format!("there is no explainer `{name}`: {}", known()))
 }
 
 impl ExplainerArgs {
@@ -32,7 +28,7 @@ impl ExplainerArgs {
     pub fn explainer(&self) -> Result<Box<dyn Explainer>> {
         let key = self.explainer.key_variable().and_then(|name| std::env::var(name).ok());
         let options =
-            VoiceOptions { model: self.language_model.clone(), url: self.url.clone(), key };
+            ExplainerOptions { model: self.language_model.clone(), url: self.url.clone(), key };
         Ok(self.explainer.explainer(options)?)
     }
 }

@@ -37,8 +37,7 @@ pub fn mini() -> PathBuf {
 ///
 /// The known names.
 pub fn method_named(name: &str) -> Result<Method, String> {
-    let known = || Method::ALL.map(Method::as_str).join(", ");
-    Method::from_name(name).ok_or_else(|| format!("there is no method `{name}`: {}", known()))
+    name.parse().map_err(|error: gradcam::UnknownMethod| error.to_string())
 }
 
 /// The split called `name`: for the arguments of a program.

@@ -1,14 +1,15 @@
 //! `cifake attack`: pictures changed so that the detector errs.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cifake::text::{one_line, path_text};
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, samples};
 use crate::attacked::{attack_file, pictures};
-use crate::results::{keep_pictures, one_line, path_text};
+use crate::results::keep_pictures;
 
 /// Changes pictures so that the detector errs.
 ///
@@ -69,7 +70,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     for (id, path) in pictures.iter().enumerate() {
         let draw = [id as u64, args.seed];
         let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
-        let name = one_line(path.file_name().unwrap_or_default());
+        let name = one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
         match outcome {
             Err(error) if args.json => {
                 let error =
@@ -78,7 +79,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
                 n_failed += 1;
             }
             Err(error) => {
-                writeln!(out, "{name:<40} {}", one_line(format!("{error:#}").as_ref()))?;
+                writeln!(out, "{name:<40} {}", one_line(&format!("{error:#}")))?;
                 n_failed += 1;
             }
             Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,

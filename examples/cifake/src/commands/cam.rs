@@ -1,25 +1,26 @@
-//! `cifake cam`: where the detector looked.
+//! `cifake cam`: class activation maps of pictures.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Detector, tensor_from_rgb8};
-use gradcam::{Cam, Colours, Method, overlay, regions};
+use cifake::{Detector, Picture, tensor_from_rgb8};
+use gradcam::{Cam, Colormap, Method, RegionShare, overlay, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;
 
-/// Side of the pictures that are written, at least.
+/// Least longer side of the pictures that are written, in pixels.
 const SIDE: u32 = 320;
-/// How far the strongest place covers the picture.
+/// Opacity of the map at its strongest place.
 const OPACITY: f32 = 0.7;
-/// Regions that are named.
+/// Number of regions that are named.
 const N_REGIONS: usize = 3;
 
-/// Draws, for each picture, what speaks for the detector's verdict: NAME.heatmap.png, the picture
-/// enlarged under a class activation map, and in words the regions that count most.
+/// Draws class activation maps: the places of each picture that speak for its verdict.
+///
+/// Writes NAME.heatmap.png, the picture under its map, and prints the strongest regions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cifake cam datasets/sample
@@ -89,9 +90,10 @@ fn draw(
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = out.join(format!("{stem}.heatmap.png"));
-    overlay(&picture, &map, Colours::default(), OPACITY, SIDE).save(&file)?;
-    let names: Vec<String> =
-        regions(&map).into_iter().take(N_REGIONS).map(|region| region.name).collect();
+    let drawn = overlay(&picture, &map, Colormap::default(), OPACITY, SIDE);
+    cifake::file::write_atomic(&file, &Picture::from(drawn).to_png())?;
+    let strongest = regions(&map).into_iter().take(N_REGIONS);
+    let names: Vec<_> = strongest.map(|RegionShare { region, .. }| region).collect();
     let (label, p_fake, flat) = (verdict.label, verdict.p_fake, map.is_flat());
     Ok(serde_json::json!({
         "path": path, "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,

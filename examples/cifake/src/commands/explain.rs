@@ -1,48 +1,50 @@
-//! `cifake explain`: the verdict, where the detector looked, and the artifacts that measurements support.
+//! `cifake explain`: verdict, map and artifacts of pictures.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::builder::PossibleValuesParser;
-use explain::{Inquiry, Report, html_page};
+use anyhow::Result;
+use cifake::text::one_line;
+use cifake::{Class, Picture};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
-use serde_json::json;
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
-use crate::report;
+use crate::overlays::Overlays;
+use crate::{in_words, judged};
 
-/// Side of the overlay in a file of its own, in pixels.
-const SIDE: u32 = 512;
-
-/// Prints the verdict on pictures, the regions that it rests on, and the named artifacts that
+/// Explains verdicts: prints the regions on which each verdict rests, and the artifacts that
 /// measurements support there.
 ///
-/// Each artifact of the default explainer comes with the number behind it and its percentile among
-/// camera pictures. A picture in which little is out of the ordinary gets few artifacts.
+/// Each artifact of the default explainer comes with its measurement and the percentile among camera
+/// pictures. A picture with few unusual measurements gets few artifacts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cifake explain photo.png
   cifake explain --html report.html --overlay overlay.png photo.png
+  cifake explain --html report.html --overlay maps/ pictures/ 'more/**/*.jpg'
+  curl -s https://example.org/a.jpg | cifake explain -
   cifake explain --json pictures/ | jq .artifacts[].name")]
 pub(crate) struct Args {
     /// Files, folders or patterns; `-` is a picture on standard input.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
-    /// Write one self-contained page about all of them here.
+    /// Write one self-contained page about all pictures here, with an entry for each that failed.
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
-    /// Write the picture under the map here; of several pictures, that of the first.
-    #[arg(long, value_name = "FILE.png")]
+    /// Write each picture under its map: to this file, to FILE-2.png and so on for further pictures,
+    /// or to NAME.overlay.png in this folder.
+    #[arg(long, value_name = "FILE.png|DIR")]
     overlay: Option<PathBuf>,
     #[command(flatten)]
     explainer: ExplainerArgs,
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
     #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
     method: Method,
-    /// What the picture shows, one of CIFAR-10's classes: only artifacts that it can have are named.
-    #[arg(long, value_parser = PossibleValuesParser::new(CLASSES))]
-    class: Option<String>,
+    /// Class of what the pictures show; only artifacts that it can have are named.
+    #[arg(long, value_parser = class_parser())]
+    class: Option<Class>,
     #[command(flatten)]
     detector: DetectorArgs,
     /// One JSON object a line instead of text.
@@ -53,8 +55,13 @@ pub(crate) struct Args {
     smoke: bool,
 }
 
-const CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+/// Accepts the names of the classes.
+fn class_parser() -> impl TypedValueParser<Value = Class> {
+    PossibleValuesParser::new(Class::ALL.map(Class::as_str)).try_map(|name| {
+        let found = Class::ALL.into_iter().find(|class| class.as_str() == name);
+        found.ok_or("unknown class")
+    })
+}
 
 /// Returns how many pictures could not be explained.
 pub(crate) fn run(mut args: Args) -> Result<usize> {
@@ -62,47 +69,35 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.paths = ["fake-cat-1.jpg", "real-cat-1.jpg"].map(|name| samples().join(name)).to_vec();
     }
     let (detector, device) = args.detector.detector()?;
-    let explainer = args.explainer.explainer()?;
-    let (method, cam) = (args.method, Cam::new(args.method));
-    let inquiry = Inquiry {
-        model: detector.classifier(),
-        device: &device,
-        cam: &cam,
-        explainer: &*explainer,
-    };
-    let inputs = inputs(&args.paths);
-    let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
-    for input in inputs {
-        let (name, fitted) = detector.fit(input);
-        let outcome = fitted.map_err(anyhow::Error::from).and_then(|fitted| {
-            report(&detector, &inquiry, method, (&name, &fitted), args.class.as_deref())
-        });
-        match outcome {
-            Ok(report) => {
-                writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
-                reports.push(report);
-            }
-            Err(error) => {
-                n_failed += 1;
-                if args.json {
-                    writeln!(out, "{}", json!({ "path": name, "error": format!("{error:#}") }))?;
-                } else {
-                    eprintln!("{name:?}: {error:#}");
-                }
+    let analysis = Analysis::new(detector.classifier(), detector.input_size(), &device)
+        .with_cam(Cam::new(args.method))
+        .with_explainer(args.explainer.explainer()?)
+        .with_class(args.class);
+    let mut overlays = args.overlay.map(Overlays::new);
+    let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
+    for input in inputs(&args.paths) {
+        let (path, picture) = input.picture(detector.decoder());
+        let explain = |picture: Picture| {
+            let judge = |fitted: &_| judged(&detector, fitted);
+            analysis.report(&path, &picture, judge).map_err(anyhow::Error::from)
+        };
+        let outcome = picture.map_err(anyhow::Error::from).and_then(explain);
+        let outcome = outcome.map_err(|error| Failure { error: in_words(&error), path });
+        match &outcome {
+            Ok(report) if args.json => writeln!(out, "{}", report.json())?,
+            Ok(report) => writeln!(out, "{report}")?,
+            Err(failure) if args.json => writeln!(out, "{}", serde_json::to_string(failure)?)?,
+            Err(failure) => {
+                eprintln!("{}", one_line(&format!("{}: {}", failure.path, failure.error)));
             }
         }
+        if let (Some(overlays), Ok(report)) = (&mut overlays, &outcome) {
+            overlays.write(report)?;
+        }
+        outcomes.push(outcome);
     }
-    write_files(&args, &reports)?;
-    Ok(n_failed)
-}
-
-fn write_files(args: &Args, reports: &[Report]) -> Result<()> {
-    if let (Some(file), Some(report)) = (&args.overlay, reports.first()) {
-        let image = report.overlay(SIDE);
-        image.save(file).with_context(|| format!("cannot write {}", file.display()))?;
+    if let Some(file) = &args.html {
+        cifake::file::write_atomic(file, html_page(&outcomes).as_bytes())?;
     }
-    if let Some(file) = args.html.as_ref().filter(|_| !reports.is_empty()) {
-        cifake::file::write_atomic(file, html_page(reports).as_bytes())?;
-    }
-    Ok(())
+    Ok(outcomes.iter().filter(|outcome| outcome.is_err()).count())
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::Label;
 use cifake::text::one_line;
-use cifake::{Class, Label};
 use cifake_cli::args::ExplainerArgs;
 use cifake_cli::{exit_code, in_words, progress_bar};
 use clap::Parser;
@@ -76,7 +76,6 @@ fn run(args: &Args) -> Result<usize> {
         }
         let map = explaining.map(picture, verdict.label)?;
         let (label, p_fake, class) = (verdict.label, verdict.p_fake, sample.class);
-        let class = class.map(Class::as_str);
         let subject = Subject { picture, map: &map, label, p_fake, class };
         match explainer.explain(&subject) {
             Ok(found) if args.named_only && found.findings.is_empty() => {}

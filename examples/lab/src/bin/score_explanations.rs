@@ -1,4 +1,4 @@
-//! Compares explanations of the same pictures by several voices.
+//! Compares explanations of the same pictures by several explainers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,12 +13,12 @@ use cifake_cli::exit_code;
 use clap::Parser;
 use explain::{ContestAnswers, Explanation};
 use gradcam::Method;
-use lab::voices::{Looked, agreements, look, positions};
+use lab::explainers::{Looked, agreements, look, positions};
 
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Explains the pictures that the detector calls FAKE and compares the names with those of other voices,
+/// Explains the pictures that the detector calls FAKE and compares the names with those of other explainers,
 /// and every two of these: IoU of the sets on the pictures that both explain, beside another picture's
 /// names and names shuffled among the pictures; then how often the places that each voice states are
 /// where the detector looked. 95 % bootstrap intervals.
@@ -32,7 +32,7 @@ Example:
   score_explanations --images contest/images contest/explanations/*.json"
 )]
 struct Args {
-    /// Answers of other voices.
+    /// Answers of other explainers.
     answers: Vec<PathBuf>,
     /// Folder of the pictures.
     #[arg(long, required_unless_present = "smoke")]
@@ -68,7 +68,7 @@ fn run(args: &Args) -> Result<usize> {
     let (detector, explainer) = (open(Detector::builder(), &args.weights)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
-    let mut voices = vec![(explainer.name().to_owned(), explanations)];
+    let mut explainers = vec![(explainer.name().to_owned(), explanations)];
     let mut read = Vec::new();
     for file in &args.answers {
         let bytes = cifake::file::read_limited(file, MAX_BYTES)?;
@@ -77,24 +77,28 @@ fn run(args: &Args) -> Result<usize> {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let n_unlisted: usize = answers.unlisted.values().sum();
         read.push((name.clone(), answers.explanations.len(), answers.n_names, n_unlisted));
-        voices.push((name, named(answers.explanations)));
+        explainers.push((name, named(answers.explanations)));
     }
     if args.smoke {
-        voices.push(("the same".to_owned(), voices[0].1.clone()));
+        explainers.push(("the same".to_owned(), explainers[0].1.clone()));
     }
     let bootstrap = Bootstrap::new(args.seed);
     let (pairs, places) =
-        (agreements(&voices, &bootstrap)?, positions(&voices, &maps, &bootstrap)?);
+        (agreements(&explainers, &bootstrap)?, positions(&explainers, &maps, &bootstrap)?);
     let mut out = io::stdout().lock();
     if args.json {
         let report = serde_json::json!({
-            "n": n, "model": detector.model_name(), "n_explained": voices[0].1.len(),
+            "n": n, "model": detector.model_name(), "n_explained": explainers[0].1.len(),
             "n_named_of_blank_pictures": blank, "read": read, "pairs": pairs, "positions": places,
         });
         writeln!(out, "{report:#}")?;
         return Ok(0);
     }
-    writeln!(out, "{n} pictures, {} with named artifacts; blank ones: {blank}", voices[0].1.len())?;
+    writeln!(
+        out,
+        "{n} pictures, {} with named artifacts; blank ones: {blank}",
+        explainers[0].1.len()
+    )?;
     for (name, n, n_names, n_unlisted) in read {
         writeln!(
             out,

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::Detector;
+use cifake::text::one_line;
 use cifake_cli::args::open;
-use cifake_cli::report;
+use cifake_cli::{in_words, judged};
 use clap::Parser;
-use explain::{Combined, EvidenceExplainer, Inquiry, Report, html_page};
-use gradcam::{Cam, Method};
+use explain::{Analysis, Class, Combined, EvidenceExplainer, Failure, html_page};
 use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
 
 #[global_allocator]
@@ -44,7 +44,7 @@ struct Args {
     weights: PathBuf,
     /// Class of the picture, one of CIFAR-10's. Only artifacts of this class are named.
     #[arg(long, value_parser = class_named)]
-    class: Option<String>,
+    class: Option<Class>,
     /// Write one self-contained page about all pictures into this file.
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
@@ -81,35 +81,31 @@ fn run(mut args: Args) -> Result<usize> {
     }
     let explainer = Combined::new(voices);
     let detector = open(Detector::builder().device(&device), &args.weights)?;
-    let cam = Cam::new(Method::default());
-    let inquiry =
-        Inquiry { model: detector.classifier(), device: &device, cam: &cam, explainer: &explainer };
-    let (mut reports, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
+    let analysis = Analysis::new(detector.classifier(), detector.input_size(), &device)
+        .with_explainer(&explainer)
+        .with_class(args.class);
+    let (mut outcomes, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
-        match explained((&detector, &inquiry, args.class.as_deref()), path) {
+        let name = path.display().to_string();
+        let judge = |fitted: &_| judged(&detector, fitted);
+        let picture = detector.decoder().read(path).map_err(anyhow::Error::from);
+        let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture, judge)?));
+        let n_silent = tell_failures(path, &explainer);
+        match &report {
             Ok(report) => {
                 writeln!(out, "{}", if args.json { report.json() } else { report.to_string() })?;
-                reports.push(report);
-                n_failed += tell_failures(path, &explainer);
+                n_failed += n_silent;
             }
             Err(error) => {
-                n_failed += tell_failures(path, &explainer).max(1);
-                eprintln!("{path:?}: {error:#}");
+                n_failed += n_silent.max(1);
+                eprintln!("{}", one_line(&format!("{name}: {}", in_words(error))));
             }
         }
+        outcomes.push(report.map_err(|error| Failure { path: name, error: in_words(&error) }));
     }
-    if let Some(file) = args.html.as_ref().filter(|_| !reports.is_empty()) {
-        let page = html_page(&reports).into_bytes();
+    if let Some(file) = &args.html {
+        let page = html_page(&outcomes).into_bytes();
         cifake::file::write_atomic(file, &page).context("the page is not written")?;
     }
     Ok(n_failed)
-}
-
-type Asked<'a> = (&'a Detector, &'a Inquiry<'a>, Option<&'a str>);
-
-fn explained((detector, inquiry, class): Asked<'_>, path: &Path) -> Result<Report> {
-    let (width, height) = detector.input_size();
-    let fitted = detector.decoder().read_fitted(path, width, height)?;
-    let name = path.display().to_string();
-    report(detector, inquiry, Method::default(), (&name, &fitted), class)
 }

@@ -1,12 +1,12 @@
-//! One report on a page.
+//! The article of one report.
 
 use std::fmt;
 
 use super::artifact::artifacts;
 use super::escape::Escaped;
 use super::figure::figures;
-use super::{length, tone};
-use crate::report::Report;
+use super::style::{length, tone};
+use crate::report::content::Report;
 
 /// A report, alone on its page or under a number.
 pub(super) struct Article<'a> {

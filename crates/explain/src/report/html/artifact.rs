@@ -2,19 +2,17 @@
 
 use std::fmt;
 
-use gradcam::REGIONS;
+use gradcam::Region;
 
 use super::escape::Escaped;
-use super::length;
+use super::style::length;
 use crate::report::number::{significant, standing};
 use crate::{Evidence, Finding};
 
-/// Rows and columns of the grid that marks a region.
-const PARTS: usize = 3;
 /// Headings of the columns.
 const COLUMNS: [&str; 4] = ["Artifact", "Where", "Measured", "Among camera pictures"];
 
-/// One row a finding. Roles are spelt out, for on a narrow page the rows are no table to the eye.
+/// One row a finding. Roles are explicit: on a narrow page, the style lays the rows out as blocks.
 pub(super) fn artifacts(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
     if findings.is_empty() {
         return f.write_str("<p class=\"nothing\">No artifact is named.</p>");
@@ -27,7 +25,7 @@ pub(super) fn artifacts(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt
     for finding in findings {
         f.write_str("<tr role=\"row\">")?;
         name(f, finding)?;
-        region(f, finding.region.as_deref())?;
+        region(f, finding.region)?;
         evidence(f, finding.evidence.as_ref())?;
         f.write_str("</tr>\n")?;
     }
@@ -51,20 +49,21 @@ fn name(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     f.write_str("</th>")
 }
 
-/// The region marked in a grid of nine; all nine where it is everywhere.
-fn region(f: &mut fmt::Formatter<'_>, region: Option<&str>) -> fmt::Result {
+/// The region, marked in a grid of nine; all nine if it is everywhere.
+fn region(f: &mut fmt::Formatter<'_>, region: Option<Region>) -> fmt::Result {
     f.write_str("<td role=\"cell\" class=\"where\">")?;
     f.write_str("<svg viewBox=\"0 0 32 32\" width=\"32\" height=\"32\" aria-hidden=\"true\">")?;
-    for (at, name) in REGIONS.iter().enumerate() {
-        let [x, y] = [at % PARTS, at / PARTS].map(|place| place * 11);
+    for place in Region::ALL {
+        let (row, column) = place.place();
+        let (x, y) = (column * 11, row * 11);
         let class = match region {
             None => "all",
-            Some(region) if region == *name => "on",
+            Some(region) if region == place => "on",
             Some(_) => "off",
         };
         write!(f, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\"/>")?;
     }
-    write!(f, "</svg><span>{}</span></td>", Escaped(region.unwrap_or("everywhere")))
+    write!(f, "</svg><span>{}</span></td>", region.map_or("everywhere", Region::as_str))
 }
 
 fn evidence(f: &mut fmt::Formatter<'_>, evidence: Option<&Evidence>) -> fmt::Result {

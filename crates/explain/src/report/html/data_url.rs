@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use crate::png::png_base64;
+use crate::png::{jpeg_base64, png_base64};
 
-/// RGB pixels as the `data:` URL of a PNG.
+/// Longest side of a picture that is embedded as PNG, in pixels. A larger one would make the page too
+/// large.
+const MAX_PNG: u32 = 320;
+
+/// RGB pixels as a `data:` URL.
 pub(super) struct DataUrl<'a> {
     pub(super) pixels: &'a [u8],
     pub(super) width: u32,
@@ -13,7 +17,10 @@ pub(super) struct DataUrl<'a> {
 
 impl fmt::Display for DataUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let png = png_base64(self.pixels, self.width, self.height);
-        write!(f, "data:image/png;base64,{png}")
+        let Self { pixels, width, height } = *self;
+        if width.max(height) <= MAX_PNG {
+            return write!(f, "data:image/png;base64,{}", png_base64(pixels, width, height));
+        }
+        write!(f, "data:image/jpeg;base64,{}", jpeg_base64(pixels, width, height))
     }
 }

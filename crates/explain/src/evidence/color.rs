@@ -1,15 +1,15 @@
-//! Colours.
+//! Colors.
 
-use super::Measured;
+use super::measured::Measured;
 use super::plane::Plane;
 use super::view::View;
 
 /// Level up to which a channel counts as black.
 const DARK: f64 = 3.0;
 
-/// Colourfulness of Hasler and Süsstrunk (2003, "Measuring colourfulness in natural images"): spread and
+/// Colorfulness of Hasler and Süsstrunk (2003, "Measuring colourfulness in natural images"): spread and
 /// mean of red against green and of yellow against blue, in levels.
-pub(super) fn colourfulness(view: &View) -> Measured {
+pub(super) fn colorfulness(view: &View) -> Measured {
     let [red, green, blue] = &view.rgb;
     let red_green = red.zip(green, |r, g| r - g);
     let yellow_blue = red.zip(green, |r, g| (r + g) / 2.0).zip(blue, |y, b| y - b);
@@ -58,35 +58,35 @@ fn extremes(view: &View) -> [Plane; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::tests::{assert_near, coloured, grey};
+    use super::super::view::tests::{assert_near, colored, gray};
     use super::*;
 
     #[test]
-    fn an_even_colour_is_as_colourful_as_it_is_far_from_grey() {
+    fn an_even_color_is_as_colorful_as_it_is_far_from_gray() {
         // Red against green 30, yellow against blue 15.
-        assert_near(colourfulness(&coloured(|_, _| [30, 0, 0])).value, 0.3 * 30f64.hypot(15.0));
-        // Half of it grey: means 15 and 7.5, deviations as much.
-        let half = colourfulness(&coloured(|_, x| [if x < 16 { 30 } else { 0 }, 0, 0]));
+        assert_near(colorfulness(&colored(|_, _| [30, 0, 0])).value, 0.3 * 30f64.hypot(15.0));
+        // Half of it gray: means 15 and 7.5, deviations as much.
+        let half = colorfulness(&colored(|_, x| [if x < 16 { 30 } else { 0 }, 0, 0]));
         assert_near(half.value, 1.3 * 15f64.hypot(7.5));
-        assert_near(colourfulness(&grey(|_, x| x as u8)).value, 0.0);
+        assert_near(colorfulness(&gray(|_, x| x as u8)).value, 0.0);
     }
 
     #[test]
     fn saturation_is_a_share_of_the_largest_channel() {
-        let half = saturation(&coloured(|y, _| if y < 8 { [0; 3] } else { [200, 100, 150] }));
+        let half = saturation(&colored(|y, _| if y < 8 { [0; 3] } else { [200, 100, 150] }));
         assert_near(half.value, 0.5 * 24.0 / 32.0);
     }
 
     #[test]
     fn a_dark_line_darkens_the_blocks_that_hold_it() {
         // Of the 28 columns of blocks, five hold column 16, in which blue is 10.
-        let view = coloured(|_, x| [200, 90, if x == 16 { 10 } else { 90 }]);
+        let view = colored(|_, x| [200, 90, if x == 16 { 10 } else { 90 }]);
         assert_near(dark_channel(&view).value, (23.0 * 90.0 + 5.0 * 10.0) / 28.0);
     }
 
     #[test]
     fn one_black_channel_is_enough_to_be_clipped() {
-        let view = coloured(|y, _| [200, if y < 4 { 3 } else { 4 }, 90]);
+        let view = colored(|y, _| [200, if y < 4 { 3 } else { 4 }, 90]);
         let found = clipped_dark(&view);
         assert_near(found.value, 4.0 / 32.0);
         assert_eq!((found.map.at(3, 9), found.map.at(4, 9)), (1.0, 0.0));

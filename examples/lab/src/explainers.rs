@@ -1,4 +1,4 @@
-//! Explanations of the same pictures by several voices.
+//! Explanations of the same pictures by several explainers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,20 +9,20 @@ use cifake::metrics::Bootstrap;
 use cifake::{Detector, Label, Picture, tensor_from_rgb8};
 use explain::quality::{Agreement, Control, position_control};
 use explain::{Artifact, Explainer, Explanation, Finding, Subject};
-use gradcam::{Cam, Region, regions};
+use gradcam::{Cam, RegionShare, regions};
 
 /// Regions of a map that count as looked at.
 const N_STRONGEST: usize = 3;
 
-/// What a voice says of each picture, by index.
-pub type Voice = (String, BTreeMap<u64, Explanation>);
+/// The explanations of one explainer, by its name and the picture's index.
+pub type Said = (String, BTreeMap<u64, Explanation>);
 
 /// A folder of pictures after a detector and an explainer.
 pub struct Looked {
     /// What is named of the pictures that are called FAKE; of the others nothing is.
     pub explanations: BTreeMap<u64, Explanation>,
     /// The regions of each picture's map for FAKE, the strongest first.
-    pub maps: BTreeMap<u64, Vec<Region>>,
+    pub maps: BTreeMap<u64, Vec<RegionShare>>,
     /// Artifacts that are named of a grey picture with each of the maps, all together.
     pub blank: usize,
     /// Pictures.
@@ -65,19 +65,19 @@ pub fn look(
     Ok(looked)
 }
 
-/// How far every two of `voices` agree on the pictures of which both name artifacts; two that share fewer
+/// How far every two of `explainers` agree on the pictures of which both name artifacts; two that share fewer
 /// than two pictures are left out.
 ///
 /// # Errors
 ///
 /// Never: there are as many lists of both.
 pub fn agreements(
-    voices: &[Voice],
+    explainers: &[Said],
     bootstrap: &Bootstrap,
 ) -> Result<Vec<(String, String, Agreement)>> {
     let mut pairs = Vec::new();
-    for (place, (name, first)) in voices.iter().enumerate() {
-        for (other, second) in &voices[place + 1..] {
+    for (place, (name, first)) in explainers.iter().enumerate() {
+        for (other, second) in &explainers[place + 1..] {
             let both: Vec<u64> = first.keys().filter(|i| second.contains_key(i)).copied().collect();
             let names = |of: &Explanation| of.findings.iter().map(|f| f.artifact).collect();
             let lists = |of: &BTreeMap<u64, Explanation>| -> Vec<Vec<Artifact>> {
@@ -93,20 +93,20 @@ pub fn agreements(
     Ok(pairs)
 }
 
-/// Of each voice that states places, how often they are among the strongest of the picture's map, beside
+/// Of each explainer that states places, how often they are among the strongest of the picture's map, beside
 /// another picture's map.
 ///
 /// # Errors
 ///
 /// Never: at least two pictures are compared.
 pub fn positions(
-    voices: &[Voice],
-    maps: &BTreeMap<u64, Vec<Region>>,
+    explainers: &[Said],
+    maps: &BTreeMap<u64, Vec<RegionShare>>,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<(String, Control)>> {
     let mut rows = Vec::new();
-    for (name, explanations) in voices {
-        let stating: Vec<(&[Finding], &[Region])> = explanations
+    for (name, explanations) in explainers {
+        let stating: Vec<(&[Finding], &[RegionShare])> = explanations
             .iter()
             .filter(|(_, explanation)| explanation.findings.iter().any(|f| f.region.is_some()))
             .filter_map(|(index, said)| Some((&said.findings[..], &maps.get(index)?[..])))
