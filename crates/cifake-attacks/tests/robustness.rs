@@ -81,11 +81,11 @@ fn evaluate(
 /// The folder in `out` whose name begins with `start`.
 fn folder_of(out: &Path, start: &str) -> PathBuf {
     let entries = std::fs::read_dir(out).expect("it was written");
-    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let mut paths = entries.map(|entry| entry.expect("it can be read").path());
     let is_named = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
     };
-    { paths }.find(is_named).expect("the attack was run")
+    paths.find(is_named).expect("the attack was run")
 }
 
 /// The files in `folder`, by name.
