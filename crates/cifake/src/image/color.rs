@@ -1,4 +1,4 @@
-//! Any decoded colour type to 8-bit RGB, in place where the result is not larger.
+//! Any decoded color type to 8-bit RGB, in place where the result is not larger.
 
 use image::ColorType;
 

@@ -40,7 +40,7 @@ pub enum PictureError {
         /// The format of the content.
         format: &'static str,
     },
-    /// An image has a colour type that is not converted.
+    /// An image has a color type that is not converted.
     #[error("the {format} has pixels of type {color}; convert it to 8-bit RGB")]
     UnsupportedColor {
         /// The format of the content.

@@ -158,7 +158,7 @@ impl From<Picture> for image::RgbImage {
 /// Mean over the pixels of (largest - smallest channel) below which a picture is near grey.
 const NEAR_GREY_SPREAD: f64 = 6.0;
 
-/// Whether RGB `pixels` are almost without colour: the spread between the largest and the smallest
+/// Whether RGB `pixels` are almost without color: the spread between the largest and the smallest
 /// channel of a pixel, averaged over the picture, is below 6 of 255 levels.
 ///
 /// A shortcut to audit: such pictures are far more frequent among CIFAKE's FAKE than its REAL.
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_near_grey_and_a_colour_is_not() {
+    fn grey_is_near_grey_and_a_color_is_not() {
         assert!(is_near_grey(&[90, 93, 95].repeat(4)));
         assert!(!is_near_grey(&[90, 95, 97].repeat(4)));
     }
