@@ -9,6 +9,9 @@ use super::language_model::LanguageModel;
 use crate::error::Error;
 use crate::source::{Folder, WeightFormat, WeightSource};
 
+/// Builds the model of a `config.json` with the weights of a source.
+pub type Build = fn(&Value, &mut dyn WeightSource) -> Result<Box<dyn LanguageModel>, Error>;
+
 /// An architecture: how its models are built from a configuration and from weights.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -16,7 +19,7 @@ pub struct Architecture {
     /// Values of `model_type` in `config.json`.
     pub model_types: &'static [&'static str],
     /// Builds the model of a `config.json` with the weights of a source.
-    pub build: fn(&Value, &mut dyn WeightSource) -> Result<Box<dyn LanguageModel>, Error>,
+    pub build: Build,
     /// Prefixes of weight names in newer checkpoints, each with the published one.
     pub prefixes: &'static [(&'static str, &'static str)],
     /// Whether a weight of the checkpoint, by its published name, is not needed.

@@ -18,7 +18,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::Value;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, Build};
 pub use language_model::{ChatConventions, LanguageModel};
 pub use mc_llava::{McLlava, McLlavaConfig};
 pub use projector::Projector;
