@@ -105,6 +105,14 @@ pub enum Error {
         /// The most folders within folders that are entered.
         limit: usize,
     },
+    /// An address stands where a file is expected.
+    #[error(
+        "`{address}` is an address and not opened; pipe the picture in: curl -s ADDRESS | cifake detect -"
+    )]
+    Address {
+        /// The address.
+        address: String,
+    },
     /// A file name pattern breaks the rules of patterns.
     #[error("`{pattern}` is no valid pattern: {source}; quote special characters as in [[]")]
     Pattern {

@@ -36,7 +36,8 @@ pub use chain::error_chain;
 pub use dataset::ZipDataset;
 pub use dataset::{
     Class, Dataset, FittedDataset, FoundImage, ImageFolder, ImageSearch, LabelNames, Origin,
-    ReadableDataset, Sample, Split, find_images, image_files, open_dataset, open_dataset_named,
+    ReadableDataset, Sample, SeenFiles, Split, find_images, image_files, open_dataset,
+    open_dataset_named,
 };
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};

@@ -333,12 +333,9 @@ fn a_folder_that_cannot_be_read_takes_its_own_place() {
 #[test]
 fn pictures_of_formats_that_are_not_read_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");
-    for name in ["a.png", "b.HEIC", "c.tiff", "d.avif", "e.txt"] {
-        write(
-            folder.path(),
-            name,
-            &png(1)[..if name == "a.png" { 4096.min(png(1).len()) } else { 5 }],
-        );
+    write(folder.path(), "a.png", &png(1));
+    for name in ["b.HEIC", "c.tiff", "d.avif", "e.txt"] {
+        write(folder.path(), name, b"something else");
     }
     let search = find_images(folder.path()).expect("one is found");
     assert_eq!((search.found.len(), search.unread.len()), (1, 3));

@@ -35,7 +35,7 @@ pub use parquet::{LabelOrder, ParquetDataset};
 pub use parquet_file::{ParquetColumn, ParquetFile};
 #[cfg(feature = "parquet")]
 pub use parquet_rows::ParquetRows;
-pub use pattern::find_images;
+pub use pattern::{SeenFiles, find_images};
 pub use usable::{FittedDataset, ReadableDataset};
 pub use walk::{FoundImage, ImageSearch, image_files};
 #[cfg(feature = "zip")]

@@ -1,6 +1,6 @@
 //! Files, folders and patterns that a program is given.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
@@ -49,11 +49,37 @@ pub fn find_images(argument: &Path) -> Result<ImageSearch, Error> {
     found.found.extend(walk.search.found);
     found.unread.extend(walk.search.unread);
     found.found.sort_by(|a, b| a.path.cmp(&b.path));
-    found.found.dedup_by(|a, b| a.path == b.path);
+    let mut seen = SeenFiles::default();
+    found.found.retain(|image| seen.is_new(&image.path));
     if found.found.is_empty() {
         return Err(Error::NoMatch { pattern: crate::text::path_text(argument) });
     }
     Ok(found)
+}
+
+/// The files that were named so far, whichever way the names lead to them.
+#[derive(Debug, Default)]
+pub struct SeenFiles {
+    files: HashSet<PathBuf>,
+    /// Folders as they were named, and their real paths.
+    folders: HashMap<PathBuf, PathBuf>,
+}
+
+impl SeenFiles {
+    /// Whether `path` names another file than those before. A link to a file is another file than its
+    /// target; a folder that a link leads to is the same folder.
+    pub fn is_new(&mut self, path: &Path) -> bool {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if !self.folders.contains_key(folder) {
+            let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            self.folders.insert(folder.to_owned(), real);
+        }
+        let name = path.file_name().unwrap_or_default();
+        self.files.insert(self.folders[folder].join(name))
+    }
 }
 
 /// A part of a pattern between two separators.

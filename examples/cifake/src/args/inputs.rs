@@ -1,11 +1,11 @@
 //! Which pictures.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use cifake::text::{one_line, path_text};
-use cifake::{ImageSearch, Input};
+use cifake::{ImageSearch, Input, SeenFiles};
 
 /// Pictures to judge, and what a user should know of those that are left out.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Inputs {
     /// The pictures that `paths` name.
     #[must_use]
     pub fn of(paths: &[PathBuf]) -> Self {
-        let (mut found, mut seen) = (Self::default(), Seen::default());
+        let (mut found, mut seen) = (Self::default(), SeenFiles::default());
         for path in paths {
             if path.as_os_str() == "-" {
                 match seen.is_new(path) {
@@ -54,7 +54,7 @@ impl Inputs {
         found
     }
 
-    fn add(&mut self, search: ImageSearch, seen: &mut Seen) {
+    fn add(&mut self, search: ImageSearch, seen: &mut SeenFiles) {
         for image in search.found {
             match seen.is_new(&image.path) {
                 true => self.inputs.push(Input::found(image)),
@@ -87,40 +87,12 @@ impl Inputs {
     }
 }
 
-/// The files that were named so far.
-#[derive(Debug, Default)]
-struct Seen {
-    files: HashSet<PathBuf>,
-    /// Folders as they were named, and their real paths.
-    folders: BTreeMap<PathBuf, PathBuf>,
-}
-
-impl Seen {
-    /// Whether `path` names another file than those before. A link is another file than its target.
-    fn is_new(&mut self, path: &Path) -> bool {
-        let name = path.file_name().unwrap_or_default();
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        if !self.folders.contains_key(folder) {
-            let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-            self.folders.insert(folder.to_owned(), real);
-        }
-        self.files.insert(self.folders[folder].join(name))
-    }
-}
-
 /// The error of an address, which no program here opens.
 fn address(path: &Path) -> Option<cifake::Error> {
     let text = path.to_str()?;
     let is_address = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-    (is_address && !path.exists()).then(|| {
-        let reason = "it is an address, and addresses are not opened; pipe the picture in: \
-                      curl -s ADDRESS | cifake detect -";
-        let source = io::Error::new(io::ErrorKind::Unsupported, reason);
-        cifake::Error::Read { path: path.to_owned(), source }
-    })
+    let address = || cifake::Error::Address { address: text.to_owned() };
+    (is_address && !path.exists()).then(address)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn tell(failed: &[Error], strict: bool) -> Result<()> {
     if strict {
         bail!("{} pictures cannot be read, the first: {first}", failed.len());
     }
-    eprintln!("warning: {} pictures cannot be read and are left out", failed.len());
+    eprintln!("warning: pictures that cannot be read and are left out: {}", failed.len());
     for error in failed.iter().take(NAMED) {
         eprintln!("  {}", one_line(&error.to_string()));
     }
