@@ -28,6 +28,8 @@
 //! | `upscale`, a feature | enlarging pictures: interpolation, FSRCNN, Real-ESRGAN |
 //! | [`quality`] | grades of explanations, beside controls that do not depend on the picture |
 //!
+//! The package is called `cifake-explain`, since the registry has another package called `explain`.
+//!
 //! Pictures, paths and answers are untrusted: whatever is shown of them is escaped, without characters
 //! that steer a terminal. Only `remote`, a feature that is off by default, uses the network.
 

@@ -1,4 +1,4 @@
-//! Pictures as text.
+//! Pictures as PNG or JPEG in base64.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;

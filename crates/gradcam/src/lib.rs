@@ -64,6 +64,6 @@ pub use faithfulness::{
 };
 pub use heat_map::{HeatMap, mean_rank_correlation, rank_correlation};
 pub use method::{Method, UnknownMethod};
-pub use overlay::{Colormap, overlay};
+pub use overlay::{Colormap, overlay, reduced};
 pub use region::{Region, RegionShare, UnknownRegion, regions};
 pub use target::Target;

@@ -1,6 +1,6 @@
 //! A picture under its map.
 
-use cifake::Picture;
+use cifake::{Filter, Picture};
 use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,24 @@ pub fn overlay(
     })
 }
 
+/// `picture` with at most `max_side` pixels a side, at its own aspect: to lay a map over a photograph.
+///
+/// # Panics
+///
+/// If `max_side` is 0 and the picture is not empty.
+#[must_use]
+pub fn reduced(picture: &Picture, max_side: u32) -> Picture {
+    let longer = picture.width().max(picture.height());
+    if longer <= max_side {
+        return picture.clone();
+    }
+    let scale = |side: u32| {
+        let scaled = f64::from(side) * f64::from(max_side) / f64::from(longer);
+        (scaled.round() as u32).clamp(1, max_side)
+    };
+    picture.resized(scale(picture.width()), scale(picture.height()), Filter::Lanczos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,15 @@ mod tests {
         assert!(strongest.into_iter().all(|(ours, full)| ours.abs_diff(full) <= 1));
         let plain = overlay(&picture, &map, Colormap::Viridis, 0.0, 1);
         assert_eq!(plain.as_raw(), picture.pixels());
+    }
+
+    #[test]
+    fn a_large_picture_is_reduced_at_its_own_aspect() {
+        let picture = Picture::new(vec![7; 40 * 10 * 3], 40, 10).expect("40x10");
+        let size = |picture: Picture| (picture.width(), picture.height());
+        assert_eq!(size(reduced(&picture, 20)), (20, 5));
+        assert_eq!(size(reduced(&picture, 1)), (1, 1));
+        assert_eq!(reduced(&picture, 40), picture);
     }
 
     #[test]

@@ -11,25 +11,25 @@ use explain::quality::{Agreement, Control, position_control};
 use explain::{Artifact, Explainer, Explanation, Finding, Subject};
 use gradcam::{Cam, RegionShare, regions};
 
-/// Regions of a map that count as looked at.
+/// Number of regions of a map that count as strong.
 const N_STRONGEST: usize = 3;
 
 /// The explanations of one explainer, by its name and the picture's index.
 pub type Said = (String, BTreeMap<u64, Explanation>);
 
-/// A folder of pictures after a detector and an explainer.
+/// The explanations and maps of a folder of pictures.
 pub struct Looked {
-    /// What is named of the pictures that are called FAKE; of the others nothing is.
+    /// The explanations of the pictures that are called FAKE, by index.
     pub explanations: BTreeMap<u64, Explanation>,
     /// The regions of each picture's map for FAKE, the strongest first.
     pub maps: BTreeMap<u64, Vec<RegionShare>>,
-    /// Artifacts that are named of a grey picture with each of the maps, all together.
+    /// Number of artifacts that are named for a gray picture with each of the maps.
     pub blank: usize,
-    /// Pictures.
+    /// Number of pictures.
     pub n: usize,
 }
 
-/// Explains the pictures of `folder`; one that has no number for a name gets its place.
+/// Explains the pictures of `folder`. A picture whose name is not a number gets its place as index.
 ///
 /// # Errors
 ///

@@ -259,7 +259,7 @@ mod tests {
             let (y, x) = (at / 128 / 4, at % 128 / 4);
             <[u8; 3]>::try_from(&small.pixels()[(y * 32 + x) * 3..][..3]).expect("three channels")
         };
-        let pixels = (0..64 * 128).flat_map(|at| pixel(at)).collect();
+        let pixels = (0..64 * 128).flat_map(pixel).collect();
         let large = Picture::new(pixels, 128, 64).expect("128x64");
         let found = explain(5.0, &large, &map(0, 0), Label::Fake);
         assert_eq!(found.findings.len(), 1, "{found:?}");

@@ -3,17 +3,17 @@
 use crate::MAX_WORDS;
 use crate::plain::shortened;
 
-/// Letters of [`MAX_WORDS`] words, generously: a text without spaces is one word of any length.
+/// Most characters of [`MAX_WORDS`] words: a text without spaces is one word of any length.
 const MAX_CHARS: usize = 12 * MAX_WORDS;
 
-/// What the model wrote, as a remark or an error quotes it: one short line.
+/// A quotation of the model's text for a remark or an error: one short line.
 pub(crate) fn quoted(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     format!("`{}`", shortened(&words.join(" "), 60))
 }
 
-/// `text` on one line, cut to [`MAX_WORDS`] words: after the last whole sentence among them if it
-/// is not in their first half, or else after the last word.
+/// `text` on one line, cut to [`MAX_WORDS`] words. The cut follows the last whole sentence if that ends
+/// in the second half of the words, and else the last word.
 pub(super) fn brief(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut n_kept = words.len().min(MAX_WORDS);

@@ -1,22 +1,22 @@
-//! Items of an answer in lines.
+//! Items of an answer that is written in lines.
 
 use crate::Artifact;
 
-/// Longest beginning of a line in which a name is looked for, in bytes; the longest name has 57.
+/// Longest start of a line that is searched for a name, in bytes. The longest name has 57.
 const MAX_NAME: usize = 120;
-/// Words before a colon that may be meant as a name.
+/// Most words before a colon that count as a name.
 const MAX_NAME_WORDS: usize = 10;
 
-/// What an answer says of one artifact, as it is written there.
+/// The text of an answer about one artifact.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Item {
     pub(super) name: String,
     pub(super) text: String,
-    /// A place that is named beside the text.
+    /// The place, if it is named beside the text.
     pub(super) place: String,
 }
 
-/// What a word before a colon may stand for, if not for an artifact.
+/// The meaning of a word before a colon that is not an artifact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Field {
     Name,
@@ -24,13 +24,13 @@ pub(super) enum Field {
     Place,
 }
 
-/// The items of an answer, and how it was written.
+/// The items of an answer, and its form.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pub(super) items: Vec<Item>,
     /// Whether there were bullets, numbers, headings, bold letters or fences.
     pub(super) has_markup: bool,
-    /// Lines that belong to no item.
+    /// Number of lines that belong to no item.
     pub(super) n_loose: usize,
 }
 
@@ -56,8 +56,8 @@ pub(super) fn items_of_lines(answer: &str) -> Lines {
 }
 
 impl Lines {
-    /// Takes in a line; `may_go_on` if it may be the rest of the line before. Whether it is of an
-    /// item.
+    /// Reads a line and returns whether it belongs to an item. `may_go_on` tells that it may continue
+    /// the line before.
     fn read(&mut self, line: &str, may_go_on: bool) -> bool {
         let found = item_of_line(line);
         let is_known = found.as_ref().is_some_and(|item| artifact_of(&item.name).is_some());
@@ -91,8 +91,8 @@ fn append(text: &mut String, more: &str) -> bool {
     true
 }
 
-/// The item that a line without markup begins: the longest beginning that is a known name, or what
-/// stands before the first colon. `Artifact:` before it is passed over.
+/// The item that a line without markup starts. Its name is the longest start that is a known name, or
+/// the text before the first colon. A leading `Artifact:` is skipped.
 pub(super) fn item_of_line(line: &str) -> Option<Item> {
     if let Some((name, text)) = known_name(line) {
         return Some(Item { name: name.to_owned(), text: text.to_owned(), place: String::new() });
@@ -132,7 +132,7 @@ fn known_name(line: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// A text without the marks that part it from its name, and without quotation marks around it.
+/// A text without the separator from its name, and without quotation marks around it.
 fn trim_text(text: &str) -> &str {
     let text = text.trim_start_matches([' ', ':', '-', '–', '—', '|', '=']).trim();
     let inner =
@@ -140,7 +140,7 @@ fn trim_text(text: &str) -> &str {
     inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
 }
 
-/// The artifact that is called `name`, also with a number or a bullet before it.
+/// The artifact called `name`, which may have a number or a bullet before it.
 pub(super) fn artifact_of(name: &str) -> Option<Artifact> {
     if name.len() > 2 * MAX_NAME {
         return None;
@@ -148,7 +148,7 @@ pub(super) fn artifact_of(name: &str) -> Option<Artifact> {
     bare(name).parse().ok()
 }
 
-/// What `label` announces, if it is no name but a word such as `explanation`.
+/// The field that `label`, a word such as `explanation`, announces.
 pub(super) fn field_of(label: &str) -> Option<Field> {
     let letters: String =
         label.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();

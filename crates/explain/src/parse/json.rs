@@ -1,15 +1,15 @@
-//! Items of an answer in JSON, also of one that breaks off.
+//! Items of an answer in JSON, which may break off.
 //!
-//! Not a parser of JSON: a deep answer would not end it, a broken one would tell nothing, and the
-//! order of keys, strongest first, would be lost. Strings are found one after the other, told apart
-//! into keys and values, and everything else is passed over.
+//! This is a scanner, not a parser. A parser would fail on broken answers, recurse into deep ones and
+//! lose the order of keys, which is strongest first. The scanner reads one string after the other as
+//! a key or a value and skips the rest.
 
 use std::mem;
 
 use super::item::{Field, Item, artifact_of, field_of, item_of_line};
 use crate::plain::plain;
 
-/// What was found, in order.
+/// The items in their order.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) items: Vec<Item>,
@@ -17,7 +17,7 @@ pub(super) struct Read {
     pub(super) is_cut: bool,
 }
 
-/// Where JSON begins in `answer`: brackets, then a quotation mark.
+/// The index at which JSON begins in `answer`: brackets, then a quotation mark.
 pub(super) fn json_start(answer: &str) -> Option<usize> {
     let mut start = None;
     for (at, c) in answer.char_indices() {
@@ -61,7 +61,7 @@ pub(super) fn items_of_json(json: &str) -> Read {
     scan.read
 }
 
-/// Where the string that `rest` begins with ends.
+/// The end of the string with which `rest` begins.
 fn string_end(rest: &str) -> Option<usize> {
     let mut is_escaped = false;
     rest.bytes().position(|byte| {
@@ -71,7 +71,7 @@ fn string_end(rest: &str) -> Option<usize> {
     })
 }
 
-/// The text of a string; escapes may have hidden what [`plain`] takes out.
+/// The text of a string, made [`plain`] again: escapes may have hidden characters.
 fn decoded(string: &str) -> String {
     let string = string.replace('\n', " ");
     plain(&serde_json::from_str::<String>(&format!("\"{string}\"")).unwrap_or(string))
@@ -82,7 +82,7 @@ struct Scan {
     depth: usize,
     /// The key whose value is awaited.
     key: Option<String>,
-    /// What the object at hand says so far.
+    /// The contents of the current object so far.
     open: Item,
     read: Read,
 }
@@ -128,7 +128,7 @@ impl Scan {
         }
     }
 
-    /// Ends the object at hand, which counts if it has a name.
+    /// Ends the current object, which counts if it has a name.
     fn close(&mut self) {
         let open = mem::take(&mut self.open);
         if !open.name.is_empty() {

@@ -8,7 +8,7 @@ const PLACES: [&str; 17] = [
     "portion", "quadrant", "region", "section", "side", "third", "zone",
 ];
 
-/// A word that tells of a place.
+/// The direction that a word names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Direction {
     /// Top, middle and bottom, 0 to 2.
@@ -69,8 +69,7 @@ fn direction(word: &str) -> Option<Direction> {
     })
 }
 
-/// For `left and right`, `top or bottom` and the like, which name no one place: where the second
-/// word stands.
+/// The index of the second word of pairs such as `left and right`, which name no single place.
 fn both_sides(direction_here: Direction, words: &[String]) -> Option<usize> {
     let [_, and, other, ..] = words else { return None };
     let opposite = match (direction_here, direction(other)?) {

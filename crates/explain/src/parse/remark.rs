@@ -1,9 +1,9 @@
-//! What was mended, up to a number.
+//! Remarks on repairs, up to a number.
 
-/// Remarks that are written out.
+/// Most remarks that are written out.
 const MAX_REMARKS: usize = 20;
 
-/// Remarks on one answer. Its author decides how many there are: later ones are only counted.
+/// Remarks on one answer. An untrusted answer can cause any number: later ones are only counted.
 #[derive(Debug, Default)]
 pub(super) struct Remarks {
     remarks: Vec<String>,

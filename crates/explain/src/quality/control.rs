@@ -1,4 +1,4 @@
-//! Whether an explanation is about its picture at all.
+//! Controls: whether explanations are about their pictures.
 
 use std::fmt;
 
@@ -10,29 +10,29 @@ use serde::{Deserialize, Serialize};
 use super::mean::means;
 use crate::Error;
 
-/// Scores of explanations beside those of explanations that know nothing of the picture: of another
-/// picture, or of a blank one.
+/// Scores of explanations beside those of a control: explanations of another picture, or of a blank
+/// one.
 ///
-/// A wrong picture of another class is an easy control, which a text that only knows the class
-/// passes: draw [`wrong_pictures`] for each class apart to ask for more.
+/// A wrong picture of another class is an easy control: a text that only knows the class passes it.
+/// For a harder one, draw [`wrong_pictures`] within each class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Control {
-    /// Pictures.
+    /// Number of pictures.
     pub n: usize,
     /// Mean score of the pictures' own explanations.
     pub matched: Metric,
-    /// Mean score of the control's.
+    /// Mean score of the control.
     pub control: Metric,
-    /// Mean difference of the two, picture by picture.
+    /// Mean difference of the two scores of each picture.
     pub difference: Metric,
 }
 
 impl Control {
-    /// Compares two scores a picture, higher being better, by a paired bootstrap.
+    /// Compares two scores for each picture by a paired bootstrap. Higher scores are better.
     ///
     /// # Errors
     ///
-    /// [`Error::ControlScores`] where there is not one finite score of each kind a picture, or no
+    /// [`Error::ControlScores`] unless each picture has one finite score of each kind, and there is a
     /// picture.
     pub fn new(matched: &[f64], control: &[f64], bootstrap: &Bootstrap) -> Result<Self, Error> {
         let n = matched.len();
@@ -53,8 +53,8 @@ impl Control {
         })
     }
 
-    /// Whether the whole interval of the difference is above 0: the explanations fit their pictures
-    /// better than the control's do.
+    /// Whether the whole interval of the difference is above 0: the explanations then fit their
+    /// pictures better than the control does.
     #[must_use]
     pub fn is_passed(&self) -> bool {
         self.difference.low > 0.0
@@ -70,8 +70,8 @@ impl fmt::Display for Control {
     }
 }
 
-/// For each of `n` pictures the index of another one, each taken once: a cycle through all of them
-/// in random order (Sattolo 1986), so that no picture stands beside itself.
+/// For each of `n` pictures the index of another one. Each index occurs once: it is a random cycle
+/// through all pictures (Sattolo 1986), so that no picture gets itself.
 ///
 /// # Panics
 ///

@@ -1,18 +1,18 @@
-//! Texts compared by meaning.
+//! Comparison of texts by meaning.
 
 use crate::Error;
 
-/// Turns texts into vectors whose direction is their meaning.
+/// Computes embeddings of texts: vectors whose directions stand for their meanings.
 pub trait Embedder: Send + Sync {
-    /// One vector a text, all of one length.
+    /// One vector for each text, all of one length.
     ///
     /// # Errors
     ///
-    /// Where the model cannot.
+    /// If the model fails.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error>;
 }
 
-/// The cosine between two vectors, -1 to 1; 0 where either has no direction.
+/// The cosine between two vectors, -1 to 1; 0 if either is zero.
 ///
 /// # Panics
 ///
@@ -27,7 +27,7 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     if scale > 0.0 { (product(a, b) / scale).clamp(-1.0, 1.0) } else { 0.0 }
 }
 
-/// Mean over pairs of texts; `None` of no pair.
+/// Mean cosine of pairs of texts; `None` without pairs.
 pub(super) fn mean_cosine(
     embedder: &dyn Embedder,
     pairs: &[(&str, &str)],

@@ -1,14 +1,15 @@
-//! Means over pictures, some of which may not define a value.
+//! Means over the pictures that define a value.
 
 use cifake::metrics::{Bootstrap, Metric};
 use serde::{Deserialize, Serialize};
 
-/// A mean over the pictures that define it, with its interval; in JSON `n`, `value`, `low`, `high`.
+/// A mean over the pictures that define a value, with its interval. Its JSON has `n`, `value`, `low`
+/// and `high`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
-    /// Pictures that define it.
+    /// Number of pictures that define a value.
     pub n: usize,
-    /// The mean, and the interval that a bootstrap over pictures gives it.
+    /// The mean with its bootstrap interval.
     #[serde(flatten)]
     pub metric: Metric,
 }

@@ -1,4 +1,4 @@
-//! Explanations of many pictures.
+//! Mean grades of many explanations.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::{Mean, Quality};
 /// Number of measures.
 const N_MEASURES: usize = 9;
 
-/// Means over pictures with bootstrap intervals. `None` is what no picture defines.
+/// Mean grades over pictures, with bootstrap intervals. A grade that no picture defines is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QualityReport {
-    /// Pictures.
+    /// Number of pictures.
     pub n: usize,
     /// See [`SetAgreement::precision`](super::SetAgreement::precision).
     pub precision: Option<Mean>,
@@ -28,7 +28,7 @@ pub struct QualityReport {
     pub in_strongest: Option<Mean>,
     /// See [`PositionAgreement::share`](super::PositionAgreement::share).
     pub region_share: Option<Mean>,
-    /// Share of the answers that keep the form.
+    /// Share of the explanations that keep the form.
     pub valid: Option<Mean>,
     /// See [`Quality::rouge_l`].
     pub rouge_l: Option<Mean>,

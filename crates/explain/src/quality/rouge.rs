@@ -3,21 +3,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much two texts have in common, 0 to 1. All three are 0 where either text has no word.
+/// Overlap of two texts, 0 to 1. All three values are 0 if either text has no word.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RougeL {
     /// Share of the candidate's words that are in the common subsequence.
     pub precision: f64,
-    /// Share of the reference's words that are in it.
+    /// Share of the reference's words that are in the common subsequence.
     pub recall: f64,
-    /// Harmonic mean of the two: precision and recall count alike, as in Google's `rouge_score`.
+    /// Harmonic mean of both, as in Google's `rouge_score`.
     pub f: f64,
 }
 
 /// ROUGE-L of `candidate` against `reference`.
 ///
-/// Words are runs of letters and digits in lower case, not stemmed. Unlike in `rouge_score` letters
-/// beyond a-z count too.
+/// Words are runs of letters and digits in lower case, without stemming. Unlike in `rouge_score`,
+/// letters beyond a-z count, too.
 #[must_use]
 pub fn rouge_l(candidate: &str, reference: &str) -> RougeL {
     let [candidate, reference] = [candidate, reference].map(words);

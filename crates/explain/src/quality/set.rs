@@ -1,4 +1,4 @@
-//! Artifacts as a set.
+//! Agreement of sets of artifacts.
 
 use std::collections::HashSet;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Artifact;
 
-/// How far two sets of artifacts agree, 0 to 1.
+/// Agreement of two sets of artifacts, 0 to 1.
 ///
-/// Two empty sets agree wholly, and all four are 1: of a REAL picture nothing should be named.
-/// Where one of them alone is empty all four are 0.
+/// All four values are 1 for two empty sets, since a REAL picture has no artifacts. They are 0 if only
+/// one set is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SetAgreement {
-    /// Share of what was found that the reference names too.
+    /// Share of the found artifacts that the reference names, too.
     pub precision: f64,
     /// Share of the reference that was found.
     pub recall: f64,
     /// Harmonic mean of the two.
     pub f1: f64,
-    /// What is in both as a share of what is in either: the first measure of the contest.
+    /// Intersection over union: the first measure of the contest.
     pub iou: f64,
 }
 
 impl SetAgreement {
-    /// Compares what was `found` with `reference`; an artifact that is named twice counts once.
+    /// Compares `found` with `reference`. An artifact that is named twice counts once.
     #[must_use]
     pub fn new(found: &[Artifact], reference: &[Artifact]) -> Self {
         let [found, reference] =

@@ -1,4 +1,4 @@
-//! A question, an answer, and at most one more of each.
+//! A question to a service and its answer, with one more try.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,23 +14,23 @@ use crate::plain::shortened;
 use crate::png::png_base64;
 use crate::{Error, Explanation, MAX_FINDINGS, Rules, Subject, parse, prompt, prompt_again};
 
-/// Characters of a refused answer that are kept: more than seven findings of 50 words have.
+/// Most characters of a refused answer that are kept: seven findings of 50 words have fewer.
 const MAX_KEPT_CHARS: usize = 4000;
 
-/// The form in which a service is asked and answers.
+/// The protocol of a service.
 pub(super) trait Service {
     /// The request: both pictures as PNG in base64, then the text.
     fn request(&self, prompt: &str, pictures: &[String; 2]) -> Value;
 
-    /// The text of a response, and what it cost.
+    /// The text and the cost of a response.
     fn answer(&self, response: &Value) -> Result<Answer, RemoteError>;
 }
 
-/// What a model wrote.
+/// The answer of a model.
 #[derive(Debug, PartialEq)]
 pub(super) struct Answer {
     pub(super) text: String,
-    /// Whether it reached the longest length before its end.
+    /// Whether it was cut at the longest length.
     pub(super) is_cut: bool,
     pub(super) n_prompt_tokens: u64,
     pub(super) n_answer_tokens: u64,
@@ -89,8 +89,8 @@ impl<S: Service> Dialogue<S> {
         }
     }
 
-    /// What `answer` says under `rules`. The key is looked for once more, since reading puts together
-    /// what markup or escapes had parted.
+    /// The explanation in `answer` under `rules`. The key is redacted once more: parsing can join parts
+    /// of it that markup or escapes had separated.
     fn read(&self, answer: &Answer, rules: &Rules) -> Result<Explanation, Refusal> {
         let hide = |texts: &mut Vec<String>| {
             texts.iter_mut().for_each(|text| *text = self.client.redacted(text));
@@ -135,13 +135,13 @@ impl<S: Service> Dialogue<S> {
     }
 }
 
-/// What a server says of an answer without text.
+/// The error of an answer without text.
 pub(super) fn no_text(reason: Option<&str>) -> RemoteError {
     let reason = reason.unwrap_or("the response has no text where it should stand");
     RemoteError::NoText { reason: reason.to_owned() }
 }
 
-/// The picture and the map over it, of one size, as PNG in base64.
+/// The picture, and the picture under its map, of one size, as PNG in base64.
 fn pictures(subject: &Subject<'_>, side: u32) -> [String; 2] {
     // Without opacity an overlay is the picture itself, each pixel a square of the same size.
     [0.0, OPACITY].map(|opacity| {

@@ -7,12 +7,12 @@ use super::transport::Client;
 use super::{ApiKey, RemoteConfig, RemoteError, Sampling, Usage};
 use crate::{Error, Explainer, Explanation, Subject};
 
-/// Explains with a model of Google's.
+/// An explainer that asks one of Google's models.
 #[derive(Debug)]
 pub struct GeminiExplainer(Dialogue<Gemini>);
 
 impl GeminiExplainer {
-    /// Prepares requests; none is made yet. See [`RemoteConfig::gemini`].
+    /// Makes the explainer, without a request yet. See [`RemoteConfig::gemini`].
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl GeminiExplainer {
         Ok(Self(Dialogue::new(format!("gemini:{model}"), service, client, config)))
     }
 
-    /// What was asked so far.
+    /// The cost so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.0.usage()

@@ -1,4 +1,4 @@
-//! A secret that is sent and never shown.
+//! The key to a service.
 
 use std::fmt;
 
@@ -6,24 +6,23 @@ use ureq::http::HeaderValue;
 
 use super::RemoteError;
 
-/// What stands where a key stood.
+/// Replacement of a redacted key.
 const HIDDEN: &str = "[key]";
 
 /// The key to a service.
 ///
-/// It is sent in a header, never in an address, and nothing of it is shown: not by `Debug` or
-/// `Display`, not in errors or remarks, not even where a server repeats it. Its characters reach
-/// one log, that of the HTTP client at level `trace`, where `ureq_proto` writes out every byte that
-/// it sends: leave that level off.
+/// It is sent in a header, never in an address. It is never shown: not by `Debug` or `Display`, and not
+/// in errors or remarks, even if a server repeats it. Only the HTTP client's log at level `trace`
+/// holds it, since `ureq_proto` writes every byte there: leave that level off.
 #[derive(Clone)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// A key as it was handed out; white space around it is dropped.
+    /// The key `text`, without the white space around it.
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Key`] where nothing is left, or a header cannot hold it.
+    /// [`RemoteError::Key`] if nothing is left, or a header cannot hold it.
     pub fn new(key: impl Into<String>) -> Result<Self, RemoteError> {
         let key = key.into().trim().to_owned();
         if key.is_empty() {
@@ -35,7 +34,7 @@ impl ApiKey {
         Ok(Self(key))
     }
 
-    /// The key after `prefix`, marked as what is not to be printed.
+    /// The key after `prefix`, marked as sensitive.
     pub(super) fn header(&self, prefix: &str) -> HeaderValue {
         let mut value = HeaderValue::try_from(format!("{prefix}{}", self.0))
             .expect("the key is visible ASCII, and so is what stands before it");
@@ -43,7 +42,7 @@ impl ApiKey {
         value
     }
 
-    /// `text` without the key, wherever it stands.
+    /// `text` without the key.
     pub(super) fn redacted(&self, text: &str) -> String {
         text.replace(&self.0, HIDDEN)
     }

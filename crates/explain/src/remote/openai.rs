@@ -1,4 +1,4 @@
-//! Chat completions in the manner of OpenAI, which many servers of open models offer too.
+//! OpenAI's chat completions, an interface that many servers of open models offer.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use super::transport::Client;
 use super::{ApiKey, RemoteConfig, RemoteError, Sampling, Usage};
 use crate::{Error, Explainer, Explanation, Subject};
 
-/// Explains with any model behind `chat/completions` that sees pictures.
+/// An explainer that asks any model behind `chat/completions` that accepts pictures.
 #[derive(Debug)]
 pub struct OpenAiExplainer(Dialogue<OpenAi>);
 
 impl OpenAiExplainer {
-    /// Prepares requests; none is made yet. A server on this machine may need no key. See
+    /// Makes the explainer, without a request yet. A server on this machine may need no key. See
     /// [`RemoteConfig::open_ai`].
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl OpenAiExplainer {
         Ok(Self(Dialogue::new(format!("openai:{}", config.model), service, client, config)))
     }
 
-    /// What was asked so far.
+    /// The cost so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.0.usage()

@@ -1,4 +1,4 @@
-//! When to ask again, and when not to.
+//! Repeated requests and the waits between them.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::Limits;
 
-/// Whether a status says that the same request may succeed later.
+/// Whether a request with this status may succeed later.
 pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 500 | 502 | 503 | 504)
 }
 
-/// How long a server asks to be left alone: a `Retry-After` in seconds, or the `RetryInfo` that
-/// Google writes into the body instead. A `Retry-After` that is a date is not read.
+/// The wait that a server asks for: a `Retry-After` in seconds, or the `RetryInfo` in the body of
+/// Google's answers. A `Retry-After` with a date is not read.
 pub(super) fn asked_wait(header: Option<&str>, body: &[u8]) -> Option<Duration> {
     header.and_then(seconds).or_else(|| {
         let body: Value = serde_json::from_slice(body).ok()?;
@@ -30,8 +30,8 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 impl Limits {
-    /// How long to wait after the failed try `attempt`, counted from 1, if the server asks for
-    /// `asked`; `None` where it asks for more than is waited. `share` of 0 to 1 is the random part.
+    /// The wait after the failed try `attempt`, counted from 1, if the server asks for `asked`. `None`
+    /// if it asks for more than the limit. `share`, 0 to 1, is the random part.
     pub(super) fn wait(
         &self,
         attempt: u32,
@@ -49,14 +49,14 @@ impl Limits {
     }
 }
 
-/// A number of 0 to 1 that differs from call to call and from process to process.
+/// A random number from 0 to 1.
 pub(super) fn random_share() -> f64 {
     // The keys of hash maps are drawn at random: a generator of our own needs no seed for this.
     let bits = RandomState::new().build_hasher().finish();
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Keeps requests apart, also those of several threads.
+/// Spaces requests in time, also those of several threads.
 #[derive(Debug)]
 pub(super) struct Pace {
     spacing: Duration,
@@ -68,7 +68,7 @@ impl Pace {
         Self { spacing, next: Mutex::new(None) }
     }
 
-    /// Takes the next free turn: how long to wait from `now` until it comes.
+    /// Reserves the next free time and returns the wait from `now` until then.
     pub(super) fn turn(&self, now: Instant) -> Duration {
         let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));

@@ -1,4 +1,4 @@
-//! JSON sent and JSON received.
+//! Requests and responses in JSON.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +13,12 @@ use super::retry::{Pace, asked_wait, is_passing, random_share};
 use super::{ApiKey, Limits, RemoteError};
 use crate::plain::{plain, shortened};
 
-/// Bytes of an error's body that are read.
+/// Most bytes of an error's body that are read.
 const MAX_ERROR_BYTES: u64 = 16 << 10;
-/// Characters of what a server wrote that are kept in an error.
+/// Most characters of a server's text that an error keeps.
 const MAX_ERROR_CHARS: usize = 500;
 
-/// Sends requests to one address, as often and as fast as its limits allow.
+/// Sends requests to one address within its limits.
 #[derive(Debug)]
 pub(super) struct Client {
     agent: Agent,
@@ -33,7 +33,7 @@ pub(super) struct Client {
 /// A try that failed.
 struct Failure {
     error: RemoteError,
-    /// Whether the next may succeed, and how long the server asks to wait before it.
+    /// Whether the next try may succeed, and the wait that the server asks for.
     again: Option<Option<Duration>>,
 }
 
@@ -65,12 +65,12 @@ impl Client {
         Self { agent, url, header, key, limits, pace, n_requests: AtomicU64::new(0) }
     }
 
-    /// Requests made so far, those that failed included.
+    /// Number of requests so far, failed ones included.
     pub(super) fn n_requests(&self) -> u64 {
         self.n_requests.load(Ordering::Relaxed)
     }
 
-    /// The JSON that the service answers to `body`, asked for several times if need be.
+    /// The service's JSON answer to `body`, with repeated tries.
     pub(super) fn post(&self, body: &Value) -> Result<Value, RemoteError> {
         let body = body.to_string();
         let mut attempt = 1;
@@ -89,8 +89,8 @@ impl Client {
         }
     }
 
-    /// Text that came from the server, safe to show: the key is looked for after what could part it
-    /// was taken out.
+    /// Text of the server, safe to show. The key is redacted after invisible characters were removed,
+    /// which could have split it.
     pub(super) fn shown(&self, text: &str) -> String {
         self.redacted(&plain(text))
     }
@@ -117,7 +117,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| RemoteError::NotJson(error).into())
     }
 
-    /// Counts a request, if one more is allowed.
+    /// Counts a request if one more is allowed.
     fn count(&self) -> Result<(), RemoteError> {
         let limit = self.limits.max_requests.unwrap_or(u64::MAX);
         self.n_requests

@@ -1,7 +1,7 @@
 //! The content of a report.
 
-use cifake::{Answer, Filter, InputFit, Label, Picture, Scope};
-use gradcam::{Colormap, HeatMap, RegionShare, overlay, regions};
+use cifake::{Answer, InputFit, Label, Picture, Scope};
+use gradcam::{Colormap, HeatMap, RegionShare, overlay, reduced, regions};
 use image::RgbImage;
 
 use super::limit::{self, Facts};
@@ -208,17 +208,4 @@ impl Report {
     pub(super) fn maker(&self) -> String {
         format!("{} {}", env!("CARGO_PKG_NAME"), self.version)
     }
-}
-
-/// `picture` with at most `max_side` pixels a side, at its own aspect.
-pub(super) fn reduced(picture: &Picture, max_side: u32) -> Picture {
-    let longer = picture.width().max(picture.height());
-    if longer <= max_side {
-        return picture.clone();
-    }
-    let scale = |side: u32| {
-        let scaled = f64::from(side) * f64::from(max_side) / f64::from(longer);
-        (scaled.round() as u32).clamp(1, max_side)
-    };
-    picture.resized(scale(picture.width()), scale(picture.height()), Filter::Lanczos)
 }

@@ -1,4 +1,4 @@
-//! The lists that the Inter IIT Tech Meet 13 contest asked for.
+//! Answers in the form of the Inter IIT Tech Meet 13 contest.
 
 use cifake::Label;
 use serde::{Serialize, Serializer};
@@ -29,8 +29,8 @@ pub fn contest_predictions(labels: impl IntoIterator<Item = (usize, Label)>) -> 
     list(rows.map(|(index, label)| Prediction { index, prediction: word(label) }).collect())
 }
 
-/// Answers to its second task: `[{"index": 1, "explanation": {"Artifact name": "text"}}, ...]`, the
-/// artifacts of a picture in their order.
+/// Answers to the contest's second task: `[{"index": 1, "explanation": {"Artifact name": "text"}}, ...]`.
+/// The artifacts of a picture keep their order.
 #[must_use]
 pub fn contest_explanations<'a>(
     explanations: impl IntoIterator<Item = (usize, &'a Explanation)>,
@@ -46,7 +46,7 @@ fn list(rows: Vec<impl Serialize>) -> String {
     serde_json::to_string_pretty(&rows).expect("texts and numbers are always JSON")
 }
 
-/// An object cannot hold a name twice: of findings of one artifact the first stands.
+/// An object cannot have a name twice: of several findings of one artifact, the first is written.
 fn named_texts<S: Serializer>(findings: &&[Finding], serializer: S) -> Result<S::Ok, S::Error> {
     let is_first = |at: usize| !findings[..at].iter().any(|f| f.artifact == findings[at].artifact);
     let firsts = findings.iter().enumerate().filter(|(at, _)| is_first(*at));

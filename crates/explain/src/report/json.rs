@@ -1,4 +1,4 @@
-//! A report for machines.
+//! Reports as JSON.
 
 use cifake::{Answer, InputFit, Label, Scope};
 use gradcam::{Region, RegionShare};
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::content::Report;
 use crate::{Artifact, Evidence, Finding};
 
-/// The fields of a report, whose names and order stay.
+/// The fields of a report. Their names and order are stable.
 #[derive(Serialize)]
 struct Fields<'a> {
     path: &'a str,

@@ -1,4 +1,4 @@
-//! A report as Markdown, for issues and notes.
+//! Reports as Markdown.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::Finding;
 use crate::plain::line;
 
 impl Report {
-    /// The report as GitHub-flavoured Markdown, without pictures.
+    /// The report as GitHub-flavored Markdown, without pictures.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut page = String::new();
@@ -68,9 +68,9 @@ fn cells(finding: &Finding) -> [String; 6] {
     [name, region, measure, value, standing, escaped(&finding.explanation)]
 }
 
-/// `text` on one line, without anything that Markdown or its HTML would take for markup: no
-/// emphasis, link, picture, mention, formula, cell, list or tag. Characters are escaped where they
-/// would mean something there, so that sentences stay readable.
+/// `text` on one line, escaped so that Markdown finds no markup: no emphasis, link, picture, mention,
+/// formula, cell, list or tag. Only characters that would be markup are escaped, so that sentences
+/// stay readable.
 fn escaped(text: &str) -> String {
     let text = line(text);
     let text = text.trim();

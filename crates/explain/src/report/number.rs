@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Numbers for readers.
 
-/// Digits of a measurement that are shown.
+/// Significant digits of a measurement.
 const N_DIGITS: i32 = 3;
 
 /// A share in percent, never rounded to certainty.
@@ -24,8 +24,8 @@ pub(super) fn significant(value: f64) -> String {
     }
 }
 
-/// Where `percentile` stands among camera pictures, seen from the nearer end; rounded so that it
-/// never says more than was measured.
+/// The position of `percentile` among camera pictures, counted from the nearer end. It is rounded
+/// down, so that it never exceeds the measurement.
 pub(super) fn standing(percentile: f64) -> String {
     let floor = |percent: f64| (percent * 10.0 + 1e-6).floor() / 10.0;
     match percentile {

@@ -1,4 +1,4 @@
-//! A report for a terminal.
+//! Reports as plain text for a terminal.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::plain::line;
 
 /// Columns of [`Display`](std::fmt::Display).
 const WIDTH: usize = 80;
-/// Fewest columns that are written for: the longest name of an artifact fits, and the table.
+/// Fewest columns: the longest name of an artifact and the table fit.
 pub(super) const MIN_WIDTH: usize = 64;
-/// Columns of the table before the name of the measure, and how wide they are.
+/// Names and widths of the table's columns before the name of the measure.
 const COLUMNS: [(&str, usize); 3] = [("WHERE", 13), ("VALUE", 9), ("CAMERA PICTURES", 15)];
-/// Space before what belongs to a number.
+/// Indent of the lines below a numbered artifact.
 const INDENT: &str = "   ";
-/// What stands where there is nothing to say.
+/// Placeholder of an empty cell.
 const NOTHING: &str = "-";
 
 impl fmt::Display for Report {
@@ -95,7 +95,7 @@ fn cells(finding: &Finding) -> ([String; 3], String) {
     }
 }
 
-/// One line of the table up to the name of the measure; what is too long for its column is cut.
+/// One line of the table up to the name of the measure. A text that is too long for its column is cut.
 fn row(cells: [String; 3]) -> String {
     let mut line = INDENT.to_owned();
     for ((_, width), cell) in COLUMNS.into_iter().zip(cells) {
@@ -109,8 +109,8 @@ fn row(cells: [String; 3]) -> String {
     line
 }
 
-/// The words of `text`, made plain, in lines of at most `width` characters, `bullet` before the
-/// first and as much space before the others. A word longer than a line is parted.
+/// The words of `text`, made plain, in lines of at most `width` characters. `bullet` stands before the
+/// first line, and as much space before the others. A word longer than a line is split.
 fn wrapped(text: &str, bullet: &str, width: usize) -> Vec<String> {
     let indent = bullet.chars().count();
     let room = width.saturating_sub(indent).max(1);
@@ -136,7 +136,7 @@ fn wrapped(text: &str, bullet: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// What space parts, but `99 %` is one word.
+/// The words of `text`, split at spaces. `99 %` is one word.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {

@@ -1,4 +1,4 @@
-//! Real-ESRGAN in its compact form.
+//! The compact network of Real-ESRGAN.
 
 use burn::tensor::{Device, Tensor};
 use cifake::weights::{Checkpoint, Source};
@@ -19,8 +19,8 @@ pub struct RealEsrgan {
 }
 
 impl RealEsrgan {
-    /// The network in `source`, whose names are `body.0` to `body.2N`, every other one a PReLU; as deep and
-    /// wide as it is.
+    /// The network in `source`, of any depth and width. Its layers are `body.0` to `body.2N`; every
+    /// other one is a PReLU.
     ///
     /// # Errors
     ///

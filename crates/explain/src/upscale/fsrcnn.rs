@@ -15,8 +15,8 @@ const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// arXiv 1608.00367), in the form of OpenCV's model zoo: convolutions with PReLU, the last one shuffled
 /// into pixels.
 ///
-/// It enlarges luma. Colour is enlarged by a cubic spline, that of Catmull and Rom where OpenCV takes one
-/// of -0.75.
+/// It enlarges luma. Chroma is enlarged by the cubic spline of Catmull and Rom; OpenCV uses one with
+/// a parameter of -0.75.
 #[derive(Debug, Clone)]
 pub struct Fsrcnn {
     layers: Vec<Layer>,
@@ -26,8 +26,8 @@ pub struct Fsrcnn {
 }
 
 impl Fsrcnn {
-    /// The network in `source`, whose names are `conv1` to `convN`, `prelu1` to `preluN-1` and
-    /// `out.bias`; as deep and wide as it is.
+    /// The network in `source`, of any depth and width. Its layers are `conv1` to `convN`, `prelu1` to
+    /// `preluN-1` and `out.bias`.
     ///
     /// # Errors
     ///

@@ -1,11 +1,11 @@
-//! Enlarging without learning.
+//! Enlarging by interpolation.
 
 use cifake::{Filter, Picture};
 
 use super::Upscaler;
 use crate::Error;
 
-/// A convolution with a fixed kernel, so many times as large.
+/// Interpolation with a fixed kernel, by the given factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interpolation {
     /// A windowed sinc of three lobes.

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Detector, Picture, tensor_from_rgb8};
-use gradcam::{Cam, Colormap, Method, RegionShare, overlay, regions};
+use cifake::{Detector, Fitted, InputFit, Picture, tensor_from_rgb8};
+use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;
+use crate::exit::{in_words, one_line};
 
 /// Least longer side of the pictures that are written, in pixels.
 const SIDE: u32 = 320;
+/// Longest side of a picture that is resized for the model, in pixels.
+const MAX_SHOWN: u32 = 1024;
 /// Opacity of the map at its strongest place.
 const OPACITY: f32 = 0.7;
 /// Number of regions that are named.
@@ -64,10 +67,13 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     for path in pictures(&args.paths)? {
         let line = match draw(&detector, &device, &cam, &path, &args.out) {
             Ok(found) if args.json => found.to_string(),
-            Ok(found) => format!("{} {}: {}", path.display(), found["label"], found["regions"]),
+            Ok(found) => {
+                let row = format!("{} {}: {}", path.display(), found["label"], found["regions"]);
+                one_line(&row)
+            }
             Err(error) => {
                 n_failed += 1;
-                let error = format!("{}: {error:#}", path.display());
+                let error = in_words(&error);
                 serde_json::json!({"path": path, "error": error}).to_string()
             }
         };
@@ -84,13 +90,20 @@ fn draw(
     out: &Path,
 ) -> Result<serde_json::Value> {
     let (width, height) = detector.input_size();
-    let fitted = detector.decoder().read_fitted(path, width, height)?;
+    let given = detector.decoder().read(path)?;
+    let (original_width, original_height) = (given.width(), given.height());
+    let (picture, fit) = given.clone().fitted(width, height);
+    let fitted = Fitted { picture, fit, original_width, original_height };
     let (verdict, picture) = (detector.detect_fitted(&fitted)?, fitted.picture);
+    let shown = match fit {
+        InputFit::Native => given,
+        InputFit::Resized => reduced(&given, MAX_SHOWN),
+    };
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = out.join(format!("{stem}.heatmap.png"));
-    let drawn = overlay(&picture, &map, Colormap::default(), OPACITY, SIDE);
+    let drawn = overlay(&shown, &map, Colormap::default(), OPACITY, SIDE);
     cifake::file::write_atomic(&file, &Picture::from(drawn).to_png())?;
     let strongest = regions(&map).into_iter().take(N_REGIONS);
     let names: Vec<_> = strongest.map(|RegionShare { region, .. }| region).collect();

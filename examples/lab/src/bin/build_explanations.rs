@@ -1,4 +1,4 @@
-//! Builds a set of explained pictures, to train language models on.
+//! Builds a set of explained pictures for the training of language models.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,10 +14,11 @@ use explain::Subject;
 use lab::draw::DrawArgs;
 use lab::explained::{SetArgs, write_table};
 
-/// Explains pictures and writes question and answer for each, in the form of LLaVA and ShareGPT, into
-/// explanations.jsonl, with the picture and the map over it. Pictures that the detector judges wrongly
-/// are left out. A build that was broken off goes on and ends with the same bytes; a picture that was
-/// explained is never explained again, so that nothing is paid for twice.
+/// Explains pictures and writes a question and an answer for each into explanations.jsonl, in the form
+/// of LLaVA and ShareGPT, with the picture and the picture under its map.
+///
+/// Pictures that the detector judges wrongly are left out. An interrupted build continues and ends with
+/// the same bytes. No picture is explained, or paid for, twice: one process at a time works in a folder.
 #[derive(Parser)]
 #[command(
     version,
@@ -37,11 +38,11 @@ struct Args {
     set: SetArgs,
     #[command(flatten)]
     explainer: ExplainerArgs,
-    /// Leave out pictures of which no artifact is named, REAL ones among them; they are asked about again when
-    /// a build goes on.
+    /// Leave out pictures without named artifacts, REAL ones among them. A continued build explains them
+    /// again.
     #[arg(long)]
     named_only: bool,
-    /// Write the whole set here as one table, too.
+    /// Also write the whole set as one table here.
     #[arg(long, value_name = "FILE.parquet")]
     parquet: Option<PathBuf>,
     /// A JSON summary instead of a sentence.
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     exit_code(run(&Args::parse()))
 }
 
-/// Returns how many pictures could not be explained.
+/// Returns the number of pictures that could not be explained.
 fn run(args: &Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     let folder = args.set.out.as_deref().unwrap_or(temporary.path());

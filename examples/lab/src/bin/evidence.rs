@@ -1,4 +1,4 @@
-//! Measures how well the measurements behind artifacts tell REAL from FAKE, and calibrates them.
+//! Measures how well the measurements behind artifacts separate REAL from FAKE, and calibrates them.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use lab::tail;
 /// Height and width of the pictures.
 const SIDE: u32 = 32;
 
-/// Prints for each measurement the probability that a FAKE picture lies further on the side on which
-/// the measurement supports an artifact than a REAL one (AUC), with 95 % bootstrap intervals.
+/// Prints the AUC of each measurement with 95 % bootstrap intervals: the probability that a FAKE picture
+/// lies further out than a REAL one, on the side on which the measurement supports its artifact.
 #[derive(Parser)]
 #[command(
     version,
@@ -29,10 +29,10 @@ const SIDE: u32 = 32;
 struct Args {
     #[command(flatten)]
     draw: DrawArgs,
-    /// Write the calibration that these pictures give here.
+    /// Write the calibration by these pictures here.
     #[arg(long, value_name = "FILE.json")]
     calibration: Option<PathBuf>,
-    /// Share of camera pictures, in percent, that may be as far out as what is out of the ordinary.
+    /// Share of camera pictures, in percent, that may be as far out as a value out of the ordinary.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = tail)]
     tail: f64,
     /// A JSON list instead of a table.

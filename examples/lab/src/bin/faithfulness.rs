@@ -19,9 +19,11 @@ use lab::maps::{maps, verdicts};
 use lab::randomized::cascade;
 use serde_json::json;
 
-/// Deletes, inserts and blurs what a map marks and prints how the detector's probability follows,
-/// for each method beside random maps and a centre prior; then how far each method's maps are those of
-/// the same network with random weights, beside the maps of other pictures. 95 % bootstrap intervals.
+/// Deletes, inserts and blurs the places that a map marks, and prints how the detector's probability
+/// follows: for each method, random maps and a center prior.
+///
+/// Then prints the correlation of each method's maps with those of the same network with random weights,
+/// beside the maps of other pictures. All with 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(
     version,
@@ -37,7 +39,7 @@ struct Args {
     methods: Vec<Method>,
     #[command(flatten)]
     cam: CamArgs,
-    /// Pictures, the first of those drawn, whose maps are compared with those of random weights.
+    /// Number of pictures whose maps are compared with those of random weights.
     #[arg(long, value_name = "N", default_value_t = 200)]
     randomized: usize,
     /// native, adversarial, static-robust, resnet18_32, or a weight file.

@@ -1,4 +1,4 @@
-//! Makes a set of explained pictures from answers that somebody else gave.
+//! Makes a set of explained pictures from given answers.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,11 @@ use lab::explained::{SetArgs, shorten};
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Writes answers about pictures as question and answer, in the form of LLaVA and ShareGPT, with each
-/// picture and our map over it, as build_explanations does: to train language models on. Listed
-/// artifacts are kept, the first 7 of a picture and the first 50 words of each; pictures without any are left out. An import that was
-/// broken off goes on.
+/// Writes given answers about pictures as a set, like build_explanations: a question and an answer for
+/// each, in the form of LLaVA and ShareGPT, with the picture and the picture under its map.
+///
+/// The first 7 listed artifacts of a picture are kept, and the first 50 words of each. Pictures without
+/// any are left out. An interrupted import continues.
 #[derive(Parser)]
 #[command(
     version,

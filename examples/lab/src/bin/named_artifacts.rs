@@ -1,4 +1,4 @@
-//! Counts the artifacts that measurements name, on pictures that have them and on camera pictures.
+//! Counts the artifacts that measurements name on generated pictures and on camera pictures.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,9 +18,11 @@ use lab::draw::DrawArgs;
 use lab::maps::maps;
 use lab::tail;
 
-/// Explains every picture as if it had been called FAKE and prints how many artifacts are named on
-/// average, with 95 % bootstrap intervals: on REAL ones few should be, and on FAKE ones more with the
-/// picture's own map than with another's.
+/// Explains every picture as if it were called FAKE, and prints the mean number of named artifacts with
+/// 95 % bootstrap intervals.
+///
+/// REAL pictures should have few. FAKE pictures should have more with their own map than with that of
+/// another picture.
 #[derive(Parser)]
 #[command(
     version,

@@ -18,10 +18,12 @@ use lab::explainers::{Looked, agreements, look, positions};
 /// Longest file of answers that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Explains the pictures that the detector calls FAKE and compares the names with those of other explainers,
-/// and every two of these: IoU of the sets on the pictures that both explain, beside another picture's
-/// names and names shuffled among the pictures; then how often the places that each voice states are
-/// where the detector looked. 95 % bootstrap intervals.
+/// Explains the pictures that the detector calls FAKE, and compares the named artifacts of every two
+/// explainers.
+///
+/// Prints the IoU of their sets on the pictures that both explain, beside another picture's names and
+/// shuffled names. Then prints how often the places of each explainer are those of the detector's map.
+/// All with 95 % bootstrap intervals.
 #[derive(Parser)]
 #[command(
     version,

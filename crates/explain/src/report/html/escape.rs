@@ -1,10 +1,10 @@
-//! Text inside HTML.
+//! Escaped text for HTML.
 
 use std::fmt;
 
 use crate::plain::line;
 
-/// Text as content of an element or as a quoted attribute, without what cannot be seen. A per cent
+/// Text as content of an element or as a quoted attribute, without invisible characters. A percent
 /// sign stays on the line of its number.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use cifake::Picture;
-use gradcam::Region;
+use gradcam::{Region, reduced};
 
 use super::data_url::DataUrl;
 use super::escape::Escaped;
 use super::style::length;
 use crate::explanation::OPACITY;
-use crate::report::content::{Report, reduced};
+use crate::report::content::Report;
 
 /// Number of steps between the colors of the legend.
 const N_STEPS: usize = 8;
@@ -37,10 +37,11 @@ pub(super) fn figures(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Resul
         covered(f, report)?;
     }
     if report.original.is_some() {
+        f.write_str("</section>\n<section class=\"figures details\" aria-label=\"Details\">\n")?;
         seen(f, report)?;
     }
     if !report.regions.is_empty() {
-        f.write_str("<figure class=\"shares\">")?;
+        f.write_str("<figure>")?;
         shares(f, report)?;
         f.write_str("<figcaption>Share of the map in each ninth</figcaption></figure>")?;
     }
@@ -66,7 +67,7 @@ fn given(f: &mut fmt::Formatter<'_>, report: &Report, original: &Picture) -> fmt
 fn seen(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let picture = &report.picture;
     let (width, height) = (picture.width(), picture.height());
-    f.write_str("<figure class=\"seen\">")?;
+    f.write_str("<figure>")?;
     image(f, picture.pixels(), (width, height), "The picture as the model saw it")?;
     let caption = format!("As the model saw it, {width}\u{d7}{height} pixels");
     writeln!(f, "<figcaption>{caption}</figcaption></figure>")
