@@ -33,10 +33,13 @@ impl Error {
             Self::Detector(error) => error.kind(),
             #[cfg(feature = "network")]
             Self::Hub(_) => ErrorKind::Io,
-            Self::Figure { .. } | Self::Read { .. } | Self::Write { .. } | Self::Threads { .. } => {
-                ErrorKind::Io
-            }
+            Self::Figure { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::NotFlushed { .. }
+            | Self::Threads { .. } => ErrorKind::Io,
             Self::FileTooLarge { .. }
+            | Self::DatasetTooLarge { .. }
             | Self::WeightsTooLarge { .. }
             | Self::ActivationsTooLarge { .. } => ErrorKind::TooLarge,
             Self::DeviceNotCompiled { .. }
@@ -47,6 +50,13 @@ impl Error {
             | Self::ScoreNotProbability { .. } => ErrorKind::Bug,
             Self::NoImages { .. }
             | Self::UnknownDataset { .. }
+            | Self::OneClass { .. }
+            | Self::LabelName { .. }
+            | Self::List { .. }
+            | Self::TooDeep { .. }
+            | Self::Address { .. }
+            | Self::Pattern { .. }
+            | Self::NoMatch { .. }
             | Self::EmptySplit { .. }
             | Self::NotInManifest { .. }
             | Self::TooManyThreads { .. }
@@ -91,9 +101,7 @@ impl DetectorError {
             | Self::TooFewPictures { .. }
             | Self::FlatFeatures
             | Self::SaturatedProbabilities
-            | Self::Threshold { .. }
-            | Self::Pattern { .. }
-            | Self::NoMatch { .. } => ErrorKind::InvalidInput,
+            | Self::Threshold { .. } => ErrorKind::InvalidInput,
         }
     }
 }

@@ -1,5 +1,7 @@
-//! The vocabulary of AI-image detection: pixels and tensors, labels, data sets, the traits of a
-//! detector, metrics, evaluation, devices and weight files.
+//! The core of AI-image detection: pixels and tensors, labels, data sets, devices, weight files, and the
+//! [`Detector`] over any network of a [`Registry`].
+//!
+//! The package `cifake-eval` measures how good a detector is.
 
 mod answer;
 mod batch;
@@ -10,23 +12,16 @@ pub mod device;
 mod drawing;
 mod error;
 mod error_kind;
-mod evaluate;
 mod familiarity;
 pub mod file;
 mod image;
 mod label;
-mod manifest;
-pub mod metrics;
-mod near_duplicate;
 mod network;
-#[cfg(feature = "plot")]
-pub mod plot;
 mod registry;
 mod scorer;
 mod split;
 mod threads;
 pub mod text;
-mod unique;
 pub mod weights;
 
 pub use answer::{Answer, Scope};
@@ -36,32 +31,26 @@ pub use chain::error_chain;
 pub use dataset::ZipDataset;
 pub use dataset::{
     Class, Dataset, FittedDataset, FoundImage, ImageFolder, ImageSearch, LabelNames, Origin,
-    ReadableDataset, Sample, SeenFiles, Split, find_images, image_files, open_dataset,
-    open_dataset_named,
+    ReadableDataset, Sample, SeenFiles, Split, find_images, image_files, is_collection,
+    open_dataset, open_dataset_named,
 };
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
 pub use detector::{
-    AnswerOptions, Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation,
-    Observed, Summary, Verdict, json_line, save_with_answers, table_header, table_row,
+    Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation, Observed,
+    Summary, Verdict, json_line, save_with_answers, table_header, table_row,
 };
 pub use drawing::Drawing;
 pub use error::Error;
 pub use error_kind::ErrorKind;
-pub use evaluate::{
-    Answered, Breakdown, EvaluateOptions, FailedSample, GroupRow, Report, ScoredSample, evaluate,
-};
 pub use familiarity::{
-    Familiarity, N_PIXEL_STATISTICS, SeparationRow, SeparationTable, StrangerScore, StrangerScores,
-    pixel_statistics,
+    Familiarity, N_PIXEL_STATISTICS, StrangerScore, StrangerScores, pixel_statistics,
 };
 pub use image::{
     DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
     rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,
 };
 pub use label::Label;
-pub use manifest::{Manifest, ManifestRow, pixel_hash};
-pub use near_duplicate::{NearDuplicate, near_duplicates};
 pub use network::{EmbeddingClassifier, Network};
 pub use registry::{Loader, Registry};
 pub use scorer::{
@@ -70,4 +59,3 @@ pub use scorer::{
 };
 pub use split::{ValidationSplit, balanced_sample, validation_split};
 pub use threads::{MAX_THREADS, Threads};
-pub use unique::unique_samples;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use cifake::{
-    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Manifest,
-    Split, Threads, find_images, image_files, load_pixels, open_dataset, open_dataset_named,
+    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Split, Threads,
+    find_images, image_files, load_pixels, open_dataset, open_dataset_named,
 };
 use tempfile::TempDir;
 
@@ -108,49 +108,6 @@ fn a_split_that_is_not_there_is_an_error() {
     fs::remove_dir_all(folder.path().join("test")).expect("it is there");
     let Err(error) = open_dataset(folder.path(), Some(Split::Test)) else { panic!("no test set") };
     assert!(error.to_string().contains("`test`"), "{error}");
-}
-
-#[test]
-fn a_manifest_drops_leaks_and_keeps_the_first_of_each_group() {
-    let folder = splits();
-    let decoder = Decoder::default();
-    let [train, test] = [Split::Train, Split::Test]
-        .map(|split| open_dataset(folder.path(), Some(split)).expect("a data set"));
-    let manifest = Manifest::compute(&*train, &*test, &decoder);
-    // train: FAKE/0000 (10), REAL/0000, REAL/0001 (2); test: fake/0, fake/1, fake/2, real/0 (3).
-    assert_eq!(manifest.deduplicated(&*train, Split::Train).expect("listed"), [0, 1]);
-    assert_eq!(manifest.deduplicated(&*test, Split::Test).expect("listed"), [1, 3]);
-    let row = |id: &str| {
-        let row = manifest.rows().iter().find(|row| row.id == id).expect("listed");
-        (row.dup_of.as_deref(), row.leak_test_in_train)
-    };
-    assert_eq!(row("test/fake/0.png"), (Some("train/FAKE/0000 (10).png"), true));
-    assert_eq!(row("test/fake/2.png"), (Some("test/fake/1.png"), false));
-    assert_eq!(row("train/REAL/0001 (2).png"), (Some("train/REAL/0000.png"), false));
-    assert_eq!(row("train/REAL/0000.png"), (None, false));
-    let hashes = manifest.pixel_hashes(&*train, Split::Train).expect("listed");
-    assert!(hashes[1] == hashes[2] && hashes[0] != hashes[1]);
-
-    for name in ["manifest.csv", "manifest.csv.gz"] {
-        let path = folder.path().join(name);
-        manifest.write(&path).expect("room");
-        assert_eq!(Manifest::read(&path).expect("just written"), manifest);
-    }
-    assert!(matches!(
-        manifest.deduplicated(&*train, Split::Test),
-        Err(Error::NotInManifest { .. })
-    ));
-}
-
-#[test]
-fn a_broken_manifest_is_named() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let header = "path,split,label,class,pixel_sha256_16,dup_of,leak_test_in_train\n";
-    for row in ["a,nowhere,REAL,,00,,0", "a,test,REAL,,xyz,,0", "a,test,REAL", "a,test,MAYBE,,,,"] {
-        write(folder.path(), "manifest.csv", format!("{header}{row}\n").as_bytes());
-        let error = Manifest::read(&folder.path().join("manifest.csv")).expect_err(row);
-        assert!(error.to_string().contains("manifest.csv"), "{error}");
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Maps over a picture, with values from 0 to 1.
 
-use cifake::metrics::{Bootstrap, Metric};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};

@@ -81,6 +81,10 @@
 //! - `pytorch`: `.pt` checkpoints beside safetensors.
 //! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`DetectorBuilder::device`](cifake::DetectorBuilder::device).
 //!
+//! A program that only detects links no trainer, attack, plot, parquet reader or network access: these are other
+//! packages, or features that are off by default. burn's autodiff and its weight store remain in every build, since
+//! the kernels register their backward passes beside the operations and weight files are read by the store.
+//!
 //! [`Detector`]: cifake::Detector
 //! [`Detector::builder`]: cifake::Detector::builder
 //! [`Detector::detect_path`]: cifake::Detector::detect_path

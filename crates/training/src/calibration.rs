@@ -5,7 +5,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use cifake::weights::{Mapping, Precision, Source, WeightsInfo, load, save_configured, to_bytes};
-use cifake::{Label, class_scores, metrics};
+use cifake::{Label, class_scores};
+use cifake_eval::metrics;
 
 use crate::examples::Examples;
 use crate::{Network, TrainError};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cifake::plot::{Panel, panels};
 use cifake_attacks::{AttackName, RobustnessRow};
+use cifake_eval::plot::{Panel, panels};
 
 /// The attacks of `names` in a ball: place, kind and radius.
 ///

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use cifake::plot::{SheetRow, contact_sheet};
-use cifake::{Dataset, Detector, EvaluateOptions, Scorer};
+use cifake::{Dataset, Detector, Scorer};
 use cifake_attacks::{Degradation, DegradationReport, DegradedRow, evaluate_degradations};
+use cifake_eval::EvaluateOptions;
+use cifake_eval::plot::{SheetRow, contact_sheet};
 use serde_json::{Value, json};
 
 use crate::Progress;

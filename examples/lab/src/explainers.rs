@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use cifake::metrics::Bootstrap;
 use cifake::{Detector, Label, Picture, tensor_from_rgb8};
+use cifake_eval::metrics::Bootstrap;
 use explain::quality::{Agreement, Control, position_control};
 use explain::{Artifact, Explainer, Explanation, Finding, Subject};
 use gradcam::{Cam, RegionShare, regions};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use burn::tensor::Device;
-use cifake::metrics::{Bootstrap, Metric};
-use cifake::{Dataset, EvaluateOptions, Label, Picture, Scorer, tensor_from_rgb8};
+use cifake::{Dataset, Label, Picture, Scorer, tensor_from_rgb8};
+use cifake_eval::EvaluateOptions;
+use cifake_eval::metrics::{Bootstrap, Metric};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-use cifake::metrics::Metric;
 use cifake::{Classifier, Dataset, LabelOrder, ParquetDataset};
+use cifake_eval::metrics::Metric;
 use serde::Serialize;
 
 use super::manifest::{BuildManifest, BuiltFile, Origin, sha256_of};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cifake::Label;
-use cifake::metrics::{Bootstrap, Metric};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
 use super::outcome::Outcome;

@@ -7,8 +7,8 @@ mod sizes;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use cifake::metrics::Bootstrap;
 use cifake::{Dataset, Decoder, load_pixels, tensor_from_flat_rgb8};
+use cifake_eval::metrics::Bootstrap;
 
 pub(crate) use batch::AttackedBatch;
 pub use identity::ModelId;

@@ -209,9 +209,10 @@ fn unknown(path: &Path, hint: &'static str) -> Error {
     Error::UnknownDataset { path: path.to_owned(), folders: folder::folder_names(path), hint }
 }
 
-/// Whether `path` is a folder of pictures with a table of labels, whose `manifest.csv` is therefore no
-/// [`Manifest`](crate::Manifest) of copies.
-pub(crate) fn is_collection(path: &Path) -> bool {
+/// Whether `path` is a folder of pictures with a table of labels, whose `manifest.csv` is therefore no list
+/// of copies.
+#[must_use]
+pub fn is_collection(path: &Path) -> bool {
     #[cfg(feature = "zip")]
     return collection::is_collection(path);
     #[cfg(not(feature = "zip"))]

@@ -53,12 +53,12 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// What is read from a file without a word of it.
-    pub(crate) const PLAIN: Self =
-        Self { temperature: 1.0, bias: 0.0, threshold: 0.5, unsure: None };
+    /// The curve of a file that holds none: a temperature of 1, a threshold of 0.5, no band.
+    pub const PLAIN: Self = Self { temperature: 1.0, bias: 0.0, threshold: 0.5, unsure: None };
 
-    /// The logit of the calibrated probability.
-    pub(crate) fn logit(&self, margin: f32) -> f32 {
+    /// The logit of the calibrated probability of the logit `margin` of FAKE against REAL.
+    #[must_use]
+    pub fn logit(&self, margin: f32) -> f32 {
         margin / self.temperature + self.bias
     }
 

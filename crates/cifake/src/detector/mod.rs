@@ -1,10 +1,9 @@
 //! A picture goes in, a verdict comes out.
 
-mod band;
+mod answers;
 mod builder;
 mod calibration;
 mod error;
-mod fit;
 mod input;
 mod mirror;
 mod observation;
@@ -26,10 +25,10 @@ use crate::{
 };
 use calibration::Calibration;
 
+pub use answers::{Answers, save_with_answers};
 pub use builder::DetectorBuilder;
 pub use calibration::Curve;
 pub use error::DetectorError;
-pub use fit::{AnswerOptions, Answers, save_with_answers};
 pub use input::Input;
 pub use observation::{Observation, Observed};
 pub use summary::Summary;

@@ -77,7 +77,6 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use super::super::DetectorError;
     use super::super::verdict::verdict;
     use super::*;
 

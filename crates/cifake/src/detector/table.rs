@@ -55,7 +55,6 @@ fn columns(answer: &str, p_fake: &str, size: &str, scope: &str, path: &str) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::super::DetectorError;
     use super::super::verdict::verdict;
     use super::*;
     use crate::{Answer, Scope};

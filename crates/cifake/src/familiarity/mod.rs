@@ -9,7 +9,6 @@
 mod gaussian;
 mod pixel;
 mod score;
-mod table;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +17,6 @@ use burn::tensor::TensorData;
 use gaussian::Gaussians;
 pub use pixel::{N_PIXEL_STATISTICS, pixel_statistics};
 pub use score::{StrangerScore, StrangerScores};
-pub use table::{SeparationRow, SeparationTable};
 
 use crate::{DetectorError, Error, Observation, Observed};
 

@@ -111,29 +111,3 @@ fn too_few_pictures_are_an_error() {
     ));
     assert!(Familiarity::fit(&enough, &enough, 1e-3).is_ok());
 }
-
-#[test]
-fn a_table_tells_strange_pictures_from_known_ones_by_each_score() {
-    let familiarity = fitted();
-    let training = observed(400, 1.0, InputFit::Native);
-    let scores = StrangerScores::new(familiarity, &training, 1e-3).expect("they vary");
-    let seen = |n, scale| -> Vec<Observation> {
-        observed(n, scale, InputFit::Native).into_iter().map(|(_, seen)| seen).collect()
-    };
-    let known = seen(150, 1.0);
-    let groups = [("wide".to_owned(), seen(60, 9.0)), ("same".to_owned(), seen(60, 1.0))];
-    let table = SeparationTable::new(&scores, &known, &groups, 2.5).expect("of both kinds");
-    let [wide, same] = table.rows.as_slice() else { panic!("two rows") };
-    assert!(table.known_unfamiliar < 0.06 && wide.unfamiliar > 0.9, "{table}");
-    for score in [StrangerScore::Mahalanobis, StrangerScore::Pixels, StrangerScore::Distance] {
-        assert!(wide.scores[&score].auroc > 0.9, "{score:?}: {table}");
-        // The waves are no random draw: 60 of them differ a little from 150.
-        assert!((same.scores[&score].auroc - 0.5).abs() < 0.2, "{score:?}: {table}");
-    }
-    // Class scores know nothing of features that are far away.
-    assert!((wide.scores[&StrangerScore::Energy].auroc - 0.5).abs() < 0.1, "{table}");
-    let shown = table.to_string();
-    assert_eq!(shown.lines().count(), 6, "{shown}");
-    let nothing = [("nothing".to_owned(), vec![])];
-    assert!(SeparationTable::new(&scores, &known, &nothing, 2.5).is_err());
-}

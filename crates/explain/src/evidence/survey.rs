@@ -1,7 +1,7 @@
 //! The power of measures to separate REAL from FAKE.
 
-use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Label, Picture};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 

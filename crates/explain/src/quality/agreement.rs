@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cifake::metrics::Bootstrap;
+use cifake_eval::metrics::Bootstrap;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cifake::metrics::{Bootstrap, Metric};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Means over the pictures that define a value.
 
-use cifake::metrics::{Bootstrap, Metric};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use serde::{Deserialize, Serialize};
 
 /// A mean over the pictures that define a value, with its interval. Its JSON has `n`, `value`, `low`

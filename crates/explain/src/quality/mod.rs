@@ -16,7 +16,7 @@
 //! does so for two explainers. [`Trial`] does all of it for many pictures.
 //!
 //! ```
-//! use cifake::metrics::Bootstrap;
+//! use cifake_eval::metrics::Bootstrap;
 //! use explain::quality::{Control, rouge_l};
 //!
 //! let said = ["a smooth wing", "two suns", "no wheels"];

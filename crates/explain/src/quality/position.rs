@@ -1,6 +1,6 @@
 //! Agreement of the regions that an explanation states with a map.
 
-use cifake::metrics::Bootstrap;
+use cifake_eval::metrics::Bootstrap;
 use gradcam::{Region, RegionShare};
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cifake::metrics::Bootstrap;
+use cifake_eval::metrics::Bootstrap;
 use serde::{Deserialize, Serialize};
 
 use super::mean::means;

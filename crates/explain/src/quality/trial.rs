@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use cifake::metrics::Bootstrap;
+use cifake_eval::metrics::Bootstrap;
 use gradcam::RegionShare;
 use serde::Serialize;
 

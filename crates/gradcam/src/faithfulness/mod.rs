@@ -9,8 +9,8 @@ mod road;
 mod value;
 
 use burn::tensor::Tensor;
-use cifake::metrics::Bootstrap;
 use cifake::{Classifier, Label};
+use cifake_eval::metrics::Bootstrap;
 
 pub use curve::{deletion, insertion};
 pub use report::{FaithfulnessReport, FaithfulnessRow};

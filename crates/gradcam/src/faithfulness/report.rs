@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cifake::metrics::{Bootstrap, Metric};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
 use super::value::Faithfulness;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
-use cifake::{AnswerOptions, Detector, save_with_answers};
+use cifake::{Detector, save_with_answers};
+use cifake_eval::AnswerOptions;
 use cifake_training::DataConfig;
 use tinyvit::TinyVit;
 

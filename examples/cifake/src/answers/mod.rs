@@ -5,10 +5,8 @@ mod calibration;
 use std::path::Path;
 
 use anyhow::Result;
-use cifake::{
-    AnswerOptions, Answered, Answers, Breakdown, Dataset, Detector, Observed, Report, Split,
-    open_dataset,
-};
+use cifake::{Answers, Dataset, Detector, Observed, Split, open_dataset};
+use cifake_eval::{AnswerOptions, Answered, Breakdown, Report, fit_answers};
 use cifake_training::{DataConfig, TrainingData};
 
 use crate::{balanced, progress_bar};
@@ -76,10 +74,10 @@ impl Seen {
     ///
     /// # Errors
     ///
-    /// As [`Answers::fit`].
+    /// As [`fit_answers`].
     pub fn fit(&self, options: &AnswerOptions) -> Result<Answers> {
         let others = self.others.as_ref().map(|[fitting, choosing]| [fitting, choosing]);
-        Ok(Answers::fit(&self.training, &self.held_back, others, options)?)
+        Ok(fit_answers(&self.training, &self.held_back, others, options)?)
     }
 }
 

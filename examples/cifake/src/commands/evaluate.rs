@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use cifake::{EvaluateOptions, Split};
+use cifake::Split;
+use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
 use crate::args::{DataArgs, DetectorArgs, split_named};
 use crate::degraded::ArrivalArgs;
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let (names, decoder) = (args.data.names()?, detector.decoder());
     let unique = detector
         .threads()
-        .install(|| cifake::unique_samples(&path, &names, &*dataset, args.split, decoder))?;
+        .install(|| unique_samples(&path, &names, &*dataset, args.split, decoder))?;
     let mut options = EvaluateOptions::new(detector.input_size(), &device)
         .with_threshold(detector.threshold().into())
         .with_seed(args.seed)
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         options = options.with_indices(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
     let bar = progress_bar()?;
-    let report = cifake::evaluate(&detector, &*dataset, &options, &mut |done, total| {
+    let report = evaluate(&detector, &*dataset, &options, &mut |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })?;
@@ -105,10 +106,10 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         }
     }
     if let Some(file) = &args.roc {
-        cifake::plot::roc(&report.scores(), &report.labels(), file)?;
+        cifake_eval::plot::roc(&report.scores(), &report.labels(), file)?;
     }
     if let Some(file) = &args.reliability {
-        cifake::plot::reliability(&report.scores(), &report.labels(), file)?;
+        cifake_eval::plot::reliability(&report.scores(), &report.labels(), file)?;
     }
     if let Some(file) = &args.scores {
         report.write_csv(file)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cifake::plot::{Panel, panels};
+use cifake_eval::plot::{Panel, panels};
 use cifake_training::{Event, Network, Row, State, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 

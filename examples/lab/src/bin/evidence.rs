@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cifake::is_near_grey;
-use cifake::metrics::Bootstrap;
 use cifake_cli::exit_code;
+use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::evidence::{Survey, SurveyRow};
 use lab::draw::DrawArgs;

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::metrics::Bootstrap;
 use cifake::{Detector, tensor_from_rgb8};
 use cifake_cli::args::{CamArgs, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
+use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::quality::wrong_pictures;
 use gradcam::{HeatMap, Method, faithfulness, mean_rank_correlation};

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cifake::{AnswerOptions, Detector, Observation, Observed, SeparationTable, StrangerScores};
+use cifake::{Detector, Observation, Observed, StrangerScores};
 use cifake_cli::args::{data_or_shared, open, threads};
 use cifake_cli::part::{HELD_BACK, Part};
 use cifake_cli::{answers, exit_code, sets};
+use cifake_eval::{AnswerOptions, SeparationTable};
 use cifake_training::DataConfig;
 use clap::Parser;
 use lab::strangers;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
-use cifake::metrics::Bootstrap;
 use cifake::{Detector, Label, tensor_from_rgb8};
 use cifake_cli::args::{CamArgs, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
+use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::quality::{Control, wrong_pictures};
 use explain::{EvidenceExplainer, Explainer, Subject};

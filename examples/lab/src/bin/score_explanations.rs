@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::Detector;
-use cifake::metrics::Bootstrap;
 use cifake_cli::args::{CamArgs, ExplainerArgs, method_named, open};
 use cifake_cli::exit_code;
+use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::{ContestAnswers, Explanation};
 use gradcam::Method;

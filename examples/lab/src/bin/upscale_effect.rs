@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use cifake::metrics::{Bootstrap, Metric};
 use cifake::{Detector, Label, Picture, tensor_from_rgb8};
 use cifake_cli::args::open;
 use cifake_cli::{exit_code, progress_bar};
+use cifake_eval::metrics::{Bootstrap, Metric};
 use clap::Parser;
 use explain::quality::Control;
 use explain::{EvidenceExplainer, Explainer, Subject};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::metrics::Bootstrap;
 use cifake::{Detector, Label};
 use cifake_cli::args::open;
+use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
 use language::scoring::{Seen, check, explain_all, small_reference, trial};

@@ -5,7 +5,7 @@ mod smoke;
 
 use anyhow::{Result, ensure};
 use cifake::Detector;
-use cifake::metrics::Bootstrap;
+use cifake_eval::metrics::Bootstrap;
 use explain::quality::{Exhibit, Grader, Trial};
 use explain::{Explainer, Explanation, ExplanationSet, Origin, Record};
 use gradcam::{Method, regions};

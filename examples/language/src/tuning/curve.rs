@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cifake::plot::{Panel, panels};
+use cifake_eval::plot::{Panel, panels};
 use vlm_lora::tune::Row;
 
 /// Points of the curve of the steps' loss, at most: each is the mean of some steps.

@@ -1,7 +1,8 @@
 //! Metrics of the order in which scores put the samples; equal scores share a place.
 
+use cifake::{Error, Label};
+
 use super::{check, check_both_labels};
-use crate::{Error, Label};
 
 /// One point of the curve of hits over false alarms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,34 +113,12 @@ pub fn tpr_at_fpr(scores: &[f32], labels: &[Label], fpr: f64) -> Result<f64, Err
     Ok(allowed.last().map_or(0.0, |point| point.tpr))
 }
 
-/// The threshold that calls the most samples what they are, half way between two scores where it can
-/// be; of several, the highest. To be chosen on validation data, never on those it is judged by.
-///
-/// # Errors
-/// [`Error::NoSamples`], [`Error::LengthMismatch`], [`Error::ScoreNotFinite`].
-pub fn best_threshold(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
-    check(scores, labels)?;
-    let steps = steps(scores, labels);
-    let n_real = steps.last().expect("checked above to hold samples").n_real;
-    let mut best = (n_real, f64::from(steps[0].score).next_up());
-    for (index, step) in steps.iter().enumerate() {
-        let right = step.n_fake + n_real - step.n_real;
-        if right > best.0 {
-            let score = f64::from(step.score);
-            let next = steps.get(index + 1).map_or(score, |next| f64::from(next.score));
-            best = (right, f64::midpoint(score, next));
-        }
-    }
-    Ok(best.1)
-}
-
 #[cfg(test)]
 mod tests {
+    use cifake::Label::{Fake, Real};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Label::{Fake, Real};
-    use crate::metrics::accuracy;
 
     /// Equal scores across the labels at 0.7 and 0.3; the expected values of these samples were
     /// computed by hand and agree with scikit-learn 1.9.
@@ -178,17 +157,6 @@ mod tests {
         let threshold = f64::from(0.7_f32);
         assert_eq!(points[2], RocPoint { fpr: 0.2, tpr: 0.6, threshold });
         assert_eq!((points[7].fpr, points[7].tpr), (1.0, 1.0));
-    }
-
-    #[test]
-    fn the_best_threshold_lies_between_two_scores() {
-        let scores = [0.1, 0.2, 0.6, 0.8];
-        let threshold = best_threshold(&scores, &[Real, Real, Fake, Fake]).expect("valid input");
-        assert!((threshold - 0.4).abs() < 1e-7, "{threshold}");
-        let none = best_threshold(&scores, &[Real; 4]).expect("valid input");
-        assert_eq!(accuracy(&scores, &[Real; 4], none).expect("valid input"), 1.0);
-        let all = best_threshold(&scores, &[Fake; 4]).expect("valid input");
-        assert_eq!(accuracy(&scores, &[Fake; 4], all).expect("valid input"), 1.0);
     }
 
     #[test]
@@ -267,13 +235,6 @@ mod tests {
             let sum = auc(&scores, &labels).expect("both labels")
                 + auc(&negated, &labels).expect("both labels");
             prop_assert!((sum - 1.0).abs() < 1e-12);
-        }
-
-        #[test]
-        fn no_threshold_beats_the_best((scores, labels) in samples(), other in -0.1_f64..1.1) {
-            let best = best_threshold(&scores, &labels).expect("valid input");
-            let accuracy = |threshold| accuracy(&scores, &labels, threshold).expect("valid input");
-            prop_assert!(accuracy(best) >= accuracy(other));
         }
     }
 }

@@ -2,10 +2,9 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use burn::tensor::Tensor;
+use cifake::{FnScorer, Sample, Threads};
 
 use super::*;
-use crate::metrics::mcnemar;
-use crate::{FnScorer, Sample, Threads};
 
 /// Pictures of one colour, in memory; an empty one cannot be decoded.
 struct Colours {
@@ -181,13 +180,4 @@ fn scores_are_written_as_csv() {
     assert_eq!(lines.next(), Some("index,id,label,class,near_grey,score"));
     assert_eq!(lines.next(), Some("0,REAL/0.png,REAL,cat,false,0.039215688"));
     assert_eq!(lines.count(), 3);
-}
-
-#[test]
-fn two_models_are_compared_on_their_answers() {
-    let low = report(&options());
-    let high = report(&options().with_threshold(0.8));
-    assert_eq!(low.right(), [true, true, false, true]);
-    let test = mcnemar(&low.right(), &high.right()).expect("the same samples");
-    assert_eq!((test.n_only_first, test.n_only_second), (0, 1));
 }

@@ -4,13 +4,12 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::Path;
 
+use cifake::Error;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
-
-use crate::Error;
 
 /// Figures are drawn this many times larger and then reduced, which smooths every line.
 const OVERSAMPLING: u32 = 3;
@@ -155,7 +154,7 @@ pub(super) fn save_with_pictures(
         reason: error.to_string(),
     };
     let png = painted(size, draw, pictures).map_err(failed)?;
-    crate::file::write_atomic(path, &png)
+    cifake::file::write_atomic(path, &png)
 }
 
 /// The PNG of `size` pixels that `draw` paints.

@@ -1,9 +1,9 @@
 //! Counts of right and wrong answers.
 
+use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
 
 use super::check;
-use crate::{Error, Label};
 
 /// How many samples of each label were called what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -86,8 +86,9 @@ pub fn label_accuracy(
 
 #[cfg(test)]
 mod tests {
+    use cifake::Label::{Fake, Real};
+
     use super::*;
-    use crate::Label::{Fake, Real};
 
     const SCORES: [f32; 5] = [0.2, 0.5, 0.9, 0.4, 0.5];
     const LABELS: [Label; 5] = [Real, Real, Fake, Fake, Fake];

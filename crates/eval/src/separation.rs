@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cifake::{Error, Observation, StrangerScore, StrangerScores};
 use serde::{Deserialize, Serialize};
 
-use super::{StrangerScore, StrangerScores};
 use crate::metrics::Separation;
-use crate::{Error, Observation};
 
 /// One kind of strange pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,5 +97,62 @@ impl fmt::Display for SeparationTable {
             f,
             "\nOf each score: AUROC, and the share taken for known where 95 % of the known are."
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cifake::{Familiarity, InputFit, Label, Observed, Sample};
+
+    use super::*;
+
+    /// Features of three values and pixel statistics around zero, whose spread is `scale`.
+    fn observed(n: usize, scale: f32, input: InputFit) -> Observed {
+        let wave = |i: usize, k: usize| scale * ((i * (2 * k + 3)) as f32 * 0.7 + k as f32).sin();
+        let one = |i: usize| {
+            let label = Label::ALL[i % 2];
+            let shift = 5.0 * (i % 2) as f32;
+            let seen = Observation {
+                logits: [0.0, shift],
+                features: (0..3).map(|k| wave(i, k) + shift).collect(),
+                statistics: std::array::from_fn(|k| wave(i, k + 3)),
+                input,
+                width: 8,
+                height: 8,
+            };
+            (Sample::new(i.to_string(), label), seen)
+        };
+        (0..n).map(one).collect()
+    }
+
+    fn fitted() -> Familiarity {
+        let native = observed(400, 1.0, InputFit::Native);
+        Familiarity::fit(&native, &observed(303, 1.0, InputFit::Native), 1e-3).expect("they vary")
+    }
+
+    #[test]
+    fn a_table_tells_strange_pictures_from_known_ones_by_each_score() {
+        let familiarity = fitted();
+        let training = observed(400, 1.0, InputFit::Native);
+        let scores = StrangerScores::new(familiarity, &training, 1e-3).expect("they vary");
+        let seen = |n, scale| -> Vec<Observation> {
+            observed(n, scale, InputFit::Native).into_iter().map(|(_, seen)| seen).collect()
+        };
+        let known = seen(150, 1.0);
+        let groups = [("wide".to_owned(), seen(60, 9.0)), ("same".to_owned(), seen(60, 1.0))];
+        let table = SeparationTable::new(&scores, &known, &groups, 2.5).expect("of both kinds");
+        let [wide, same] = table.rows.as_slice() else { panic!("two rows") };
+        assert!(table.known_unfamiliar < 0.06 && wide.unfamiliar > 0.9, "{table}");
+        for score in [StrangerScore::Mahalanobis, StrangerScore::Pixels, StrangerScore::Distance] {
+            assert!(wide.scores[&score].auroc > 0.9, "{score:?}: {table}");
+            // The waves are no random draw: 60 of them differ a little from 150.
+            assert!((same.scores[&score].auroc - 0.5).abs() < 0.2, "{score:?}: {table}");
+        }
+        // Class scores know nothing of features that are far away.
+        assert!((wide.scores[&StrangerScore::Energy].auroc - 0.5).abs() < 0.1, "{table}");
+        let shown = table.to_string();
+        assert_eq!(shown.lines().count(), 6, "{shown}");
+        let nothing = [("nothing".to_owned(), vec![])];
+        assert!(SeparationTable::new(&scores, &known, &nothing, 2.5).is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! Where the answer is UNSURE, and how logits become probabilities.
 
-use super::DetectorError;
-use crate::{Error, Label};
+use cifake::{DetectorError, Error, Label};
 
 /// Steps of Newton's method, at most; it needs about ten.
 const N_STEPS: usize = 100;

@@ -5,7 +5,8 @@
 //! `[0, 1]`. NaN and infinite scores, empty inputs and lists of different lengths are errors.
 //!
 //! ```
-//! use cifake::{Label::{Fake, Real}, metrics};
+//! use cifake::Label::{Fake, Real};
+//! use cifake_eval::metrics;
 //!
 //! let (scores, labels) = ([0.1, 0.4, 0.35, 0.8], [Real, Real, Fake, Fake]);
 //! assert_eq!(metrics::auc(&scores, &labels)?, 0.75);
@@ -23,7 +24,6 @@ mod confusion;
 mod measures;
 mod ranking;
 mod separation;
-mod significance;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,11 +33,10 @@ pub use calibration::{
 };
 pub use confusion::{Confusion, accuracy, label_accuracy};
 pub use measures::Measures;
-pub use ranking::{RocPoint, auc, average_precision, best_threshold, roc_curve, tpr_at_fpr};
+pub use ranking::{RocPoint, auc, average_precision, roc_curve, tpr_at_fpr};
 pub use separation::Separation;
-pub use significance::{McNemar, mcnemar};
 
-use crate::{Error, Label};
+use cifake::{Error, Label};
 
 /// A value and the interval that a bootstrap gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

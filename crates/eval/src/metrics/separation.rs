@@ -1,9 +1,9 @@
 //! How well a score tells what a detector knows from what it does not know.
 
+use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
 
 use super::auc;
-use crate::{Error, Label};
 
 /// Share of the known pictures that are accepted where the false positives are counted.
 const ACCEPTED: f64 = 0.95;

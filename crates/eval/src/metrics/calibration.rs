@@ -1,9 +1,9 @@
 //! Whether a probability means what it says.
 
+use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
 
 use super::{check, check_both_labels};
-use crate::{Error, Label};
 
 /// Number of equal-width bins of a reliability diagram and of the calibration error.
 pub const N_BINS: usize = 15;
@@ -149,10 +149,10 @@ pub fn fit_temperature(margins: &[f32], labels: &[Label]) -> Result<f64, Error> 
 
 #[cfg(test)]
 mod tests {
+    use cifake::Label::{Fake, Real};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Label::{Fake, Real};
 
     /// Confidences 0.9, 0.78, 0.78, 0.6; all right but the last. They fall in bins 13, 11, 11 and 8.
     const SCORES: [f32; 4] = [0.9, 0.22, 0.78, 0.4];

@@ -4,10 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cifake::{
-    Class, Dataset, Decoder, Label, Manifest, Split, is_near_grey, load_pixels, near_duplicates,
-    open_dataset,
-};
+use cifake::{Class, Dataset, Decoder, Label, Split, is_near_grey, load_pixels, open_dataset};
+use cifake_eval::{Manifest, ManifestRow, near_duplicates};
 
 /// Bytes of a picture.
 const PICTURE: usize = 32 * 32 * 3;
@@ -30,7 +28,7 @@ fn check_manifest(path: &Path, train: &dyn Dataset, test: &dyn Dataset) {
     let published = Manifest::read(&path.join("manifest.csv.gz")).expect("the manifest is well");
     assert_eq!(computed.rows().len(), published.rows().len());
     for (ours, theirs) in computed.rows().iter().zip(published.rows()) {
-        let theirs = cifake::ManifestRow { pixel_hash: ours.pixel_hash, ..theirs.clone() };
+        let theirs = ManifestRow { pixel_hash: ours.pixel_hash, ..theirs.clone() };
         assert_eq!(*ours, theirs);
     }
     let kept = computed.deduplicated(test, Split::Test).expect("all test pictures are listed");

@@ -29,7 +29,7 @@ pub struct NearDuplicate {
 /// above `threshold`, ordered by test, then by training picture.
 ///
 /// `test` and `train` are 32x32 RGB pictures one after another, 3072 bytes each, as
-/// [`load_pixels`](crate::load_pixels) returns them. A picture of one flat colour value has no
+/// [`load_pixels`](cifake::load_pixels) returns them. A picture of one flat colour value has no
 /// correlation with any other and is never reported. The result is exact: of two pictures brought
 /// to mean 0 and length 1, the squared distance is `2 - 2 correlation`, and that of their means
 /// over a grid is never larger; so pairs whose 2x2 means, then 8x8 means, are too far apart are

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use cifake::{Error, Filter, Picture};
 use image::RgbImage;
 use plotters::style::FontStyle;
 
 use super::canvas::{Area, Drawn, TEXT_SIZE, save_with_pictures, write};
-use crate::{Error, Filter, Picture};
 
 /// Longest side of a picture in the sheet, in pixels.
 const TILE: u32 = 64;

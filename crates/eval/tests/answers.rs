@@ -1,12 +1,14 @@
 //! Answers that are fitted: what they promise, and how they are written and read.
 
+#[path = "../../cifake/tests/toy/mod.rs"]
 mod toy;
 
 use burn::tensor::Device;
 use cifake::{
-    Answer, AnswerOptions, Answers, Detector, DetectorError, Drawing, Error, InputFit, Label,
-    Observed, Picture, Sample, Scope, Verdict, save_with_answers,
+    Answer, Answers, Detector, DetectorError, Drawing, Error, InputFit, Label, Observed, Picture,
+    Sample, Scope, Verdict, save_with_answers,
 };
+use cifake_eval::{AnswerOptions, fit_answers};
 use toy::{Toy, ToyConfig, detector, loader};
 
 /// Soft waves with a little noise, as photographs are; the label is told by their direction.
@@ -37,7 +39,7 @@ fn fitted(detector: &Detector) -> Answers {
     let others = [1000..1200, 1200..1400].map(|range| observed(detector, range, 40));
     let [training, held_back] = &native;
     let [fitting, choosing] = &others;
-    Answers::fit(training, held_back, Some([fitting, choosing]), &AnswerOptions::default())
+    fit_answers(training, held_back, Some([fitting, choosing]), &AnswerOptions::default())
         .expect("there are enough of both labels")
 }
 
@@ -126,11 +128,11 @@ fn pictures_of_one_label_or_too_few_are_an_error() {
     let all = observed(&detector, 0..300, 16);
     let real: Observed = all.iter().filter(|(s, _)| s.label == Label::Real).cloned().collect();
     let options = AnswerOptions::default();
-    assert!(Answers::fit(&all, &real, None, &options).is_err());
+    assert!(fit_answers(&all, &real, None, &options).is_err());
     let few = all[..10].to_vec();
-    let refused = Answers::fit(&few, &all, None, &options);
+    let refused = fit_answers(&few, &all, None, &options);
     let too_few = |error| matches!(error, Error::Detector(DetectorError::TooFewPictures { .. }));
     assert!(refused.is_err_and(too_few));
     // None of the others was resized.
-    assert!(Answers::fit(&all, &all, Some([&all, &all]), &options).is_err());
+    assert!(fit_answers(&all, &all, Some([&all, &all]), &options).is_err());
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::is_collection;
-use crate::{
-    Dataset, Decoder, Error, LabelNames, Manifest, Sample, Split, open_dataset_named, pixel_hash,
+use cifake::{
+    Dataset, Decoder, Error, LabelNames, Sample, Split, is_collection, open_dataset_named,
 };
+
+use crate::{Manifest, pixel_hash};
 
 /// Positions in `dataset` of the pictures that are counted once, as [`Manifest::deduplicated`] says.
 /// `dataset` is what [`open_dataset_named`] opens at `path` for `split` with `names`.

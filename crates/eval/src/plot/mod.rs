@@ -6,11 +6,11 @@ mod sheet;
 use std::ops::Range;
 use std::path::Path;
 
+use cifake::{Error, Label};
 use plotters::chart::SeriesLabelPosition;
 use plotters::style::RGBColor;
 
 use crate::metrics::{self, ReliabilityBin, RocPoint};
-use crate::{Error, Label};
 use canvas::{Area, Axes, BLUE, Drawn, GREY, ORANGE, Series, Shape, chart, px, save};
 
 pub use sheet::{SheetRow, contact_sheet};

@@ -2,7 +2,8 @@
 //!
 //! ```no_run
 //! use burn::tensor::{Device, Tensor};
-//! use cifake::{EvaluateOptions, FnScorer, Split, evaluate, open_dataset};
+//! use cifake::{FnScorer, Split, open_dataset};
+//! use cifake_eval::{EvaluateOptions, evaluate};
 //!
 //! // A detector of the simplest kind: dark pictures are FAKE.
 //! let scorer = FnScorer(|images: Tensor<4>| {
@@ -27,8 +28,11 @@ use burn::tensor::Device;
 pub use breakdown::{Answered, Breakdown, GroupRow};
 pub use report::{FailedSample, Report, ScoredSample};
 
+use cifake::{
+    Batch, Batches, Class, Dataset, Decoder, Error, Label, Scorer, Threads, is_near_grey,
+};
+
 use crate::metrics::{Bootstrap, Measures};
-use crate::{Batch, Batches, Class, Dataset, Decoder, Error, Label, Scorer, Threads, is_near_grey};
 
 /// How [`evaluate`] goes about it.
 #[derive(Debug, Clone)]

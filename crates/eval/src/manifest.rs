@@ -5,13 +5,11 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use cifake::{Class, Dataset, Decoder, Error, Label, Split};
 use flate2::read::MultiGzDecoder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::image::Decoder;
-use crate::{Class, Dataset, Error, Label, Split};
 
 /// Largest manifest that is read, unpacked: four million rows or so.
 const MAX_BYTES: u64 = 512 << 20;
@@ -19,7 +17,7 @@ const MAX_BYTES: u64 = 512 << 20;
 /// One picture of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestRow {
-    /// [`Sample::id`](crate::Sample::id).
+    /// [`Sample::id`](cifake::Sample::id).
     pub id: String,
     /// The split that it belongs to.
     pub split: Split,
@@ -148,7 +146,7 @@ impl Manifest {
                 .expect("a slice gives all bytes");
             content = packed;
         }
-        crate::file::write_atomic(path, &content)
+        cifake::file::write_atomic(path, &content)
     }
 
     /// Positions in `dataset` of the pictures of `split` that are counted once: of pictures with
@@ -166,7 +164,7 @@ impl Manifest {
     }
 
     /// The [`pixel_hash`] of every picture of `dataset`, whose pictures are of `split`: the groups
-    /// that [`validation_split`](crate::validation_split) keeps together.
+    /// that [`validation_split`](cifake::validation_split) keeps together.
     ///
     /// Fails if a sample of `dataset` is not in the manifest.
     pub fn pixel_hashes(&self, dataset: &dyn Dataset, split: Split) -> Result<Vec<u64>, Error> {

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Answer, first_improbable};
 use super::{Bootstrap, Confusion, Metric, N_BINS, check};
-use crate::{Error, Label};
 
 /// Number of metrics that have an interval.
 const N_METRICS: usize = 9;
@@ -188,10 +188,10 @@ impl Sorted {
 
 #[cfg(test)]
 mod tests {
+    use cifake::Label::{Fake, Real};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Label::{Fake, Real};
     use crate::metrics;
 
     /// What the single functions say, in the order of [`Sorted::statistics`].

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cifake::{Answer, Error, Label, Sample};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::auc;
-use crate::{Answer, Error, Label, Sample};
 
 /// A picture's probability of FAKE and its answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,8 +152,9 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cifake::Origin;
+
     use super::*;
-    use crate::Origin;
 
     fn sample(label: Label, generator: Option<&str>, publisher: &str) -> Sample {
         let origin = Origin {

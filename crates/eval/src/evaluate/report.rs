@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use cifake::{Class, Error, Label, file};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Measures, Metric};
-use crate::{Class, Error, Label, file};
 
 /// A detector's results on a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,14 +77,6 @@ impl Report {
     #[must_use]
     pub fn labels(&self) -> Vec<Label> {
         self.samples.iter().map(|sample| sample.label).collect()
-    }
-
-    /// Which samples are called what they are: what [`mcnemar`](crate::metrics::mcnemar) compares.
-    #[must_use]
-    pub fn right(&self) -> Vec<bool> {
-        let called_fake = |score: f32| f64::from(score) >= self.threshold;
-        let right = |s: &ScoredSample| called_fake(s.score) == (s.label == Label::Fake);
-        self.samples.iter().map(right).collect()
     }
 
     /// Writes the samples as CSV: `index,id,label,class,near_grey,score`.
