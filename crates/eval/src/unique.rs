@@ -106,7 +106,7 @@ impl Dataset for Nothing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::open_dataset;
+    use cifake::open_dataset;
 
     /// Writes PNGs of one colour each: name and level.
     fn folder(files: &[(&str, u8)]) -> tempfile::TempDir {

@@ -271,7 +271,7 @@ fn an_error_of_the_caller_ends_the_work() {
 
 #[test]
 fn limits_and_empty_sides_are_errors() {
-    let limits = DecodeLimits { max_pixels: 100, ..DecodeLimits::default() };
+    let limits = DecodeLimits::default().with_max_pixels(100);
     let detector = built(in_two_threads().limits(limits), &[]).expect("it was just written");
     let mut png = std::io::Cursor::new(Vec::new());
     waves(32, 32, 0).write_to(&mut png, image::ImageFormat::Png).expect("a vector takes it");

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use cifake::balanced_sample;
 use cifake_attacks::Pgd;
-use cifake_eval::metrics;
 use cifake_kernels::with_products;
 
 use crate::adversary::{N_GUARD, is_overfitted};

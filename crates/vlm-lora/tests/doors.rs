@@ -7,9 +7,8 @@ use testkit::Fixture;
 use testkit::fuzz::{Door, in_file, trial};
 use vlm_lora::generate::GenerationDefaults;
 use vlm_lora::image::{MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
-use vlm_lora::lora::Adapter;
+use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::architecture;
-use vlm_lora::peft::AdapterLimits;
 use vlm_lora::tune::{ConversationLimits, conversations};
 use vlm_lora::{
     ChatTemplate, Decoder, DecoderNames, Folder, Gguf, Limits, Message, Shapes, Tokenizer, WeightFormat,

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn every_picture_has_a_file_of_its_own() {
         let mut overlays = Overlays::new("maps/o.png".into());
-        let mut next = |overlays: &mut Overlays, name: &str| {
+        let next = |overlays: &mut Overlays, name: &str| {
             let file = overlays.file(name);
             overlays.written.insert(file.clone());
             file

@@ -16,7 +16,8 @@ use std::io::Write;
 use std::path::Path;
 
 use cifake::weights::{Checkpoint, Source};
-use cifake::{DecodeLimits, Decoder, Manifest};
+use cifake::{DecodeLimits, Decoder};
+use cifake_eval::Manifest;
 
 pub use trial::trial;
 

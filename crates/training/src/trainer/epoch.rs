@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cifake::balanced_sample;
-use cifake::metrics;
 use cifake::weights::{Precision, save_configured};
+use cifake_eval::metrics;
 
 use super::Trainer;
 use crate::adversary::n_robust;

@@ -9,7 +9,7 @@ mod inputs;
 
 use std::path::{Path, PathBuf};
 
-use cifake::{Input, Split};
+use cifake::Split;
 use gradcam::Method;
 
 pub use attack::{AttackArgs, ReferenceArgs};

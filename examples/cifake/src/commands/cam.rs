@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use cifake::text::{one_line, path_text};
 use cifake::{Detector, Fitted, InputFit, Picture, tensor_from_rgb8};
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;
-use crate::exit::{in_words, one_line};
+use crate::in_words;
 
 /// Least longer side of the pictures that are written, in pixels.
 const SIDE: u32 = 320;
@@ -68,13 +69,13 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let line = match draw(&detector, &device, &cam, &path, &args.out) {
             Ok(found) if args.json => found.to_string(),
             Ok(found) => {
-                let row = format!("{} {}: {}", path.display(), found["label"], found["regions"]);
-                one_line(&row)
+                let row = format!("{} {}: {}", path_text(&path), found["label"], found["regions"]);
+                one_line(&row).into_owned()
             }
             Err(error) => {
                 n_failed += 1;
                 let error = in_words(&error);
-                serde_json::json!({"path": path, "error": error}).to_string()
+                serde_json::json!({"path": path_text(&path), "error": error}).to_string()
             }
         };
         writeln!(out, "{line}")?;
@@ -109,7 +110,7 @@ fn draw(
     let names: Vec<_> = strongest.map(|RegionShare { region, .. }| region).collect();
     let (label, p_fake, flat) = (verdict.label, verdict.p_fake, map.is_flat());
     Ok(serde_json::json!({
-        "path": path, "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,
-        "heatmap": file,
+        "path": path_text(path), "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,
+        "heatmap": path_text(&file),
     }))
 }
