@@ -116,9 +116,9 @@ impl Build<'_> {
 
     fn manifest(&self, options: &RunOptions, indices: &[usize]) -> Result<BuildManifest, Error> {
         let set = if self.generated.is_empty() { "perturbed CIFAKE" } else { "CIFAKE++" };
-        let attack = |attack: &Box<dyn Attack>| {
+        let attacks = self.suite.iter().map(|attack| {
             serde_json::to_string(attack).expect("a name and a JSON value have a JSON form")
-        };
+        });
         Ok(BuildManifest {
             version: VERSION,
             set: set.to_owned(),
@@ -130,7 +130,7 @@ impl Build<'_> {
             size: options.size,
             split: self.split,
             device: cifake::device::name(&options.device),
-            attacks: self.suite.iter().map(attack).collect(),
+            attacks: attacks.collect(),
             n_samples: indices.len(),
             samples: samples_hash(self.dataset, indices)?,
             generated: Vec::new(),
