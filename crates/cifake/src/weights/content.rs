@@ -1,6 +1,6 @@
 //! The content of a safetensors file, read tensor by tensor after its header is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use safetensors::tensor::{Metadata, TensorInfo, TensorView};
 use safetensors::{Dtype, SafeTensorError};
 use sha2::{Digest, Sha256};
 
+use super::int8::scale_key;
 use super::{Limits, hex};
 use crate::Error;
 
@@ -113,8 +114,12 @@ impl Hashed<'_> {
     }
 }
 
-/// Refuses weights that would take more memory than the limit.
+/// Refuses weights that would take more memory than the limit. The scales of weights in bytes are
+/// multiplied out and not counted.
 fn check_memory(path: &Path, header: &Metadata, limits: Limits) -> Result<(), Error> {
+    let tensors = header.tensors();
+    let in_bytes = tensors.iter().filter(|(_, info)| info.dtype == Dtype::I8);
+    let scales: BTreeSet<String> = in_bytes.map(|(name, _)| scale_key(name)).collect();
     let in_memory = |info: &TensorInfo| {
         let n_bytes = (info.data_offsets.1 - info.data_offsets.0) as u64;
         let growth = match info.dtype {
@@ -124,8 +129,8 @@ fn check_memory(path: &Path, header: &Metadata, limits: Limits) -> Result<(), Er
         };
         n_bytes.saturating_mul(growth)
     };
-    let tensors = header.tensors();
-    let bytes = tensors.values().map(|info| in_memory(info)).fold(0, u64::saturating_add);
+    let counted = tensors.iter().filter(|(name, _)| !scales.contains(*name));
+    let bytes = counted.map(|(_, info)| in_memory(info)).fold(0, u64::saturating_add);
     let limit = limits.max_memory;
     match bytes > limit {
         true => Err(Error::WeightsTooLarge { path: path.to_owned(), bytes, limit }),

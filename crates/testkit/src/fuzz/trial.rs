@@ -44,7 +44,10 @@ impl Watch {
         let start = Arc::new(Mutex::new(Some(Instant::now())));
         let watched = Arc::clone(&start);
         std::thread::spawn(move || {
-            while let Some(start) = *watched.lock().unwrap_or_else(PoisonError::into_inner) {
+            loop {
+                // Copied in a statement of its own: the lock must not be held while this sleeps.
+                let start = *watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(start) = start else { return };
                 if start.elapsed() > Duration::from_secs(MOST_SECONDS) {
                     eprintln!("the door {door} takes more than {MOST_SECONDS} s for one file");
                     std::process::abort();
