@@ -1,15 +1,17 @@
-//! `cifake train`: a run that is killed at any moment and started again ends as an unbroken run; pictures
-//! of any size, name and number.
+//! `cifake train`: a run that is broken off and started again ends as an unbroken run; pictures of any
+//! size, name and number.
 
 mod kills;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Output};
-use std::time::Duration;
 
-use kills::{files, finish, kill_ten_times, mini, program, sleep_up_to, text};
-use rand::SeedableRng;
-use rand::rngs::ChaCha8Rng;
+use burn::tensor::Device;
+use cifake::{Decoder, Split, open_dataset};
+use cifake_training::{Event, Recipe, Trainer, TrainingData};
+use kills::{files, finish, kill, mini, program, text, wait_for};
+use tinyvit::TinyVit;
 
 /// A model small enough for many steps a second, with every source of randomness turned on.
 const RECIPE: &str = "
@@ -25,7 +27,7 @@ drop_path_rate = 0.2
 validation_fraction = 0.25
 
 [train]
-epochs = 60
+epochs = 6
 batch_size = 8
 checkpoint_steps = 1
 
@@ -40,25 +42,73 @@ fn start_train(arguments: &[&str]) -> Child {
     program(env!("CARGO_BIN_EXE_cifake"), &[&["train"], arguments].concat())
 }
 
+/// The run of `recipe` in `folder`.
+fn trainer(recipe: &Recipe, folder: &Path) -> Trainer<TinyVit> {
+    let dataset = open_dataset(&mini(), Some(Split::Train)).expect("the mini set");
+    let data = TrainingData::load(&*dataset, &[], &recipe.data, &Decoder::default())
+        .expect("every picture can be read");
+    let model = recipe.model_config::<TinyVit>().expect("it can be built");
+    let (config, sets) = (recipe.train.clone(), [data.train, data.validation]);
+    Trainer::new(config, model, None, sets, folder, &Device::flex()).expect("it can be run")
+}
+
+/// Runs `recipe` in `folder` on `threads` threads, to the end or to step `stop`; the steps done.
+fn run(recipe: &Recipe, folder: &Path, threads: usize, stop: Option<usize>) -> usize {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    pool.install(|| {
+        let mut trainer = trainer(recipe, folder);
+        let listener = &mut |event: Event<'_>| match event {
+            Event::Step { step, .. } if Some(step) == stop => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        trainer.run(listener).expect("the run goes on");
+        trainer.step()
+    })
+}
+
 #[test]
-fn ten_kills_change_no_bit_of_the_weights() {
+fn a_run_that_is_broken_off_five_times_changes_no_bit_of_the_weights() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let [recipe, unbroken, broken] =
-        ["recipe.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
-    std::fs::write(&recipe, RECIPE).expect("the folder is writable");
-    let start = |out: &Path, threads: usize| {
-        let (data, threads) = (mini(), threads.to_string());
-        let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(out)];
-        let arguments = [&arguments[..], &["--threads", &threads]].concat();
-        start_train(&arguments)
-    };
-    finish(start(&unbroken, 2));
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
+    let [unbroken, broken] = ["unbroken", "broken"].map(|name| folder.path().join(name));
+    for folder in [&unbroken, &broken] {
+        std::fs::create_dir(folder).expect("the folder is writable");
+    }
+    let recipe: Recipe = toml::from_str(RECIPE).expect("it is a recipe");
+    let n_steps = run(&recipe, &unbroken, 2, None);
+    // Within an epoch, at its end, and right after it.
+    let stops = [1, 5, 6, 7, n_steps - 1];
+    for (n, stop) in stops.into_iter().enumerate() {
+        assert_eq!(run(&recipe, &broken, 1 + n % 2, Some(stop)), stop);
+    }
+    assert_eq!(run(&recipe, &broken, 2, None), n_steps);
     for name in ["last.safetensors", "best.safetensors", "metrics.csv"] {
         let [ours, theirs] = [&unbroken, &broken]
             .map(|run| std::fs::read(run.join(name)).expect("the run wrote it"));
         assert!(ours == theirs, "{name} differs");
+    }
+}
+
+/// A kill leaves the old checkpoint or the new one, never a part: each run goes on from the last.
+#[test]
+fn a_kill_leaves_a_whole_checkpoint() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
+    // It would not end before the test does.
+    let long = RECIPE.replace("epochs = 6", "epochs = 100000");
+    std::fs::write(&recipe, &long).expect("the folder is writable");
+    let data = mini();
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let path = out.join("checkpoint.safetensors");
+    let mut last = 0;
+    for _ in 0..3 {
+        let before = std::fs::read(&path).ok();
+        let mut child = start_train(&arguments);
+        wait_for(&mut child, || std::fs::read(&path).is_ok_and(|now| Some(now) != before));
+        kill(child);
+        let recipe: Recipe = toml::from_str(&long).expect("it is a recipe");
+        let step = trainer(&recipe, &out).step();
+        assert!(step > last, "the run began anew: {step} after {last}");
+        last = step;
     }
 }
 
@@ -77,12 +127,13 @@ name = 'student'
 recipe = 'student.toml'
 ";
 
+/// One kill in each stage.
 #[test]
-fn ten_kills_change_no_bit_of_a_queue() {
+fn kills_change_no_bit_of_a_queue() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [queue, unbroken, broken] =
         ["queue.toml", "unbroken", "broken"].map(|name| folder.path().join(name));
-    let short = RECIPE.replace("epochs = 60", "epochs = 20");
+    let short = RECIPE;
     let native = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../crates/tinyvit/weights/native.safetensors");
     let student = short.replace("stem_dim = 8", "stem_dim = 4");
@@ -92,7 +143,7 @@ fn ten_kills_change_no_bit_of_a_queue() {
         text(&native)
     );
     for (name, content) in
-        [("queue.toml", QUEUE), ("short.toml", &short), ("student.toml", &student)]
+        [("queue.toml", QUEUE), ("short.toml", short), ("student.toml", &student)]
     {
         std::fs::write(folder.path().join(name), content).expect("the folder is writable");
     }
@@ -103,8 +154,13 @@ fn ten_kills_change_no_bit_of_a_queue() {
         start_train(&arguments)
     };
     finish(start(&unbroken, 2));
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    kill_ten_times(|n| start(&broken, 1 + n % 2), || sleep_up_to(&mut rng, 20..600));
+    for (n, stage) in ["first", "second", "student"].into_iter().enumerate() {
+        let mut child = start(&broken, 1 + n % 2);
+        let checkpoint = broken.join(stage).join("checkpoint.safetensors");
+        wait_for(&mut child, || checkpoint.exists());
+        kill(child);
+    }
+    finish(start(&broken, 2));
     for stage in ["", "first", "second", "student"] {
         let [ours, theirs] = [&unbroken, &broken].map(|run| {
             let mut files = files(&run.join(stage));
@@ -118,7 +174,7 @@ fn ten_kills_change_no_bit_of_a_queue() {
         }
     }
     let state = std::fs::read_to_string(broken.join("state.json")).expect("it is kept");
-    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":20"), "{state}");
+    assert!(state.contains("\"stage\":3,\"n_stages\":3,\"epoch\":6"), "{state}");
 }
 
 /// A signal ends a run with a checkpoint, although none is due.
@@ -127,16 +183,13 @@ fn ten_kills_change_no_bit_of_a_queue() {
 fn a_signal_ends_a_run_with_a_checkpoint() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [recipe, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
-    let long = RECIPE.replace("epochs = 60", "epochs = 100000").replace("checkpoint_steps = 1", "");
+    let long = RECIPE.replace("epochs = 6", "epochs = 100000").replace("checkpoint_steps = 1", "");
     std::fs::write(&recipe, long.replace("[train]", "[train]\ncheckpoint_minutes = 1000"))
         .expect("the folder is writable");
     let data = mini();
     let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
     let mut child = start_train(&arguments);
-    let begun = std::time::Instant::now();
-    while !out.join("metrics.csv").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(&mut child, || out.join("metrics.csv").exists());
     let before = std::fs::read(out.join("checkpoint.safetensors"));
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.expect("every Unix has it").success());
@@ -159,7 +212,7 @@ fn stderr(output: &Output) -> String {
 /// A recipe of one epoch for a model of almost nothing.
 fn short(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("short.toml");
-    let recipe = RECIPE.replace("epochs = 60", "epochs = 1");
+    let recipe = RECIPE.replace("epochs = 6", "epochs = 1");
     std::fs::write(&path, recipe).expect("the folder is writable");
     path
 }

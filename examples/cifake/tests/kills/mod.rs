@@ -1,15 +1,14 @@
-//! Programs that are killed at any moment and started again.
+//! Programs that are killed and started again.
+//!
+//! A test waits for a file and not for a time: none depends on how fast the machine is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rand::RngExt;
-use rand::rngs::ChaCha8Rng;
-
-/// Kills that must hit a run under way.
-const N_KILLS: usize = 10;
+/// A program that does not come as far as a test waits for is stuck.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn program(path: &str, arguments: &[&str]) -> Child {
     Command::new(path)
@@ -25,26 +24,23 @@ pub(crate) fn finish(mut child: Child) {
     assert!(status.success(), "the program ended with {status}");
 }
 
-/// Kills the program of the `n`-th try at the moment that `ripe` waits for, ten times; then lets the
-/// program end.
-pub(crate) fn kill_ten_times(start: impl Fn(usize) -> Child, mut ripe: impl FnMut()) {
-    for n in 0..N_KILLS {
-        let mut child = start(n);
-        ripe();
-        let ended = child.try_wait().expect("the program can be asked");
-        assert!(ended.is_none(), "it ended after {n} kills: its work is too short");
-        child.kill().expect("the program can be killed");
-        child.wait().expect("the program can be waited for");
+/// Waits until `is_ripe`, or until the program has ended.
+pub(crate) fn wait_for(child: &mut Child, mut is_ripe: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while child.try_wait().expect("the program can be asked").is_none() && !is_ripe() {
+        assert!(begun.elapsed() < PATIENCE, "the program does not come on");
+        std::thread::sleep(Duration::from_millis(1));
     }
-    finish(start(N_KILLS));
 }
 
-pub(crate) fn sleep_up_to(rng: &mut ChaCha8Rng, milliseconds: std::ops::Range<u64>) {
-    std::thread::sleep(Duration::from_millis(rng.random_range(milliseconds)));
+/// Kills the program where it still runs.
+pub(crate) fn kill(mut child: Child) {
+    child.kill().expect("the program can be killed");
+    child.wait().expect("the program can be waited for");
 }
 
-/// The files in `folder` with their bytes, by name; without what a kill in the middle of an atomic write
-/// leaves beside them.
+/// The files in `folder` with their bytes, by name. A kill during an atomic write leaves a temporary
+/// file, which is left out.
 pub(crate) fn files(folder: &Path) -> Vec<(OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(folder).expect("it was built");
     let paths = entries.map(|entry| entry.expect("it can be read").path());
