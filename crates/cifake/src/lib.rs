@@ -20,8 +20,8 @@ mod network;
 mod registry;
 mod scorer;
 mod split;
-mod threads;
 pub mod text;
+mod threads;
 pub mod weights;
 
 pub use answer::{Answer, Scope};

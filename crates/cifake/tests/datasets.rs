@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use cifake::{
-    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Split, Threads,
-    find_images, image_files, load_pixels, open_dataset, open_dataset_named,
+    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Split,
+    Threads, find_images, image_files, load_pixels, open_dataset, open_dataset_named,
 };
 use tempfile::TempDir;
 

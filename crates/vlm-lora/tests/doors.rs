@@ -11,7 +11,8 @@ use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::architecture;
 use vlm_lora::tune::{ConversationLimits, conversations};
 use vlm_lora::{
-    ChatTemplate, Decoder, DecoderNames, Folder, Gguf, Limits, Message, Shapes, Tokenizer, WeightFormat,
+    ChatTemplate, Decoder, DecoderNames, Folder, Gguf, Limits, Message, Shapes, Tokenizer,
+    WeightFormat,
 };
 
 fn committed(name: &str) -> Vec<u8> {

@@ -312,7 +312,8 @@ mod tests {
                 assert_eq!(parsed.to_string().parse::<AttackName>().expect("its own form"), parsed);
                 let made = parsed.attack(Some(3)).expect("the example is in range");
                 assert!(made.parameters().contains('{'), "{}", made.parameters());
-                assert_eq!(made.epsilon().is_some(), entry.norm().is_some(), "{name}");
+                // Those of the reference have a radius of their own.
+                assert!(entry.norm().is_none() || made.epsilon().is_some(), "{name}");
             }
         }
         assert!(attacks_help().contains("apgd = apgd-linf"), "{}", attacks_help());

@@ -77,8 +77,9 @@ impl Input {
     pub fn picture(self, decoder: &Decoder) -> (String, Result<Picture, Error>) {
         let picture = match self.origin {
             Origin::File(path) => decoder.read(&path),
-            Origin::Reader(reader) => read_stream(reader, &self.name, decoder)
-                .and_then(|bytes| decoder.decode(&bytes).map_err(|error| error.in_file(&self.name))),
+            Origin::Reader(reader) => read_stream(reader, &self.name, decoder).and_then(|bytes| {
+                decoder.decode(&bytes).map_err(|error| error.in_file(&self.name))
+            }),
             Origin::Failed(error) => Err(error),
         };
         (self.name, picture)

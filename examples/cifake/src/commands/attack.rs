@@ -70,7 +70,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     for (id, path) in pictures.iter().enumerate() {
         let draw = [id as u64, args.seed];
         let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
-        let name = one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
+        let name =
+            one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
         match outcome {
             Err(error) if args.json => {
                 let error =

@@ -67,7 +67,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<usize> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let images = args.images.as_deref().unwrap_or(&samples);
-    let (detector, explainer) = (open(Detector::builder(), &args.weights)?, args.explainer.explainer()?);
+    let (detector, explainer) =
+        (open(Detector::builder(), &args.weights)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
     let mut explainers = vec![(explainer.name().to_owned(), explanations)];

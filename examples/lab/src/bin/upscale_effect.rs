@@ -50,7 +50,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<usize> {
     args.draw.split.require_known(&args.weights)?;
-    let (detector, explainer) = (open(Detector::builder(), &args.weights)?, EvidenceExplainer::embedded());
+    let (detector, explainer) =
+        (open(Detector::builder(), &args.weights)?, EvidenceExplainer::embedded());
     let drawn = args.draw.draw(detector.input_size())?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
     let real: Vec<Picture> = real
