@@ -164,10 +164,10 @@ fn an_unknown_explainer_is_wrong_usage() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    let real = sample("real-cat-1.jpg");
+    let pictures = ["real-cat-1.jpg", "fake-cat-1.jpg", "real-horse-1.jpg"].map(sample);
     let mut child = Command::new(env!("CARGO_BIN_EXE_cifake"))
         .arg("explain")
-        .args([&real; 3])
+        .args(pictures)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
