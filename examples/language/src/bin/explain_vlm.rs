@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cifake::Detector;
 use cifake::text::one_line;
 use cifake_cli::args::open;
-use cifake_cli::{in_words, judged};
+use cifake_cli::in_words;
 use clap::Parser;
 use explain::{Analysis, Class, Combined, EvidenceExplainer, Failure, html_page};
 use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
@@ -81,15 +81,14 @@ fn run(mut args: Args) -> Result<usize> {
     }
     let explainer = Combined::new(voices);
     let detector = open(Detector::builder().device(&device), &args.weights)?;
-    let analysis = Analysis::new(detector.classifier(), detector.input_size(), &device)
+    let analysis = Analysis::of(&detector)
         .with_explainer(&explainer)
         .with_class(args.class);
     let (mut outcomes, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
         let name = path.display().to_string();
-        let judge = |fitted: &_| judged(&detector, fitted);
         let picture = detector.decoder().read(path).map_err(anyhow::Error::from);
-        let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture, judge)?));
+        let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture)?));
         let n_silent = tell_failures(path, &explainer);
         match &report {
             Ok(report) => {
