@@ -198,7 +198,8 @@ impl MultiCropProcessor {
         let mut values = Vec::with_capacity(crops.len() * 3 * self.image_size().pow(2));
         for crop in &crops {
             let part = cut(&picture, crop);
-            let shown = part.resized_as_pillow(self.image_size, self.image_size, self.interpolation);
+            let shown =
+                part.resized_as_pillow(self.image_size, self.image_size, self.interpolation);
             let (pixels, _) = shown.pixels().as_chunks::<3>();
             for (channel, table) in table.iter().enumerate() {
                 values.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));

@@ -11,8 +11,8 @@ use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
-use crate::overlays::Overlays;
 use crate::in_words;
+use crate::overlays::Overlays;
 
 /// Explains verdicts: prints the regions on which each verdict rests, and the artifacts that
 /// measurements support there.
@@ -77,9 +77,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
     for input in inputs(&args.paths) {
         let (path, picture) = input.picture(detector.decoder());
-        let explain = |picture: Picture| {
-            analysis.report(&path, &picture).map_err(anyhow::Error::from)
-        };
+        let explain =
+            |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);
         let outcome = picture.map_err(anyhow::Error::from).and_then(explain);
         let outcome = outcome.map_err(|error| Failure { error: in_words(&error), path });
         match &outcome {
