@@ -1,6 +1,6 @@
 //! What kind of failure an error is, for programs that answer for others.
 
-use crate::{DetectorError, Error, PictureError};
+use crate::{DatasetError, DetectorError, Error, PictureError};
 
 /// What kind of failure an error is.
 ///
@@ -31,6 +31,7 @@ impl Error {
             Self::InFile { source, .. } => source.kind(),
             Self::Picture(error) => error.kind(),
             Self::Detector(error) => error.kind(),
+            Self::Dataset(error) => error.kind(),
             #[cfg(feature = "network")]
             Self::Hub(_) => ErrorKind::Io,
             Self::Figure { .. }
@@ -39,7 +40,6 @@ impl Error {
             | Self::NotFlushed { .. }
             | Self::Threads { .. } => ErrorKind::Io,
             Self::FileTooLarge { .. }
-            | Self::DatasetTooLarge { .. }
             | Self::WeightsTooLarge { .. }
             | Self::ActivationsTooLarge { .. } => ErrorKind::TooLarge,
             Self::DeviceNotCompiled { .. }
@@ -49,14 +49,6 @@ impl Error {
             | Self::ScoreNotFinite { .. }
             | Self::ScoreNotProbability { .. } => ErrorKind::Bug,
             Self::NoImages { .. }
-            | Self::UnknownDataset { .. }
-            | Self::OneClass { .. }
-            | Self::LabelName { .. }
-            | Self::List { .. }
-            | Self::TooDeep { .. }
-            | Self::Address { .. }
-            | Self::Pattern { .. }
-            | Self::NoMatch { .. }
             | Self::EmptySplit { .. }
             | Self::NotInManifest { .. }
             | Self::TooManyThreads { .. }
@@ -86,6 +78,17 @@ impl Error {
             | Self::WeightConfig { .. }
             | Self::WeightNotFinite { .. }
             | Self::WeightUnreadable { .. } => ErrorKind::Corrupt,
+        }
+    }
+}
+
+impl DatasetError {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::DatasetTooLarge { .. } => ErrorKind::TooLarge,
+            _ => ErrorKind::InvalidInput,
         }
     }
 }

@@ -3,10 +3,10 @@
 mod temporary;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use temporary::Temporary;
+use temporary::{Temporary, fill, folder_of};
 
 use crate::Error;
 
@@ -109,13 +109,6 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 /// Flushes the entries of a folder, where its file system can.
 fn flush_folder(folder: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, Unsupported};
@@ -127,13 +120,6 @@ fn flush_folder(folder: &Path) -> io::Result<()> {
         Err(error) if is_unable(&error) => Ok(()),
         done => done,
     }
-}
-
-/// Writes what `content` gives to `file`.
-fn fill(file: &mut File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut writer = BufWriter::new(file);
-    content(&mut writer)?;
-    writer.flush()
 }
 
 #[cfg(test)]

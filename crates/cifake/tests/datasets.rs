@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use cifake::{
-    Batches, Class, Dataset, Decoder, Error, ImageFolder, InputFit, Label, LabelNames, Split,
-    Threads, find_images, image_files, load_pixels, open_dataset, open_dataset_named,
+    Batches, Class, Dataset, DatasetError, Decoder, Error, ImageFolder, InputFit, Label,
+    LabelNames, Split, Threads, find_images, image_files, load_pixels, open_dataset,
+    open_dataset_named,
 };
 use tempfile::TempDir;
 
@@ -97,7 +98,7 @@ fn a_folder_without_images_says_so() {
     let error = image_files(folder.path()).expect_err("it is empty");
     assert!(error.to_string().contains("holds no image"), "{error}");
     let Err(error) = open_dataset(folder.path(), None) else { panic!("it is empty") };
-    assert!(matches!(error, Error::UnknownDataset { .. }), "{error}");
+    assert!(matches!(error, Error::Dataset(DatasetError::UnknownDataset { .. })), "{error}");
     let Err(error) = open_dataset(&folder.path().join("missing"), None) else { panic!("missing") };
     assert!(matches!(error, Error::Read { .. }), "{error}");
 }
@@ -175,7 +176,10 @@ fn a_label_that_is_missing_beside_folders_of_unknown_names_is_an_error() {
     assert_eq!(count(&*open_dataset(folder.path(), None).expect("REAL alone")), [1, 0]);
     write(folder.path(), "renders/b.png", &png(2));
     let Err(error) = open_dataset(folder.path(), None) else { panic!("FAKE is missing") };
-    assert!(matches!(error, Error::OneClass { missing: Label::Fake, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Dataset(DatasetError::OneClass { missing: Label::Fake, .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("`renders`"), "{error}");
     let names = named(&[], &["Renders"]);
     let both = open_dataset_named(folder.path(), None, &names).expect("a data set");
@@ -265,7 +269,7 @@ fn a_folder_too_deep_to_search_is_named_and_the_rest_searched() {
         assert_eq!(found(&argument), [("a.png".to_owned(), true), ("d".to_owned(), false)]);
     }
     let error = image_files(folder.path()).expect_err("not all are found");
-    assert!(matches!(error, Error::TooDeep { limit: 32, .. }), "{error}");
+    assert!(matches!(error, Error::Dataset(DatasetError::TooDeep { limit: 32, .. })), "{error}");
 }
 
 #[cfg(unix)]

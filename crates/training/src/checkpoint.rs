@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cifake::weights::sha256_hex;
 use cifake_optim::{Moments, first_difference, save_checkpoint};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,11 @@ use crate::optimizer::OptimizerState;
 const VECTORS: [&str; 4] = ["weights", "moment_1", "moment_2", "average"];
 /// Largest checkpoint that is read: four vectors of a 21M model take 350 MB.
 const MAX_BYTES: u64 = 2 << 30;
+
+/// SHA-256 of weights as hexadecimal digits.
+pub(crate) fn digest(weights: &[f32]) -> String {
+    sha256_hex(&weights.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+}
 
 /// The state of a run apart from its vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::adversary::Adversary;
 use crate::augment::Augment;
-use crate::data::DataConfig;
+use crate::data_config::DataConfig;
 use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 

@@ -2,67 +2,14 @@
 
 use std::collections::HashSet;
 
-use cifake::{
-    Dataset, Decoder, Label, Sample, ValidationSplit, balanced_sample, load_pixels,
-    validation_split, weights,
-};
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use cifake::{Dataset, Decoder, Sample, ValidationSplit, weights};
 
 use crate::TrainError;
+use crate::data_config::DataConfig;
 use crate::examples::Examples;
+use crate::parted::Parted;
 use crate::record::TrainedOn;
 use crate::sized;
-
-/// Largest side of a training picture.
-const MAX_SIDE: u32 = 1024;
-
-/// The size of the pictures, and the split into training and validation set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataConfig {
-    /// Height and width that pictures are brought to.
-    pub side: u32,
-    /// Share of the training set that is held back to choose the epoch, threshold and temperature,
-    /// above 0 and below 1.
-    pub validation_fraction: f64,
-    /// Keeps the first picture of each group of identical ones.
-    pub deduplicate: bool,
-    /// Number of pictures that are used, half of each label; 0 for all.
-    pub limit: usize,
-    /// Seed of the split and of the limit. It differs from the seed of the run, so that runs of several
-    /// seeds share their validation set.
-    pub seed: u64,
-}
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self { side: 32, validation_fraction: 0.05, deduplicate: true, limit: 0, seed: 1 }
-    }
-}
-
-impl DataConfig {
-    /// Width and height.
-    fn size(&self) -> (u32, u32) {
-        (self.side, self.side)
-    }
-
-    /// Bytes of a picture.
-    fn n_bytes(&self) -> usize {
-        self.side as usize * self.side as usize * 3
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
-            return Err("data: validation_fraction must be above 0 and below 1".into());
-        }
-        if !(1..=MAX_SIDE).contains(&self.side) {
-            return Err(format!("data: side must be 1 to {MAX_SIDE}"));
-        }
-        Ok(())
-    }
-}
 
 /// A training and a validation set in memory.
 #[derive(Debug)]
@@ -159,102 +106,11 @@ impl TrainingData {
     }
 }
 
-/// The pictures of a data set, split. All positions but `indices` are positions among the pictures
-/// that were read.
-pub(crate) struct Parted {
-    side: usize,
-    /// Positions in the data set of the pictures that were read.
-    pub(crate) indices: Vec<usize>,
-    labels: Vec<Label>,
-    pixels: Vec<u8>,
-    /// SHA-256 of each picture's pixels.
-    pub(crate) hashes: Vec<String>,
-    n_duplicates: usize,
-    pub(crate) train: Vec<usize>,
-    validation: Vec<usize>,
-}
-
-impl Parted {
-    pub(crate) fn new(
-        dataset: &dyn Dataset,
-        config: &DataConfig,
-        decoder: &Decoder,
-    ) -> Result<Self, TrainError> {
-        config.validate().map_err(TrainError::Config)?;
-        let samples = dataset.samples();
-        let every_label: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
-        let indices: Vec<usize> = match config.limit {
-            0 => (0..samples.len()).collect(),
-            limit => balanced_sample(&every_label, limit, config.seed),
-        };
-        let pixels = load_pixels(dataset, &indices, config.size(), decoder)?;
-        let hashes: Vec<String> =
-            pixels.par_chunks(config.n_bytes()).map(weights::sha256_hex).collect();
-        let labels: Vec<Label> = indices.iter().map(|&i| every_label[i]).collect();
-
-        let mut seen = HashSet::new();
-        let is_kept = |&i: &usize| !config.deduplicate || seen.insert(&hashes[i]);
-        let kept: Vec<usize> = (0..indices.len()).filter(is_kept).collect();
-        let groups: Vec<u64> = kept.iter().map(|&i| group(&hashes[i])).collect();
-        let kept_labels: Vec<Label> = kept.iter().map(|&i| labels[i]).collect();
-        let parts =
-            validation_split(&groups, &kept_labels, config.validation_fraction, config.seed);
-        let [train, validation] = [parts.train, parts.validation]
-            .map(|part| part.into_iter().map(|place| kept[place]).collect());
-        let n_duplicates = indices.len() - kept.len();
-        let side = config.side as usize;
-        Ok(Self { side, indices, labels, pixels, hashes, n_duplicates, train, validation })
-    }
-
-    /// Both parts as positions in the data set.
-    pub(crate) fn split(&self) -> ValidationSplit {
-        let [train, validation] = [&self.train, &self.validation]
-            .map(|part| part.iter().map(|&i| self.indices[i]).collect());
-        ValidationSplit { train, validation }
-    }
-
-    /// SHA-256 over the pictures that were read and their labels, as hexadecimal digits.
-    pub(crate) fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for (picture, label) in self.hashes.iter().zip(&self.labels) {
-            hash.update(picture.as_bytes());
-            hash.update([label.index() as u8]);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// A set with one label cannot be learned, and one without a label cannot be validated on.
-    fn must_have_both_labels(&self) -> Result<(), String> {
-        let parts = [("training", &self.train), ("validation", &self.validation)];
-        for (name, part) in parts {
-            let is_there = |label: &Label| part.iter().any(|&i| self.labels[i] == *label);
-            if let Some(label) = Label::ALL.iter().find(|label| !is_there(label)) {
-                return Err(format!(
-                    "the {name} set has no {label} picture; give more pictures of both labels, or \
-                     change data.validation_fraction"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn examples(&self, part: &[usize]) -> Result<Examples, TrainError> {
-        let one = self.side * self.side * 3;
-        let pixels = part.iter().flat_map(|i| &self.pixels[i * one..(i + 1) * one]).copied();
-        let labels = part.iter().map(|&i| self.labels[i]).collect();
-        Examples::new(pixels.collect(), labels, self.side)
-    }
-}
-
-/// The first 64 bits of a hash.
-fn group(hash: &str) -> u64 {
-    u64::from_str_radix(&hash[..16], 16).expect("a SHA-256 is written in hexadecimal digits")
-}
-
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
+    use cifake::Label;
     use image::codecs::png::PngEncoder;
 
     use super::*;

@@ -6,7 +6,8 @@ use cifake::{Dataset, Decoder, ValidationSplit};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::data::{DataConfig, Parted};
+use crate::data_config::DataConfig;
+use crate::parted::Parted;
 
 /// The data set that weights were trained on, and its split.
 ///

@@ -13,7 +13,7 @@ use cifake_attacks::Pgd;
 use cifake_kernels::with_products;
 
 use crate::adversary::{N_GUARD, is_overfitted};
-use crate::checkpoint::Progress;
+use crate::checkpoint::{Progress, digest};
 use crate::config::{TrainConfig, validate_model};
 use crate::examples::{Examples, fingerprint};
 use crate::history::{EpochSums, Row};
@@ -127,7 +127,7 @@ impl<N: Network> Trainer<N> {
             teacher: None,
             record: None,
         };
-        trainer.progress.start = Some(resume::digest(&trainer.weights));
+        trainer.progress.start = Some(digest(&trainer.weights));
         trainer.resume()?;
         Ok(trainer)
     }

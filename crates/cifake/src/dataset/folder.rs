@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::error::DatasetError;
 use super::labels::split_of_folder;
 use super::walk::{Walk, sorted_entries};
 use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
@@ -28,7 +29,7 @@ impl ImageFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::OneClass`] where a label has no folder while other folders have unknown names; no
+    /// [`DatasetError::OneClass`](crate::DatasetError::OneClass) where a label has no folder while other folders have unknown names; no
     /// picture of `split`; a folder that cannot be read.
     pub fn open(path: &Path, split: Option<Split>, names: &LabelNames) -> Result<Self, Error> {
         let (mut found, mut others) = (Self::empty(), Vec::new());
@@ -137,7 +138,8 @@ pub(super) fn require_both(
     let is_there = |label: Label| samples.iter().any(|sample| sample.label == label);
     match Label::ALL.into_iter().find(|&label| !is_there(label)) {
         Some(missing) if !others.is_empty() => {
-            Err(Error::OneClass { path: path.to_owned(), missing, folders: others.to_vec() })
+            let (path, folders) = (path.to_owned(), others.to_vec());
+            Err(DatasetError::OneClass { path, missing, folders }.into())
         }
         _ => Ok(()),
     }

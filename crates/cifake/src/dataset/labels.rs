@@ -1,6 +1,7 @@
 //! The names that data sets give to their labels and splits.
 
-use super::Split;
+use super::error::DatasetError;
+use super::split::Split;
 use crate::{Error, Label};
 
 /// Names of REAL in published data sets: those of CIFAKE, CNNDetection and GenImage.
@@ -39,11 +40,11 @@ impl LabelNames {
     ///
     /// # Errors
     ///
-    /// [`Error::LabelName`] for a name that both labels have.
+    /// [`DatasetError::LabelName`] for a name that both labels have.
     pub fn new(real: Vec<String>, fake: Vec<String>) -> Result<Self, Error> {
         let twice = real.iter().find(|name| fake.iter().any(|other| same(name, other)));
         match twice {
-            Some(name) => Err(Error::LabelName { name: name.clone() }),
+            Some(name) => Err(DatasetError::LabelName { name: name.clone() }.into()),
             None => Ok(Self { given: [real, fake] }),
         }
     }
@@ -104,6 +105,9 @@ mod tests {
         assert_eq!(half.label("fake"), None);
         let turned = names(&["ai"], &[]).expect("no name is there twice");
         assert_eq!(turned.label("AI"), Some(Label::Real));
-        assert!(matches!(names(&["a"], &["b", "A"]), Err(Error::LabelName { .. })));
+        assert!(matches!(
+            names(&["a"], &["b", "A"]),
+            Err(Error::Dataset(DatasetError::LabelName { .. }))
+        ));
     }
 }

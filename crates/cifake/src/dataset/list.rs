@@ -4,6 +4,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
+use super::error::DatasetError;
 use super::labels::split_of_folder;
 use super::{Class, ImageFolder, LabelNames, Sample, Split, require_samples};
 use crate::{Error, file};
@@ -34,10 +35,12 @@ impl ImageFolder {
     ///
     /// # Errors
     ///
-    /// A list that cannot be read; [`Error::List`] for a list without these columns, and for a row
+    /// A list that cannot be read; [`DatasetError::List`] for a list without these columns, and for a row
     /// with an unknown label or split; no picture of `split`.
     pub fn open_list(path: &Path, split: Option<Split>, names: &LabelNames) -> Result<Self, Error> {
-        let refuse = |row, reason: String| Error::List { path: path.to_owned(), row, reason };
+        let refuse = |row, reason: String| {
+            Error::from(DatasetError::List { path: path.to_owned(), row, reason })
+        };
         let bytes = file::read_limited(path, MAX_BYTES)?;
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(&*bytes);

@@ -3,6 +3,7 @@
 mod class;
 #[cfg(feature = "zip")]
 mod collection;
+mod error;
 mod folder;
 mod labels;
 mod list;
@@ -15,20 +16,19 @@ mod parquet_row;
 #[cfg(feature = "parquet")]
 mod parquet_rows;
 mod pattern;
+mod split;
 mod usable;
 mod walk;
 #[cfg(feature = "zip")]
 mod zip;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use crate::{Error, Label};
 
 pub use class::Class;
+pub use error::DatasetError;
 pub use folder::ImageFolder;
 pub use labels::LabelNames;
 #[cfg(feature = "parquet")]
@@ -40,49 +40,11 @@ pub use parquet_row::{ParquetBytes, ParquetList, ParquetRow, ParquetValue};
 #[cfg(feature = "parquet")]
 pub use parquet_rows::ParquetRows;
 pub use pattern::{SeenFiles, find_images};
+pub use split::Split;
 pub use usable::{FittedDataset, ReadableDataset};
 pub use walk::{FoundImage, ImageSearch, image_files};
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;
-
-/// The parts of a published data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// What a detector may be trained on.
-    Train,
-    /// What chooses among detectors and settings, where a data set keeps such pictures apart.
-    Validation,
-    /// What it is measured on.
-    Test,
-}
-
-impl Split {
-    /// All splits.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// `"train"`, `"validation"` or `"test"`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-
-    /// The split whose name is `name` in any case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|split| split.as_str().eq_ignore_ascii_case(name))
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// What is known of a picture without decoding it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +131,7 @@ pub fn open_dataset(path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset
 ///
 /// # Errors
 ///
-/// [`Error::UnknownDataset`] for anything else; [`Error::OneClass`] where only one label is found
+/// [`DatasetError::UnknownDataset`] for anything else; [`DatasetError::OneClass`] where only one label is found
 /// beside folders of unknown names; no sample of `split`; a file that cannot be read.
 pub fn open_dataset_named(
     path: &Path,
@@ -210,7 +172,8 @@ pub fn open_dataset_named(
 
 /// The error of a path that is no data set, with the folders that it has.
 fn unknown(path: &Path, hint: &'static str) -> Error {
-    Error::UnknownDataset { path: path.to_owned(), folders: folder::folder_names(path), hint }
+    let folders = folder::folder_names(path);
+    DatasetError::UnknownDataset { path: path.to_owned(), folders, hint }.into()
 }
 
 /// Whether `path` is a folder of pictures with a table of labels, whose `manifest.csv` is therefore no list

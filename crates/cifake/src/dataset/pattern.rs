@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
+use super::error::DatasetError;
 use super::walk::{ImageSearch, Walk, all_entries, sorted_entries};
 use crate::Error;
 
@@ -25,7 +26,7 @@ const OPTIONS: MatchOptions = MatchOptions {
 ///
 /// # Errors
 ///
-/// [`Error::NoImages`] for a folder without any, [`Error::Pattern`], and [`Error::NoMatch`] for a
+/// [`Error::NoImages`] for a folder without any, [`DatasetError::Pattern`], and [`DatasetError::NoMatch`] for a
 /// pattern without a match.
 pub fn find_images(argument: &Path) -> Result<ImageSearch, Error> {
     if argument.is_dir() {
@@ -52,7 +53,7 @@ pub fn find_images(argument: &Path) -> Result<ImageSearch, Error> {
     let mut seen = SeenFiles::default();
     found.found.retain(|image| seen.is_new(&image.path));
     if found.found.is_empty() {
-        return Err(Error::NoMatch { pattern: crate::text::path_text(argument) });
+        return Err(DatasetError::NoMatch { pattern: crate::text::path_text(argument) }.into());
     }
     Ok(found)
 }
@@ -97,9 +98,9 @@ fn parts(pattern: &Path) -> Result<Vec<Part>, Error> {
         let part = match component {
             Component::Normal(_) if text == "**" => Part::AnyDepth,
             Component::Normal(_) if text.contains(['*', '?', '[']) => {
-                let refuse = |source: glob::PatternError| Error::Pattern {
+                let refuse = |source: glob::PatternError| DatasetError::Pattern {
                     pattern: crate::text::path_text(pattern),
-                    source,
+                    source: source.into(),
                 };
                 Part::Pattern(Pattern::new(&text).map_err(refuse)?)
             }

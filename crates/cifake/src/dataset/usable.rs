@@ -6,6 +6,7 @@ use image::codecs::bmp::BmpEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::error::DatasetError;
 use super::{Dataset, Sample};
 use crate::{Decoder, Error};
 
@@ -31,7 +32,7 @@ impl FittedDataset {
     ///
     /// # Errors
     ///
-    /// [`Error::DatasetTooLarge`] where the fitted pictures take more than `max_bytes`, before any is
+    /// [`DatasetError::DatasetTooLarge`] where the fitted pictures take more than `max_bytes`, before any is
     /// decoded; the first picture's error where not one can be read.
     ///
     /// # Panics
@@ -48,7 +49,8 @@ impl FittedDataset {
         let one = u64::from(size.0) * u64::from(size.1) * 3;
         let bytes = one.saturating_mul(dataset.len() as u64);
         if bytes > max_bytes {
-            return Err(Error::DatasetTooLarge { n: dataset.len(), bytes, limit: max_bytes });
+            let (n, limit) = (dataset.len(), max_bytes);
+            return Err(DatasetError::DatasetTooLarge { n, bytes, limit }.into());
         }
         let mut found = Self { samples: Vec::new(), pixels: Vec::new(), size, failed: Vec::new() };
         for start in (0..dataset.len()).step_by(PART) {
@@ -210,7 +212,10 @@ mod tests {
         let files = Files::new(vec![b"never read".to_vec(); 3]);
         let error = FittedDataset::new(&files, (5, 3), &Decoder::default(), 134, &mut |_, _| {});
         let error = error.expect_err("it takes 135 bytes");
-        assert!(matches!(error, Error::DatasetTooLarge { n: 3, bytes: 135, limit: 134 }));
+        assert!(matches!(
+            error,
+            Error::Dataset(DatasetError::DatasetTooLarge { n: 3, bytes: 135, limit: 134 })
+        ));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::error::DatasetError;
 use crate::Error;
 
 /// Folders within folders that are entered.
@@ -77,7 +78,7 @@ impl Walk {
         let entries = match folder.canonicalize() {
             Ok(real) if self.entered.contains(&real) => return,
             Ok(_) if depth > MAX_DEPTH => {
-                Err(Error::TooDeep { path: folder.to_owned(), limit: MAX_DEPTH })
+                Err(DatasetError::TooDeep { path: folder.to_owned(), limit: MAX_DEPTH }.into())
             }
             Ok(real) => {
                 self.entered.insert(real);

@@ -54,7 +54,7 @@ impl ZipDataset {
     /// # Errors
     ///
     /// An archive that cannot be read; a picture that is encrypted, packed by another method or
-    /// larger than a decoder accepts by default; [`Error::OneClass`] where pictures lie in folders of
+    /// larger than a decoder accepts by default; [`DatasetError::OneClass`](crate::DatasetError::OneClass) where pictures lie in folders of
     /// unknown names and one label has none; no picture.
     pub fn open(
         paths: &[PathBuf],

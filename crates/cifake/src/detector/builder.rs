@@ -131,3 +131,21 @@ impl DetectorBuilder {
         })
     }
 }
+
+impl Detector {
+    /// How a detector is made: device, threads, limits.
+    #[must_use]
+    pub fn builder() -> DetectorBuilder {
+        DetectorBuilder::default()
+    }
+
+    /// The detector of the weights that `which` names in `registry`, shipped ones or a weight file, on the CPU with
+    /// one thread a core.
+    ///
+    /// # Errors
+    ///
+    /// As [`DetectorBuilder::open`].
+    pub fn open(registry: &Registry, which: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(registry, which)
+    }
+}

@@ -21,7 +21,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use crate::weights::WeightsInfo;
 use crate::{
     DecodeLimits, Decoder, EmbeddingClassifier, Error, Familiarity, Fitted, InputFit, Network,
-    Picture, PictureError, Registry, Threads,
+    Picture, PictureError, Threads,
 };
 use calibration::Calibration;
 
@@ -80,22 +80,6 @@ const _: () = {
 };
 
 impl Detector {
-    /// How a detector is made: device, threads, limits.
-    #[must_use]
-    pub fn builder() -> DetectorBuilder {
-        DetectorBuilder::default()
-    }
-
-    /// The detector of the weights that `which` names in `registry`, shipped ones or a weight file, on the CPU with
-    /// one thread a core.
-    ///
-    /// # Errors
-    ///
-    /// As [`DetectorBuilder::open`].
-    pub fn open(registry: &Registry, which: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::builder().open(registry, which)
-    }
-
     /// Calls a picture of any size FAKE from this probability on, in `[0, 1]`.
     ///
     /// # Errors

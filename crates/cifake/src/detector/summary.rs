@@ -79,12 +79,13 @@ impl fmt::Display for Summary {
 mod tests {
     use super::super::verdict::verdict;
     use super::*;
+    use crate::DatasetError;
 
     #[test]
     fn a_summary_counts_every_input_once() {
         let mut summary = Summary::default();
         summary.add(&Ok(verdict()));
-        summary.add(&Err(Error::NoMatch { pattern: "*".to_owned() }));
+        summary.add(&Err(DatasetError::NoMatch { pattern: "*".to_owned() }.into()));
         assert_eq!((summary.n_fake, summary.n_resized, summary.n_failed), (1, 1, 1));
         assert_eq!(summary.n_inputs(), 2);
         assert!(summary.to_string().starts_with("2 inputs: 0 REAL, 1 FAKE, 1 without a verdict"));

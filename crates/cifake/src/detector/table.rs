@@ -57,7 +57,7 @@ fn columns(answer: &str, p_fake: &str, size: &str, scope: &str, path: &str) -> S
 mod tests {
     use super::super::verdict::verdict;
     use super::*;
-    use crate::{Answer, Scope};
+    use crate::{Answer, DatasetError, Scope};
 
     #[test]
     fn a_line_of_json_has_the_fields_in_the_promised_order() {
@@ -77,7 +77,7 @@ mod tests {
         };
         let line = json_line("a.png", &Ok(strange));
         assert!(line.ends_with(r#""answer":"UNSURE","familiarity":0.5,"scope":"unfamiliar"}"#));
-        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
+        let failed = Err(DatasetError::NoMatch { pattern: "*.png".to_owned() }.into());
         let line = json_line("*.png", &failed);
         assert!(line.starts_with(r#"{"path":"*.png","error":""#), "{line}");
     }
@@ -90,7 +90,7 @@ mod tests {
         let strange = Verdict { answer: Answer::Unsure, scope: Scope::Unfamiliar, ..verdict() };
         let row = table_row("a.png", &Ok(strange));
         assert_eq!(row, "UNSURE   97.3 %      640x480  unfamiliar  a.png");
-        let failed = Err(Error::NoMatch { pattern: "*.png".to_owned() });
+        let failed = Err(DatasetError::NoMatch { pattern: "*.png".to_owned() }.into());
         assert!(table_row("*.png", &failed).starts_with("ERROR  no file matches `*.png`"));
     }
 }

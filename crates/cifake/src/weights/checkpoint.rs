@@ -11,6 +11,7 @@ use burn::tensor::{DType, TensorData};
 use safetensors::Dtype;
 
 use super::content::{Content, PREFIX, Stored};
+use super::limits::Limits;
 use super::{Mapping, int8};
 use crate::{Error, file};
 
@@ -42,24 +43,6 @@ impl Source<'_> {
 impl<'a> From<&'a Path> for Source<'a> {
     fn from(path: &'a Path) -> Self {
         Self::File(path)
-    }
-}
-
-/// What is accepted before anything is allocated for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Size of the file in bytes; 4 GiB, which holds every model of this workspace.
-    pub max_bytes: u64,
-    /// Size of a safetensors header in bytes; 8 MiB, room for some 80,000 weights.
-    pub max_header_bytes: u64,
-    /// What the weights take in memory in bytes, floats of any precision as f32; 8 GiB, which a file of
-    /// half precision at the first limit takes.
-    pub max_memory: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_bytes: 4 << 30, max_header_bytes: 8 << 20, max_memory: 8 << 30 }
     }
 }
 

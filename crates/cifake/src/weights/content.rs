@@ -8,8 +8,9 @@ use safetensors::tensor::{Metadata, TensorInfo, TensorView};
 use safetensors::{Dtype, SafeTensorError};
 use sha2::{Digest, Sha256};
 
+use super::digest::hex;
 use super::int8::scale_key;
-use super::{Limits, hex};
+use super::limits::Limits;
 use crate::Error;
 
 /// Length of the number at the start of a safetensors file, which is the length of its header.

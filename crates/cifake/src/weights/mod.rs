@@ -31,26 +31,29 @@
 mod checkpoint;
 mod configured;
 mod content;
+mod digest;
 mod draw;
 #[cfg(feature = "network")]
 mod hub;
 mod int8;
+mod limits;
 mod mapping;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod save;
 
 use burn::module::Module;
-use sha2::{Digest, Sha256};
 
-pub use checkpoint::{Checkpoint, Limits, Source, WeightsInfo};
+pub use checkpoint::{Checkpoint, Source, WeightsInfo};
 pub use configured::{
     Beside, Configured, MAX_ACTIVATION_BYTES, configured_bytes, configured_from, load_configured,
     load_configured_beside, save_configured,
 };
+pub use digest::sha256_hex;
 pub use draw::draw_weights;
 #[cfg(feature = "network")]
 pub use hub::{Hub, HubError};
+pub use limits::Limits;
 pub use mapping::{Layout, Mapping};
 pub use save::{Precision, encode, save, to_bytes};
 
@@ -73,17 +76,6 @@ pub fn load<M: Module>(
     let checkpoint = Checkpoint::open(source)?;
     checkpoint.load_into(module, mapping)?;
     Ok(checkpoint.info().clone())
-}
-
-/// SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// `digest` as lower-case hexadecimal digits.
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

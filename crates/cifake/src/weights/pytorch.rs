@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::checkpoint::{Checkpoint, checked};
-use super::{Limits, hex};
+use super::digest::hex;
+use super::limits::Limits;
 use crate::Error;
 
 /// The keys under which training scripts put a model's weights, in the order in which timm looks.

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use cifake::weights::sha256_hex;
-
 use super::Trainer;
 use crate::checkpoint::Checkpoint;
 use crate::order::epoch_order;
@@ -39,9 +37,4 @@ impl<N: Network> Trainer<N> {
         self.order = epoch_order(self.train.len(), self.config.seed, epoch);
         Ok(())
     }
-}
-
-/// SHA-256 of weights as hexadecimal digits.
-pub(super) fn digest(weights: &[f32]) -> String {
-    sha256_hex(&weights.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
 }

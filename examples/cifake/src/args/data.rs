@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cifake::{Dataset, Error, LabelNames, Split, open_dataset_named};
+use cifake::{Dataset, DatasetError, Error, LabelNames, Split, open_dataset_named};
 
 use super::mini;
 
@@ -58,9 +58,10 @@ impl DataArgs {
         let opened = open_dataset_named(path, split, &self.names()?);
         opened.map_err(|error| {
             let is_unnamed = match &error {
-                Error::OneClass { folders, .. } | Error::UnknownDataset { folders, .. } => {
-                    !folders.is_empty()
-                }
+                Error::Dataset(
+                    DatasetError::OneClass { folders, .. }
+                    | DatasetError::UnknownDataset { folders, .. },
+                ) => !folders.is_empty(),
                 _ => false,
             };
             let error = anyhow::Error::from(error);

@@ -88,10 +88,10 @@ impl Inputs {
 }
 
 /// The error of an address, which no program here opens.
-fn address(path: &Path) -> Option<cifake::Error> {
+fn address(path: &Path) -> Option<cifake::DatasetError> {
     let text = path.to_str()?;
     let is_address = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-    let address = || cifake::Error::Address { address: text.to_owned() };
+    let address = || cifake::DatasetError::Address { address: text.to_owned() };
     (is_address && !path.exists()).then(address)
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod pictures;
 mod queue;
 mod run;
+mod trained;
 mod watch;
 
 use std::path::Path;
@@ -12,9 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use baselines::ResNet;
-use burn::tensor::Device;
 use cifake::device;
-use cifake::weights::load_configured;
 use cifake_training::{Network, Places, Queue, ReadyStage, Recipe, State};
 use serde_json::Value;
 use tinyvit::TinyVit;
@@ -24,6 +23,7 @@ use crate::exit::{BROKEN_OFF, BrokenOff};
 pub(crate) use args::TrainArgs;
 pub(crate) use pictures::main_set;
 use run::Runner;
+use trained::Trained;
 
 /// The recipe where none is given.
 const OWN: &str = include_str!("../../../lab/recipes/own.toml");
@@ -45,26 +45,6 @@ data = { validation_fraction = 0.25 }
 train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
 ",
 ];
-
-/// A network that a recipe can name, and how its weights are opened.
-trait Trained: Network {
-    /// The network of `config` with the weights in the file at `path`; `seed` draws what it lacks.
-    fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self>;
-}
-
-impl Trained for TinyVit {
-    fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self> {
-        Ok(config.load_for_fine_tuning(path, seed, device)?)
-    }
-}
-
-impl Trained for ResNet {
-    fn open(config: &Self::Config, path: &Path, _: u64, device: &Device) -> Result<Self> {
-        let (model, found, _) = load_configured::<Self>(path.into(), device)?;
-        anyhow::ensure!(found == *config, "{} is of another configuration", path.display());
-        Ok(model)
-    }
-}
 
 /// Trains as `args` say.
 ///

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use cifake_training::{Places, Queue, ReadyStage, State};
 
-use super::Trained;
 use super::run::Runner;
+use super::trained::Trained;
 
 /// Runs the `queue` at `places`; whether it came to its end.
 pub(super) fn run<N: Trained>(runner: &Runner, queue: &Queue, places: &Places) -> Result<bool> {

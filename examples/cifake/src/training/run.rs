@@ -10,8 +10,8 @@ use cifake::weights::{Checkpoint, Configured, Source};
 use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
 use tinyvit::TinyVit;
 
-use super::Trained;
 use super::pictures::{extra_set, main_set};
+use super::trained::Trained;
 use super::watch::watch;
 use crate::args::DataArgs;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use ureq::Proxy;
 
-use super::hex;
+use super::digest::hex;
 use crate::{Error, file};
 
 /// How long a connection may take, and each read from it.
