@@ -35,7 +35,10 @@ pub use dataset::{
     open_dataset, open_dataset_named,
 };
 #[cfg(feature = "parquet")]
-pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
+pub use dataset::{
+    LabelOrder, ParquetBytes, ParquetColumn, ParquetDataset, ParquetFile, ParquetList, ParquetRow,
+    ParquetRows, ParquetValue,
+};
 pub use detector::{
     Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation, Observed,
     Summary, Verdict, json_line, save_with_answers, table_header, table_row,

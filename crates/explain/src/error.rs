@@ -13,7 +13,7 @@ use crate::parse::refusal::Refusal;
 pub enum Error {
     /// The detector failed.
     #[error("the detector gave no verdict")]
-    Verdict(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Verdict(#[source] cifake::Error),
     /// The bytes are not a calibration.
     #[error("invalid calibration file")]
     CalibrationForm(#[source] serde_json::Error),

@@ -1,5 +1,19 @@
 //! Explanations of a detector's verdicts: named artifacts, each with a measurement, a place and words.
 //!
+//! One call on a [`Detector`](cifake::Detector) gives the verdict, the map and the reasons:
+//!
+//! ```
+//! # fn explained(detector: cifake::Detector) -> Result<(), Box<dyn std::error::Error>> {
+//! # use explain::Analysis;
+//! let picture = detector.decoder().read("photo.jpg".as_ref())?;
+//! let report = Analysis::of(&detector).report("photo.jpg", &picture)?;
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The parts work alone:
+//!
 //! ```
 //! use cifake::{Label, Picture};
 //! use explain::{EvidenceExplainer, Explainer, Subject};
@@ -56,7 +70,7 @@ pub mod upscale;
 #[cfg(feature = "vlm")]
 mod vlm;
 
-pub use analysis::{Analysis, Judgment};
+pub use analysis::Analysis;
 pub use artifact::{Artifact, Group, UnknownArtifact};
 pub use cifake::Class;
 pub use combined::Combined;

@@ -307,9 +307,11 @@ mod tests {
     fn a_set_of_another_origin_or_with_a_strange_line_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         drop(ExplanationSet::open(folder.path(), origin("a")).expect("a new set"));
-        let error = ExplanationSet::open(folder.path(), origin("b")).expect_err("another voice");
+        let error =
+            ExplanationSet::open(folder.path(), origin("b")).expect_err("another explainer");
         assert!(matches!(error, Error::OtherOrigin { .. }), "{error}");
-        let (theirs, records) = ExplanationSet::read(folder.path()).expect("whatever its voice");
+        let (theirs, records) =
+            ExplanationSet::read(folder.path()).expect("whatever its explainer");
         assert_eq!((theirs, records.len()), (origin("a"), 0));
         assert!(ExplanationSet::read(&folder.path().join("nothing")).is_err());
         std::fs::write(folder.path().join(RECORDS), "{}\n").expect("it is writable");

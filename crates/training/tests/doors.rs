@@ -24,7 +24,7 @@ fn committed(name: &str) -> Vec<u8> {
 
 #[test]
 fn recipe_door_holds() {
-    let seeds = ["adversarial-1.toml", "native-5.toml", "original.toml"].map(committed);
+    let seeds = ["adversarial-1.toml", "native-5.toml", "reference.toml"].map(committed);
     trial(&Door { name: "recipe", open: recipe }, &seeds);
 }
 

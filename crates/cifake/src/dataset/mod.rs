@@ -12,6 +12,8 @@ mod parquet;
 #[cfg(feature = "parquet")]
 mod parquet_file;
 #[cfg(feature = "parquet")]
+mod parquet_row;
+#[cfg(feature = "parquet")]
 mod parquet_rows;
 mod pattern;
 mod split;
@@ -33,6 +35,8 @@ pub use labels::LabelNames;
 pub use parquet::{LabelOrder, ParquetDataset};
 #[cfg(feature = "parquet")]
 pub use parquet_file::{ParquetColumn, ParquetFile};
+#[cfg(feature = "parquet")]
+pub use parquet_row::{ParquetBytes, ParquetList, ParquetRow, ParquetValue};
 #[cfg(feature = "parquet")]
 pub use parquet_rows::ParquetRows;
 pub use pattern::{SeenFiles, find_images};

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use parquet::data_type::ByteArray;
 use parquet::file::metadata::FileMetaData;
-use parquet::record::{Field, Row};
 
+use super::parquet_row::{ParquetBytes, ParquetRow, ParquetValue};
 use super::parquet_rows::ParquetRows;
 use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
 use crate::{Error, Label};
@@ -30,7 +29,7 @@ pub enum LabelOrder {
 #[derive(Debug)]
 pub struct ParquetDataset {
     samples: Vec<Sample>,
-    pictures: Vec<ByteArray>,
+    pictures: Vec<ParquetBytes>,
 }
 
 impl ParquetDataset {
@@ -104,7 +103,7 @@ impl Dataset for ParquetDataset {
     }
 
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
-        Ok(Cow::Borrowed(self.pictures[index].data()))
+        Ok(Cow::Borrowed(self.pictures[index].as_ref()))
     }
 }
 
@@ -119,7 +118,7 @@ fn has_columns(metadata: &FileMetaData) -> bool {
 /// What a row says.
 struct Columns {
     /// The encoded picture.
-    picture: ByteArray,
+    picture: ParquetBytes,
     file_name: Option<String>,
     label: i64,
     source: Option<String>,
@@ -127,29 +126,25 @@ struct Columns {
 
 impl Columns {
     /// `None` if picture or label is missing, or one of the three is of another type.
-    fn of(row: Row) -> Option<Self> {
+    fn of(row: ParquetRow) -> Option<Self> {
         let (mut picture, mut file_name, mut label, mut source) = (None, None, None, None);
         for (name, field) in row.into_columns() {
             match (name.as_str(), field) {
-                ("image", Field::Group(image)) => {
+                ("image", ParquetValue::Group(image)) => {
                     for (name, field) in image.into_columns() {
                         match (name.as_str(), field) {
-                            ("bytes", Field::Bytes(content)) => picture = Some(content),
-                            ("path", Field::Str(path)) => {
+                            ("bytes", ParquetValue::Bytes(content)) => picture = Some(content),
+                            ("path", ParquetValue::Text(path)) => {
                                 file_name = path.rsplit('/').next().map(str::to_owned);
                             }
                             _ => {}
                         }
                     }
                 }
-                ("source", Field::Str(text)) => source = Some(text),
-                ("source", Field::Null | Field::Group(_)) => {}
+                ("source", ParquetValue::Text(text)) => source = Some(text),
+                ("source", ParquetValue::Missing | ParquetValue::Group(_)) => {}
                 ("source", _) => return None,
-                ("label", Field::Long(value)) => label = Some(value),
-                ("label", Field::Int(value)) => label = Some(value.into()),
-                ("label", Field::Short(value)) => label = Some(value.into()),
-                ("label", Field::Byte(value)) => label = Some(value.into()),
-                ("label", Field::UByte(value)) => label = Some(value.into()),
+                ("label", ParquetValue::Integer(value)) => label = Some(value),
                 _ => {}
             }
         }

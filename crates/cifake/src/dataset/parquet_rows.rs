@@ -9,9 +9,9 @@ use parquet::data_type::{AsBytes, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Row;
 use parquet::schema::types::{Type, TypePtr};
 
+use super::parquet_row::ParquetRow;
 use crate::Error;
 
 /// Values in one group of rows, missing ones included: a row can hold all of them, and is unpacked whole.
@@ -74,7 +74,7 @@ impl ParquetRows {
     pub fn for_each<E: From<Error>>(
         &self,
         columns: &[&str],
-        mut each: impl FnMut(usize, Row) -> Result<(), E>,
+        mut each: impl FnMut(usize, ParquetRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let root = self.metadata().schema();
         let is_wanted = |field: &&TypePtr| columns.contains(&field.name());
@@ -91,7 +91,7 @@ impl ParquetRows {
             let projection = projection.build().map_err(broken(path))?;
             let rows = self.reader.get_row_iter(Some(projection)).map_err(broken(path))?;
             for (number, row) in rows.enumerate() {
-                each(number, row.map_err(broken(path))?)?;
+                each(number, ParquetRow::new(row.map_err(broken(path))?))?;
             }
             Ok(())
         })
@@ -245,7 +245,7 @@ mod tests {
         let refused = rows.check_values(&["numbers"], 999).expect_err("there are a thousand");
         assert!(refused.to_string().contains("999"), "{refused}");
         let read = rows.for_each(&["numbers"], |_, row| {
-            assert_eq!(row.len(), 1);
+            assert_eq!(row.n_columns(), 1);
             Ok::<(), Error>(())
         });
         read.expect("it has one row");

@@ -195,6 +195,22 @@ impl Detector {
         self.judge_one(&fitted)
     }
 
+    /// The picture brought to the model's size, with its own size beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`PictureError::NoPixels`] for a picture with an empty side.
+    pub fn fitted(&self, picture: Picture) -> Result<Fitted, Error> {
+        let (original_width, original_height) = (picture.width(), picture.height());
+        if original_width == 0 || original_height == 0 {
+            let (width, height) = (original_width, original_height);
+            return Err(PictureError::NoPixels { width, height }.into());
+        }
+        let (width, height) = self.input_size();
+        let (picture, fit) = picture.fitted(width, height);
+        Ok(Fitted { picture, fit, original_width, original_height })
+    }
+
     /// Judges a picture that was brought to the model's size, as what it was before.
     ///
     /// # Errors
@@ -301,16 +317,5 @@ impl Detector {
     fn judge_one(&self, picture: &Fitted) -> Result<Verdict, Error> {
         let verdicts = self.judge(&[picture])?;
         Ok(verdicts.into_iter().next().expect("one verdict for one picture"))
-    }
-
-    fn fitted(&self, picture: Picture) -> Result<Fitted, Error> {
-        let (original_width, original_height) = (picture.width(), picture.height());
-        if original_width == 0 || original_height == 0 {
-            let (width, height) = (original_width, original_height);
-            return Err(PictureError::NoPixels { width, height }.into());
-        }
-        let (width, height) = self.input_size();
-        let (picture, fit) = picture.fitted(width, height);
-        Ok(Fitted { picture, fit, original_width, original_height })
     }
 }

@@ -36,7 +36,7 @@ impl KeyValueCache {
 
 /// How queries and keys are turned, and which tokens are looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Turn<'a> {
+pub struct Rotary<'a> {
     /// Cosines, `[batch, tokens, d_rotary / 2]`.
     pub cos: &'a [f32],
     /// Sines, of the same shape.
@@ -47,7 +47,7 @@ pub struct Turn<'a> {
     pub len: usize,
 }
 
-/// Turns the queries and keys of new tokens, puts keys and values behind the first `turn.len` tokens of
+/// Turns the queries and keys of new tokens, puts keys and values behind the first `rotary.len` tokens of
 /// `cache`, and returns the attention of each new token to all up to itself,
 /// `[batch, tokens, n_heads * d_head]`.
 ///
@@ -62,14 +62,14 @@ pub fn attend(
     query: Tensor<3>,
     key: Tensor<3>,
     value: Tensor<3>,
-    turn: Turn<'_>,
+    rotary: Rotary<'_>,
     cache: &mut KeyValueCache,
 ) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as AttentionOps>::attend_to_all(
         query.into_dispatch(),
         key.into_dispatch(),
         value.into_dispatch(),
-        turn,
+        rotary,
         cache,
     ))
 }
@@ -80,7 +80,7 @@ trait AttentionOps: Backend {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
-        turn: Turn<'_>,
+        rotary: Rotary<'_>,
         cache: &mut KeyValueCache,
     ) -> FloatTensor<Self>;
 }
@@ -90,7 +90,7 @@ impl AttentionOps for Flex {
         query: FlexTensor,
         key: FlexTensor,
         value: FlexTensor,
-        turn: Turn<'_>,
+        rotary: Rotary<'_>,
         cache: &mut KeyValueCache,
     ) -> FlexTensor {
         let [mut query, key, value] = [query, key, value].map(buffer::contiguous);
@@ -100,23 +100,26 @@ impl AttentionOps for Flex {
         assert!(shape[0] == batch && width.is_multiple_of(d_head), "queries of the cache's batch");
         let n_heads = width / d_head;
         assert!(n_heads.is_multiple_of(n_kv_heads), "as many queries to each key");
-        assert!(turn.len + n_tokens <= capacity, "the cache is full");
-        assert_eq!(turn.n_pads.len(), batch, "one number of pads a sequence");
+        assert!(rotary.len + n_tokens <= capacity, "the cache is full");
+        assert_eq!(rotary.n_pads.len(), batch, "one number of pads a sequence");
         let rows = batch * n_tokens;
-        let d_half = turn.cos.len() / rows;
-        assert!(turn.cos.len() == rows * d_half && turn.sin.len() == turn.cos.len(), "angles");
+        let d_half = rotary.cos.len() / rows;
+        assert!(
+            rotary.cos.len() == rows * d_half && rotary.sin.len() == rotary.cos.len(),
+            "angles"
+        );
         assert!(2 * d_half <= d_head, "a head has the channels that are turned");
         let kv_len = rows * n_kv_heads * d_head;
         let (new_keys, new_values) = (buffer::values(&key), buffer::values(&value));
         assert!(new_keys.len() == kv_len && new_values.len() == kv_len, "keys and values");
-        cache.append(new_keys, new_values, turn, n_tokens, d_half);
+        cache.append(new_keys, new_values, rotary, n_tokens, d_half);
         if query.try_storage_mut::<f32>().is_none() {
             query = buffer::tensor(buffer::values(&query).to_vec(), shape.clone());
         }
         let queries = query.try_storage_mut::<f32>().expect("nobody else holds the copy");
         let scale = (d_head as f32).sqrt().recip();
         for (row, query) in queries.chunks_exact_mut(width).enumerate() {
-            let [cos, sin] = [turn.cos, turn.sin].map(|table| &table[row * d_half..][..d_half]);
+            let [cos, sin] = [rotary.cos, rotary.sin].map(|table| &table[row * d_half..][..d_half]);
             for head in query.chunks_exact_mut(d_head) {
                 rotate(head, cos, sin);
                 head.iter_mut().for_each(|v| *v *= scale);
@@ -130,8 +133,8 @@ impl AttentionOps for Flex {
             let (row, head) = (i / n_heads, i % n_heads);
             let (sequence, token) = (row / n_tokens, row % n_tokens);
             let from = (sequence * n_kv_heads + head / (n_heads / n_kv_heads)) * capacity;
-            let seen =
-                from + turn.n_pads[sequence].min(turn.len + token)..from + turn.len + token + 1;
+            let seen = from + rotary.n_pads[sequence].min(rotary.len + token)
+                ..from + rotary.len + token + 1;
             let [keys, values] = [&cache.keys, &cache.values]
                 .map(|all| &all[seen.start * d_head..seen.end * d_head]);
             scores.resize(seen.len(), 0.0);
@@ -147,7 +150,7 @@ impl KeyValueCache {
         &mut self,
         keys: &[f32],
         values: &[f32],
-        turn: Turn<'_>,
+        rotary: Rotary<'_>,
         n_tokens: usize,
         d_half: usize,
     ) {
@@ -157,10 +160,10 @@ impl KeyValueCache {
         {
             let (row, head) = (i / n_kv_heads, i % n_kv_heads);
             let (sequence, token) = (row / n_tokens, row % n_tokens);
-            let place = (sequence * n_kv_heads + head) * capacity + turn.len + token;
+            let place = (sequence * n_kv_heads + head) * capacity + rotary.len + token;
             let key_place = &mut self.keys[place * d_head..][..d_head];
             key_place.copy_from_slice(key);
-            let [cos, sin] = [turn.cos, turn.sin].map(|table| &table[row * d_half..][..d_half]);
+            let [cos, sin] = [rotary.cos, rotary.sin].map(|table| &table[row * d_half..][..d_half]);
             rotate(key_place, cos, sin);
             self.values[place * d_head..][..d_head].copy_from_slice(value);
         }

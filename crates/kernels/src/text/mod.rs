@@ -6,7 +6,7 @@
 mod attention;
 mod rows;
 
-pub use attention::{KeyValueCache, Turn, attend};
+pub use attention::{KeyValueCache, Rotary, attend};
 pub use rows::{few_products, rms_norm, swiglu};
 
 use burn::backend::{DType, DispatchDevice};

@@ -6,11 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
+use cifake::Filter;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 use super::normalization::Normalization;
-use super::resample::Interpolation;
 use crate::error::Error;
 
 /// Where a model's folder keeps the settings.
@@ -163,13 +163,13 @@ impl PreprocessorConfig {
     }
 
     /// The filter; bicubic where the file names none.
-    pub(crate) fn interpolation(&self) -> Result<Interpolation, Error> {
+    pub(crate) fn interpolation(&self) -> Result<Filter, Error> {
         if self.do_resize == Some(false) {
             return Err(self.refused("`do_resize` is false, which is not supported".to_owned()));
         }
         match self.resample {
-            None | Some(3) => Ok(Interpolation::Bicubic),
-            Some(0) => Ok(Interpolation::Nearest),
+            None | Some(3) => Ok(Filter::Bicubic),
+            Some(0) => Ok(Filter::Nearest),
             Some(other) => {
                 Err(self.refused(format!("`resample` is {other}; 0 and 3 are supported")))
             }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use cifake::Picture;
+use cifake::{Filter, Picture};
 
 use super::config::PreprocessorConfig;
 use super::enlargement::Enlargement;
 use super::normalization::Normalization;
-use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
 use crate::error::Error;
 use crate::source::Limits;
@@ -58,7 +57,7 @@ pub struct Crops {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiCropProcessor {
     normalization: Normalization,
-    interpolation: Interpolation,
+    interpolation: Filter,
     image_size: u32,
     max_crops: usize,
 }
@@ -68,7 +67,7 @@ impl Default for MultiCropProcessor {
     fn default() -> Self {
         Self {
             normalization: Normalization::siglip(),
-            interpolation: Interpolation::Bicubic,
+            interpolation: Filter::Bicubic,
             image_size: 384,
             max_crops: 0,
         }
@@ -199,7 +198,8 @@ impl MultiCropProcessor {
         let mut values = Vec::with_capacity(crops.len() * 3 * self.image_size().pow(2));
         for crop in &crops {
             let part = cut(&picture, crop);
-            let shown = resized(&part, self.image_size, self.image_size, self.interpolation);
+            let shown =
+                part.resized_as_pillow(self.image_size, self.image_size, self.interpolation);
             let (pixels, _) = shown.pixels().as_chunks::<3>();
             for (channel, table) in table.iter().enumerate() {
                 values.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));

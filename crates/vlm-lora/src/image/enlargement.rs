@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use cifake::Picture;
+use cifake::{Filter, Picture};
 
-use super::resample::{Interpolation, resized};
 use super::smart_resize::check_aspect_ratio;
 use crate::error::Error;
 
@@ -38,7 +37,7 @@ pub enum Enlargement {
         /// Pixels that the shorter side gets.
         shorter_side: u32,
         /// How the pixels between are made.
-        interpolation: Interpolation,
+        interpolation: Filter,
     },
     /// The picture is put, pixel for pixel, in the middle of a square of one colour.
     ///
@@ -73,7 +72,7 @@ impl Enlargement {
                     checked(exact.round() as u64)
                 };
                 let [height, width] = [scaled(sides[0])?, scaled(sides[1])?];
-                Ok(resized(picture, width, height, interpolation))
+                Ok(picture.resized_as_pillow(width, height, interpolation))
             }
             Self::Canvas { side, ground } => {
                 checked(u64::from(side))?;
@@ -102,7 +101,7 @@ impl FromStr for Enlargement {
         }
         let (kind, pixels) = text.split_once(':').ok_or_else(wrong)?;
         let pixels = pixels.parse().map_err(|_| wrong())?;
-        let interpolation = Interpolation::Bicubic;
+        let interpolation = Filter::Bicubic;
         match kind {
             "upscale" => Ok(Self::Upscaled { shorter_side: pixels, interpolation }),
             "canvas" => Ok(Self::Canvas { side: pixels, ground: GROUND }),
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn off_and_enough_leave_the_picture_untouched() {
-        let (small, interpolation) = (picture(5, 3), Interpolation::Bicubic);
+        let (small, interpolation) = (picture(5, 3), Filter::Bicubic);
         for how in [
             Enlargement::Off,
             Enlargement::Upscaled { shorter_side: 3, interpolation },
@@ -152,7 +151,7 @@ mod tests {
 
     #[test]
     fn upscaling_keeps_the_aspect_ratio() {
-        let how = Enlargement::Upscaled { shorter_side: 12, interpolation: Interpolation::Nearest };
+        let how = Enlargement::Upscaled { shorter_side: 12, interpolation: Filter::Nearest };
         let large = how.apply(&picture(5, 3)).expect("it is small");
         assert_eq!((large.width(), large.height()), (20, 12));
         assert_eq!(large.pixels()[..3], picture(5, 3).pixels()[..3]);
@@ -172,7 +171,7 @@ mod tests {
 
     #[test]
     fn strips_and_giants_are_errors() {
-        let interpolation = Interpolation::Bicubic;
+        let interpolation = Filter::Bicubic;
         let strip = Enlargement::Off.apply(&picture(1, 20_000));
         assert!(matches!(strip, Err(Error::AspectRatio { .. })));
         for how in [
@@ -191,7 +190,7 @@ mod tests {
         assert_eq!(read("off").expect("a name"), Enlargement::Off);
         let canvas = Enlargement::Canvas { side: 600, ground: GROUND };
         assert_eq!(read("canvas:600").expect("a name and a size"), canvas);
-        let interpolation = Interpolation::Bicubic;
+        let interpolation = Filter::Bicubic;
         let upscaled = Enlargement::Upscaled { shorter_side: 224, interpolation };
         assert_eq!(read("upscale:224").expect("a name and a size"), upscaled);
         for wrong in ["", "upscale", "upscale:", "upscale:-1", "zoom:2"] {

@@ -11,7 +11,6 @@ mod normalization;
 mod patches;
 #[cfg(test)]
 mod processor_tests;
-mod resample;
 mod smart_resize;
 
 pub use config::{PerChannel, PreprocessorConfig, Size};
@@ -19,6 +18,5 @@ pub use crops::{Crop, Crops, MultiCropProcessor};
 pub use enlargement::Enlargement;
 pub use normalization::Normalization;
 pub use patches::{Grid, PatchForm, Patches, Qwen2VlProcessor};
-pub use resample::{Interpolation, resized};
 pub(crate) use smart_resize::check_aspect_ratio;
 pub use smart_resize::smart_resize;

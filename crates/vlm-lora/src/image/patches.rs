@@ -3,12 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use cifake::Picture;
+use cifake::{Filter, Picture};
 
 use super::config::PreprocessorConfig;
 use super::enlargement::Enlargement;
 use super::normalization::Normalization;
-use super::resample::{Interpolation, resized};
 use super::smart_resize::smart_resize;
 use crate::error::Error;
 
@@ -91,7 +90,7 @@ pub struct Patches {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Qwen2VlProcessor {
     normalization: Normalization,
-    interpolation: Interpolation,
+    interpolation: Filter,
     patch_size: u32,
     temporal_patch_size: u32,
     merge_size: u32,
@@ -104,7 +103,7 @@ impl Default for Qwen2VlProcessor {
     fn default() -> Self {
         Self {
             normalization: Normalization::clip(),
-            interpolation: Interpolation::Bicubic,
+            interpolation: Filter::Bicubic,
             patch_size: 14,
             temporal_patch_size: 2,
             merge_size: 2,
@@ -236,7 +235,7 @@ impl Qwen2VlProcessor {
             let picture = enlargement.apply(picture)?;
             let sides = [picture.height(), picture.width()];
             let [height, width] = self.size(sides)?;
-            let picture = resized(&picture, width, height, self.interpolation);
+            let picture = picture.resized_as_pillow(width, height, self.interpolation);
             self.flatten(&picture, &table, &mut patches.values);
             patches.grids.push(self.grid(sides)?);
         }
@@ -339,7 +338,7 @@ mod tests {
         fn any_picture_gives_patches_or_an_error(
             height in 1..700_u32, width in 1..700_u32, side in 0..900_u32, how in 0..3_u8,
         ) {
-            let interpolation = Interpolation::Bicubic;
+            let interpolation = Filter::Bicubic;
             let enlargement = match how {
                 0 => Enlargement::Off,
                 1 => Enlargement::Upscaled { shorter_side: side, interpolation },

@@ -60,7 +60,9 @@ impl Attention {
         let key = self.k_proj.forward(x.clone());
         let value = self.v_proj.forward(x);
         let mixed = match cache {
-            Some(LayerCache::Host(cache)) => text::attend(query, key, value, window.turn(), cache),
+            Some(LayerCache::Host(cache)) => {
+                text::attend(query, key, value, window.rotary(), cache)
+            }
             Some(LayerCache::Device(both)) => {
                 self.composed(query, key, value, window, |new| append(both, window.len(), new))
             }

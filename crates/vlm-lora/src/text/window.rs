@@ -1,7 +1,7 @@
 //! The positions and the attention mask of the tokens of one call.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use cifake_kernels::text::Turn;
+use cifake_kernels::text::Rotary;
 
 use super::cache::Cache;
 use super::config::RotaryConfig;
@@ -53,9 +53,9 @@ impl Window {
     }
 
     /// The same for the kernel.
-    pub(super) fn turn(&self) -> Turn<'_> {
+    pub(super) fn rotary(&self) -> Rotary<'_> {
         let [cos, sin] = self.rotation.tables();
-        Turn { cos, sin, n_pads: &self.n_pads, len: self.len }
+        Rotary { cos, sin, n_pads: &self.n_pads, len: self.len }
     }
 
     pub(super) fn len(&self) -> usize {

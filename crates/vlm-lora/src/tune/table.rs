@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cifake::ParquetRows;
-use parquet::record::{Field, Row};
+use cifake::{ParquetRow, ParquetRows, ParquetValue};
 use serde_json::{Map, Value, json};
 
 use super::conversation::{Conversation, ConversationLimits, ImageSource, Line, assemble};
@@ -34,7 +33,7 @@ pub(super) fn conversations(
             return Err(too_much("conversations", limits.max_conversations as u64));
         }
         // What the file claims is not what its rows unpack to: a dictionary repeats.
-        let [text, encoded] = size(&row);
+        let [text, encoded] = row.lengths();
         n_bytes = n_bytes.saturating_add(text).saturating_add(encoded);
         if n_bytes > limits.max_bytes {
             return Err(too_much("bytes", limits.max_bytes));
@@ -52,23 +51,7 @@ pub(super) fn conversations(
     Ok(found)
 }
 
-/// Bytes of the texts and of the pictures of `row`.
-fn size(row: &Row) -> [u64; 2] {
-    fn add(field: &Field, sums: &mut [u64; 2]) {
-        match field {
-            Field::Str(text) => sums[0] += text.len() as u64,
-            Field::Bytes(bytes) => sums[1] += bytes.len() as u64,
-            Field::ListInternal(list) => list.elements().iter().for_each(|f| add(f, sums)),
-            Field::Group(row) => row.get_column_iter().for_each(|(_, field)| add(field, sums)),
-            _ => {}
-        }
-    }
-    let mut sums = [0; 2];
-    row.get_column_iter().for_each(|(_, field)| add(field, &mut sums));
-    sums
-}
-
-fn conversation(row: Row, limits: &ConversationLimits) -> Result<Conversation, String> {
+fn conversation(row: ParquetRow, limits: &ConversationLimits) -> Result<Conversation, String> {
     let (mut fields, mut images) = (Map::new(), [Vec::new(), Vec::new()]);
     for (name, field) in row.into_columns() {
         match name.as_str() {
@@ -89,20 +72,18 @@ fn conversation(row: Row, limits: &ConversationLimits) -> Result<Conversation, S
 }
 
 /// The pictures in `field`, in order.
-fn sources(field: Field, found: &mut Vec<ImageSource>) {
+fn sources(field: ParquetValue, found: &mut Vec<ImageSource>) {
     match field {
-        Field::Str(name) => found.push(ImageSource::Named(name)),
-        Field::Bytes(bytes) => found.push(ImageSource::Encoded(Arc::from(bytes.data()))),
-        Field::ListInternal(list) => {
-            list.elements().iter().for_each(|field| sources(field.clone(), found));
-        }
-        Field::Group(row) => {
-            let fields: Vec<(String, Field)> = row.into_columns();
+        ParquetValue::Text(name) => found.push(ImageSource::Named(name)),
+        ParquetValue::Bytes(bytes) => found.push(ImageSource::Encoded(Arc::from(bytes.as_ref()))),
+        ParquetValue::List(list) => list.values().for_each(|field| sources(field, found)),
+        ParquetValue::Group(row) => {
+            let fields: Vec<(String, ParquetValue)> = row.into_columns().collect();
             let of =
                 |wanted| fields.iter().find(|(name, _)| name == wanted).map(|(_, f)| f.clone());
             match (of("bytes"), of("path")) {
-                (Some(bytes @ Field::Bytes(_)), _) => sources(bytes, found),
-                (_, Some(path @ Field::Str(_))) => sources(path, found),
+                (Some(bytes @ ParquetValue::Bytes(_)), _) => sources(bytes, found),
+                (_, Some(path @ ParquetValue::Text(_))) => sources(path, found),
                 _ => {}
             }
         }
@@ -112,16 +93,13 @@ fn sources(field: Field, found: &mut Vec<ImageSource>) {
 
 /// `field` as JSON, without what is missing; anything but texts, whole numbers, lists and groups of them is
 /// null.
-fn value(field: Field) -> Value {
+fn value(field: ParquetValue) -> Value {
     match field {
-        Field::Str(text) => text.into(),
-        Field::Int(number) => number.into(),
-        Field::Long(number) => number.into(),
-        Field::UInt(number) => number.into(),
-        Field::ULong(number) => number.into(),
-        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
-        Field::Group(row) => {
-            let fields = row.into_columns().into_iter().map(|(name, field)| (name, value(field)));
+        ParquetValue::Text(text) => text.into(),
+        ParquetValue::Integer(number) => number.into(),
+        ParquetValue::List(list) => list.values().map(value).collect(),
+        ParquetValue::Group(row) => {
+            let fields = row.into_columns().map(|(name, field)| (name, value(field)));
             fields.filter(|(_, value)| !value.is_null()).collect()
         }
         _ => Value::Null,

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
+use cifake::Filter;
 use serde_json::json;
 use vlm_lora::generate::Generation;
-use vlm_lora::image::{Enlargement, Interpolation};
+use vlm_lora::image::Enlargement;
 use vlm_lora::models::VisionTower;
 use vlm_lora::tune::{Chat, Conversation, Speaker, Turn, encode};
 use vlm_lora::{Assistant, Error, Message, PicturePlace, Random, WeightFormat};
@@ -77,7 +78,7 @@ fn qwen2_vl_sees_as_many_tokens_as_the_pixels_allow() {
     assert_eq!(answer(&assistant, "w1 w2", 2), (text + 12, 4));
     let larger = assistant.clone().with_pixels(16 * 784, 16 * 784).expect("in bounds");
     assert_eq!(answer(&larger, "w1 w2", 1).0, text + 18);
-    let interpolation = Interpolation::Nearest;
+    let interpolation = Filter::Nearest;
     let enlarged = assistant
         .clone()
         .with_enlargement(Enlargement::Upscaled { shorter_side: 84, interpolation });

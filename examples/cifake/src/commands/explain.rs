@@ -11,8 +11,8 @@ use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
+use crate::in_words;
 use crate::overlays::Overlays;
-use crate::{in_words, judged};
 
 /// Explains verdicts: prints the regions on which each verdict rests, and the artifacts that
 /// measurements support there.
@@ -68,8 +68,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     if args.smoke {
         args.paths = ["fake-cat-1.jpg", "real-cat-1.jpg"].map(|name| samples().join(name)).to_vec();
     }
-    let (detector, device) = args.detector.detector()?;
-    let analysis = Analysis::new(detector.classifier(), detector.input_size(), &device)
+    let (detector, _) = args.detector.detector()?;
+    let analysis = Analysis::of(&detector)
         .with_cam(Cam::new(args.method))
         .with_explainer(args.explainer.explainer()?)
         .with_class(args.class);
@@ -77,10 +77,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
     for input in inputs(&args.paths) {
         let (path, picture) = input.picture(detector.decoder());
-        let explain = |picture: Picture| {
-            let judge = |fitted: &_| judged(&detector, fitted);
-            analysis.report(&path, &picture, judge).map_err(anyhow::Error::from)
-        };
+        let explain =
+            |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);
         let outcome = picture.map_err(anyhow::Error::from).and_then(explain);
         let outcome = outcome.map_err(|error| Failure { error: in_words(&error), path });
         match &outcome {

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use cifake::Detector;
 use cifake::text::one_line;
 use cifake_cli::args::open;
-use cifake_cli::{in_words, judged};
+use cifake_cli::in_words;
 use clap::Parser;
 use explain::{Analysis, Class, Combined, EvidenceExplainer, Failure, html_page};
-use language::{VoiceArgs, class_named, exit_code, tell_failures, tiny};
+use language::{VlmArgs, class_named, exit_code, tell_failures, tiny};
 
 #[global_allocator]
 static ALLOCATOR: cifake_kernels::RecyclingAllocator =
@@ -35,7 +35,7 @@ struct Args {
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    voices: VoiceArgs,
+    vlm: VlmArgs,
     /// Leave the measurements out.
     #[arg(long)]
     no_evidence: bool,
@@ -70,26 +70,23 @@ fn run(mut args: Args) -> Result<usize> {
         let model = folder.path().join("tiny");
         std::fs::create_dir(&model)?;
         tiny::write_vision_model(&model)?;
-        args.voices.models = vec![model];
+        args.vlm.models = vec![model];
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
         args.paths = vec![samples.join("fake-cat-1.jpg")];
     }
     let device = cifake::device::parse(&args.device)?;
-    let mut voices = args.voices.voices(None, &device)?;
+    let mut explainers = args.vlm.explainers(None, &device)?;
     if !args.no_evidence {
-        voices.insert(0, Box::new(EvidenceExplainer::embedded()));
+        explainers.insert(0, Box::new(EvidenceExplainer::embedded()));
     }
-    let explainer = Combined::new(voices);
+    let explainer = Combined::new(explainers);
     let detector = open(Detector::builder().device(&device), &args.weights)?;
-    let analysis = Analysis::new(detector.classifier(), detector.input_size(), &device)
-        .with_explainer(&explainer)
-        .with_class(args.class);
+    let analysis = Analysis::of(&detector).with_explainer(&explainer).with_class(args.class);
     let (mut outcomes, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
         let name = path.display().to_string();
-        let judge = |fitted: &_| judged(&detector, fitted);
         let picture = detector.decoder().read(path).map_err(anyhow::Error::from);
-        let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture, judge)?));
+        let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture)?));
         let n_silent = tell_failures(path, &explainer);
         match &report {
             Ok(report) => {

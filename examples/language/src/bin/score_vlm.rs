@@ -11,7 +11,7 @@ use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
 use language::scoring::{Seen, check, explain_all, small_reference, trial};
-use language::{VoiceArgs, exit_code, tiny};
+use language::{VlmArgs, exit_code, tiny};
 
 /// As in the other programs that compute much.
 #[global_allocator]
@@ -41,7 +41,7 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = "runs/said")]
     out: PathBuf,
     #[command(flatten)]
-    voices: VoiceArgs,
+    vlm: VlmArgs,
     /// Detector of the reference's maps: native, adversarial, resnet18_32, or a weight file.
     #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     weights: PathBuf,
@@ -75,7 +75,7 @@ fn run(mut args: Args) -> Result<usize> {
         let model = folder.path().join("tiny");
         std::fs::create_dir(&model)?;
         tiny::write_vision_model(&model)?;
-        args.voices.models = vec![model];
+        args.vlm.models = vec![model];
         args.reference = Some(small_reference(folder.path(), &detector, &device)?);
         args.out = folder.path().join("said");
         args.limit = 2;
@@ -91,9 +91,9 @@ fn run(mut args: Args) -> Result<usize> {
     };
     let seen = records.iter().map(read).collect::<Result<Vec<_>>>()?;
     let question = &told.prompt;
-    let explainer = Combined::new(args.voices.voices(Some(question), &device)?);
-    let prompt = args.voices.question().unwrap_or(question).to_owned();
-    let models = args.voices.identity()?;
+    let explainer = Combined::new(args.vlm.explainers(Some(question), &device)?);
+    let prompt = args.vlm.question().unwrap_or(question).to_owned();
+    let models = args.vlm.identity()?;
     let origin = Origin { explainer: models.clone(), prompt, ..told.clone() };
     let mut answers = ExplanationSet::open(&args.out, origin)?;
     let n_failed = explain_all(&explainer, &records, &seen, &mut answers)?;

@@ -5,11 +5,11 @@ mod smoke;
 
 use anyhow::{Result, ensure};
 use cifake::Detector;
+use cifake_cli::progress_bar;
 use cifake_eval::metrics::Bootstrap;
 use explain::quality::{Exhibit, Grader, Trial};
 use explain::{Explainer, Explanation, ExplanationSet, Origin, Record};
 use gradcam::{Method, regions};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 pub use seen::Seen;
@@ -38,8 +38,8 @@ pub fn explain_all(
     seen: &[Seen],
     answers: &mut ExplanationSet,
 ) -> Result<usize> {
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} | {eta} to go")?;
-    let bar = ProgressBar::new(records.len() as u64).with_style(style);
+    let bar = progress_bar()?;
+    bar.set_length(records.len() as u64);
     let mut n_failed = 0;
     let both: Vec<_> = records.iter().zip(seen).collect();
     for some in both.chunks(rayon::current_num_threads()) {

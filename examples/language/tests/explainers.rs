@@ -23,7 +23,7 @@ fn with_model<T>(test: impl FnOnce(&Path) -> T) -> T {
     test(folder.path())
 }
 
-fn voice(folder: &Path) -> VlmExplainer {
+fn explainer(folder: &Path) -> VlmExplainer {
     let assistant = Assistant::open(folder, None, &Device::flex()).expect("it was just written");
     VlmExplainer::new("tiny", assistant).with_question("What gives this picture away?")
 }
@@ -42,9 +42,9 @@ fn said(explainer: &dyn Explainer, label: Label, class: Option<Class>) -> Explan
 #[test]
 fn a_model_says_listed_names_within_the_limits_and_signs_them() {
     with_model(|folder| {
-        let voice = voice(folder);
+        let explainer = explainer(folder);
         for class in [None, Some(Class::Cat), Some(Class::Ship)] {
-            let explanation = said(&voice, Label::Fake, class);
+            let explanation = said(&explainer, Label::Fake, class);
             assert!((1..=MAX_FINDINGS).contains(&explanation.findings.len()), "{explanation:?}");
             for finding in &explanation.findings {
                 assert!(finding.explanation.split_whitespace().count() <= MAX_WORDS, "{finding:?}");
@@ -52,9 +52,9 @@ fn a_model_says_listed_names_within_the_limits_and_signs_them() {
                 let possible = class.is_none_or(|class| finding.artifact.can_concern(class));
                 assert!(possible, "{} of a {class:?}", finding.artifact.name());
             }
-            assert_eq!(said(&voice, Label::Fake, class), explanation, "it draws nothing");
+            assert_eq!(said(&explainer, Label::Fake, class), explanation, "it draws nothing");
         }
-        assert_eq!(said(&voice, Label::Real, None), Explanation::default());
+        assert_eq!(said(&explainer, Label::Real, None), Explanation::default());
     });
 }
 
@@ -62,9 +62,9 @@ fn a_model_says_listed_names_within_the_limits_and_signs_them() {
 fn measurements_come_before_a_model_and_both_are_named() {
     with_model(|folder| {
         let measured = said(&EvidenceExplainer::embedded(), Label::Fake, None);
-        let alone = said(&voice(folder), Label::Fake, None);
+        let alone = said(&explainer(folder), Label::Fake, None);
         let both: Vec<Box<dyn Explainer>> =
-            vec![Box::new(EvidenceExplainer::embedded()), Box::new(voice(folder))];
+            vec![Box::new(EvidenceExplainer::embedded()), Box::new(explainer(folder))];
         let combined = said(&Combined::new(both), Label::Fake, None);
         assert!(combined.findings.len() <= MAX_FINDINGS);
         let names = |found: &Explanation| -> Vec<Artifact> {
@@ -72,7 +72,7 @@ fn measurements_come_before_a_model_and_both_are_named() {
         };
         let (measured, alone) = (names(&measured), names(&alone));
         for finding in &combined.findings {
-            let by = |name: &str| finding.said_by.iter().any(|voice| voice == name);
+            let by = |name: &str| finding.said_by.iter().any(|who| who == name);
             assert_eq!(by("tiny"), alone.contains(&finding.artifact), "{finding:?}");
             assert_eq!(by("evidence"), measured.contains(&finding.artifact), "{finding:?}");
         }

@@ -14,7 +14,7 @@ use crate::{TemplateArgs, TowerArgs, model_name, warn_of_untrained};
 
 /// The models that are asked.
 #[derive(Debug, Clone, clap::Args)]
-pub struct VoiceArgs {
+pub struct VlmArgs {
     /// Folder of a vision-language model, or of a text model with --tower. May be given several times;
     /// earlier models take precedence.
     #[arg(long = "model", value_name = "DIR", required_unless_present = "smoke")]
@@ -41,7 +41,7 @@ pub struct VoiceArgs {
     storage: Option<WeightFormat>,
 }
 
-impl VoiceArgs {
+impl VlmArgs {
     /// Everything that answers depend on except the question, in a line: the models' names, and a hash of
     /// models, towers, adapters, preprocessing and weight format.
     ///
@@ -80,14 +80,14 @@ impl VoiceArgs {
     /// # Errors
     ///
     /// If a model or an adapter cannot be read, or there are more adapters or enlargements than models.
-    pub fn voices(
+    pub fn explainers(
         &self,
         default: Option<&str>,
         device: &Device,
     ) -> Result<Vec<Box<dyn Explainer>>> {
         let most = self.adapters.len().max(self.enlargements.len());
         ensure!(most <= self.models.len(), "more --adapter or --enlarge than --model");
-        let voice = |(place, folder): (usize, &PathBuf)| {
+        let explainer = |(place, folder): (usize, &PathBuf)| {
             let assistant = self.assistant(place, folder, device);
             let assistant =
                 assistant.with_context(|| format!("cannot ask {}", folder.display()))?;
@@ -97,7 +97,7 @@ impl VoiceArgs {
             }
             Ok(Box::new(explainer) as Box<dyn Explainer>)
         };
-        self.models.iter().enumerate().map(voice).collect()
+        self.models.iter().enumerate().map(explainer).collect()
     }
 
     fn assistant(&self, place: usize, folder: &Path, device: &Device) -> Result<Assistant> {
