@@ -17,6 +17,7 @@ pub mod file;
 mod image;
 mod label;
 mod network;
+mod observation;
 mod registry;
 mod scorer;
 mod split;
@@ -37,8 +38,8 @@ pub use dataset::{
 #[cfg(feature = "parquet")]
 pub use dataset::{LabelOrder, ParquetColumn, ParquetDataset, ParquetFile, ParquetRows};
 pub use detector::{
-    Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation, Observed,
-    Summary, Verdict, json_line, save_with_answers, table_header, table_row,
+    Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Summary, Verdict, json_line,
+    save_with_answers, table_header, table_row,
 };
 pub use drawing::Drawing;
 pub use error::Error;
@@ -52,6 +53,7 @@ pub use image::{
 };
 pub use label::Label;
 pub use network::{EmbeddingClassifier, Network};
+pub use observation::{Observation, Observed};
 pub use registry::{Loader, Registry};
 pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,
