@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Mapping;
-use crate::Error;
 use burn::module::Module;
 use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
+
+use super::Mapping;
+use crate::Error;
 
 /// What is known of weights that were read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
