@@ -17,6 +17,7 @@ pub mod file;
 mod image;
 mod label;
 mod network;
+mod observation;
 mod registry;
 mod scorer;
 mod split;
@@ -40,8 +41,8 @@ pub use dataset::{
     ParquetRows, ParquetValue,
 };
 pub use detector::{
-    Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Observation, Observed,
-    Summary, Verdict, json_line, save_with_answers, table_header, table_row,
+    Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Summary, Verdict, json_line,
+    save_with_answers, table_header, table_row,
 };
 pub use drawing::Drawing;
 pub use error::Error;
@@ -55,6 +56,7 @@ pub use image::{
 };
 pub use label::Label;
 pub use network::{EmbeddingClassifier, Network};
+pub use observation::{Observation, Observed};
 pub use registry::{Loader, Registry};
 pub use scorer::{
     Classifier, Differentiable, FeatureClassifier, FnScorer, Layer, ProbabilityOfFake, Scorer,

@@ -1,10 +1,6 @@
 //! What a TinyViT looks like, and the presets by name.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-
-use crate::init::initialize;
-use crate::model::TinyVit;
 
 /// Channel means that ImageNet models subtract, RGB, of pixels in `[0, 1]`.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -307,17 +303,12 @@ impl TinyVitConfig {
         }
         Ok(())
     }
-
-    /// Builds the model with random weights, drawn from `seed` on the host so that every device
-    /// starts from the same numbers.
-    #[must_use]
-    pub fn init(&self, seed: u64, device: &Device) -> TinyVit {
-        initialize(TinyVit::new(self, device), seed)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     #[test]

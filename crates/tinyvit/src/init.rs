@@ -1,20 +1,31 @@
 //! Initial weights, as timm draws them.
 
+use burn::tensor::Device;
 use cifake::weights::draw_weights;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use crate::config::TinyVitConfig;
 use crate::model::TinyVit;
 
 /// Standard deviation of linear weights, cut at two deviations, as timm's `trunc_normal_`.
 const LINEAR_STD: f32 = 0.02;
+
+impl TinyVitConfig {
+    /// Builds the model with random weights, drawn from `seed` on the host so that every device
+    /// starts from the same numbers.
+    #[must_use]
+    pub fn init(&self, seed: u64, device: &Device) -> TinyVit {
+        initialize(TinyVit::new(self, device), seed)
+    }
+}
 
 /// Draws every weight of a fresh model from a seed and the weight's own path.
 ///
 /// Linear weights are truncated normals; convolutions are uniform in `±1/sqrt(fan_in)`, PyTorch's
 /// default; the last normalization of an MBConv starts at 0, so that the block starts as identity
 /// (all as timm). Everything else keeps its constant.
-pub(crate) fn initialize(model: TinyVit, seed: u64) -> TinyVit {
+fn initialize(model: TinyVit, seed: u64) -> TinyVit {
     draw_weights(model, seed, values)
 }
 
@@ -52,8 +63,6 @@ fn truncated_normal(rng: &mut impl RngExt) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TinyVitConfig;
-    use burn::tensor::Device;
 
     #[test]
     fn a_seed_gives_the_same_weights_and_another_seed_others() {

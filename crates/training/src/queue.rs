@@ -4,19 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::average::Averaged;
 use crate::config::{Recipe, from_toml};
 use crate::parameters::Layout;
 use crate::places::Places;
 use crate::stage::{Paths, ReadyStage, Start};
+use crate::stage_config::{PREVIOUS, RANDOM, Stage};
 use crate::{Network, TrainError};
-
-/// The value of [`Stage::start`] for the best weights of the stage before.
-const PREVIOUS: &str = "previous";
-/// The value of [`Stage::start`] for weights drawn from the recipe's seed.
-const RANDOM: &str = "random";
 
 /// Several runs of one kind of network in a row, as a TOML file.
 ///
@@ -50,32 +46,6 @@ pub struct Queue {
     /// `OUT/NAME.safetensors` when the last of its stages is finished.
     #[serde(default)]
     pub averages: BTreeMap<String, Vec<String>>,
-}
-
-/// A run of a [`Queue`].
-///
-/// Its paths may begin with `{extra}`, the folder of additional sets, or with `{out}`, the folder of
-/// the queue's runs. Other relative paths begin at the queue's file; those of a teacher begin at the
-/// recipe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// Name of the run's folder: letters, digits, `-`, `_` and `.`, no dot in front.
-    pub name: String,
-    /// Its recipe.
-    pub recipe: String,
-    /// Additional pictures to train on.
-    #[serde(default)]
-    pub extra: Vec<String>,
-    /// The weights that it starts from: `previous`, `random`, the name of an average, the name of an
-    /// earlier stage (its best weights), or a weight file. The default is `previous`: the best weights
-    /// of the stage before if the model has the same shape, and random weights otherwise.
-    #[serde(default = "previous")]
-    pub start: String,
-}
-
-fn previous() -> String {
-    PREVIOUS.to_owned()
 }
 
 impl Queue {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Recipe;
 use crate::places::Places;
-use crate::queue::Stage;
+use crate::stage_config::Stage;
 use crate::{Network, TrainError, state};
 
 /// File that marks a finished run.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Class, Dataset, Origin, Sample, Split, ZipDataset, require_samples};
+use super::sample::require_samples;
+use super::{Class, Dataset, Origin, Sample, Split, ZipDataset};
 use crate::{Error, Label, file};
 
 /// The archive's name.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
 use super::labels::split_of_folder;
+use super::sample::require_samples;
 use super::walk::{Walk, sorted_entries};
-use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
+use super::{Class, Dataset, LabelNames, Sample, Split};
 use crate::image::DecodeLimits;
 use crate::text::path_text;
 use crate::{Error, Label};

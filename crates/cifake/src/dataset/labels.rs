@@ -72,6 +72,14 @@ fn same(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
+/// Label and split of an archive member, by the folders in its name.
+#[cfg(feature = "zip")]
+pub(super) fn labels_of(id: &str, names: &LabelNames) -> (Option<Label>, Option<Split>) {
+    let folders = || id.rsplit('/').skip(1);
+    let label = folders().find_map(|folder| names.label(folder));
+    (label, folders().find_map(split_of_folder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

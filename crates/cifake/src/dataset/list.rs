@@ -6,7 +6,8 @@ use csv::StringRecord;
 
 use super::error::DatasetError;
 use super::labels::split_of_folder;
-use super::{Class, ImageFolder, LabelNames, Sample, Split, require_samples};
+use super::sample::require_samples;
+use super::{Class, ImageFolder, LabelNames, Sample, Split};
 use crate::{Error, file};
 
 /// Largest list that is read.

@@ -7,7 +7,9 @@ use parquet::file::metadata::FileMetaData;
 
 use super::parquet_row::{ParquetBytes, ParquetRow, ParquetValue};
 use super::parquet_rows::ParquetRows;
-use super::{Class, Dataset, LabelNames, Sample, Split, require_samples};
+use super::sample::require_samples;
+use super::walk::files_with_extension;
+use super::{Class, Dataset, LabelNames, Sample, Split};
 use crate::{Error, Label};
 
 /// The most that the pictures of all files together may hold: they are kept in memory.
@@ -166,10 +168,10 @@ fn label_names(metadata: &FileMetaData, known: &LabelNames) -> Option<[Label; 2]
 
 /// The parquet files of `path`: itself, those in the folder, or those in its folder `data`.
 pub(super) fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let files = super::files_with_extension(path, "parquet")?;
+    let files = files_with_extension(path, "parquet")?;
     let data = path.join("data");
     if files.is_empty() && data.is_dir() {
-        return super::files_with_extension(&data, "parquet");
+        return files_with_extension(&data, "parquet");
     }
     Ok(files)
 }

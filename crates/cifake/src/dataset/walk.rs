@@ -174,3 +174,14 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     known.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
+
+/// `path` itself if it is a file with `extension`, or the files with it in the folder, sorted.
+pub(super) fn files_with_extension(path: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
+    let has_extension =
+        |path: &Path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+    if path.is_file() {
+        return Ok(if has_extension(path) { vec![path.to_owned()] } else { vec![] });
+    }
+    let entries = sorted_entries(path)?;
+    Ok(entries.into_iter().filter(|path| has_extension(path) && path.is_file()).collect())
+}

@@ -11,8 +11,10 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::folder::require_both;
+use super::labels::labels_of;
+use super::sample::require_samples;
 use super::walk::is_image_name;
-use super::{Class, Dataset, LabelNames, Sample, Split, labels_of, require_samples};
+use super::{Class, Dataset, LabelNames, Sample, Split};
 use crate::Error;
 use crate::image::DecodeLimits;
 

@@ -41,10 +41,11 @@ mod mapping;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod save;
+mod source;
 
 use burn::module::Module;
 
-pub use checkpoint::{Checkpoint, Source, WeightsInfo};
+pub use checkpoint::{Checkpoint, WeightsInfo};
 pub use configured::{
     Beside, Configured, MAX_ACTIVATION_BYTES, configured_bytes, configured_from, load_configured,
     load_configured_beside, save_configured,
@@ -56,6 +57,7 @@ pub use hub::{Hub, HubError};
 pub use limits::Limits;
 pub use mapping::{Layout, Mapping};
 pub use save::{Precision, encode, save, to_bytes};
+pub use source::Source;
 
 use crate::Error;
 

@@ -4,7 +4,8 @@ use burn::backend::TensorMetadata;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::{Geometry, TAPS, differentiate_images};
+use super::geometry::{Geometry, TAPS};
+use super::images::differentiate_images;
 use crate::buffer;
 use crate::gemm::{Matrix, OuterWorkspace, Panels, Start, accumulate_outer, multiply};
 

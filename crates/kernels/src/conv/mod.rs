@@ -6,21 +6,17 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, module, ops::ConvOptions};
 use burn_flex::FlexTensor;
-use rayon::prelude::*;
 
 use crate::backward::propagate;
 use crate::buffer;
 
 pub(crate) mod dense;
 pub(crate) mod depthwise;
-
-/// Taps of a 3x3 filter.
-const TAPS: usize = 9;
-/// Image groups whose weight gradients are summed in order, at most.
-const MAX_GROUPS: usize = 32;
+mod geometry;
+mod images;
 
 /// Convolution with 3x3 filters, padding 1, `stride` 1 or 2.
 ///
@@ -123,98 +119,6 @@ impl Backward<Flex, 2> for ConvBackward {
             backward(&x, &weight, grad, stride, wanted)
         });
     }
-}
-
-/// Sizes of the feature maps.
-#[derive(Clone, Copy)]
-struct Geometry {
-    height: usize,
-    width: usize,
-    n_in: usize,
-    n_out: usize,
-    stride: usize,
-}
-
-impl Geometry {
-    fn new(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Self {
-        let (shape, n_out) = (x.shape(), weight.shape()[0]);
-        Self { height: shape[1], width: shape[2], n_in: shape[3], n_out, stride }
-    }
-
-    fn out_height(self) -> usize {
-        self.height.div_ceil(self.stride)
-    }
-
-    fn out_width(self) -> usize {
-        self.width.div_ceil(self.stride)
-    }
-
-    fn image_len(self) -> usize {
-        self.height * self.width * self.n_in
-    }
-
-    fn out_row_len(self) -> usize {
-        self.out_width() * self.n_out
-    }
-
-    fn out_image_len(self) -> usize {
-        self.out_height() * self.out_row_len()
-    }
-
-    fn output(self, values: Vec<f32>) -> FlexTensor {
-        let batch = values.len() / self.out_image_len();
-        buffer::tensor(values, [batch, self.out_height(), self.out_width(), self.n_out])
-    }
-}
-
-/// One image on the way back.
-struct Image<'a> {
-    x: &'a [f32],
-    grad: &'a [f32],
-    /// Where the input gradient is written, if it is wanted.
-    x_grad: Option<&'a mut [f32]>,
-    /// Where the weight gradient is added, if it is wanted.
-    weight_grad: Option<&'a mut [f32]>,
-}
-
-/// Runs `differentiate` on every image, with a workspace that its group shares, and returns the
-/// gradients of the input and of the weight, of `weight_len` elements, where `wanted`.
-fn differentiate_images<W: Default>(
-    x: &FlexTensor,
-    grad: FlexTensor,
-    geometry: Geometry,
-    weight_len: usize,
-    wanted: [bool; 2],
-    differentiate: impl Fn(Image<'_>, &mut W) + Sync,
-) -> (Option<FlexTensor>, Option<Vec<f32>>) {
-    let shape = x.shape();
-    let (x, grad) = (x.to_contiguous(), buffer::contiguous(grad));
-    let (x, grad) = (buffer::values(&x), buffer::values(&grad));
-    let (image_len, out_image_len) = (geometry.image_len(), geometry.out_image_len());
-    let group = shape[0].div_ceil(MAX_GROUPS);
-    let mut x_grad = buffer::scratch(if wanted[0] { x.len() } else { 0 });
-    // An empty x_grad still has to come in one part a group.
-    let mut x_parts: Vec<&mut [f32]> = x_grad.chunks_mut(group * image_len).collect();
-    x_parts.resize_with(shape[0].div_ceil(group), Default::default);
-    let parts: Vec<Vec<f32>> = x_parts
-        .into_par_iter()
-        .zip(x.par_chunks(group * image_len))
-        .zip(grad.par_chunks(group * out_image_len))
-        .map(|((x_grad, x), grad)| {
-            let mut sums = vec![0.0; if wanted[1] { weight_len } else { 0 }];
-            let mut workspace = W::default();
-            let mut x_grads = x_grad.chunks_exact_mut(image_len);
-            for (x, grad) in x.chunks_exact(image_len).zip(grad.chunks_exact(out_image_len)) {
-                let weight_grad = wanted[1].then_some(&mut sums[..]);
-                differentiate(
-                    Image { x, grad, x_grad: x_grads.next(), weight_grad },
-                    &mut workspace,
-                );
-            }
-            sums
-        })
-        .collect();
-    (wanted[0].then(|| buffer::tensor(x_grad, shape)), wanted[1].then(|| buffer::sum_parts(parts)))
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ use crate::simd::vectorize;
 pub(crate) use self::operand::{Operand, Outer, products};
 pub use self::operand::{Products, with_products};
 pub(crate) use self::outer::{OuterWorkspace, accumulate_outer};
+pub(crate) use self::tile::PANEL;
 
-/// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
-pub(crate) const PANEL: usize = 16;
 /// A multiple of it, as rows of a product, wastes nothing with any instruction set.
 pub const TILE_ROWS: usize = tile::MAX_ROWS;
 /// Elements of a cache line.

@@ -2,8 +2,10 @@
 
 use pulp::Simd;
 
-use super::PANEL;
 use crate::simd::{gelu_lanes, mul_add};
+
+/// Columns of a panel: two AVX registers, four of NEON, one of AVX-512.
+pub(crate) const PANEL: usize = 16;
 
 /// The operands of a tile: `out = finish(start + a b)` over `k` products.
 #[derive(Clone, Copy)]

@@ -1,5 +1,7 @@
 //! Weight files from a model hub with Hugging Face's addresses, kept in a folder.
 
+mod error;
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use ureq::Proxy;
 
 use super::digest::hex;
 use crate::{Error, file};
+
+pub use error::HubError;
 
 /// How long a connection may take, and each read from it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,54 +38,6 @@ pub struct Hub {
     offline: bool,
     max_bytes: u64,
     proxy: Option<Proxy>,
-}
-
-/// Why a file could not be had from a hub.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HubError {
-    /// A revision that is no commit, so that what it holds may change.
-    #[error("`{revision}` is no pinned revision; give a commit of 40 hexadecimal digits")]
-    RevisionNotPinned {
-        /// The revision as it was given.
-        revision: String,
-    },
-    /// A name that no hub could mean.
-    #[error(
-        "`{name}` is no name on a hub; use letters, digits, `.`, `-`, `_` and `/` between them"
-    )]
-    HubName {
-        /// The name as it was given.
-        name: String,
-    },
-    /// A file that is not there while downloads are off.
-    #[error("{} is not there and downloads are off; put {url} there", path.display())]
-    Offline {
-        /// Where the file is looked for.
-        path: PathBuf,
-        /// Where it can be had.
-        url: String,
-    },
-    /// A download failed; nothing of it is left.
-    #[error("cannot download {url}: {source}; try again, or put it at {}", path.display())]
-    Download {
-        /// The address.
-        url: String,
-        /// Where the file would have been kept.
-        path: PathBuf,
-        /// What went wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file is another than the one that was asked for.
-    #[error("{} has the SHA-256 {found}, not {expected}; do not use it", path.display())]
-    HashMismatch {
-        /// The file.
-        path: PathBuf,
-        /// The hash that was asked for.
-        expected: String,
-        /// The hash that was found.
-        found: String,
-    },
 }
 
 impl Hub {

@@ -1,6 +1,6 @@
 //! Loops over the pixels of one image.
 
-use super::super::{Geometry, TAPS};
+use super::super::geometry::{Geometry, TAPS};
 use crate::simd::{InstructionSet, multiversion};
 
 /// Pixels that one result sums over: offset of the source pixel, offset of the tap's weights.

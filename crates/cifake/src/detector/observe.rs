@@ -1,41 +1,13 @@
-//! What a detector sees of a picture, before it answers.
+//! How a detector sees pictures, and what it answers then.
 
 use burn::tensor::Tensor;
 
 use super::calibration::sigmoids;
 use super::{Detector, DetectorError, Verdict};
-use crate::familiarity::{N_PIXEL_STATISTICS, pixel_statistics};
 use crate::{
-    Answer, Batches, Dataset, Error, Fitted, InputFit, Picture, Sample, Scope, tensor_from_rgb8,
+    Answer, Batches, Dataset, Error, Fitted, Observation, Observed, Picture, Scope,
+    pixel_statistics, tensor_from_rgb8,
 };
-
-/// What a detector sees of a picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Observation {
-    /// Class scores before calibration: REAL, FAKE.
-    pub logits: [f32; 2],
-    /// The embedding that the head's last linear layer reads.
-    pub features: Vec<f32>,
-    /// [`pixel_statistics`] of the picture at the model's size.
-    pub statistics: [f32; N_PIXEL_STATISTICS],
-    /// How the picture was brought to the model's size.
-    pub input: InputFit,
-    /// Width of the picture as it was given, in pixels.
-    pub width: u32,
-    /// Height of the picture as it was given, in pixels.
-    pub height: u32,
-}
-
-/// Samples with what a detector saw of them.
-pub type Observed = Vec<(Sample, Observation)>;
-
-impl Observation {
-    /// The logit of FAKE against REAL, before calibration.
-    #[must_use]
-    pub fn margin(&self) -> f32 {
-        self.logits[1] - self.logits[0]
-    }
-}
 
 impl Detector {
     /// What it sees of the pictures `indices` of `dataset`, in their order. Those that cannot be decoded are

@@ -1,0 +1,51 @@
+//! Sizes of the feature maps of a convolution.
+
+use burn::backend::TensorMetadata;
+use burn_flex::FlexTensor;
+
+use crate::buffer;
+
+/// Taps of a 3x3 filter.
+pub(super) const TAPS: usize = 9;
+
+/// Sizes of the feature maps.
+#[derive(Clone, Copy)]
+pub(super) struct Geometry {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) n_in: usize,
+    pub(super) n_out: usize,
+    pub(super) stride: usize,
+}
+
+impl Geometry {
+    pub(super) fn new(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Self {
+        let (shape, n_out) = (x.shape(), weight.shape()[0]);
+        Self { height: shape[1], width: shape[2], n_in: shape[3], n_out, stride }
+    }
+
+    pub(super) fn out_height(self) -> usize {
+        self.height.div_ceil(self.stride)
+    }
+
+    pub(super) fn out_width(self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    pub(super) fn image_len(self) -> usize {
+        self.height * self.width * self.n_in
+    }
+
+    pub(super) fn out_row_len(self) -> usize {
+        self.out_width() * self.n_out
+    }
+
+    pub(super) fn out_image_len(self) -> usize {
+        self.out_height() * self.out_row_len()
+    }
+
+    pub(super) fn output(self, values: Vec<f32>) -> FlexTensor {
+        let batch = values.len() / self.out_image_len();
+        buffer::tensor(values, [batch, self.out_height(), self.out_width(), self.n_out])
+    }
+}
