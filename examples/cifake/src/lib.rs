@@ -11,6 +11,7 @@ mod curve;
 mod degraded;
 mod draw;
 mod exit;
+mod holdout;
 mod judged;
 mod overlays;
 pub mod part;
@@ -22,6 +23,7 @@ mod training;
 
 pub use cli::Cli;
 pub use draw::balanced;
-pub use exit::{BrokenOff, exit_code, in_words};
+pub use exit::{BrokenOff, exit_code};
+pub use holdout::Holdout;
 pub use judged::judged;
 pub use progress::{Progress, progress_bar};
