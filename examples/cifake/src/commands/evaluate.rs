@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         .with_seed(args.seed)
         .with_threads(detector.threads())
         .with_unique(unique);
+    options.decoder = detector.decoder().clone();
     options = match args.limit {
         Some(limit) => {
             options.with_indices(balanced(&*dataset, indices.iter().copied(), limit, args.seed))

@@ -72,6 +72,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     let mut options = RunOptions::new(detector.input_size(), &args.out);
     options.device = device.clone();
+    options.decoder = detector.decoder().clone();
     options.seed = args.seed;
     options.bootstrap.seed = args.seed;
     let bar = progress_bar()?;

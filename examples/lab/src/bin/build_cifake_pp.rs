@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use cifake::Split;
 use cifake::weights::{Source, load_configured};
 use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
-use cifake_cli::args::{DataArgs, ReferenceArgs, split_named};
+use cifake_cli::args::{DataArgs, ReferenceArgs, decoder, split_named};
 use cifake_cli::{balanced, exit_code, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
@@ -91,6 +91,7 @@ fn run(mut args: Args) -> Result<usize> {
     let dataset = args.data.open(&data, Some(args.split))?;
     let mut options = RunOptions::new((32, 32), out);
     (options.seed, options.batch_size) = (args.seed, args.batch.max(1));
+    options.decoder = decoder();
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
