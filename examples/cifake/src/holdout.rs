@@ -9,7 +9,7 @@ use cifake_training::{DataConfig, TrainError, TrainedOn, TrainingData};
 
 use crate::args::registry;
 
-/// What the recipes of the shipped weights hold back of the training pictures.
+/// Share of the training pictures that the recipes of the shipped weights hold back.
 const SHIPPED: f64 = 0.04;
 
 /// Folders of this repository with weights of those recipes.
@@ -154,7 +154,8 @@ pub(crate) mod tests {
     /// A weight file of one tensor with `notes` for metadata.
     pub(crate) fn weight_file(path: PathBuf, notes: &BTreeMap<String, String>) -> PathBuf {
         let tensor = serde_json::json!({"dtype": "F32", "shape": [1], "data_offsets": [0, 4]});
-        let header = serde_json::json!({"__metadata__": notes, "a": tensor}).to_string();
+        let mut header = serde_json::json!({"__metadata__": notes, "a": tensor}).to_string();
+        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
         let length = (header.len() as u64).to_le_bytes();
         let bytes = [&length, header.as_bytes(), &1f32.to_le_bytes()].concat();
         std::fs::write(&path, bytes).expect("the folder is writable");

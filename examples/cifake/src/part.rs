@@ -13,11 +13,11 @@ use crate::holdout::Holdout;
 /// Which pictures of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// What the weights were trained on.
+    /// The pictures that the weights were trained on.
     Train,
-    /// What was held back of the training pictures: what chooses.
+    /// The training pictures that were held back: they choose.
     Validation,
-    /// What is reported.
+    /// The pictures that are reported on.
     Test,
 }
 

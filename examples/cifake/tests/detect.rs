@@ -346,6 +346,8 @@ fn every_command_has_a_version_and_hides_its_smoke() {
         assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")), "{command}");
         let help = text(&run(&[command, "--help"]).stdout);
         assert!(!help.contains("--smoke") && help.contains("Examples:"), "{help}");
+        let has_detector = !["calibrate", "train"].contains(&command);
+        assert_eq!(help.contains("--max-pixels"), has_detector, "{help}");
         assert!(!help.contains('\u{1b}'), "no colors where nobody looks");
     }
 }

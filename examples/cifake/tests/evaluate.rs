@@ -165,7 +165,8 @@ fn own_weights(folder: &Path, record: Option<&TrainedOn>) -> String {
     if let Some(record) = record {
         header["__metadata__"][TrainedOn::KEY] = record.to_json().into();
     }
-    let header = header.to_string();
+    let mut header = header.to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
     let own = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &rest[length..]].concat();
     let path = folder.join(if record.is_some() { "own.safetensors" } else { "bare.safetensors" });
     std::fs::write(&path, own).expect("the folder is writable");

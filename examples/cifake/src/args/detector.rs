@@ -76,7 +76,7 @@ pub fn decoder() -> Decoder {
     Decoder::new(DecodeLimits::for_own_files())
 }
 
-/// What makes detectors that read a user's own files.
+/// A builder of detectors that read a user's own files.
 #[must_use]
 pub fn builder() -> DetectorBuilder {
     Detector::builder().limits(DecodeLimits::for_own_files())

@@ -42,7 +42,8 @@ enum Storage {
   cifake calibrate --generators $CIFAKE_SHARED/datasets/generators \\
       --weights crates/tinyvit/weights/native.safetensors --out answers.safetensors")]
 pub(crate) struct Args {
-    /// Recipe of the run: its section data says which pictures are held back.
+    /// Recipe of the run: its section data says which pictures are held back. With --generators, the
+    /// weights say so where no recipe is given.
     #[arg(long, value_name = "RECIPE", required_unless_present_any = ["smoke", "generators"])]
     config: Option<PathBuf>,
     #[command(flatten)]

@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
 
 /// The pictures to judge, and whether they are what was held back of the training pictures.
 ///
-/// A data set may have a validation set of its own, of which no weights are trained.
+/// A data set may have a validation set of its own, which no weights are trained on.
 fn pictures(args: &Args, path: &Path, decoder: &Decoder) -> Result<(Pictures, bool)> {
     let is_of_validation = |sample: &Sample| sample.split == Some(Split::Validation);
     let is_held_back = args.split == Split::Validation

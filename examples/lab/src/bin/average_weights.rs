@@ -30,8 +30,8 @@ struct Args {
     /// File to write.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
-    /// Measures the norms' statistics anew on the training pictures of this data set, of which those that
-    /// the weights hold back are left out.
+    /// Measures the norms' statistics anew on the training pictures of this data set, without those
+    /// that the weights hold back.
     #[arg(long, value_name = "DATA")]
     recalibrate_norm: Option<PathBuf>,
     /// Seed of the order of those pictures.
