@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use cifake::error_chain;
 use cifake::text::printable;
 
 /// The exit status of a run that a signal broke off.
@@ -40,20 +41,8 @@ pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
     if io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", printable(&in_words(&error)));
+    eprintln!("error: {}", printable(&error_chain(error.as_ref())));
     ExitCode::from(2)
-}
-
-/// An error with its causes, each once: the libraries' errors name their causes themselves.
-#[must_use]
-pub fn in_words(error: &anyhow::Error) -> String {
-    let mut words = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !words.contains(&cause) {
-            words = format!("{words}: {cause}");
-        }
-    }
-    words
 }
 
 #[cfg(test)]
@@ -64,7 +53,7 @@ mod tests {
     fn a_cause_is_named_once() {
         let cause = std::io::Error::new(ErrorKind::NotFound, "no such file");
         let source = cifake::Error::Read { path: "a.png".into(), source: cause };
-        let words = in_words(&anyhow::Error::from(source).context("cannot judge"));
+        let words = error_chain(anyhow::Error::from(source).context("cannot judge").as_ref());
         assert_eq!(words.matches("no such file").count(), 1, "{words}");
         assert!(words.starts_with("cannot judge: cannot read a.png"), "{words}");
     }

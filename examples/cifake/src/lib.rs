@@ -11,6 +11,7 @@ mod curve;
 mod degraded;
 mod draw;
 mod exit;
+mod holdout;
 mod overlays;
 pub mod part;
 mod progress;
@@ -21,5 +22,6 @@ mod training;
 
 pub use cli::Cli;
 pub use draw::balanced;
-pub use exit::{BrokenOff, exit_code, in_words};
+pub use exit::{BrokenOff, exit_code};
+pub use holdout::Holdout;
 pub use progress::{Progress, progress_bar};

@@ -2,29 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use cifake::{Dataset, Decoder, Split, open_dataset};
-use cifake_training::{DataConfig, TrainingData};
+use anyhow::Result;
+use cifake::{Dataset, Decoder, Split};
 use clap::ValueEnum;
 
+use crate::args::DataArgs;
 use crate::draw::balanced;
-
-/// What the recipes of the shipped weights hold back of the training pictures.
-pub const HELD_BACK: f64 = 0.04;
+use crate::holdout::Holdout;
 
 /// Which pictures of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// What the shipped weights were trained on.
+    /// The pictures that the weights were trained on.
     Train,
-    /// What was held back of the training pictures: what chooses.
+    /// The training pictures that were held back: they choose.
     Validation,
-    /// What is reported.
+    /// The pictures that are reported on.
     Test,
 }
-
-/// Folders of this repository whose weights were trained on the part `train`.
-const SHIPPED: [&str; 2] = ["crates/tinyvit/weights", "examples/lab/weights"];
 
 /// A data set and the indices of a part of it.
 pub struct Pictures {
@@ -35,46 +30,36 @@ pub struct Pictures {
 }
 
 impl Part {
-    /// Refuses `train` and `validation` for `weights` of which nobody knows what they were trained on:
-    /// their validation pictures would be other ones.
+    /// This part of the data set at `path`, which `data` names, as `weights` split it.
     ///
     /// # Errors
     ///
-    /// If `weights` are none of this repository.
-    pub fn require_known(self, weights: &Path) -> Result<()> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let is_named = ["clean", "robust", "static-robust"].iter().any(|name| weights == *name);
-        let folder = weights.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
-        let is_shipped = |shipped: &str| folder == root.join(shipped).canonicalize().ok();
-        if self == Self::Test || is_named || SHIPPED.iter().any(|shipped| is_shipped(shipped)) {
-            return Ok(());
-        }
-        bail!(
-            "{} does not record its training pictures: pictures of this split may be among them; use --split test",
-            weights.display()
-        )
-    }
-
-    /// This part of the data set at `data`.
-    ///
-    /// # Errors
-    ///
-    /// If there is no data set, or a picture of the training part cannot be read.
-    pub fn of(self, data: &Path) -> Result<Pictures> {
+    /// If there is no data set, or a picture of the training part cannot be read; as [`Holdout::of`] and
+    /// [`Holdout::parts`] for the training and the validation part.
+    pub fn of(
+        self,
+        data: &DataArgs,
+        path: &Path,
+        weights: &Path,
+        decoder: &Decoder,
+    ) -> Result<Pictures> {
         if self == Self::Test {
-            let dataset = open_dataset(data, Some(Split::Test))?;
-            let indices = (0..dataset.len()).collect();
-            return Ok(Pictures { dataset, indices });
+            return Ok(Pictures::all(data.open(path, Some(Split::Test))?));
         }
-        let dataset = open_dataset(data, Some(Split::Train))?;
-        let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-        let parts = TrainingData::parts(&*dataset, &config, &Decoder::default())?;
+        let held_back = Holdout::of(weights)?;
+        let (dataset, parts) = held_back.parts(data.open(path, Some(Split::Train))?, decoder)?;
         let indices = if self == Self::Validation { parts.validation } else { parts.train };
         Ok(Pictures { dataset, indices })
     }
 }
 
 impl Pictures {
+    /// All pictures of `dataset`.
+    #[must_use]
+    pub fn all(dataset: Box<dyn Dataset>) -> Self {
+        Self { indices: (0..dataset.len()).collect(), dataset }
+    }
+
     /// Indices of `limit` of the pictures, half of them REAL, drawn by `seed`.
     #[must_use]
     pub fn balanced(&self, limit: usize, seed: u64) -> Vec<usize> {
@@ -84,29 +69,37 @@ impl Pictures {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeMap, HashSet};
 
     use cifake::Label;
+    use cifake_training::TrainedOn;
 
     use super::*;
     use crate::args::mini;
+    use crate::holdout::tests::{record_of_mini, weight_file};
+
+    fn part_of_mini(part: Part, weights: &Path) -> Result<Pictures> {
+        part.of(&DataArgs::at(&mini()), &mini(), weights, &Decoder::default())
+    }
 
     #[test]
     fn weights_from_elsewhere_are_judged_on_test_pictures_alone() {
-        let shipped = mini().join("../../crates/tinyvit/weights/native.safetensors");
-        let elsewhere = Path::new("runs/mine/best.safetensors");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let elsewhere = weight_file(folder.path().join("own.safetensors"), &BTreeMap::new());
+        let notes = [(TrainedOn::KEY.to_owned(), record_of_mini(0.25).to_json())].into();
+        let recorded = weight_file(folder.path().join("recorded.safetensors"), &notes);
         for part in [Part::Train, Part::Validation, Part::Test] {
-            assert!(part.require_known(Path::new("clean")).is_ok());
-            assert!(part.require_known(&shipped).is_ok());
-            assert_eq!(part.require_known(elsewhere).is_ok(), part == Part::Test);
+            assert!(part_of_mini(part, Path::new("native")).is_ok());
+            assert!(part_of_mini(part, &recorded).is_ok());
+            assert_eq!(part_of_mini(part, &elsewhere).is_ok(), part == Part::Test);
         }
     }
 
     #[test]
     fn the_parts_of_a_training_set_share_no_picture() {
-        let mini = mini();
+        let parts = [Part::Train, Part::Validation, Part::Test];
         let [train, validation, test] =
-            [Part::Train, Part::Validation, Part::Test].map(|part| part.of(&mini).expect("mini"));
+            parts.map(|part| part_of_mini(part, Path::new("native")).expect("mini"));
         let bytes = |part: &Pictures| -> HashSet<Vec<u8>> {
             let of = |&index: &usize| part.dataset.bytes(index).expect("it is there").into_owned();
             part.indices.iter().map(of).collect()

@@ -136,6 +136,21 @@ fn names_that_are_not_utf8_get_results_of_their_own() {
     let lines = text(&output.stdout);
     assert!(lines.contains(r"a\\xFF.jpg") && lines.contains(r"a\\xFE.jpg"), "{lines}");
     assert_eq!(std::fs::read_dir(&out).expect("it was written").count(), 4);
+
+    let maps = folder.path().join("maps");
+    let maps_name = maps.to_str().expect("plain");
+    for (command, arguments) in [
+        ("cam", &["--out", maps_name, "--json"][..]),
+        ("cam", &["--out", maps_name]),
+        ("explain", &["--json"]),
+        ("explain", &[]),
+    ] {
+        let output = run(command, &[&[data], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        assert!(lines.contains(r"\xFF.jpg") && lines.contains(r"\xFE.jpg"), "{lines}");
+    }
+    assert_eq!(std::fs::read_dir(&maps).expect("it was written").count(), 2);
 }
 
 #[test]

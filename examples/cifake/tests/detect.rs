@@ -301,6 +301,25 @@ fn names_forge_no_rows_and_stay_apart() {
 }
 
 #[test]
+fn a_format_that_is_not_read_is_named() {
+    let folder = folder(&[]);
+    let files: [(&str, &[u8], &str); 3] = [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        ("b.avif", b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        ("c.tif", b"II*\0\x08\0\0\0\0\0\0\0", "TIFF"),
+    ];
+    for (name, bytes, format) in files {
+        std::fs::write(folder.path().join(name), bytes).expect("it is writable");
+        let output = detect(folder.path(), &["--json", name], b"");
+        assert_eq!(output.status.code(), Some(1));
+        let error = lines(&output)[0]["error"].as_str().expect("a text").to_owned();
+        assert!(error.contains(format), "{name}: {error}");
+        let table = text(&detect(folder.path(), &[name], b"").stdout);
+        assert!(table.contains(format), "{name}: {table}");
+    }
+}
+
+#[test]
 fn what_is_passed_over_is_told() {
     let folder = folder(&["a.png"]);
     for name in ["b.heic", "c.HEIC", "d.avif", "notes.txt"] {
@@ -327,6 +346,8 @@ fn every_command_has_a_version_and_hides_its_smoke() {
         assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")), "{command}");
         let help = text(&run(&[command, "--help"]).stdout);
         assert!(!help.contains("--smoke") && help.contains("Examples:"), "{help}");
+        let has_detector = !["calibrate", "train"].contains(&command);
+        assert_eq!(help.contains("--max-pixels"), has_detector, "{help}");
         assert!(!help.contains('\u{1b}'), "no colors where nobody looks");
     }
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cifake::{Decoder, Split, open_dataset};
 use cifake_attacks::Degradation;
+use cifake_training::{DataConfig, TrainedOn, TrainingData};
 use serde_json::Value;
 
 fn mini() -> PathBuf {
@@ -151,6 +153,44 @@ fn what_cannot_be_measured_is_an_error() {
         .env_remove("CIFAKE_SHARED")
         .output();
     assert_eq!(nothing.expect("the example was built").status.code(), Some(2));
+}
+
+/// The shipped weights in `folder`, with `record` in their metadata where one is given.
+fn own_weights(folder: &Path, record: Option<&TrainedOn>) -> String {
+    let shipped = mini().join("../../crates/tinyvit/weights/native.safetensors");
+    let bytes = std::fs::read(shipped).expect("they are shipped");
+    let (length, rest) = bytes.split_first_chunk().expect("a header has a length");
+    let length = usize::try_from(u64::from_le_bytes(*length)).expect("it fits into memory");
+    let mut header: Value = serde_json::from_slice(&rest[..length]).expect("a header is JSON");
+    if let Some(record) = record {
+        header["__metadata__"][TrainedOn::KEY] = record.to_json().into();
+    }
+    let mut header = header.to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    let own = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &rest[length..]].concat();
+    let path = folder.join(if record.is_some() { "own.safetensors" } else { "bare.safetensors" });
+    std::fs::write(&path, own).expect("the folder is writable");
+    path.to_str().expect("it is UTF-8").to_owned()
+}
+
+#[test]
+fn validation_pictures_are_those_that_the_weights_hold_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
+    let training = open_dataset(&mini(), Some(Split::Train)).expect("the mini set is there");
+    let data = TrainingData::load(&*training, &[], &config, &Decoder::default());
+    let data = data.expect("the mini set has both labels");
+    let own = own_weights(folder.path(), Some(&data.record));
+    let report = report(&["--split", "validation", "--weights", &own]);
+    assert_eq!(report["n"], data.validation.len());
+    assert_eq!(report["dedup"]["n"], data.validation.len());
+    assert_eq!(report["split"], "validation");
+
+    let bare = own_weights(folder.path(), None);
+    let refused = evaluate(&["--split", "validation", "--weights", &bare]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("use --split test"));
+    assert!(evaluate(&["--limit", "4", "--weights", &bare]).status.success());
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Pictures of a part of a data set, drawn by a seed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use cifake::{Decoder, Label, Picture, Sample, load_pixels};
+use cifake::{Label, Picture, Sample, load_pixels};
 
-use cifake_cli::args::data_or_shared;
+use cifake_cli::args::{DataArgs, decoder};
 use cifake_cli::part::Part;
 
 /// Pictures of the mini set that `--smoke` works on.
@@ -14,10 +14,8 @@ const N_SMOKE: usize = 8;
 /// Which pictures a program works on.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DrawArgs {
-    /// Class folders, a CSV of paths and labels, the CIFAKE zips or a parquet file
-    /// [default: $CIFAKE_SHARED/datasets/cifake].
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// Pictures of which part: validation chooses, test reports.
     #[arg(long, value_enum, default_value = "validation")]
     pub split: Part,
@@ -42,20 +40,23 @@ pub struct Drawn {
 }
 
 impl DrawArgs {
-    /// The pictures, brought to `size` (width, height).
+    /// The pictures, brought to `size` (width, height), of the part as `weights` split the data set.
     ///
     /// # Errors
     ///
-    /// If there is no data set, or a picture cannot be read.
-    pub fn draw(&self, size: (u32, u32)) -> Result<Drawn> {
-        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
-        let (data, part, limit) = match &self.data {
-            None if self.smoke => (mini, Part::Test, N_SMOKE),
-            given => (data_or_shared(given.as_deref())?, self.split, self.limit),
+    /// If there is no data set, or a picture cannot be read; as [`Part::of`].
+    pub fn draw(&self, size: (u32, u32), weights: &Path) -> Result<Drawn> {
+        let data = self.data.path(self.smoke)?;
+        let (part, limit) = match self.smoke && self.data.data.is_none() {
+            true => (Part::Test, N_SMOKE),
+            false => (self.split, self.limit),
         };
-        let part = part.of(&data).with_context(|| format!("cannot open {}", data.display()))?;
+        let decoder = decoder();
+        let part = part
+            .of(&self.data, &data, weights, &decoder)
+            .with_context(|| format!("cannot open {}", data.display()))?;
         let chosen = part.balanced(limit, self.seed);
-        let pixels = load_pixels(&*part.dataset, &chosen, size, &Decoder::default())?;
+        let pixels = load_pixels(&*part.dataset, &chosen, size, &decoder)?;
         let pictures = pixels
             .chunks_exact((size.0 * size.1 * 3) as usize)
             .map(|pixels| Picture::new(pixels.to_vec(), size.0, size.1))
@@ -75,15 +76,16 @@ impl Drawn {
 
 #[cfg(test)]
 mod tests {
+    use cifake_cli::args::mini;
+
     use super::*;
 
     #[test]
     fn a_seed_draws_the_same_pictures_half_of_them_real() {
-        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
         let draw = |seed| {
-            let (data, split) = (Some(mini.clone()), Part::Test);
+            let (data, split) = (DataArgs::at(&mini()), Part::Test);
             let args = DrawArgs { data, split, limit: 6, seed, smoke: false };
-            args.draw((32, 16)).expect("the mini set is there")
+            args.draw((32, 16), Path::new("native")).expect("the mini set is there")
         };
         let (first, again, other) = (draw(1), draw(1), draw(2));
         let ids = |drawn: &Drawn| drawn.samples.iter().map(|s| s.id.clone()).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use explain::{
 };
 use gradcam::{Cam, HeatMap, Method};
 
-use cifake_cli::args::{CamArgs, method_named, open};
+use cifake_cli::args::{CamArgs, builder, method_named, open};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]
@@ -41,6 +41,12 @@ pub struct Explaining {
 }
 
 impl SetArgs {
+    /// The name or file of the weights.
+    #[must_use]
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
     /// Opens the set in `folder`, for what `explainer` says.
     ///
     /// # Errors
@@ -49,7 +55,7 @@ impl SetArgs {
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
-        let detector = open(Detector::builder(), &self.weights)?;
+        let detector = open(builder(), &self.weights)?;
         let origin = Origin {
             explainer: explainer.to_owned(),
             detector: detector.model_name().to_owned(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cifake::Class;
+use cifake::text::{one_line, path_text};
 use explain::Combined;
 use vlm_lora::Assistant;
 
@@ -31,7 +32,8 @@ pub fn warn_of_untrained(assistant: &mut Assistant) {
 /// Prints the failures of explainers for the picture at `path`. Returns 1 if there are any.
 pub fn tell_failures(path: &Path, explainer: &Combined) -> usize {
     let failures = explainer.take_failures();
-    failures.iter().for_each(|failure| eprintln!("{path:?}: {failure}"));
+    let name = path_text(path);
+    failures.iter().for_each(|failure| eprintln!("{}", one_line(&format!("{name}: {failure}"))));
     usize::from(!failures.is_empty())
 }
 

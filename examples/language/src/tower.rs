@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Detector, FeatureClassifier};
-use cifake_cli::args::open;
+use cifake::FeatureClassifier;
+use cifake_cli::args::{builder, open};
 use vlm_lora::models::CutTower;
 use vlm_lora::{Assistant, Random, WeightFormat};
 
@@ -36,7 +36,7 @@ impl TowerArgs {
         let Some(weights) = self.tower.as_deref() else {
             return Ok(assistant);
         };
-        let detector = open(Detector::builder().device(device), weights)?;
+        let detector = open(builder().device(device), weights)?;
         let (width, height) = detector.input_size();
         let classifier = detector.classifier().clone();
         let layer = classifier.layers().last().context("a network has layers")?.clone();

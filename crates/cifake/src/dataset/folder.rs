@@ -107,7 +107,7 @@ impl Dataset for ImageFolder {
     }
 
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
-        let limit = DecodeLimits::default().max_file_bytes;
+        let limit = DecodeLimits::for_own_files().max_file_bytes;
         Ok(Cow::Owned(crate::file::read_limited(&self.paths[index], limit)?))
     }
 }

@@ -56,7 +56,7 @@ impl ZipDataset {
     /// # Errors
     ///
     /// An archive that cannot be read; a picture that is encrypted, packed by another method or
-    /// larger than a decoder accepts by default; [`DatasetError::OneClass`](crate::DatasetError::OneClass) where pictures lie in folders of
+    /// larger than [`DecodeLimits::for_own_files`] accepts; [`DatasetError::OneClass`](crate::DatasetError::OneClass) where pictures lie in folders of
     /// unknown names and one label has none; no picture.
     pub fn open(
         paths: &[PathBuf],
@@ -137,7 +137,7 @@ fn member<R: Read>(
     if entry.encrypted() {
         return Err("is encrypted");
     }
-    let largest = DecodeLimits::default().max_file_bytes;
+    let largest = DecodeLimits::for_own_files().max_file_bytes;
     if entry.size() > largest || entry.compressed_size() > largest {
         return Err("is larger than any picture that is read");
     }
@@ -165,7 +165,7 @@ impl Dataset for ZipDataset {
             entry: self.samples[index].id.clone(),
             reason,
         };
-        let mut packed = vec![0; usize::try_from(member.packed_bytes).expect("at most 64 MiB")];
+        let mut packed = vec![0; usize::try_from(member.packed_bytes).expect("at most 1 GB")];
         read_exact_at(&archive.file, &mut packed, member.offset)
             .map_err(|_| refuse("is cut off"))?;
         let bytes = if member.deflated {

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
+use cifake::save_with_answers;
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
-use cifake::{Detector, save_with_answers};
 use cifake_eval::AnswerOptions;
-use cifake_training::DataConfig;
 use tinyvit::TinyVit;
 
 use super::{breakdown, see};
-use crate::args::registry;
-use crate::part::HELD_BACK;
+use crate::Holdout;
+use crate::args::{builder, registry};
 
 /// What the answers are fitted to, and what they must keep to.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,7 +50,7 @@ impl AnswerArgs {
 }
 
 /// Writes the TinyViT in the file `weights` to `out` in half precision, with answers fitted to the data set at
-/// `data`, of which `held_back` says what was not trained on, and to that at `generators`; prints what was fitted and
+/// `data`, of which `holdout` says what was not trained on, and to that at `generators`; prints what was fitted and
 /// how the held-back pictures are answered then.
 ///
 /// # Errors
@@ -60,24 +59,22 @@ impl AnswerArgs {
 pub fn calibrate_answers(
     args: &AnswerArgs,
     generators: &Path,
-    held_back: Option<DataConfig>,
+    holdout: &Holdout,
     data: &Path,
     weights: &Path,
     out: &Path,
 ) -> Result<()> {
-    let shipped = || DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-    let config = held_back.unwrap_or_else(shipped);
     let (model, model_config, info) =
         load_configured::<TinyVit>(Source::File(weights), &Device::flex())?;
     // The rounded weights are what ships, so that they are what is looked at.
     let notes = &info.metadata;
     let bytes = configured_bytes(&model, &model_config, notes, Precision::F16, &BTreeMap::new())?;
     let rounded = Source::Bytes { name: "the rounded weights", bytes: &bytes };
-    let detector = Detector::builder().load(&registry(), rounded)?;
-    let seen = see(&detector, &config, data, Some(generators), args.training)?;
+    let detector = builder().load(&registry(), rounded)?;
+    let seen = see(&detector, holdout, data, Some(generators), args.training)?;
     let answers = seen.fit(&args.options())?;
     save_with_answers(&model, &model_config, notes, &answers, out)?;
-    let detector = Detector::open(&registry(), out)?;
+    let detector = builder().open(&registry(), out)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", out.display(), detector.weights().sha256)?;
     for (key, value) in answers.metadata(&BTreeMap::new()) {

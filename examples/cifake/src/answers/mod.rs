@@ -7,9 +7,8 @@ use std::path::Path;
 use anyhow::Result;
 use cifake::{Answers, Dataset, Detector, Observed, Split, open_dataset};
 use cifake_eval::{AnswerOptions, Answered, Breakdown, Report, fit_answers};
-use cifake_training::{DataConfig, TrainingData};
 
-use crate::{balanced, progress_bar};
+use crate::{Holdout, balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
 
@@ -50,16 +49,16 @@ pub struct Seen {
 ///
 /// # Errors
 ///
-/// If one of them has no pictures.
+/// If one of them has no pictures; as [`Holdout::parts`].
 pub fn see(
     detector: &Detector,
-    config: &DataConfig,
+    holdout: &Holdout,
     data: &Path,
     others: Option<&Path>,
     limit: usize,
 ) -> Result<Seen> {
     let dataset = open_dataset(data, Some(Split::Train))?;
-    let parts = TrainingData::parts(&*dataset, config, detector.decoder())?;
+    let (dataset, parts) = holdout.parts(dataset, detector.decoder())?;
     let limit = limit.min(parts.train.len());
     let training = observe(detector, &*dataset, &balanced(&*dataset, parts.train, limit, 0))?;
     let held_back = observe(detector, &*dataset, &parts.validation)?;

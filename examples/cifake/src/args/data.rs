@@ -28,6 +28,12 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
+    /// The data set at `path`, with the usual names of labels.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { data: Some(path.to_owned()), real: Vec::new(), fake: Vec::new() }
+    }
+
     /// Where the data set is; with `smoke` and nothing given, the mini set of the repository.
     ///
     /// # Errors

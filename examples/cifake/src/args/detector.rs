@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
-use cifake::{Detector, DetectorBuilder, MAX_THREADS, Registry};
+use cifake::{DecodeLimits, Decoder, Detector, DetectorBuilder, MAX_THREADS, Registry};
 
 /// Which detector judges, and where it computes.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,6 +21,14 @@ pub struct DetectorArgs {
     /// Threads to decode and compute in; 0 takes all cores.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
+    /// Largest picture that is read, in pixels: width times height.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DecodeLimits::for_own_files().max_pixels,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    max_pixels: u64,
 }
 
 impl DetectorArgs {
@@ -31,7 +39,8 @@ impl DetectorArgs {
     /// If the weights cannot be read, or the device or the threads cannot be had.
     pub fn detector(&self) -> Result<(Detector, Device)> {
         let device = cifake::device::parse(&self.device)?;
-        let mut builder = Detector::builder().device(&device).threads(self.threads)?;
+        let limits = DecodeLimits::default().with_max_pixels(self.max_pixels);
+        let mut builder = Detector::builder().device(&device).threads(self.threads)?.limits(limits);
         if let Some(threshold) = self.threshold {
             builder = builder.threshold(threshold);
         }
@@ -61,6 +70,18 @@ pub fn registry() -> Registry {
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 
+/// A decoder for a user's own files.
+#[must_use]
+pub fn decoder() -> Decoder {
+    Decoder::new(DecodeLimits::for_own_files())
+}
+
+/// A builder of detectors that read a user's own files.
+#[must_use]
+pub fn builder() -> DetectorBuilder {
+    Detector::builder().limits(DecodeLimits::for_own_files())
+}
+
 /// The detector that `builder` makes of `weights`: the name of shipped ones or a weight file.
 ///
 /// # Errors
@@ -82,12 +103,38 @@ pub fn threads(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
     fn more_threads_than_any_machine_has_are_refused() {
         assert_eq!(threads("8"), Ok(8));
         assert!(["99999999", "-1", "many"].iter().all(|text| threads(text).is_err()));
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        detector: DetectorArgs,
+    }
+
+    #[test]
+    fn the_largest_picture_is_that_of_own_files_or_as_given() {
+        let limit = |arguments: &[&str]| {
+            let line = Line::try_parse_from([&["program"], arguments].concat())?;
+            let (detector, _) = line.detector.detector().expect("the weights are shipped");
+            Ok::<_, clap::Error>(detector.decoder().limits())
+        };
+        assert_eq!(limit(&[]).expect("a default"), DecodeLimits::for_own_files());
+        let larger = limit(&["--max-pixels", "400000000"]).expect("a number");
+        assert_eq!(larger, DecodeLimits::for_own_files().with_max_pixels(400_000_000));
+        assert_eq!(limit(&["--max-pixels", "9"]).expect("a number").max_pixels, 9);
+        assert!(limit(&["--max-pixels", "0"]).is_err());
+        assert_eq!(
+            builder().open(&registry(), "native").expect("shipped").decoder().limits(),
+            decoder().limits()
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cifake::error_chain;
 use cifake::text::{one_line, path_text};
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
@@ -74,13 +75,13 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
         match outcome {
             Err(error) if args.json => {
-                let error =
-                    serde_json::json!({ "path": path_text(path), "error": format!("{error:#}") });
+                let error = error_chain(error.as_ref());
+                let error = serde_json::json!({ "path": path_text(path), "error": error });
                 writeln!(out, "{error}")?;
                 n_failed += 1;
             }
             Err(error) => {
-                writeln!(out, "{name:<40} {}", one_line(&format!("{error:#}")))?;
+                writeln!(out, "{name:<40} {}", one_line(&error_chain(error.as_ref())))?;
                 n_failed += 1;
             }
             Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use baselines::ResNet;
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
-use cifake::{Decoder, LabelNames, device};
+use cifake::{LabelNames, device};
 use cifake_training::{Network, Recipe, TrainingData, calibrate};
 use clap::ValueEnum;
 use tinyvit::TinyVit;
 
+use crate::Holdout;
 use crate::answers::{AnswerArgs, calibrate_answers};
-use crate::args::{DataArgs, mini};
+use crate::args::{DataArgs, decoder, mini};
 use crate::sets;
 use crate::training::main_set;
 
@@ -41,7 +42,8 @@ enum Storage {
   cifake calibrate --generators $CIFAKE_SHARED/datasets/generators \\
       --weights crates/tinyvit/weights/native.safetensors --out answers.safetensors")]
 pub(crate) struct Args {
-    /// Recipe of the run: its section data says which pictures are held back.
+    /// Recipe of the run: its section data says which pictures are held back. With --generators, the
+    /// weights say so where no recipe is given.
     #[arg(long, value_name = "RECIPE", required_unless_present_any = ["smoke", "generators"])]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -90,10 +92,12 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             bail!("--generators knows the usual label names alone; leave out --real and --fake")
         }
         Some(generators) => {
-            let recipe = args.config.as_deref().map(Recipe::open).transpose()?;
-            let held_back = recipe.map(|recipe| recipe.data);
+            let holdout = match args.config.as_deref() {
+                Some(recipe) => Holdout::Configured(Recipe::open(recipe)?.data),
+                None => Holdout::of(weights)?,
+            };
             let data = args.data.path(args.smoke)?;
-            calibrate_answers(&args.answers, generators, held_back, &data, weights, out)?;
+            calibrate_answers(&args.answers, generators, &holdout, &data, weights, out)?;
         }
         None if is_resnet => temperature::<ResNet>(&args)?,
         None => temperature::<TinyVit>(&args)?,
@@ -115,7 +119,7 @@ fn temperature<N: Network>(args: &Args) -> Result<()> {
     let device = device::parse(&args.device)?;
     let path = args.data.path(args.smoke)?;
     let dataset = main_set(&args.data, &path, recipe.data.side, false)?;
-    let data = TrainingData::load(&dataset, &[], &recipe.data, &Decoder::default())?;
+    let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
     let (model, config, info) = load_configured::<N>(Source::File(weights), &device)?;
     let precision = match args.precision {
         Storage::F32 => Precision::F32,

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use cifake::text::{one_line, path_text};
-use cifake::{Detector, Fitted, InputFit, Picture, tensor_from_rgb8};
+use cifake::{Detector, Fitted, InputFit, Picture, error_chain, tensor_from_rgb8};
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;
-use crate::in_words;
 
 /// Least longer side of the pictures that are written, in pixels.
 const SIDE: u32 = 320;
@@ -74,13 +73,20 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             }
             Err(error) => {
                 n_failed += 1;
-                let error = in_words(&error);
-                serde_json::json!({"path": path_text(&path), "error": error}).to_string()
+                failed(&path_text(&path), &error_chain(error.as_ref()), args.json)
             }
         };
         writeln!(out, "{line}")?;
     }
     Ok(n_failed)
+}
+
+/// The line of a picture that failed.
+fn failed(path: &str, error: &str, as_json: bool) -> String {
+    match as_json {
+        true => serde_json::json!({"path": path, "error": error}).to_string(),
+        false => one_line(&format!("{path}: {error}")).into_owned(),
+    }
 }
 
 fn draw(
@@ -102,8 +108,10 @@ fn draw(
     };
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = out.join(format!("{stem}.heatmap.png"));
+    // Appended to the bytes of the name, which need not be UTF-8.
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(".heatmap.png");
+    let file = out.join(name);
     let drawn = overlay(&shown, &map, Colormap::default(), OPACITY, SIDE);
     cifake::file::write_atomic(&file, &Picture::from(drawn).to_png())?;
     let strongest = regions(&map).into_iter().take(N_REGIONS);

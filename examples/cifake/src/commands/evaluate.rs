@@ -1,14 +1,15 @@
 //! `cifake evaluate`: a detector on a labelled data set.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use cifake::Split;
+use cifake::{Decoder, Sample, Split};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
 use crate::args::{DataArgs, DetectorArgs, split_named};
 use crate::degraded::ArrivalArgs;
+use crate::part::{Part, Pictures};
 use crate::{answers, balanced, progress_bar};
 
 /// Measures the detector on a labelled data set: accuracy, AUC, calibration and more, each with a 95 %
@@ -25,7 +26,8 @@ Exit status: 0 if every picture was scored, 1 if some could not be read, 2 if no
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// train, validation or test; a data set without splits is taken as a whole.
+    /// train, validation or test; a data set without splits is taken as a whole. Where there is no
+    /// validation set, the pictures are those that the weights hold back of the training set.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
     #[command(flatten)]
@@ -61,22 +63,33 @@ pub(crate) struct Args {
 /// Returns how many pictures could not be read.
 pub(crate) fn run(args: &Args) -> Result<usize> {
     let path = args.data.path(args.smoke)?;
-    let dataset = args.data.open(&path, Some(args.split))?;
     let (detector, device) = args.detector.detector()?;
+    let decoder = detector.decoder();
+    let (Pictures { dataset, indices }, is_held_back) =
+        detector.threads().install(|| pictures(args, &path, decoder))?;
     let arrival = args.arrival.and_all(args.smoke);
+    let names = args.data.names()?;
+    let unique = match is_held_back {
+        // The split left the copies out.
+        true => indices.clone(),
+        false => detector
+            .threads()
+            .install(|| unique_samples(&path, &names, &*dataset, args.split, decoder))?,
+    };
     let (detector, time_ratio) = arrival.looking(detector, &device);
-    let (names, decoder) = (args.data.names()?, detector.decoder());
-    let unique = detector
-        .threads()
-        .install(|| unique_samples(&path, &names, &*dataset, args.split, decoder))?;
     let mut options = EvaluateOptions::new(detector.input_size(), &device)
         .with_threshold(detector.threshold().into())
         .with_seed(args.seed)
         .with_threads(detector.threads())
         .with_unique(unique);
-    if let Some(limit) = args.limit {
-        options = options.with_indices(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
-    }
+    options.decoder = detector.decoder().clone();
+    options = match args.limit {
+        Some(limit) => {
+            options.with_indices(balanced(&*dataset, indices.iter().copied(), limit, args.seed))
+        }
+        None if is_held_back => options.with_indices(indices),
+        None => options,
+    };
     let bar = progress_bar()?;
     let report = evaluate(&detector, &*dataset, &options, &mut |done, total| {
         bar.set_length(total as u64);
@@ -115,4 +128,18 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         report.write_csv(file)?;
     }
     Ok(report.n_failed)
+}
+
+/// The pictures to judge, and whether they are what was held back of the training pictures.
+///
+/// A data set may have a validation set of its own, which no weights are trained on.
+fn pictures(args: &Args, path: &Path, decoder: &Decoder) -> Result<(Pictures, bool)> {
+    let is_of_validation = |sample: &Sample| sample.split == Some(Split::Validation);
+    let is_held_back = args.split == Split::Validation
+        && !args.data.open(path, None)?.samples().iter().any(is_of_validation);
+    let pictures = match is_held_back {
+        true => Part::Validation.of(&args.data, path, args.detector.weights(), decoder)?,
+        false => Pictures::all(args.data.open(path, Some(args.split))?),
+    };
+    Ok((pictures, is_held_back))
 }

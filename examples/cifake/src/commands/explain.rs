@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use cifake::text::one_line;
-use cifake::{Class, Picture};
+use cifake::{Class, Picture, error_chain};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
-use crate::in_words;
 use crate::overlays::Overlays;
 
 /// Explains verdicts: prints the regions on which each verdict rests, and the artifacts that
@@ -80,7 +79,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let explain =
             |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);
         let outcome = picture.map_err(anyhow::Error::from).and_then(explain);
-        let outcome = outcome.map_err(|error| Failure { error: in_words(&error), path });
+        let outcome = outcome.map_err(|error| Failure { error: error_chain(error.as_ref()), path });
         match &outcome {
             Ok(report) if args.json => writeln!(out, "{}", report.json())?,
             Ok(report) => writeln!(out, "{report}")?,

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cifake_attacks::{
     ModelId, RunOptions, TargetModel, attacks_help, evaluate_built, evaluate_robustness,
 };
 
-use crate::args::{AttackArgs, DetectorArgs, mini};
+use crate::args::{AttackArgs, DataArgs, DetectorArgs};
 use crate::curve::{draw_sweep, kinds_with_radius};
 use crate::part::Part;
 use crate::progress_bar;
@@ -24,14 +24,13 @@ use crate::progress_bar;
 #[command(after_help = format!("{}
 
 Examples:
-  cifake robustness --data ../shared/datasets/cifake --attack apgd --epsilon-255 1 --epsilon-255 2
+  cifake robustness --attack apgd --epsilon-255 1 --epsilon-255 2
   cifake robustness --data my/folder --weights robust --attack ensemble-linf@2 --limit 200 --json
   cifake robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp",
     attacks_help()))]
 pub(crate) struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
-    #[arg(long, required_unless_present_any = ["smoke", "built"])]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// Measure the accuracy on this set of build_cifake_pp instead of attacking pictures.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     built: Option<PathBuf>,
@@ -66,7 +65,6 @@ pub(crate) struct Args {
 pub(crate) fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     if args.smoke {
-        args.data = Some(mini());
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
@@ -74,6 +72,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     let mut options = RunOptions::new(detector.input_size(), &args.out);
     options.device = device.clone();
+    options.decoder = detector.decoder().clone();
     options.seed = args.seed;
     options.bootstrap.seed = args.seed;
     let bar = progress_bar()?;
@@ -87,14 +86,14 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let report = evaluate_built(&detector, folder, &options, &mut |d, t| tell("", d, t))?;
         (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
     } else {
-        let data = args.data.as_deref().context("--data is required")?;
+        let data = args.data.path(args.smoke)?;
         let names = args.attacks.names();
         if args.curve.is_some() {
             kinds_with_radius(&names)?;
         }
         let attacks = args.attacks.suite()?;
-        args.split.require_known(args.detector.weights())?;
-        let pictures = args.split.of(data)?;
+        let (weights, decoder) = (args.detector.weights(), detector.decoder());
+        let pictures = args.split.of(&args.data, &data, weights, decoder)?;
         options.indices = Some(pictures.balanced(args.limit, args.seed));
         let report = evaluate_robustness(
             &target,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use cifake::text::one_line;
-use cifake::{Dataset, Decoder, Error, FittedDataset, Label, ReadableDataset, Split};
+use cifake::{Dataset, Error, FittedDataset, Label, ReadableDataset, Split, error_chain};
 
-use crate::args::DataArgs;
+use crate::args::{DataArgs, decoder};
 use crate::progress_bar;
 
 /// Most bytes of fitted pictures; a run needs some four times as much.
@@ -35,8 +35,7 @@ pub(crate) fn main_set(
         bar.set_position(done as u64);
     };
     let size = (side, side);
-    let fitted =
-        FittedDataset::new(&*dataset, size, &Decoder::default(), MAX_BYTES, &mut progress)?;
+    let fitted = FittedDataset::new(&*dataset, size, &decoder(), MAX_BYTES, &mut progress)?;
     bar.finish_and_clear();
     tell(fitted.failed(), strict)?;
     require_both(&fitted, path)?;
@@ -53,7 +52,7 @@ pub(super) fn extra_set(data: &DataArgs, path: &Path, strict: bool) -> Result<Bo
     if strict {
         return Ok(dataset);
     }
-    let readable = ReadableDataset::new(dataset, &Decoder::default())?;
+    let readable = ReadableDataset::new(dataset, &decoder())?;
     tell(readable.failed(), strict)?;
     Ok(Box::new(readable))
 }
@@ -74,11 +73,11 @@ fn require_both(dataset: &dyn Dataset, path: &Path) -> Result<()> {
 fn tell(failed: &[Error], strict: bool) -> Result<()> {
     let Some(first) = failed.first() else { return Ok(()) };
     if strict {
-        bail!("{} pictures cannot be read, the first: {first}", failed.len());
+        bail!("{} pictures cannot be read, the first: {}", failed.len(), error_chain(first));
     }
     eprintln!("warning: pictures that cannot be read and are left out: {}", failed.len());
     for error in failed.iter().take(NAMED) {
-        eprintln!("  {}", one_line(&error.to_string()));
+        eprintln!("  {}", one_line(&error_chain(error)));
     }
     if failed.len() > NAMED {
         eprintln!("  and {} more", failed.len() - NAMED);

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 
 use baselines::ResNet;
 use burn::tensor::Device;
-use cifake::Decoder;
 use cifake::weights::{Checkpoint, Configured, Source};
 use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
 use tinyvit::TinyVit;
@@ -13,7 +12,7 @@ use tinyvit::TinyVit;
 use super::pictures::{extra_set, main_set};
 use super::trained::Trained;
 use super::watch::watch;
-use crate::args::DataArgs;
+use crate::args::{DataArgs, decoder};
 
 /// What all runs of a program share.
 pub(super) struct Runner<'a> {
@@ -39,7 +38,7 @@ impl Runner<'_> {
         let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
         let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         std::fs::create_dir_all(&stage.folder)?;
-        let data = TrainingData::load(&dataset, &extra, &recipe.data, &Decoder::default())?;
+        let data = TrainingData::load(&dataset, &extra, &recipe.data, &decoder())?;
         drop((dataset, extra));
         let from = stage.start.path().map(|path| path.display().to_string());
         eprintln!(

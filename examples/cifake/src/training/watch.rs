@@ -35,7 +35,7 @@ pub(super) fn watch<N: Network>(
     let mut watch = Watch { bar, state, told: now, written: now };
     trainer.run(&mut |event| {
         if let Err(error) = watch.show(&event, folder, state_path) {
-            watch.say(&format!("warning: {error:#}"));
+            watch.say(&format!("warning: {}", cifake::error_chain(error.as_ref())));
         }
         if stop.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use baselines::ResNet;
+use cifake::device;
 use cifake::weights::{Checkpoint, Configured, Source};
-use cifake::{Decoder, device};
-use cifake_cli::exit_code;
-use cifake_cli::part::HELD_BACK;
-use cifake_training::{Averaged, DataConfig, Network, TrainingData};
+use cifake_cli::args::decoder;
+use cifake_cli::{Holdout, exit_code};
+use cifake_training::{Averaged, Network};
 use clap::Parser;
 use tinyvit::TinyVit;
 
@@ -30,8 +30,8 @@ struct Args {
     /// File to write.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
-    /// Measures the norms' statistics anew on the training pictures of this data set, of which the
-    /// validation pictures of the shipped weights are left out.
+    /// Measures the norms' statistics anew on the training pictures of this data set, without those
+    /// that the weights hold back.
     #[arg(long, value_name = "DATA")]
     recalibrate_norm: Option<PathBuf>,
     /// Seed of the order of those pictures.
@@ -72,8 +72,7 @@ fn average<N: Network>(args: &Args) -> anyhow::Result<()> {
     let mut averaged = Averaged::<N>::of(&args.weights, &device)?;
     if let Some(data) = &args.recalibrate_norm {
         let dataset = cifake::open_dataset(data, Some(cifake::Split::Train))?;
-        let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-        let data = TrainingData::load(&*dataset, &[], &config, &Decoder::default())?;
+        let data = Holdout::of_all(&args.weights)?.load(dataset, &decoder())?;
         averaged = averaged.with_norms_of(&data.train, args.seed, &device);
     }
     let info = averaged.save(out)?;

@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use baselines::ResNet;
 use burn::tensor::Device;
+use cifake::Split;
 use cifake::weights::{Source, load_configured};
-use cifake::{Split, open_dataset};
 use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
-use cifake_cli::args::ReferenceArgs;
-use cifake_cli::args::split_named;
+use cifake_cli::args::{DataArgs, ReferenceArgs, decoder, split_named};
 use cifake_cli::{balanced, exit_code, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
@@ -33,14 +32,13 @@ use lab::generators;
   folder = 'sd21/frog'        # relative to the file
 
 Examples:
-  build_cifake_pp --data ../shared/datasets/cifake --out datasets/perturbed
+  build_cifake_pp --out datasets/perturbed
   build_cifake_pp --data cifake --split train --limit 20000 --out perturbed-train
   build_cifake_pp --data cifake --split train --attack reference-dct --out noisy-train
   build_cifake_pp --data cifake --generators generators.toml --out cifake-pp")]
 struct Args {
-    /// Folder with the CIFAKE zips, a folder with REAL and FAKE, or a parquet file.
-    #[arg(long, required_unless_present = "smoke")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// train or test.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
@@ -80,20 +78,20 @@ fn run(mut args: Args) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if args.smoke {
-        args.data = Some(root.join("datasets/mini"));
         args.out = Some(temporary.path().to_owned());
         args.limit = Some(8);
     }
-    let data = args.data.as_deref().context("--data is required")?;
+    let data = args.data.path(args.smoke)?;
     let out = args.out.as_deref().context("--out is required")?;
     let weights = root.join("crates/baselines/weights/resnet18_32.safetensors");
     let weights = args.surrogate.as_deref().unwrap_or(&weights);
     let source = Source::File(weights);
     let (surrogate, _, info) = load_configured::<ResNet>(source, &Device::flex())?;
     let surrogate = Evaluated::new(&surrogate);
-    let dataset = open_dataset(data, Some(args.split))?;
+    let dataset = args.data.open(&data, Some(args.split))?;
     let mut options = RunOptions::new((32, 32), out);
     (options.seed, options.batch_size) = (args.seed, args.batch.max(1));
+    options.decoder = decoder();
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }

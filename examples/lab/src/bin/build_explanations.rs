@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::Label;
-use cifake::text::one_line;
+use cifake::text::{one_line, path_text};
+use cifake::{Label, error_chain};
 use cifake_cli::args::ExplainerArgs;
-use cifake_cli::{exit_code, in_words, progress_bar};
+use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::Subject;
 use lab::draw::DrawArgs;
@@ -60,7 +60,7 @@ fn run(args: &Args) -> Result<usize> {
     let folder = args.set.out.as_deref().unwrap_or(temporary.path());
     let explainer = args.explainer.explainer()?;
     let mut explaining = args.set.open(folder, explainer.name())?;
-    let drawn = args.draw.draw(explaining.detector.input_size())?;
+    let drawn = args.draw.draw(explaining.detector.input_size(), args.set.weights())?;
     let n_before = explaining.set.len();
     let (mut n_wrong, mut n_failed) = (0, 0);
     let bar = progress_bar()?;
@@ -83,7 +83,7 @@ fn run(args: &Args) -> Result<usize> {
             Ok(found) => explaining.set.add(&sample.id, &subject, &found)?,
             Err(error) => {
                 n_failed += 1;
-                bar.say(&format!("{}: {}", one_line(&sample.id), in_words(&error.into())));
+                bar.say(&format!("{}: {}", one_line(&sample.id), error_chain(&error)));
             }
         }
     }
@@ -96,13 +96,15 @@ fn run(args: &Args) -> Result<usize> {
     if args.json {
         let (explainer, model) = (explainer.name(), explaining.detector.model_name());
         let summary = serde_json::json!({
-            "folder": folder, "n": n, "n_new": n_new, "n_judged_wrongly": n_wrong,
+            "folder": path_text(folder), "n": n, "n_new": n_new, "n_judged_wrongly": n_wrong,
             "n_failed": n_failed, "explainer": explainer, "model": model,
         });
         writeln!(out, "{summary}")?;
     } else {
         let left_out = format!("{n_wrong} judged wrongly and left out, {n_failed} not explained");
-        writeln!(out, "{}: {n} pictures, {n_new} of them new; {left_out}", folder.display())?;
+        let folder = path_text(folder);
+        let line = format!("{folder}: {n} pictures, {n_new} of them new; {left_out}");
+        writeln!(out, "{}", one_line(&line))?;
     }
     Ok(n_failed)
 }

@@ -1,7 +1,7 @@
 //! Measures how well the measurements behind artifacts separate REAL from FAKE, and calibrates them.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let (drawn, seed) = (args.draw.draw((SIDE, SIDE))?, args.draw.seed);
+    // No detector judges here: the parts are those of the default weights.
+    let (drawn, seed) = (args.draw.draw((SIDE, SIDE), Path::new("native"))?, args.draw.seed);
     let labels = drawn.labels();
     let is_grey: Vec<bool> = drawn.pictures.iter().map(|p| is_near_grey(p.pixels())).collect();
     let survey = Survey::new(&drawn.pictures, &labels);

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::{Detector, tensor_from_rgb8};
-use cifake_cli::args::{CamArgs, method_named, open};
+use cifake::tensor_from_rgb8;
+use cifake_cli::args::{CamArgs, builder, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -55,15 +55,14 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> Result<usize> {
-    args.draw.split.require_known(&args.weights)?;
     if args.methods.is_empty() {
         args.methods = Method::ALL.to_vec();
     }
-    let detector = open(Detector::builder(), &args.weights)?;
+    let detector = open(builder(), &args.weights)?;
     let (classifier, seed) = (detector.classifier(), args.draw.seed);
     let network: &dyn Any = &**classifier;
     let trained = network.downcast_ref().context("only a TinyViT can forget part by part")?;
-    let drawn = args.draw.draw(detector.input_size())?;
+    let drawn = args.draw.draw(detector.input_size(), &args.weights)?;
     let images = tensor_from_rgb8(&drawn.pictures, &Device::flex())?;
     let verdicts = verdicts(&detector, &images);
     let steps = cascade(trained, seed);

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cifake::{Detector, Observation, Observed, StrangerScores};
-use cifake_cli::args::{data_or_shared, open, threads};
-use cifake_cli::part::{HELD_BACK, Part};
-use cifake_cli::{answers, exit_code, sets};
+use cifake::{Detector, Observation, Observed, Split, StrangerScores, open_dataset};
+use cifake_cli::args::{builder, data_or_shared, open, threads};
+use cifake_cli::{Holdout, answers, balanced, exit_code, sets};
 use cifake_eval::{AnswerOptions, SeparationTable};
 use cifake_training::DataConfig;
 use clap::Parser;
@@ -60,33 +59,34 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    let detector = open(Detector::builder().threads(args.threads)?, &args.weights)?;
+    let detector = open(builder().threads(args.threads)?, &args.weights)?;
     if args.smoke {
         let folder = tempfile::tempdir()?;
         let [known, others] = sets::drawn(folder.path())?;
         let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
-        return compare(args, detector, &config, &known, Some(&others));
+        let holdout = Holdout::Configured(config);
+        return compare(args, detector, &holdout, &known, Some(&others));
     }
     let data = data_or_shared(args.data.as_deref())?;
-    let config = DataConfig { validation_fraction: HELD_BACK, ..DataConfig::default() };
-    compare(args, detector, &config, &data, args.generators.as_deref())
+    let holdout = Holdout::of(&args.weights)?;
+    compare(args, detector, &holdout, &data, args.generators.as_deref())
 }
 
 fn compare(
     args: &Args,
     mut detector: Detector,
-    config: &DataConfig,
+    holdout: &Holdout,
     data: &Path,
     others: Option<&Path>,
 ) -> Result<usize> {
     let options = AnswerOptions::default();
-    let seen = answers::see(&detector, config, data, others, args.training)?;
+    let seen = answers::see(&detector, holdout, data, others, args.training)?;
     if detector.familiarity().is_none() {
         detector = detector.with_answers(&seen.fit(&options)?);
     }
-    let test = Part::Test.of(data)?;
-    let known = test.balanced(args.known.min(test.indices.len()), 0);
-    let known = answers::observe(&detector, &*test.dataset, &known)?;
+    let test = open_dataset(data, Some(Split::Test))?;
+    let known = balanced(&*test, 0..test.len(), args.known.min(test.len()), 0);
+    let known = answers::observe(&detector, &*test, &known)?;
     let mut groups = match others {
         Some(others) => strangers::collected(&detector, others)?,
         None => Vec::new(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::Label;
+use cifake::text::{one_line, path_text};
+use cifake::{Label, error_chain};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
 use explain::{ContestAnswers, Subject};
@@ -77,7 +78,7 @@ fn run(mut args: Args) -> Result<usize> {
             Ok(fitted) => fitted.picture,
             Err(error) => {
                 n_failed += 1;
-                bar.suspend(|| eprintln!("{error}"));
+                bar.suspend(|| eprintln!("{}", one_line(&error_chain(&error))));
                 continue;
             }
         };
@@ -94,7 +95,7 @@ fn run(mut args: Args) -> Result<usize> {
     let (n_new, mut out) = (n - n_before, io::stdout().lock());
     if args.json {
         let summary = serde_json::json!({
-            "folder": folder, "n": n, "n_new": n_new, "n_names": answers.n_names,
+            "folder": path_text(folder), "n": n, "n_new": n_new, "n_names": answers.n_names,
             "n_unlisted": n_unlisted, "n_failed": n_failed,
         });
         writeln!(out, "{summary}")?;
@@ -108,7 +109,7 @@ fn run(mut args: Args) -> Result<usize> {
 /// An answer about the one picture of a folder.
 fn smoke(args: &mut Args, folder: &Path) -> Result<()> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample/fake-cat-1.jpg");
-    let picture = cifake::Decoder::default().read(&sample)?;
+    let picture = cifake_cli::args::decoder().read(&sample)?;
     cifake::file::write_atomic(&folder.join("17.png"), &picture.to_png())?;
     let answers = folder.join("team.json");
     let text =

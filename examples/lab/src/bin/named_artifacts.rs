@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
-use cifake::{Detector, Label, tensor_from_rgb8};
-use cifake_cli::args::{CamArgs, method_named, open};
+use cifake::{Label, tensor_from_rgb8};
+use cifake_cli::args::{CamArgs, builder, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -51,9 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<usize> {
-    args.draw.split.require_known(&args.weights)?;
-    let detector = open(Detector::builder(), &args.weights)?;
-    let (drawn, seed) = (args.draw.draw(detector.input_size())?, args.draw.seed);
+    let detector = open(builder(), &args.weights)?;
+    let (drawn, seed) = (args.draw.draw(detector.input_size(), &args.weights)?, args.draw.seed);
     let (pictures, labels) = (&drawn.pictures, drawn.labels());
     let images = tensor_from_rgb8(pictures, &Device::flex())?;
     let bar = progress_bar()?;

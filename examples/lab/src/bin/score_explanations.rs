@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::Detector;
-use cifake_cli::args::{CamArgs, ExplainerArgs, method_named, open};
+use cifake_cli::args::{CamArgs, ExplainerArgs, builder, method_named, open};
 use cifake_cli::exit_code;
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -67,8 +66,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<usize> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
     let images = args.images.as_deref().unwrap_or(&samples);
-    let (detector, explainer) =
-        (open(Detector::builder(), &args.weights)?, args.explainer.explainer()?);
+    let (detector, explainer) = (open(builder(), &args.weights)?, args.explainer.explainer()?);
     let Looked { explanations, maps, blank, n } =
         look(&detector, &args.cam.cam(args.method), &*explainer, images)?;
     let mut explainers = vec![(explainer.name().to_owned(), explanations)];

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::{Detector, Label, Picture, tensor_from_rgb8};
-use cifake_cli::args::open;
+use cifake_cli::args::{builder, open};
 use cifake_cli::{exit_code, progress_bar};
 use cifake_eval::metrics::{Bootstrap, Metric};
 use clap::Parser;
@@ -49,10 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
-    args.draw.split.require_known(&args.weights)?;
-    let (detector, explainer) =
-        (open(Detector::builder(), &args.weights)?, EvidenceExplainer::embedded());
-    let drawn = args.draw.draw(detector.input_size())?;
+    let (detector, explainer) = (open(builder(), &args.weights)?, EvidenceExplainer::embedded());
+    let drawn = args.draw.draw(detector.input_size(), &args.weights)?;
     let real = drawn.pictures.into_iter().zip(drawn.samples);
     let real: Vec<Picture> = real
         .filter(|(_, sample)| sample.label == Label::Real)

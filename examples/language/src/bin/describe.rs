@@ -99,7 +99,7 @@ fn run(mut args: Args) -> Result<usize> {
         adapter.attach(&mut assistant, "adapter", &device, &AdapterLimits::default())?;
     }
     warn_of_untrained(&mut assistant);
-    let decoder = cifake::Decoder::default();
+    let decoder = cifake_cli::args::decoder();
     let pictures =
         args.image.iter().map(|path| decoder.read(path)).collect::<Result<Vec<_>, _>>()?;
     let prompt = assistant.ask(prompt, &pictures)?;

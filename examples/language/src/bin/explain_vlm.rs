@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::Detector;
-use cifake::text::one_line;
-use cifake_cli::args::open;
-use cifake_cli::in_words;
+use cifake::error_chain;
+use cifake::text::{one_line, path_text};
+use cifake_cli::args::{builder, open};
 use clap::Parser;
 use explain::{Analysis, Class, Combined, EvidenceExplainer, Failure, html_page};
 use language::{VlmArgs, class_named, exit_code, tell_failures, tiny};
@@ -80,11 +79,11 @@ fn run(mut args: Args) -> Result<usize> {
         explainers.insert(0, Box::new(EvidenceExplainer::embedded()));
     }
     let explainer = Combined::new(explainers);
-    let detector = open(Detector::builder().device(&device), &args.weights)?;
+    let detector = open(builder().device(&device), &args.weights)?;
     let analysis = Analysis::of(&detector).with_explainer(&explainer).with_class(args.class);
     let (mut outcomes, mut n_failed, mut out) = (Vec::new(), 0, io::stdout().lock());
     for path in &args.paths {
-        let name = path.display().to_string();
+        let name = path_text(path);
         let picture = detector.decoder().read(path).map_err(anyhow::Error::from);
         let report = picture.and_then(|picture| Ok(analysis.report(&name, &picture)?));
         let n_silent = tell_failures(path, &explainer);
@@ -95,10 +94,12 @@ fn run(mut args: Args) -> Result<usize> {
             }
             Err(error) => {
                 n_failed += n_silent.max(1);
-                eprintln!("{}", one_line(&format!("{name}: {}", in_words(error))));
+                eprintln!("{}", one_line(&format!("{name}: {}", error_chain(error.as_ref()))));
             }
         }
-        outcomes.push(report.map_err(|error| Failure { path: name, error: in_words(&error) }));
+        outcomes.push(
+            report.map_err(|error| Failure { path: name, error: error_chain(error.as_ref()) }),
+        );
     }
     if let Some(file) = &args.html {
         let page = html_page(&outcomes).into_bytes();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use cifake::text::path_text;
 use clap::Parser;
 use language::exit_code;
 use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
@@ -60,7 +61,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     let exported = export_merged(model, &adapter, out, &device)?;
     let said = match args.json {
         true => serde_json::json!({
-            "out": out, "files": exported.n_files, "bytes": exported.bytes,
+            "out": path_text(out), "files": exported.n_files, "bytes": exported.bytes,
             "changed_weights": exported.n_changed,
         })
         .to_string(),

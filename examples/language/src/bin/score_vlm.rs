@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::{Detector, Label};
-use cifake_cli::args::open;
+use cifake::Label;
+use cifake_cli::args::{builder, open};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::{Combined, Explainer, ExplanationSet, Origin, Record};
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 fn run(mut args: Args) -> Result<usize> {
     let folder = tempfile::tempdir()?;
     let device = cifake::device::parse(&args.device)?;
-    let detector = open(Detector::builder().device(&device), &args.weights)?;
+    let detector = open(builder().device(&device), &args.weights)?;
     if args.smoke {
         let model = folder.path().join("tiny");
         std::fs::create_dir(&model)?;

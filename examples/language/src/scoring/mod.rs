@@ -4,7 +4,8 @@ mod seen;
 mod smoke;
 
 use anyhow::{Result, ensure};
-use cifake::Detector;
+use cifake::text::one_line;
+use cifake::{Detector, error_chain};
 use cifake_cli::progress_bar;
 use cifake_eval::metrics::Bootstrap;
 use explain::quality::{Exhibit, Grader, Trial};
@@ -51,8 +52,8 @@ pub fn explain_all(
                 Ok(found) => answers.add(&record.id, &seen.subject(), &found)?,
                 Err(error) => {
                     n_failed += 1;
-                    let error = anyhow::Error::from(error);
-                    bar.suspend(|| eprintln!("{}: {error:#}", record.id));
+                    let line = format!("{}: {}", record.id, error_chain(&error));
+                    bar.suspend(|| eprintln!("{}", one_line(&line)));
                 }
             }
         }
