@@ -43,7 +43,7 @@ impl Holdout {
         match TrainedOn::from_metadata(&checkpoint.info().metadata)? {
             Some(record) => Ok(Self::Recorded(record)),
             None => bail!(
-                "{} does not record its training pictures: pictures of this split may be among them; \
+                "{} does not record its training pictures: held-back pictures cannot be told from them; \
                  use --split test",
                 weights.display()
             ),

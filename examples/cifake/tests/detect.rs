@@ -320,6 +320,15 @@ fn a_format_that_is_not_read_is_named() {
 }
 
 #[test]
+fn an_argument_sets_the_largest_picture() {
+    let folder = folder(&["a.png"]);
+    let status = |n_pixels: &str| {
+        detect(folder.path(), &["--max-pixels", n_pixels, "a.png"], b"").status.code()
+    };
+    assert_eq!((status("1023"), status("1024")), (Some(1), Some(0)));
+}
+
+#[test]
 fn what_is_passed_over_is_told() {
     let folder = folder(&["a.png"]);
     for name in ["b.heic", "c.HEIC", "d.avif", "notes.txt"] {

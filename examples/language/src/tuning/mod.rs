@@ -80,6 +80,7 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     let [train, held_out] = examples(args, &Chat::of(&model)?, &config)?;
     let text = model.decoder().config().clone();
     let mut model = TrainableVlm::new(model.into_model());
+    model.reader = cifake_cli::args::decoder();
     let base = MemoryEstimate::frozen(&mut model);
     let longest = train.iter().max_by_key(|example| example.encoded.tokens.len());
     let longest = longest.context("the data hold no conversation")?;
