@@ -31,7 +31,7 @@ pub struct Quality {
     pub is_valid: bool,
     /// F of [`rouge_l`], averaged over the artifacts that the reference names too.
     pub rouge_l: Option<f64>,
-    /// [`cosine`] of the embeddings, averaged over the same artifacts.
+    /// Cosine of the embeddings, averaged over the same artifacts.
     pub cosine: Option<f64>,
 }
 

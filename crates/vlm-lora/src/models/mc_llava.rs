@@ -160,7 +160,7 @@ impl McLlava {
     /// The model of a folder as Hugging Face publishes it: `config.json` and safetensors files.
     ///
     /// # Errors
-    /// Those of [`McLlavaConfig::from_hugging_face`] and [`Folder`], which is strict both ways:
+    /// Those of [`McLlavaConfig::from_hugging_face`] and [`Folder`](crate::Folder), which is strict both ways:
     /// only the tower's post-norm and pooling head, which the model does not use, may be left over.
     pub fn load(folder: &Path, format: WeightFormat, device: &Device) -> Result<Self, Error> {
         let config = McLlavaConfig::from_hugging_face(&read_config(folder)?)?;

@@ -42,7 +42,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 
 impl Qwen2Vl {
     /// What newer transformers call the parts, and how they were published: for
-    /// [`Folder::with_prefixes`], and for the names of adapters.
+    /// [`Folder::with_prefixes`](crate::Folder::with_prefixes), and for the names of adapters.
     pub const PREFIXES: &[(&str, &str)] =
         &[("model.visual.", "visual."), ("model.language_model.", "model.")];
 
@@ -67,7 +67,7 @@ impl Qwen2Vl {
     /// The model of a folder as Hugging Face publishes it: `config.json` and safetensors files.
     ///
     /// # Errors
-    /// Those of [`Qwen2VlConfig::from_hugging_face`] and [`Folder`], which is strict both ways.
+    /// Those of [`Qwen2VlConfig::from_hugging_face`] and [`Folder`](crate::Folder), which is strict both ways.
     pub fn load(folder: &Path, format: WeightFormat, device: &Device) -> Result<Self, Error> {
         let config = Qwen2VlConfig::from_hugging_face(&read_config(folder)?)?;
         let mut weights = ARCHITECTURE.weights(folder, format, device)?;
