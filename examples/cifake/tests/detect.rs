@@ -259,7 +259,7 @@ fn wrong_usage_ends_with_two_and_says_why() {
         (vec!["--device", "abacus", "a.png"], "abacus"),
         (vec!["--weights", "missing.safetensors", "a.png"], "missing.safetensors"),
         (vec!["--weights", "bad.safetensors", "a.png"], "bad.safetensors"),
-        (vec!["--weights", "nope", "a.png"], "clean, robust"),
+        (vec!["--weights", "nope", "a.png"], "native, adversarial"),
         (vec!["--threads", "99999999", "a.png"], "0 to 512"),
     ] {
         let output = detect(folder.path(), &arguments, b"");

@@ -129,7 +129,7 @@ fn a_run_that_shows_its_pictures_otherwise_is_another() {
     let tune = |more: &[_]| [&common[..], &["--out", text(&out)], more].concat();
     let trained = json(&run(FINETUNE, &tune(&["--enlarge", "upscale:56", "--json"])));
     assert_eq!(trained["steps"], 2, "{trained}");
-    assert_refused(FINETUNE, &tune(&["--enlarge", "upscale:84"]), "another way to show them");
+    assert_refused(FINETUNE, &tune(&["--enlarge", "upscale:84"]), "size of pictures");
     std::fs::remove_file(folder.path().join("real-cat-1.jpg")).expect("it was copied");
     assert_refused(FINETUNE, &tune(&["--enlarge", "upscale:56"]), "real-cat-1.jpg");
 }
