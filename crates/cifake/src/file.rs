@@ -76,16 +76,17 @@ fn replace(
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
+    // Opened by the given path: a link such as /dev/stdout may lead to a pipe that has no path.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let mut device = File::options().write(true).open(path).map_err(failed)?;
+        return fill(&mut device, content).map_err(failed);
+    }
     let target = followed(path).map_err(failed)?;
     let old = match std::fs::metadata(&target) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed(error)),
     };
-    if old.as_ref().is_some_and(|old| !old.is_file()) {
-        let mut device = File::options().write(true).open(&target).map_err(failed)?;
-        return fill(&mut device, content).map_err(failed);
-    }
     Temporary::create(&target, old.as_ref())
         .and_then(|temporary| temporary.replace(&target, content))
         .map_err(failed)?;
@@ -172,6 +173,19 @@ mod tests {
     }
 
     /// What a killed process leaves has this name.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_behind_a_link_is_written_to() {
+        use std::os::fd::AsRawFd;
+        let (mut reader, writer) = io::pipe().expect("the system has pipes");
+        let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        write_atomic(Path::new(&path), b"page").expect("somebody reads");
+        drop(writer);
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).expect("it was written");
+        assert_eq!(read, b"page");
+    }
+
     #[test]
     fn a_temporary_file_that_was_left_is_removed_by_the_next_write() {
         let folder = tempfile::tempdir().expect("a temporary folder");

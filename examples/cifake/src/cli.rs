@@ -1,6 +1,6 @@
 //! From a command line to a subcommand.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cifake_kernels::RecyclingAllocator;
@@ -79,7 +79,10 @@ impl Command {
             Self::Calibrate(args) => calibrate::run(args),
             Self::Train(args) => train::run(&args, allocator),
             Self::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "cifake", &mut io::stdout());
+                // The generator panics where it cannot write, so it writes to memory.
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "cifake", &mut script);
+                io::stdout().write_all(&script)?;
                 Ok(0)
             }
             Self::Man => {

@@ -18,6 +18,7 @@ mod progress;
 mod results;
 mod second_look;
 pub mod sets;
+mod spared;
 mod training;
 
 pub use cli::Cli;

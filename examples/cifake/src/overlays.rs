@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use cifake::Picture;
 use explain::Report;
 
+use crate::spared::Spared;
+
 /// Least longer side of an overlay, in pixels.
 const SIDE: u32 = 512;
 
@@ -15,21 +17,24 @@ pub(crate) struct Overlays {
     target: PathBuf,
     /// The files that were written.
     written: HashSet<PathBuf>,
+    /// The pictures, which no overlay may replace.
+    spared: Spared,
 }
 
 impl Overlays {
     /// Writes to `target`. It is a folder if it exists as one, or ends with a slash.
-    pub(crate) fn new(target: PathBuf) -> Self {
-        Self { target, written: HashSet::new() }
+    pub(crate) fn new(target: PathBuf, spared: Spared) -> Self {
+        Self { target, written: HashSet::new(), spared }
     }
 
     /// Writes the picture of `report` under its map.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made or the file not be written.
+    /// If the file is one of the pictures, the folder cannot be made, or the file cannot be written.
     pub(crate) fn write(&mut self, report: &Report) -> Result<()> {
         let file = self.file(&report.provenance.path);
+        self.spared.refuse(&file)?;
         if self.is_folder() {
             let folder = &self.target;
             std::fs::create_dir_all(folder)
@@ -73,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_picture_has_a_file_of_its_own() {
-        let mut overlays = Overlays::new("maps/o.png".into());
+        let mut overlays = Overlays::new("maps/o.png".into(), Spared::default());
         let next = |overlays: &mut Overlays, name: &str| {
             let file = overlays.file(name);
             overlays.written.insert(file.clone());
@@ -81,7 +86,7 @@ mod tests {
         };
         let files = ["a.png", "b.png", "c.png"].map(|name| next(&mut overlays, name));
         assert_eq!(files, ["maps/o.png", "maps/o-2.png", "maps/o-3.png"].map(PathBuf::from));
-        let mut overlays = Overlays::new("maps/".into());
+        let mut overlays = Overlays::new("maps/".into(), Spared::default());
         let files = ["x/a.png", "y/a.jpg", "b.png"].map(|name| next(&mut overlays, name));
         let expected = ["maps/a.overlay.png", "maps/a-2.overlay.png", "maps/b.overlay.png"];
         assert_eq!(files, expected.map(PathBuf::from));

@@ -1,11 +1,9 @@
 //! The files with the results of an attack.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use cifake::text::path_text;
+use crate::spared::Spared;
 
 /// Refuses to attack `pictures` where a result in `out` would replace one of them.
 ///
@@ -13,13 +11,9 @@ use cifake::text::path_text;
 ///
 /// The first such result.
 pub(crate) fn keep_pictures(pictures: &[PathBuf], out: &Path) -> anyhow::Result<()> {
-    let real = |path: &Path| path.canonicalize().ok();
-    let inputs: HashSet<PathBuf> = pictures.iter().filter_map(|path| real(path)).collect();
-    let results = pictures.iter().flat_map(|path| Results::of(path, out).files());
-    match results.filter_map(|file| real(&file)).find(|file| inputs.contains(file)) {
-        Some(file) => bail!("{} would be replaced: choose another --out", path_text(&file)),
-        None => Ok(()),
-    }
+    let spared = Spared::of(pictures);
+    let mut results = pictures.iter().flat_map(|path| Results::of(path, out).files());
+    results.try_for_each(|file| spared.refuse(&file))
 }
 
 /// The files with the results of a picture.
@@ -47,6 +41,8 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
+    use cifake::text::path_text;
+
     use super::*;
 
     #[test]

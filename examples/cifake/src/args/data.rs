@@ -55,6 +55,15 @@ impl DataArgs {
         Ok(LabelNames::new(self.real.clone(), self.fake.clone())?)
     }
 
+    /// The arguments that name the labels, each after a space, for a command that is shown.
+    #[must_use]
+    pub fn label_arguments(&self) -> String {
+        let named = |flag: &str, names: &[String]| -> String {
+            names.iter().map(|name| format!(" {flag} {name}")).collect()
+        };
+        named("--real", &self.real) + &named("--fake", &self.fake)
+    }
+
     /// The pictures of `split` of the data set at `path`, or all of them.
     ///
     /// # Errors

@@ -73,7 +73,8 @@ impl Inputs {
         let mut notes = Vec::new();
         if self.n_again > 0 {
             let n = self.n_again;
-            notes.push(format!("{n} inputs were named more than once; each is judged once"));
+            let inputs = if n == 1 { "1 input was".into() } else { format!("{n} inputs were") };
+            notes.push(format!("{inputs} named more than once; each is judged once"));
         }
         if !self.unread.is_empty() {
             let formats: Vec<String> =

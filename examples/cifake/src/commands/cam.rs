@@ -11,6 +11,7 @@ use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
 use crate::attacked::pictures;
+use crate::spared::Spared;
 
 /// Least longer side of the pictures that are written, in pixels.
 const SIDE: u32 = 320;
@@ -64,8 +65,10 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
     let mut n_failed = 0;
-    for path in pictures(&args.paths)? {
-        let line = match draw(&detector, &device, &cam, &path, &args.out) {
+    let pictures = pictures(&args.paths)?;
+    let spared = Spared::of(&pictures);
+    for path in pictures {
+        let line = match draw((&detector, &device), &cam, &path, &args.out, &spared) {
             Ok(found) if args.json => found.to_string(),
             Ok(found) => {
                 let row = format!("{} {}: {}", path_text(&path), found["label"], found["regions"]);
@@ -90,11 +93,11 @@ fn failed(path: &str, error: &str, as_json: bool) -> String {
 }
 
 fn draw(
-    detector: &Detector,
-    device: &Device,
+    (detector, device): (&Detector, &Device),
     cam: &Cam,
     path: &Path,
     out: &Path,
+    spared: &Spared,
 ) -> Result<serde_json::Value> {
     let (width, height) = detector.input_size();
     let given = detector.decoder().read(path)?;
@@ -112,6 +115,7 @@ fn draw(
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(".heatmap.png");
     let file = out.join(name);
+    spared.refuse(&file)?;
     let drawn = overlay(&shown, &map, Colormap::default(), OPACITY, SIDE);
     cifake::file::write_atomic(&file, &Picture::from(drawn).to_png())?;
     let strongest = regions(&map).into_iter().take(N_REGIONS);

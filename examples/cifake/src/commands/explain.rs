@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use cifake::text::one_line;
-use cifake::{Class, Picture, error_chain};
+use cifake::{Class, Input, Picture, error_chain};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
 use crate::overlays::Overlays;
+use crate::spared::Spared;
 
 /// Explains verdicts: prints the regions on which each verdict rests, and the artifacts that
 /// measurements support there.
@@ -72,9 +73,15 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         .with_cam(Cam::new(args.method))
         .with_explainer(args.explainer.explainer()?)
         .with_class(args.class);
-    let mut overlays = args.overlay.map(Overlays::new);
+    let inputs = inputs(&args.paths);
+    let spared = Spared::of(inputs.iter().map(Input::name));
+    if let Some(html) = &args.html {
+        spared.refuse(html)?;
+        anyhow::ensure!(args.overlay.as_ref() != Some(html), "--html and --overlay name one file");
+    }
+    let mut overlays = args.overlay.map(|target| Overlays::new(target, spared));
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
-    for input in inputs(&args.paths) {
+    for input in inputs {
         let (path, picture) = input.picture(detector.decoder());
         let explain =
             |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);

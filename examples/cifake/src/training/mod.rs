@@ -132,9 +132,11 @@ fn alone_as<N: Trained>(
     if is_done && !args.smoke {
         let best = places.out.join("best.safetensors");
         eprintln!(
-            "done: {best}\nmeasure it:   cifake evaluate --data DATA --weights {best}\n\
+            "done: {best}\n\
+             measure it:    cifake evaluate --data DATA{labels} --weights {best}\n\
              judge with it: cifake detect --weights {best} PICTURE",
-            best = best.display()
+            best = best.display(),
+            labels = args.data.label_arguments()
         );
     }
     Ok(is_done)
