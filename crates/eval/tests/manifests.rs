@@ -9,12 +9,8 @@ use tempfile::TempDir;
 
 /// A PNG of 32x32 equal pixels.
 fn png(level: u8) -> Vec<u8> {
-    sized_png(level, 32)
-}
-
-fn sized_png(level: u8, side: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    image::RgbImage::from_pixel(side, side, image::Rgb([level, 1, 2]))
+    image::RgbImage::from_pixel(32, 32, image::Rgb([level, 1, 2]))
         .write_to(&mut bytes, image::ImageFormat::Png)
         .expect("the encoder knows RGB");
     bytes.into_inner()
