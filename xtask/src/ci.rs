@@ -11,10 +11,13 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::{cargo, shown, succeeds};
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
-use crate::{api, commands, outside, tidy};
+use crate::{api, commands, fuzz, outside, tidy};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
+
+/// How long changed files are tried at each door.
+const SECONDS_A_DOOR: u64 = 20;
 
 /// Where Mesa's software Vulkan driver describes itself, by version.
 const SOFTWARE_VULKAN: [&str; 2] =
@@ -99,6 +102,9 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
     smoke(run, workspace);
+    run.step("doors", "cargo xtask fuzz", || {
+        fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
+    });
     run.step("README's program", "cargo xtask outside", || outside::run(workspace).map(Count::of));
     if gpu {
         type_check(run, workspace, "wgpu");

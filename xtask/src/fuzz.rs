@@ -31,6 +31,16 @@ pub(crate) struct Args {
     /// Seed of the changes
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+    /// Doors that are tried at once; memory is watched for all of them together
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    jobs: u64,
+}
+
+impl Args {
+    /// All doors for `seconds` each, two at a time, with seed 0.
+    pub(crate) fn brief(seconds: u64) -> Self {
+        Self { seconds, door: None, seed: 0, jobs: 2 }
+    }
 }
 
 /// Tries the doors; true if all of them held.
@@ -39,7 +49,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let mut test = cargo(&workspace.root, &["test", "--workspace", "--features", &features]);
-    test.args(["--no-fail-fast", "--test", TEST, "--", "--test-threads", "1", "--nocapture"]);
+    test.args(["--no-fail-fast", "--test", TEST, "--", "--nocapture"]);
+    test.args(["--test-threads", &args.jobs.to_string()]);
     match &args.door {
         Some(door) => test.args(["--exact", &format!("{door}_door_holds")]),
         None => test.arg("_door_holds"),
