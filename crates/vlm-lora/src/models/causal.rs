@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::source::WeightSource;
 use crate::text::{Decoder, DecoderNames, Positions, Prompt, TextConfig};
 
-/// Llama, Qwen2 and Phi.
+/// Llama, Mistral, Qwen2 and Phi.
 pub(super) const ARCHITECTURE: Architecture = Architecture {
-    model_types: &["llama", "qwen2", "phi"],
+    model_types: &["llama", "mistral", "qwen2", "phi"],
     build,
     prefixes: &[],
     is_unused: |name| name.ends_with("rotary_emb.inv_freq"),

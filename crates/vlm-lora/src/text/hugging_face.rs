@@ -1,8 +1,8 @@
 //! `config.json` of transformers to our configuration.
 //!
 //! Fields and their defaults are those of transformers' `configuration_llama.py`,
-//! `configuration_qwen2.py`, `configuration_qwen2_vl.py` and `configuration_phi.py` (5.24); both the older
-//! form (`rope_theta`, `rope_scaling`) and that of version 5 (`rope_parameters`) are read, by
+//! `configuration_mistral.py`, `configuration_qwen2.py`, `configuration_qwen2_vl.py` and
+//! `configuration_phi.py` (5.24); both the older form (`rope_theta`, `rope_scaling`) and that of version 5 (`rope_parameters`) are read, by
 //! `modeling_rope_utils.py`'s precedence.
 //!
 //! Of the fields that transformers reads, those that change numbers are obeyed or refused by name. The
@@ -23,7 +23,8 @@ const MAX_LAYERS: usize = 1024;
 const MAX_HEADS: usize = 4096;
 
 impl TextConfig {
-    /// The decoder that a `config.json` describes, of `model_type` `llama`, `qwen2`, `qwen2_vl` or `phi`;
+    /// The decoder that a `config.json` describes, of `model_type` `llama`, `mistral`, `qwen2`,
+    /// `qwen2_vl` or `phi`;
     /// of a vision-language model its text part.
     ///
     /// # Errors
@@ -33,7 +34,7 @@ impl TextConfig {
         let top = Fields::new(config);
         let is_text = |fields: Fields<'_>| {
             let name = fields.get("model_type").and_then(Value::as_str);
-            name.is_some_and(|name| ["llama", "qwen2", "phi"].contains(&name))
+            name.is_some_and(|name| ["llama", "mistral", "qwen2", "phi"].contains(&name))
         };
         // The configuration of a model of text has no such part, and transformers passes over it.
         let text = match is_text(top) {
@@ -49,6 +50,7 @@ impl TextConfig {
                 (config.qkv_bias, config.output_bias) = (bias, bias);
                 config.mlp_bias = text.flag("mlp_bias", false)?;
             }
+            "mistral" => {}
             "qwen2" | "qwen2_vl" | "qwen2_vl_text" => config.qkv_bias = true,
             "phi" => {
                 config = config.into_phi();
@@ -59,7 +61,7 @@ impl TextConfig {
                 }
             }
             other => {
-                let known = "llama, qwen2, qwen2_vl or phi".to_owned();
+                let known = "llama, mistral, qwen2, qwen2_vl or phi".to_owned();
                 return Err(wrong("model_type", other.to_owned(), known));
             }
         }
@@ -103,8 +105,8 @@ fn refuse_other_forms(fields: Fields<'_>) -> Result<(), Error> {
 
 /// Refuses layers that see the last tokens alone.
 ///
-/// Qwen2 has them from `max_window_layers` on where `use_sliding_window` says so. Llama and Phi know
-/// neither field; transformers' cache keeps the last `sliding_window` tokens of them all the same.
+/// Qwen2 has them from `max_window_layers` on where `use_sliding_window` says so. Mistral has them in every
+/// layer, 4096 tokens unless the file says another number or null. Llama and Phi know neither field; transformers' cache keeps the last `sliding_window` tokens of them all the same.
 fn check_windows(text: Fields<'_>, model_type: &str, config: &TextConfig) -> Result<(), Error> {
     let refuse = |name: &str, found: String| {
         Err(wrong(name, found, "no sliding window, since none is built".to_owned()))
@@ -117,7 +119,11 @@ fn check_windows(text: Fields<'_>, model_type: &str, config: &TextConfig) -> Res
             false => refuse("layer_types", kinds.to_string()),
         };
     }
-    let window = text.size("sliding_window", Some(usize::MAX), 0..=usize::MAX)?;
+    let default = match model_type {
+        "mistral" if !text.holds("sliding_window") => 4096,
+        _ => usize::MAX,
+    };
+    let window = text.size("sliding_window", Some(default), 0..=usize::MAX)?;
     if model_type.starts_with("qwen2") {
         let default = if model_type == "qwen2" { 28 } else { 80 };
         let first = text.size("max_window_layers", Some(default), 0..=usize::MAX)?;
@@ -145,7 +151,7 @@ fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
     let default = match model_type {
         _ if text.holds("num_key_value_heads") => n_heads,
         "qwen2" => 32,
-        "qwen2_vl" | "qwen2_vl_text" => 8,
+        "qwen2_vl" | "qwen2_vl_text" | "mistral" => 8,
         _ => n_heads,
     };
     let n_kv_heads = text.size("num_key_value_heads", Some(default), 1..=MAX_HEADS)?;
@@ -164,8 +170,11 @@ fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
         let expected = format!("{}, as this architecture has it", d_model / n_heads);
         return Err(wrong("head_dim", config.d_head.to_string(), expected));
     }
-    let is_qwen2 = model_type.starts_with("qwen2");
-    let positions = if is_qwen2 { 32_768 } else { 2048 };
+    let positions = match model_type {
+        "mistral" => 131_072,
+        _ if model_type.starts_with("qwen2") => 32_768,
+        _ => 2048,
+    };
     config.max_positions =
         text.size("max_position_embeddings", Some(positions), 1..=MAX_POSITIONS)?;
     if model_type.starts_with("qwen2_vl") {
@@ -280,6 +289,13 @@ mod tests {
         read("qwen2", on(2));
         read("llama", json!({"sliding_window": 4096}));
         read("qwen2", json!({"layer_types": ["full_attention", "full_attention"]}));
+        // Mistral has one of 4096 tokens unless its file says otherwise.
+        let long =
+            |window: Value| json!({"max_position_embeddings": 8192, "sliding_window": window});
+        read("mistral", long(Value::Null));
+        assert!(TextConfig::from_hugging_face(&with("mistral", long(json!(64)))).is_err());
+        let unsaid = json!({"max_position_embeddings": 8192});
+        assert!(TextConfig::from_hugging_face(&with("mistral", unsaid)).is_err());
     }
 
     #[test]
