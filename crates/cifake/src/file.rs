@@ -1,5 +1,6 @@
 //! Files that are whole or not there: atomic writes and reads with a limit.
 
+mod lock;
 mod temporary;
 
 use std::fs::File;
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use temporary::{Temporary, fill, folder_of};
 
 use crate::Error;
+
+pub use lock::FolderLock;
 
 /// Writes `bytes` to `path` so that a reader, and a machine that dies at any moment, sees the old
 /// file or the new one and never a part.

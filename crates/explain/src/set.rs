@@ -1,10 +1,11 @@
 //! Explanations of many pictures as training material, in the form of LLaVA.
 
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use cifake::file::FolderLock;
 use cifake::{Label, Picture, file, weights};
 
 use crate::record::{PICTURES, files};
@@ -12,8 +13,6 @@ use crate::{Error, Explanation, Origin, Record, Subject, Turn};
 
 const ORIGIN: &str = "origin.json";
 const RECORDS: &str = "explanations.jsonl";
-/// The file that a process locks while it has the set open.
-const LOCK: &str = ".lock";
 /// Longest file of records that is read back, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
 /// Placeholders of the two pictures in a conversation: the picture, and the picture under its map.
@@ -30,8 +29,7 @@ pub struct ExplanationSet {
     origin: Origin,
     held: HashSet<String>,
     records: File,
-    /// Locked as long as it is open.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl ExplanationSet {
@@ -46,7 +44,8 @@ impl ExplanationSet {
         let pictures = folder.join(PICTURES);
         std::fs::create_dir_all(&pictures)
             .map_err(|source| Error::Write { path: pictures, source })?;
-        let lock = lock(folder)?;
+        let lock = FolderLock::acquire(folder)?;
+        let lock = lock.ok_or_else(|| Error::InUse { folder: folder.to_owned() })?;
         let path = folder.join(ORIGIN);
         if path.exists() {
             let theirs = read_origin(&path)?;
@@ -152,22 +151,6 @@ impl ExplanationSet {
         }
         self.held.insert(sha256);
         Ok(())
-    }
-}
-
-/// The locked file of the set in `folder`.
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let locked = opened.and_then(|file| match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    });
-    match locked {
-        Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(Error::InUse { folder: folder.to_owned() }),
-        Err(source) => Err(Error::Write { path, source }),
     }
 }
 

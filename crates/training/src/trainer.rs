@@ -94,7 +94,11 @@ impl<N: Network> Trainer<N> {
         config.validate().map_err(TrainError::Config)?;
         validate_model::<N>(&model_config)?;
         if train.len() < config.batch_size {
-            let reason = format!("{} pictures are fewer than one batch", train.len());
+            let (found, batch) = (train.len(), config.batch_size);
+            let reason = format!(
+                "{found} pictures are fewer than one batch of {batch}: set batch_size in the section \
+                 train of the recipe to at most {found}"
+            );
             return Err(TrainError::Config(reason));
         }
         let progress = Progress {

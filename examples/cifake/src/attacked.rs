@@ -1,10 +1,8 @@
 //! One picture before and after an attack.
 
-use std::collections::HashSet;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::bail;
 use burn::tensor::Device;
 use cifake::text::path_text;
 use cifake::{Detector, rgb8_from_tensor, tensor_from_rgb8};
@@ -13,6 +11,7 @@ use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 
 use crate::comparison::side_by_side;
+use crate::named::Named;
 use crate::results::Results;
 
 /// A picture before and after an attack.
@@ -30,26 +29,7 @@ pub(crate) struct Attacked {
     pub(crate) linf: f32,
 }
 
-/// The pictures that `paths` name: files, and all pictures in folders.
-///
-/// # Errors
-///
-/// If a folder holds no picture or cannot be read, or two results would have one name.
-pub(crate) fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let found = |path: &PathBuf| match path.is_dir() {
-        true => cifake::image_files(path),
-        false => Ok(vec![path.clone()]),
-    };
-    let found: Result<Vec<_>, _> = paths.iter().map(found).collect();
-    let found = found?.concat();
-    let mut stems = HashSet::new();
-    match found.iter().find(|path| !stems.insert(path.file_stem())) {
-        Some(again) => bail!("{} has the name of another picture: one at a time", path_text(again)),
-        None => Ok(found.clone()),
-    }
-}
-
-/// Attacks the picture at `path`, resized to the detector's input, away from the label that the
+/// Attacks a picture, resized to the detector's input, away from the label that the
 /// detector on `device` gives it, and writes the [`Results`] into `out`.
 ///
 /// # Errors
@@ -58,24 +38,24 @@ pub(crate) fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 pub(crate) fn attack_file(
     detector: &Detector,
     (target, attack): (&TargetModel<'_>, &dyn Attack),
-    path: &Path,
+    named: &Named,
     [id, seed]: [u64; 2],
     out: &Path,
     device: &Device,
 ) -> anyhow::Result<Attacked> {
     let (width, height) = detector.input_size();
-    let picture = detector.decoder().read_fitted(path, width, height)?.picture;
+    let picture = detector.decoder().read_fitted(&named.path, width, height)?.picture;
     let before = detector.detect(picture.clone())?;
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let samples = Samples::new(images.clone(), vec![before.label], vec![id]);
     let found = attack.perturb(target, &samples, seed)?;
     let attacked = rgb8_from_tensor(found.images).remove(0);
-    let results = Results::of(path, out);
+    let results = Results::of(&named.stem, out);
     write_png(&RgbImage::from(attacked.clone()), &results.attacked)?;
     write_png(&side_by_side(&picture, &attacked), &results.compared)?;
     let delta = tensor_from_rgb8(std::slice::from_ref(&attacked), device)? - images;
     Ok(Attacked {
-        path: path_text(path),
+        path: path_text(&named.path),
         before: before.p_fake,
         after: detector.detect(attacked)?.p_fake,
         l2: Norm::L2.sizes(delta.clone())[0],

@@ -12,6 +12,7 @@ mod degraded;
 mod draw;
 mod exit;
 mod holdout;
+mod named;
 mod overlays;
 pub mod part;
 mod progress;

@@ -9,7 +9,8 @@ use cifake::text::{one_line, path_text};
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, samples};
-use crate::attacked::{attack_file, pictures};
+use crate::attacked::attack_file;
+use crate::named::pictures;
 use crate::results::keep_pictures;
 
 /// Changes pictures so that the detector errs.
@@ -68,9 +69,11 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         )?;
     }
     let mut n_failed = 0;
-    for (id, path) in pictures.iter().enumerate() {
+    for (id, picture) in pictures.iter().enumerate() {
+        let path = &picture.path;
         let draw = [id as u64, args.seed];
-        let outcome = attack_file(&detector, (&target, &*attack), path, draw, &args.out, &device);
+        let outcome =
+            attack_file(&detector, (&target, &*attack), picture, draw, &args.out, &device);
         let name =
             one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
         match outcome {

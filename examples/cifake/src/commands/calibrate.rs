@@ -1,13 +1,13 @@
 //! `cifake calibrate`: from the weights of a run to the file that ships.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use baselines::ResNet;
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
 use cifake::{LabelNames, device};
-use cifake_training::{Network, Recipe, TrainingData, calibrate};
+use cifake_training::{Network, Recipe, calibrate};
 use clap::ValueEnum;
 use tinyvit::TinyVit;
 
@@ -16,6 +16,9 @@ use crate::answers::{AnswerArgs, calibrate_answers};
 use crate::args::{DataArgs, decoder, mini};
 use crate::sets;
 use crate::training::main_set;
+
+/// Fewer validation pictures than these leave a temperature to chance.
+const FEW: usize = 200;
 
 /// How weights are stored.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -37,14 +40,13 @@ enum Storage {
 #[command(after_help = "Examples:
   cifake calibrate --config examples/lab/recipes/native-2.toml \\
       --weights runs/tinyvit/best.safetensors --out native.safetensors
-  cifake calibrate --data my/pictures --config examples/lab/recipes/own.toml \\
-      --weights runs/mine/best.safetensors --out mine.safetensors
+  cifake calibrate --data my/pictures --weights runs/mine/best.safetensors --out mine.safetensors
   cifake calibrate --generators $CIFAKE_SHARED/datasets/generators \\
       --weights crates/tinyvit/weights/native.safetensors --out answers.safetensors")]
 pub(crate) struct Args {
-    /// Recipe of the run: its section data says which pictures are held back. With --generators, the
-    /// weights say so where no recipe is given.
-    #[arg(long, value_name = "RECIPE", required_unless_present_any = ["smoke", "generators"])]
+    /// Recipe of the run: its section data says which pictures are held back [default: what the weight
+    /// file records].
+    #[arg(long, value_name = "RECIPE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
@@ -92,10 +94,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             bail!("--generators knows the usual label names alone; leave out --real and --fake")
         }
         Some(generators) => {
-            let holdout = match args.config.as_deref() {
-                Some(recipe) => Holdout::Configured(Recipe::open(recipe)?.data),
-                None => Holdout::of(weights)?,
-            };
+            let holdout = args.holdout(weights)?;
             let data = args.data.path(args.smoke)?;
             calibrate_answers(&args.answers, generators, &holdout, &data, weights, out)?;
         }
@@ -111,15 +110,29 @@ impl Args {
         let weights = self.weights.as_ref().context("--weights is required")?;
         Ok((weights, self.out.as_ref().context("--out is required")?))
     }
+
+    /// The pictures that the run of `weights` held back.
+    fn holdout(&self, weights: &Path) -> Result<Holdout> {
+        match self.config.as_deref() {
+            Some(recipe) => Ok(Holdout::Configured(Recipe::open(recipe)?.data)),
+            None => Holdout::of(weights),
+        }
+    }
 }
 
 fn temperature<N: Network>(args: &Args) -> Result<()> {
     let (weights, out) = args.files()?;
-    let recipe = Recipe::open(args.config.as_deref().context("--config is required")?)?;
+    let holdout = args.holdout(weights)?;
     let device = device::parse(&args.device)?;
     let path = args.data.path(args.smoke)?;
-    let dataset = main_set(&args.data, &path, recipe.data.side, false)?;
-    let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
+    let dataset = main_set(&args.data, &path, holdout.config().side, false)?;
+    let data = holdout.load(Box::new(dataset), &decoder())?;
+    let n_validation = data.validation.len();
+    if n_validation < FEW {
+        eprintln!(
+            "warning: {n_validation} pictures say little about a temperature; {FEW} or more do"
+        );
+    }
     let (model, config, info) = load_configured::<N>(Source::File(weights), &device)?;
     let precision = match args.precision {
         Storage::F32 => Precision::F32,

@@ -10,7 +10,7 @@ use cifake::{Detector, Fitted, InputFit, Picture, error_chain, tensor_from_rgb8}
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, method_named, samples};
-use crate::attacked::pictures;
+use crate::named::{Named, pictures};
 use crate::spared::Spared;
 
 /// Least longer side of the pictures that are written, in pixels.
@@ -66,22 +66,32 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let mut out = io::stdout().lock();
     let mut n_failed = 0;
     let pictures = pictures(&args.paths)?;
-    let spared = Spared::of(&pictures);
-    for path in pictures {
-        let line = match draw((&detector, &device), &cam, &path, &args.out, &spared) {
+    let spared = Spared::of(pictures.iter().map(|picture| &picture.path));
+    for picture in pictures {
+        let path = &picture.path;
+        let line = match draw((&detector, &device), &cam, &picture, &args.out, &spared) {
             Ok(found) if args.json => found.to_string(),
-            Ok(found) => {
-                let row = format!("{} {}: {}", path_text(&path), found["label"], found["regions"]);
-                one_line(&row).into_owned()
-            }
+            Ok(found) => one_line(&row(&found)).into_owned(),
             Err(error) => {
                 n_failed += 1;
-                failed(&path_text(&path), &error_chain(error.as_ref()), args.json)
+                failed(&path_text(path), &error_chain(error.as_ref()), args.json)
             }
         };
         writeln!(out, "{line}")?;
     }
     Ok(n_failed)
+}
+
+/// The line of a picture: its label, the strongest regions and the file with the map.
+fn row(found: &serde_json::Value) -> String {
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+    let regions = found["regions"].as_array().into_iter().flatten();
+    let regions: Vec<&str> = regions.filter_map(serde_json::Value::as_str).collect();
+    let regions = match found["flat"].as_bool() {
+        Some(true) => "no place stands out".to_owned(),
+        _ => regions.join(", "),
+    };
+    format!("{} {}: {regions} -> {}", text("path"), text("label"), text("heatmap"))
 }
 
 /// The line of a picture that failed.
@@ -95,7 +105,7 @@ fn failed(path: &str, error: &str, as_json: bool) -> String {
 fn draw(
     (detector, device): (&Detector, &Device),
     cam: &Cam,
-    path: &Path,
+    Named { path, stem }: &Named,
     out: &Path,
     spared: &Spared,
 ) -> Result<serde_json::Value> {
@@ -111,8 +121,7 @@ fn draw(
     };
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
-    // Appended to the bytes of the name, which need not be UTF-8.
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    let mut name = stem.clone();
     name.push(".heatmap.png");
     let file = out.join(name);
     spared.refuse(&file)?;

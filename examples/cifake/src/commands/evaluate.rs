@@ -112,7 +112,13 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         arrived.add_to(&mut json);
         writeln!(out, "{json:#}")?;
     } else {
-        writeln!(out, "{} on {} ({})\n", detector.model_name(), path.display(), args.split)?;
+        // A data set without splits gives all of its pictures to whoever asks for a split.
+        let part =
+            match is_held_back || dataset.samples().iter().any(|sample| sample.split.is_some()) {
+                true => args.split.as_str(),
+                false => "all pictures, not split",
+            };
+        writeln!(out, "{} on {} ({part})\n", detector.model_name(), path.display())?;
         writeln!(out, "{report}{arrived}")?;
         if let Some(answers) = &answers {
             write!(out, "\nAnswers\n{answers}")?;

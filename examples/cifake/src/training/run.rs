@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
 use baselines::ResNet;
 use burn::tensor::Device;
+use cifake::file::FolderLock;
 use cifake::weights::{Checkpoint, Configured, Source};
 use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
 use tinyvit::TinyVit;
@@ -33,11 +35,15 @@ impl Runner<'_> {
         state: State,
         state_path: &Path,
     ) -> anyhow::Result<bool> {
+        std::fs::create_dir_all(&stage.folder)?;
+        let lock = FolderLock::acquire(&stage.folder)?;
+        let folder = stage.folder.display();
+        let _lock =
+            lock.with_context(|| format!("another run writes into {folder}: let it end"))?;
         let recipe = &stage.recipe;
         let dataset = main_set(self.data, &self.path, recipe.data.side, self.strict)?;
         let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
         let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        std::fs::create_dir_all(&stage.folder)?;
         let data = TrainingData::load(&dataset, &extra, &recipe.data, &decoder())?;
         drop((dataset, extra));
         let from = stage.start.path().map(|path| path.display().to_string());
