@@ -45,9 +45,37 @@ pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// The arguments of the program. Wrong ones end it with status 2 and a message, in which no argument can
+/// steer the terminal; `--help` and `--version` end it with 0.
+#[must_use]
+pub fn parsed<P: clap::Parser>() -> P {
+    P::try_parse().unwrap_or_else(|error| {
+        if error.use_stderr() {
+            eprint!("{}", refusal(&error));
+            std::process::exit(error.exit_code());
+        }
+        error.exit()
+    })
+}
+
+/// What is printed about wrong arguments.
+fn refusal(error: &clap::Error) -> String {
+    printable(&error.render().to_string()).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_argument_cannot_steer_the_terminal() {
+        let command = clap::Command::new("program");
+        let error =
+            command.try_get_matches_from(["program", "--a\u{1b}[2Jb"]).expect_err("unknown");
+        let message = refusal(&error);
+        assert!(message.contains(r"--a\u{1b}[2Jb") && message.contains('\n'), "{message}");
+        assert!(!message.contains('\u{1b}'), "{message}");
+    }
 
     #[test]
     fn a_cause_is_named_once() {

@@ -5,6 +5,7 @@ pub mod answers;
 pub mod args;
 mod attacked;
 mod cli;
+mod color;
 mod commands;
 mod comparison;
 mod curve;
@@ -24,6 +25,6 @@ mod training;
 
 pub use cli::Cli;
 pub use draw::balanced;
-pub use exit::{BrokenOff, exit_code};
+pub use exit::{BrokenOff, exit_code, parsed};
 pub use holdout::Holdout;
 pub use progress::{Progress, progress_bar};

@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use cifake_cli::Cli;
 use cifake_kernels::RecyclingAllocator;
-use clap::Parser;
 
 /// Keeps nothing until a training run asks for it.
 #[global_allocator]
 static ALLOCATOR: RecyclingAllocator = RecyclingAllocator::new(0);
 
 fn main() -> ExitCode {
-    Cli::parse().run(&ALLOCATOR)
+    cifake_cli::parsed::<Cli>().run(&ALLOCATOR)
 }

@@ -301,3 +301,39 @@ fn a_label_without_pictures_ends_a_run_before_it_begins() {
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(stderr(&nowhere).contains("CIFAKE_SHARED"), "{}", stderr(&nowhere));
 }
+
+#[test]
+fn shipped_weights_start_a_run_by_their_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    own_pictures(&data, ["real", "fake"]);
+    let recipe = folder.path().join("recipe.toml");
+    let content = "
+model = { preset = 'native' }
+data = { validation_fraction = 0.25 }
+train = { epochs = 1, batch_size = 4 }
+";
+    std::fs::write(&recipe, content).expect("room");
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let unknown = train(&[&arguments[..], &["--weights", "nobody"]].concat());
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("native"), "{}", stderr(&unknown));
+    let output = train(&[&arguments[..], &["--weights", "native"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("from ") && out.join("best.safetensors").exists());
+}
+
+#[test]
+fn a_folder_takes_one_run_at_a_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let recipe = short(folder.path());
+    let lock = cifake::file::FolderLock::acquire(folder.path()).expect("the folder is there");
+    let (data, out) = (mini(), folder.path());
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(out)];
+    let refused = train(&arguments);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("another run"), "{}", stderr(&refused));
+    drop(lock);
+    let output = train(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}

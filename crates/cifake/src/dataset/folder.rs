@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
-use super::labels::split_of_folder;
 use super::sample::require_samples;
 use super::walk::{Walk, sorted_entries};
 use super::{Class, Dataset, LabelNames, Sample, Split};
@@ -36,7 +35,7 @@ impl ImageFolder {
         let (mut found, mut others) = (Self::empty(), Vec::new());
         let mut has_splits = false;
         for folder in sorted_entries(path)? {
-            let Some(of) = folder_name(&folder).and_then(|name| split_of_folder(&name)) else {
+            let Some(of) = folder_name(&folder).and_then(|name| Split::from_name(&name)) else {
                 continue;
             };
             has_splits = true;
@@ -116,7 +115,7 @@ impl Dataset for ImageFolder {
 pub(super) fn has_label_folders(path: &Path, names: &LabelNames) -> Result<bool, Error> {
     for folder in sorted_entries(path)? {
         let Some(name) = folder_name(&folder) else { continue };
-        let is_split = split_of_folder(&name).is_some();
+        let is_split = Split::from_name(&name).is_some();
         if names.label(&name).is_some() || (is_split && has_label_folders(&folder, names)?) {
             return Ok(true);
         }

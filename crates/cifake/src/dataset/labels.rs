@@ -8,12 +8,6 @@ use crate::{Error, Label};
 const REAL: [&str; 3] = ["real", "0_real", "nature"];
 /// Names of FAKE in published data sets.
 const FAKE: [&str; 6] = ["fake", "1_fake", "ai", "ai_generated", "generated", "synthetic"];
-/// Names of folders that hold a split.
-const SPLITS: [(Split, &[&str]); 3] = [
-    (Split::Train, &["train", "training"]),
-    (Split::Validation, &["validation", "val", "valid"]),
-    (Split::Test, &["test", "testing"]),
-];
 
 /// The names by which a data set calls REAL and FAKE; they count in any case.
 ///
@@ -62,12 +56,6 @@ impl LabelNames {
     }
 }
 
-/// The split whose pictures a folder called `name` holds.
-pub(super) fn split_of_folder(name: &str) -> Option<Split> {
-    let is_it = |(_, names): &&(Split, &[&str])| names.iter().any(|known| same(known, name));
-    SPLITS.iter().find(is_it).map(|(split, _)| *split)
-}
-
 fn same(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
@@ -77,7 +65,7 @@ fn same(a: &str, b: &str) -> bool {
 pub(super) fn labels_of(id: &str, names: &LabelNames) -> (Option<Label>, Option<Split>) {
     let folders = || id.rsplit('/').skip(1);
     let label = folders().find_map(|folder| names.label(folder));
-    (label, folders().find_map(split_of_folder))
+    (label, folders().find_map(Split::from_name))
 }
 
 #[cfg(test)]
@@ -101,8 +89,8 @@ mod tests {
             assert_eq!(known.label(name), Some(Label::Fake), "{name}");
         }
         assert_eq!(known.label("cats"), None);
-        assert_eq!(split_of_folder("Val"), Some(Split::Validation));
-        assert_eq!(split_of_folder("images"), None);
+        assert_eq!(Split::from_name("Val"), Some(Split::Validation));
+        assert_eq!(Split::from_name("images"), None);
     }
 
     #[test]

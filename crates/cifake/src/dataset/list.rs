@@ -5,7 +5,6 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::error::DatasetError;
-use super::labels::split_of_folder;
 use super::sample::require_samples;
 use super::{Class, ImageFolder, LabelNames, Sample, Split};
 use crate::{Error, file};
@@ -90,7 +89,7 @@ fn sample(
         names.label(label).ok_or_else(|| format!("`{label}` is the name of neither label"))?;
     let split = match columns.split.and_then(|column| row.get(column)) {
         Some(name) => {
-            Some(split_of_folder(name).ok_or_else(|| format!("there is no split `{name}`"))?)
+            Some(Split::from_name(name).ok_or_else(|| format!("there is no split `{name}`"))?)
         }
         None => wanted,
     };

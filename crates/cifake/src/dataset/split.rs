@@ -4,6 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The names that published data sets give to their parts.
+const NAMES: [(Split, &[&str]); 3] = [
+    (Split::Train, &["train", "training"]),
+    (Split::Validation, &["validation", "val", "valid"]),
+    (Split::Test, &["test", "testing"]),
+];
+
 /// The parts of a published data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -30,10 +37,14 @@ impl Split {
         }
     }
 
-    /// The split whose name is `name` in any case.
+    /// The split that data sets call `name`, in any case: `train` or `training`; `validation`, `val` or
+    /// `valid`; `test` or `testing`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|split| split.as_str().eq_ignore_ascii_case(name))
+        let is_it = |(_, names): &&(Self, &[&str])| {
+            names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        };
+        NAMES.iter().find(is_it).map(|(split, _)| *split)
     }
 }
 

@@ -44,7 +44,7 @@ pub fn method_named(name: &str) -> Result<Method, String> {
 ///
 /// # Errors
 ///
-/// What the names are.
+/// The names.
 pub fn split_named(name: &str) -> Result<Split, &'static str> {
-    Split::from_name(name).ok_or("train, validation or test")
+    Split::from_name(name).ok_or("use train, validation or test")
 }

@@ -7,10 +7,11 @@ use std::time::Instant;
 use anyhow::Result;
 use cifake::text::one_line;
 use cifake::{Summary, json_line, table_header, table_row};
+use clap::ColorChoice;
 
-use crate::Progress;
 use crate::args::{DetectorArgs, inputs, samples};
 use crate::progress_bar;
+use crate::{Progress, color};
 
 /// From this many inputs on, progress is shown.
 const MANY: usize = 200;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
+    /// Color of the answers; auto colors a terminal where NO_COLOR is not set.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
     #[command(flatten)]
     detector: DetectorArgs,
     /// Judge the committed samples and nothing else.
@@ -53,13 +57,18 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     if !args.json {
         writeln!(out, "{}", table_header())?;
     }
+    let in_color = color::is_wanted(args.color);
     let written = detector.detect_each(inputs, |path, outcome| {
         summary.add(&outcome);
         bar.inc(1);
         match args.json {
             true => writeln!(out, "{}", json_line(path, &outcome)),
             // A name of several lines or with escape sequences must not forge other rows.
-            false => writeln!(out, "{}", one_line(&table_row(path, &outcome))),
+            false => {
+                let row = table_row(path, &outcome);
+                let row = one_line(&row);
+                writeln!(out, "{}", if in_color { color::row(&row) } else { row })
+            }
         }
     });
     bar.finish_and_clear();

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+use cifake::file::write_atomic;
+use cifake::weights::Source;
 use cifake_training::Places;
 
-use crate::args::{DataArgs, threads};
+use crate::args::{DataArgs, registry, threads};
 
 /// A training run or a queue of them.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TrainArgs {
     /// Recipe with the sections model, data and train [default: examples/lab/recipes/own.toml, which
     /// is built in].
@@ -26,9 +29,9 @@ pub(crate) struct TrainArgs {
     /// The folder that {extra} stands for in the paths of a queue and of teachers.
     #[arg(long, value_name = "FOLDER")]
     pub(super) extra_root: Option<PathBuf>,
-    /// Weights to start from: of a run, or of another source that the network reads. In a queue they
-    /// are what the first stage starts from.
-    #[arg(long, value_name = "FILE")]
+    /// Weights to start from: the name of shipped ones, a file of a run, or one of another source that
+    /// the network reads. In a queue the first stage starts from them.
+    #[arg(long, value_name = "NAME|FILE")]
     pub(super) weights: Option<PathBuf>,
     /// Folder of the run, or of the queue's runs. The file state.json in it tells in one line where
     /// the run stands.
@@ -49,6 +52,28 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// The same with the file of weights that have a name. Those that are part of the program are written
+    /// into `out`, the folder of the run.
+    ///
+    /// # Errors
+    ///
+    /// A name that no weights have; a file that cannot be written.
+    pub(super) fn with_file_of_weights(&self, out: &Path) -> Result<Self> {
+        let registry = registry();
+        let named = self.weights.as_deref().map(|weights| registry.source(weights)).transpose()?;
+        let weights = match named {
+            None => None,
+            Some(Source::File(file)) => Some(file.to_owned()),
+            Some(Source::Bytes { bytes, .. }) => {
+                let file = out.join("start.safetensors");
+                std::fs::create_dir_all(out)?;
+                write_atomic(&file, bytes)?;
+                Some(file)
+            }
+        };
+        Ok(Self { weights, ..self.clone() })
+    }
+
     /// Where the recipe or queue at `file` reads and writes, with results in `out`.
     pub(super) fn places<'a>(&'a self, file: &'a Path, out: &'a Path) -> Places<'a> {
         Places {

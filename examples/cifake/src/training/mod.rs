@@ -79,6 +79,7 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
         return Ok(true);
     }
     let out = args.out.as_deref().context("--out is required")?;
+    let args = &args.with_file_of_weights(out)?;
     match (&args.queue, &args.config) {
         (Some(file), _) => {
             let queue = Queue::open(file)?;

@@ -35,15 +35,15 @@ impl Runner<'_> {
         state: State,
         state_path: &Path,
     ) -> anyhow::Result<bool> {
+        let recipe = &stage.recipe;
+        let dataset = main_set(self.data, &self.path, recipe.data.side, self.strict)?;
+        let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
+        let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         std::fs::create_dir_all(&stage.folder)?;
         let lock = FolderLock::acquire(&stage.folder)?;
         let folder = stage.folder.display();
         let _lock =
             lock.with_context(|| format!("another run writes into {folder}: let it end"))?;
-        let recipe = &stage.recipe;
-        let dataset = main_set(self.data, &self.path, recipe.data.side, self.strict)?;
-        let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
-        let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let data = TrainingData::load(&dataset, &extra, &recipe.data, &decoder())?;
         drop((dataset, extra));
         let from = stage.start.path().map(|path| path.display().to_string());

@@ -71,7 +71,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
+    exit_code(run(cifake_cli::parsed()))
 }
 
 fn run(mut args: Args) -> Result<usize> {

@@ -51,7 +51,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(&Args::parse()))
+    exit_code(run(&cifake_cli::parsed()))
 }
 
 /// Returns the number of pictures that could not be explained.

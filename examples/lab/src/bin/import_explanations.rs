@@ -49,7 +49,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
+    exit_code(run(cifake_cli::parsed()))
 }
 
 /// Returns how many pictures were not found or could not be read.

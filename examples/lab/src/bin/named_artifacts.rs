@@ -47,7 +47,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
+    exit_code(run(cifake_cli::parsed()))
 }
 
 fn run(args: Args) -> Result<usize> {

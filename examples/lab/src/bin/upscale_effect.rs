@@ -45,7 +45,7 @@ struct Args {
 type Row = [Vec<f64>; 3];
 
 fn main() -> ExitCode {
-    exit_code(run(&Args::parse()))
+    exit_code(run(&cifake_cli::parsed()))
 }
 
 fn run(args: &Args) -> Result<usize> {

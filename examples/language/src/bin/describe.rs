@@ -75,7 +75,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = cifake_cli::parsed::<Args>();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
     exit_code(pool.context("cannot start the threads").and_then(|pool| pool.install(|| run(args))))
 }

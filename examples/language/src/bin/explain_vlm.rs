@@ -59,7 +59,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Args::parse()))
+    exit_code(run(cifake_cli::parsed()))
 }
 
 /// Returns how many pictures could not be explained.

@@ -35,5 +35,5 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(tune(Args::parse().run))
+    exit_code(tune(cifake_cli::parsed::<Args>().run))
 }

@@ -41,7 +41,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    exit_code(run(Args::parse()).map(|()| 0))
+    exit_code(run(cifake_cli::parsed()).map(|()| 0))
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
