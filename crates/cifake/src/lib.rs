@@ -14,6 +14,7 @@ mod error;
 mod error_kind;
 mod familiarity;
 pub mod file;
+mod guard;
 mod image;
 mod label;
 mod network;
@@ -50,6 +51,7 @@ pub use error_kind::ErrorKind;
 pub use familiarity::{
     Familiarity, N_PIXEL_STATISTICS, StrangerScore, StrangerScores, pixel_statistics,
 };
+pub use guard::{guarded, is_guarded};
 pub use image::{
     DecodeLimits, Decoder, Filter, Fitted, InputFit, Picture, PictureError, is_near_grey,
     rgb8_from_tensor, tensor_from_flat_rgb8, tensor_from_rgb8,

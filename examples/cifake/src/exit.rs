@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use cifake::error_chain;
 use cifake::text::printable;
+use cifake::{error_chain, is_guarded};
 
 /// The exit status of a run that a signal broke off.
 pub(crate) const BROKEN_OFF: u8 = 3;
@@ -47,8 +47,16 @@ pub fn exit_code(outcome: anyhow::Result<usize>) -> ExitCode {
 
 /// The arguments of the program. Wrong ones end it with status 2 and a message, in which no argument can
 /// steer the terminal; `--help` and `--version` end it with 0.
+///
+/// From then on, a panic that becomes the error of one file is not printed.
 #[must_use]
 pub fn parsed<P: clap::Parser>() -> P {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_guarded() {
+            usual(panic);
+        }
+    }));
     P::try_parse().unwrap_or_else(|error| {
         if error.use_stderr() {
             eprint!("{}", refusal(&error));

@@ -285,6 +285,14 @@ train = { epochs = 1, batch_size = 4 }
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
     assert!(weights.windows(13).any(|found| found == b"resnet_config"));
+    let weights = out.join("best.safetensors");
+    let evaluated = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--data", text(&list), "--weights", text(&weights)])
+        .output()
+        .expect("the program was built");
+    assert_eq!(evaluated.status.code(), Some(0), "{}", stderr(&evaluated));
+    assert!(stderr(&evaluated).contains("were trained on"), "{}", stderr(&evaluated));
+    assert!(String::from_utf8_lossy(&evaluated.stdout).contains("not split"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Rows of a parquet file.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -199,7 +198,7 @@ fn count<T: DataType>(
 /// What `read` returns; a panic of the file's reader is an error. What it did before counts for nothing
 /// to the caller.
 fn guarded<T, E: From<Error>>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+    crate::guarded(read).unwrap_or_else(|_| {
         Err(broken(path)(ParquetError::General("its reader panicked".to_owned())).into())
     })
 }

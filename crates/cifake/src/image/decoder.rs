@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use super::header::{Opened, Route};
 use super::jpeg::{Damage, Decoded};
 use super::resize::n_bytes_to_resize;
 use super::{DecodeLimits, InputFit, Picture, PictureError};
-use crate::Error;
+use crate::{Error, guarded};
 
 /// The door through which image files enter; clones share one allocation budget.
 ///
@@ -159,8 +158,7 @@ impl Decoder {
             Ok(answer)
         };
         // Nothing outside the closure is left half changed: the share gives itself back.
-        catch_unwind(AssertUnwindSafe(decoding))
-            .unwrap_or(Err(PictureError::DecoderPanicked { format: name(format) }))
+        guarded(decoding).unwrap_or(Err(PictureError::DecoderPanicked { format: name(format) }))
     }
 
     /// A share of the budget for a picture whose header is within the limits.

@@ -1,6 +1,5 @@
 //! Text to tokens and back.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -230,7 +229,7 @@ fn growth(part: &Value) -> Result<usize, String> {
 
 /// What `run` returns; where the library panics over what a file made of it, that is an error.
 fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
+    match cifake::guarded(run) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("the tokenizer broke down over it".to_owned()),
     }

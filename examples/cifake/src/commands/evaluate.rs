@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use cifake::{Decoder, Sample, Split};
+use cifake::{Dataset, Decoder, Detector, Sample, Split};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
 use crate::args::{DataArgs, DetectorArgs, split_named};
 use crate::degraded::ArrivalArgs;
 use crate::part::{Part, Pictures};
-use crate::{answers, balanced, progress_bar};
+use crate::{Holdout, answers, balanced, progress_bar};
 
 /// Measures the detector on a labelled data set: accuracy, AUC, calibration and more, each with a 95 %
 /// bootstrap interval, for the data as published and without copies.
@@ -67,6 +67,9 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let decoder = detector.decoder();
     let (Pictures { dataset, indices }, is_held_back) =
         detector.threads().install(|| pictures(args, &path, decoder))?;
+    if !is_held_back && is_training_set(args.detector.weights(), &*dataset, &detector) {
+        eprintln!("warning: the weights were trained on these pictures; figures on them flatter");
+    }
     let arrival = args.arrival.and_all(args.smoke);
     let names = args.data.names()?;
     let unique = match is_held_back {
@@ -134,6 +137,14 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         report.write_csv(file)?;
     }
     Ok(report.n_failed)
+}
+
+/// Whether `dataset`, which knows no splits, is the one that the record of `weights` names.
+fn is_training_set(weights: &Path, dataset: &dyn Dataset, detector: &Detector) -> bool {
+    let is_split = dataset.samples().iter().any(|sample| sample.split.is_some());
+    let Ok(Holdout::Recorded(record)) = Holdout::of(weights) else { return false };
+    let parts = || detector.threads().install(|| record.parts(dataset, detector.decoder()));
+    !is_split && parts().is_ok()
 }
 
 /// The pictures to judge, and whether they are what was held back of the training pictures.
