@@ -18,8 +18,9 @@
 //! |---|---|
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
 
-mod detector;
 mod resnet;
 
-pub use detector::{ResNetClassifier, resnet_loader};
-pub use resnet::{BasicBlock, ResNet, ResNetConfig};
+pub use resnet::{
+    BlockKind, Normalization, ResNet, ResNetClassifier, ResNetConfig, ResidualBlock, StemKind,
+    resnet_loader,
+};

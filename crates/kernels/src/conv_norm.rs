@@ -3,6 +3,8 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 /// Convolution without bias, then batch normalization; in evaluation the two are one convolution.
@@ -17,7 +19,8 @@ pub struct ConvNorm {
 }
 
 impl ConvNorm {
-    /// `channels` are `[in, out]`; padding is half the kernel, 1 or 3 wide.
+    /// `channels` are `[in, out]`; padding is half the kernel. Kernels 1 and 3
+    /// wide are fast; any other is left to burn.
     #[must_use]
     pub fn new(
         channels: [usize; 2],
@@ -101,10 +104,14 @@ impl ConvNorm {
             let x = if stride == 1 { x } else { every_second(x) };
             return crate::linear_t(x, weight.reshape([d_output, d_input]), bias);
         }
-        let out = if self.conv.groups == 1 {
-            crate::conv3x3(x, weight, stride)
-        } else {
-            crate::depthwise_conv3x3(x, weight, stride)
+        let out = match (kernel, self.conv.groups) {
+            (3, 1) => crate::conv3x3(x, weight, stride),
+            (3, _) => crate::depthwise_conv3x3(x, weight, stride),
+            (_, groups) => {
+                let padding = kernel / 2;
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
+                conv2d(x.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
+            }
         };
         match bias {
             Some(bias) => out + bias.reshape([1, 1, 1, -1]),

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use baselines::ResNet;
 use burn::tensor::Device;
-use cifake::weights::load_configured;
 use cifake_training::Network;
 use tinyvit::TinyVit;
 
@@ -22,9 +21,7 @@ impl Trained for TinyVit {
 }
 
 impl Trained for ResNet {
-    fn open(config: &Self::Config, path: &Path, _: u64, device: &Device) -> Result<Self> {
-        let (model, found, _) = load_configured::<Self>(path.into(), device)?;
-        anyhow::ensure!(found == *config, "{} is of another configuration", path.display());
-        Ok(model)
+    fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self> {
+        Ok(config.load_for_fine_tuning(path, seed, device)?)
     }
 }

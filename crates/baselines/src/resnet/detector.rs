@@ -1,17 +1,17 @@
 //! A ResNet as a network of the workspace's detector.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use cifake::weights::Configured;
 use cifake::{
     Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Layer, Loader, Network,
     class_scores,
 };
 
-use crate::resnet::{ResNet, ResNetConfig};
+use super::{ResNet, ResNetConfig};
 
 /// The shipped weights, trained on CIFAKE.
-const RESNET18_32: &[u8] = include_bytes!("../weights/resnet18_32.safetensors");
+const RESNET18_32: &[u8] = include_bytes!("../../weights/resnet18_32.safetensors");
 
 /// Reads weight files of a [`ResNet`], and ships `resnet18_32`.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn resnet_loader() -> Loader {
     Loader::of(network).shipping(&["resnet18_32"], RESNET18_32)
 }
 
-/// A [`ResNet`] in evaluation mode, for pictures of 32x32, and the layers it can be cut at: its stem and blocks.
+/// A [`ResNet`] in evaluation mode, and the layers it can be cut at: its stem and blocks.
 #[derive(Debug, Clone)]
 pub struct ResNetClassifier {
     model: ResNet,
@@ -36,7 +36,7 @@ impl ResNetClassifier {
         let layer = |name, channels, side| Layer { name, channels, height: side, width: side };
         let stages = (0..4).flat_map(|stage| (0..config.depths[stage]).map(move |at| (stage, at)));
         let blocks = stages.map(|(stage, at)| {
-            layer(format!("stages.{stage}.{at}"), config.widths[stage], maps[stage])
+            layer(format!("stages.{stage}.{at}"), config.channels()[stage], maps[stage])
         });
         let stem = layer("stem".to_owned(), config.widths[0], maps[0]);
         let layers = std::iter::once(stem).chain(blocks).collect();
@@ -53,7 +53,7 @@ impl ResNetClassifier {
         let blocks: Vec<_> = self.model.stages.iter().flatten().collect();
         for layer in range {
             x = match layer {
-                0 => activation::relu(self.model.stem.forward(self.model.normalized(x))),
+                0 => self.model.stem(x),
                 after => blocks[after - 1].forward(x),
             };
         }
@@ -93,17 +93,18 @@ impl EmbeddingClassifier for ResNetClassifier {
 }
 
 impl Network for ResNetClassifier {
-    /// `resnet18` and the like: the number counts the stem, the 3x3 convolutions and the head, as He et al. do.
+    /// `resnet18` and the like: the number counts the stem, the convolutions of the branches and the head, as
+    /// He et al. do.
     fn name(&self) -> String {
-        format!("resnet{}", 2 + 2 * self.config.depths.iter().sum::<usize>())
+        format!("resnet{}", self.config.n_layers())
     }
 
     fn input_size(&self) -> (u32, u32) {
-        (ResNetConfig::SIDE as u32, ResNetConfig::SIDE as u32)
+        (self.config.side as u32, self.config.side as u32)
     }
 
     fn embedding_dim(&self) -> usize {
-        self.config.widths[3]
+        self.config.channels()[3]
     }
 
     fn activation_bytes(&self) -> u64 {
@@ -117,6 +118,7 @@ mod tests {
     use cifake::{Detector, Label, Scorer, tensor_from_rgb8};
     use cifake_training::{Evaluated, Network as _};
 
+    use super::super::{BlockKind, StemKind};
     use super::*;
 
     fn images() -> Tensor<4> {
@@ -130,8 +132,17 @@ mod tests {
 
     #[test]
     fn head_of_features_is_logits_at_every_layer() {
-        for stem_stride in [1, 2] {
-            let config = ResNetConfig { widths: [4, 6, 8, 8], depths: [1, 2, 1, 1], stem_stride };
+        let small = ResNetConfig {
+            widths: [4, 6, 8, 8],
+            depths: [1, 2, 1, 1],
+            ..ResNetConfig::resnet18_32()
+        };
+        let [wide, bottleneck, published] = [
+            ResNetConfig { stem_stride: 1, ..small.clone() },
+            ResNetConfig { block: BlockKind::Bottleneck, ..small.clone() },
+            ResNetConfig { stem: StemKind::Imagenet, ..small.clone() },
+        ];
+        for config in [small, wide, bottleneck, published] {
             let model = ResNet::draw(&config, 1, &Device::flex());
             let classifier = ResNetClassifier::new(&model, config);
             let logits = Evaluated::new(&model).logits(images());
