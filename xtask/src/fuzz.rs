@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::ci::test_result;
+use crate::count::test_result;
 use crate::process::{cargo, shown};
 use crate::workspace::{LIGHT_FEATURES, Workspace, feature_list};
 

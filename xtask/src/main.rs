@@ -8,6 +8,7 @@ mod api;
 mod bench;
 mod ci;
 mod commands;
+mod count;
 mod dataset;
 mod fixtures;
 mod fuzz;
