@@ -142,7 +142,7 @@ fn the_table_has_the_rows_and_the_cost() {
 
 #[test]
 fn what_cannot_be_measured_is_an_error() {
-    for arguments in [&["--split", "valid"][..], &["--weights", "missing.safetensors"]] {
+    for arguments in [&["--split", "nowhere"][..], &["--weights", "missing.safetensors"]] {
         let output = evaluate(arguments);
         assert!(!output.status.success());
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -67,7 +67,9 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let decoder = detector.decoder();
     let (Pictures { dataset, indices }, is_held_back) =
         detector.threads().install(|| pictures(args, &path, decoder))?;
-    if !is_held_back && is_training_set(args.detector.weights(), &*dataset, &detector) {
+    // A data set without splits gives all of its pictures to whoever asks for a split.
+    let is_whole = !is_held_back && !is_split(args, &path)?;
+    if is_whole && is_training_set(args.detector.weights(), &*dataset, &detector) {
         eprintln!("warning: the weights were trained on these pictures; figures on them flatter");
     }
     let arrival = args.arrival.and_all(args.smoke);
@@ -115,12 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         arrived.add_to(&mut json);
         writeln!(out, "{json:#}")?;
     } else {
-        // A data set without splits gives all of its pictures to whoever asks for a split.
-        let part =
-            match is_held_back || dataset.samples().iter().any(|sample| sample.split.is_some()) {
-                true => args.split.as_str(),
-                false => "all pictures, not split",
-            };
+        let part = if is_whole { "all pictures, not split" } else { args.split.as_str() };
         writeln!(out, "{} on {} ({part})\n", detector.model_name(), path.display())?;
         writeln!(out, "{report}{arrived}")?;
         if let Some(answers) = &answers {
@@ -139,12 +136,15 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     Ok(report.n_failed)
 }
 
-/// Whether `dataset`, which knows no splits, is the one that the record of `weights` names.
+/// Whether the data set at `path` has splits.
+fn is_split(args: &Args, path: &Path) -> Result<bool> {
+    Ok(args.data.open(path, None)?.samples().iter().any(|sample| sample.split.is_some()))
+}
+
+/// Whether `dataset`, which is not split, is the one that the record of `weights` names.
 fn is_training_set(weights: &Path, dataset: &dyn Dataset, detector: &Detector) -> bool {
-    let is_split = dataset.samples().iter().any(|sample| sample.split.is_some());
     let Ok(Holdout::Recorded(record)) = Holdout::of(weights) else { return false };
-    let parts = || detector.threads().install(|| record.parts(dataset, detector.decoder()));
-    !is_split && parts().is_ok()
+    detector.threads().install(|| record.parts(dataset, detector.decoder())).is_ok()
 }
 
 /// The pictures to judge, and whether they are what was held back of the training pictures.
