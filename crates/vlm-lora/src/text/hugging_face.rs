@@ -111,7 +111,9 @@ fn check_windows(text: Fields<'_>, model_type: &str, config: &TextConfig) -> Res
     let refuse = |name: &str, found: String| {
         Err(wrong(name, found, "no sliding window, since none is built".to_owned()))
     };
-    if let Some(kinds) = text.get("layer_types") {
+    // Mistral has the window in every layer, whatever this field lists.
+    let kinds = text.get("layer_types").filter(|_| model_type != "mistral");
+    if let Some(kinds) = kinds {
         let is_full = |kind: &Value| kind.as_str() == Some("full_attention");
         let all = kinds.as_array().filter(|kinds| kinds.len() == config.n_layers);
         return match all.is_some_and(|kinds| kinds.iter().all(is_full)) {
@@ -296,6 +298,9 @@ mod tests {
         assert!(TextConfig::from_hugging_face(&with("mistral", long(json!(64)))).is_err());
         let unsaid = json!({"max_position_embeddings": 8192});
         assert!(TextConfig::from_hugging_face(&with("mistral", unsaid)).is_err());
+        let mut listed = long(json!(64));
+        listed["layer_types"] = json!(["full_attention", "full_attention"]);
+        assert!(TextConfig::from_hugging_face(&with("mistral", listed)).is_err());
     }
 
     #[test]
