@@ -28,22 +28,22 @@ impl ResidualBlock {
         device: &Device,
     ) -> Self {
         let n_out = width * kind.expansion();
-        let [conv1, conv2, conv3] = match kind {
-            BlockKind::Basic => [
-                Some(ConvNorm::full(n_in, width, stride, device)),
-                Some(ConvNorm::full(width, width, 1, device)),
+        let (conv1, conv2, conv3) = match kind {
+            BlockKind::Basic => (
+                ConvNorm::full(n_in, width, stride, device),
+                ConvNorm::full(width, width, 1, device),
                 None,
-            ],
-            BlockKind::Bottleneck => [
-                Some(ConvNorm::pointwise(n_in, width, device)),
-                Some(ConvNorm::full(width, width, stride, device)),
+            ),
+            BlockKind::Bottleneck => (
+                ConvNorm::pointwise(n_in, width, device),
+                ConvNorm::full(width, width, stride, device),
                 Some(ConvNorm::pointwise(width, n_out, device)),
-            ],
+            ),
         };
         let reshapes = stride != 1 || n_in != n_out;
         Self {
-            conv1: conv1.expect("each kind has a first"),
-            conv2: conv2.expect("each kind has a second"),
+            conv1,
+            conv2,
             conv3,
             downsample: reshapes.then(|| ConvNorm::new([n_in, n_out], 1, stride, 1, device)),
         }
