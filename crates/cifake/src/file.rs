@@ -175,7 +175,6 @@ mod tests {
         assert!(matches!(read_limited(&path, 4), Err(Error::FileTooLarge { .. })));
     }
 
-    /// What a killed process leaves has this name.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_pipe_behind_a_link_is_written_to() {
@@ -189,6 +188,7 @@ mod tests {
         assert_eq!(read, b"page");
     }
 
+    /// What a killed process leaves has this name.
     #[test]
     fn a_temporary_file_that_was_left_is_removed_by_the_next_write() {
         let folder = tempfile::tempdir().expect("a temporary folder");

@@ -3,8 +3,6 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 /// Convolution without bias, then batch normalization; in evaluation the two are one convolution.
@@ -107,11 +105,7 @@ impl ConvNorm {
         let out = match (kernel, self.conv.groups) {
             (3, 1) => crate::conv3x3(x, weight, stride),
             (3, _) => crate::depthwise_conv3x3(x, weight, stride),
-            (_, groups) => {
-                let padding = kernel / 2;
-                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
-                conv2d(x.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
-            }
+            (_, groups) => crate::conv::composed(x, weight, stride, groups),
         };
         match bias {
             Some(bias) => out + bias.reshape([1, 1, 1, -1]),

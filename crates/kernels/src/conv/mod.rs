@@ -48,15 +48,22 @@ pub fn depthwise_conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tens
 fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: usize, depthwise: bool) -> Tensor<4> {
     assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
     if !buffer::is_fast(&x) {
-        return composed(x, weight, stride, depthwise);
+        let n_groups = if depthwise { x.dims()[3] } else { 1 };
+        return composed(x, weight, stride, n_groups);
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as ConvOps>::convolve3x3(x, weight, stride, depthwise))
 }
 
-fn composed(x: Tensor<4>, weight: Tensor<4>, stride: usize, depthwise: bool) -> Tensor<4> {
-    let n_groups = if depthwise { x.dims()[3] } else { 1 };
-    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], n_groups);
+/// The convolution by burn's own operation, for a square kernel of odd width; padding is half of it.
+pub(crate) fn composed(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    stride: usize,
+    n_groups: usize,
+) -> Tensor<4> {
+    let padding = weight.dims()[2] / 2;
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], n_groups);
     module::conv2d(x.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
 }
 
@@ -157,7 +164,7 @@ mod tests {
 
     #[test]
     fn dense_values_and_gradients_agree_with_burn() {
-        let both: [Convolution; 2] = [conv3x3, |x, w, stride| composed(x, w, stride, false)];
+        let both: [Convolution; 2] = [conv3x3, |x, w, stride| composed(x, w, stride, 1)];
         for (height, width, n_in, n_out, stride) in
             [(5, 7, 3, 11, 1), (5, 7, 3, 11, 2), (20, 24, 8, 17, 2), (2, 1, 5, 4, 1)]
         {
@@ -168,8 +175,10 @@ mod tests {
 
     #[test]
     fn depthwise_values_and_gradients_agree_with_burn() {
-        let both: [Convolution; 2] =
-            [depthwise_conv3x3, |x, w, stride| composed(x, w, stride, true)];
+        let both: [Convolution; 2] = [depthwise_conv3x3, |x, w, stride| {
+            let n = x.dims()[3];
+            composed(x, w, stride, n)
+        }];
         for (height, width, channels, stride) in
             [(5, 7, 43, 1), (5, 7, 43, 2), (6, 4, 32, 2), (2, 1, 3, 1), (1, 3, 9, 2)]
         {
@@ -185,7 +194,7 @@ mod tests {
         let weight = random::<4>([5, 3, 3, 3], 1.0, 2, &device).require_grad();
         let gradient = |y: Tensor<4>| weight.grad(&y.sum().backward()).expect("tracked");
         let ours = gradient(conv3x3(x.clone(), weight.clone(), 2));
-        let theirs = gradient(composed(x, weight.clone(), 2, false));
+        let theirs = gradient(composed(x, weight.clone(), 2, 1));
         assert_close("gradient", &ours, &theirs, DENSE_LIMIT);
     }
 }
