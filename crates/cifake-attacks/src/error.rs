@@ -91,6 +91,12 @@ pub enum Error {
         /// The cause.
         source: serde_json::Error,
     },
+    /// A file of an unfinished run whose content does not match its digest.
+    #[error("{} was changed after it was written; remove it to repeat its part", path.display())]
+    ChangedShard {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A built set whose files differ from its manifest.
     #[error("{} is damaged: {reason}; build the set again in the same folder", path.display())]
     Built {

@@ -135,6 +135,11 @@ fn an_interrupted_evaluation_resumes() {
     }
     assert!(model.n_calls.load(Ordering::Relaxed) < n_calls / 2);
     assert!(shard.exists(), "the same batch has the same file");
+    let text = std::fs::read_to_string(&shard).expect("it is a text");
+    let changed = text.replacen("\"seconds\":", "\"seconds\":1", 1);
+    std::fs::write(&shard, changed).expect("it is writable");
+    let error = evaluate(&model, &data, &out, 1).expect_err("a result was changed");
+    assert!(matches!(error, Error::ChangedShard { .. }), "{error}");
     std::fs::write(&shard, "{").expect("it is writable");
     let error = evaluate(&model, &data, &out, 1).expect_err("half a file");
     assert!(matches!(error, Error::Shard { .. }), "{error}");

@@ -55,8 +55,10 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`] with the key that is unknown, missing or out of range.
+    /// [`TrainError::Config`] with the key that is unknown, missing or out of range, in any section.
     pub fn model_config<N: Network>(&self) -> Result<N::Config, TrainError> {
+        self.data.validate().map_err(TrainError::Config)?;
+        self.train.validate().map_err(TrainError::Config)?;
         let name = self.model.get("preset").and_then(Value::as_str);
         let preset = name.and_then(N::preset).ok_or_else(|| {
             let known = N::PRESETS.join(", ");
@@ -256,6 +258,16 @@ mod tests {
             r#"{"preset": "small", "n_outputs": 0}"#,
         ] {
             assert!(config(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_checked_before_its_pictures_are_read() {
+        for section in ["[train]\nbatch_size = 0", "[data]\nvalidation_fraction = 2.0"] {
+            let text = format!("model = {{ preset = 'small' }}\n{section}");
+            let recipe: Recipe = toml::from_str(&text).expect("it is a recipe");
+            let error = recipe.model_config::<Small>().expect_err(section);
+            assert!(matches!(error, TrainError::Config(_)), "{error}");
         }
     }
 

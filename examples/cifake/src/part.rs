@@ -14,10 +14,13 @@ use crate::holdout::Holdout;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     /// The pictures that the weights were trained on.
+    #[value(alias = "training")]
     Train,
     /// The training pictures that were held back: they choose.
+    #[value(aliases = ["val", "valid"])]
     Validation,
     /// The pictures that are reported on.
+    #[value(alias = "testing")]
     Test,
 }
 
@@ -80,6 +83,14 @@ mod tests {
 
     fn part_of_mini(part: Part, weights: &Path) -> Result<Pictures> {
         part.of(&DataArgs::at(&mini()), &mini(), weights, &Decoder::default())
+    }
+
+    #[test]
+    fn parts_have_the_names_that_folders_have() {
+        for (name, part) in [("val", Part::Validation), ("valid", Part::Validation)] {
+            assert_eq!(Part::from_str(name, false), Ok(part));
+        }
+        assert!(Part::from_str("rest", false).is_err());
     }
 
     #[test]

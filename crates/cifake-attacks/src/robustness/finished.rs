@@ -2,8 +2,8 @@
 //!
 //! Each attack has a folder whose name ends in a hash of everything that an outcome depends on beside
 //! the picture: model, weights, attack, seed, size, device. Each file holds a batch of outcomes with the
-//! hashes of their pictures. So one folder serves any number of runs, and a run with more pictures
-//! extends an earlier one.
+//! hashes of their pictures, and a digest of itself in its last line. So one folder serves any number of
+//! runs, and a run with more pictures extends an earlier one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::outcome::Outcome;
 use crate::Error;
 use crate::kit::Attack;
-use crate::run::{Difference, ModelId, RunOptions, VERSION, create_folder, slug};
+use crate::run::{Difference, ModelId, RunOptions, create_folder, slug};
 
+/// Version of the files. Those of version 1 have no digest; they lie in folders of other names.
+const VERSION: u32 = 2;
 /// Largest file that is read back, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 /// Characters of a hash in a name.
@@ -72,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, is damaged, or belongs to another run.
+    /// If a file cannot be read, is damaged or changed, or belongs to another run.
     pub(super) fn open(
         model: &ModelId,
         attack: &dyn Attack,
@@ -111,8 +113,9 @@ impl Store {
         let keys: Vec<String> = outcomes.iter().map(Finished::key).collect();
         let name = format!("{}.json", &sha256_hex(keys.join("\n").as_bytes())[..SHORT]);
         let shard = Shard { run: self.run.clone(), outcomes };
-        let json = serde_json::to_vec(&shard).expect("plain data has a JSON form");
-        cifake::file::write_atomic(&self.folder.join(name), &json)?;
+        let json = serde_json::to_string(&shard).expect("plain data has a JSON form");
+        let text = format!("{json}\n{}\n", sha256_hex(json.as_bytes()));
+        cifake::file::write_atomic(&self.folder.join(name), text.as_bytes())?;
         for entry in shard.outcomes {
             self.finished.insert(entry.key(), entry);
         }
@@ -136,8 +139,13 @@ fn shards_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn read_shard(path: &Path, run: &Run) -> Result<Vec<Finished>, Error> {
     let bytes = cifake::file::read_limited(path, MAX_BYTES)?;
-    let shard: Shard = serde_json::from_slice(&bytes)
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let [json, digest] = [(); 2].map(|()| lines.next().unwrap_or_default());
+    let shard: Shard = serde_json::from_slice(json)
         .map_err(|source| Error::Shard { path: path.to_owned(), source })?;
+    if sha256_hex(json).as_bytes() != digest {
+        return Err(Error::ChangedShard { path: path.to_owned() });
+    }
     match Difference::first(&shard.run, run, &[]) {
         Some(difference) => Err(difference.in_file(path)),
         None => Ok(shard.outcomes),

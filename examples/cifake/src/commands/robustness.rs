@@ -25,7 +25,7 @@ use crate::progress_bar;
 
 Examples:
   cifake robustness --attack apgd --epsilon-255 1 --epsilon-255 2
-  cifake robustness --data my/folder --weights robust --attack ensemble-linf@2 --limit 200 --json
+  cifake robustness --data my/folder --weights adversarial --attack ensemble-linf@2 --limit 200 --json
   cifake robustness --built datasets/perturbed    accuracy on a set of build_cifake_pp",
     attacks_help()))]
 pub(crate) struct Args {
