@@ -17,7 +17,10 @@
 //! | detector | what it is |
 //! |---|---|
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
+//!
+//! [`dire`] holds the parts of DIRE: the UNet of ADM and its deterministic diffusion.
 
+pub mod dire;
 mod resnet;
 
 pub use resnet::{
