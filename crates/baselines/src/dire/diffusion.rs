@@ -147,7 +147,7 @@ mod tests {
             Tensor::<1>::from_floats(values, &Device::flex()).reshape([1, 1, 2, 2])
         };
         let found = residue(pixels([1.0, 0.0, 0.5, -1.0]), pixels([-1.0, 0.0, 0.51, 1.0]));
-        let found: Vec<f32> = (found * 255.0).into_data().to_vec().expect("of f32");
+        let found: Vec<f32> = (found * 255.0).into_data().try_to_vec().expect("of f32");
         assert_eq!(found, [255.0, 0.0, 1.0, 255.0]);
     }
 }
