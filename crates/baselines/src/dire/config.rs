@@ -151,7 +151,7 @@ impl UNetConfig {
         if !within(self.channel_mult.len(), Self::MAX_LEVELS) {
             return Err(format!("channel_mult has 1 to {} levels", Self::MAX_LEVELS));
         }
-        if self.image_size % (1 << (self.channel_mult.len() - 1)) != 0 {
+        if !self.image_size.is_multiple_of(1 << (self.channel_mult.len() - 1)) {
             return Err("image_size must halve evenly at each level".into());
         }
         if self.attention_resolutions.len() > Self::MAX_LEVELS {
