@@ -14,8 +14,8 @@ use crate::{Network, TrainError};
 /// Pictures a batch.
 const BATCH: usize = 250;
 
-/// Writes `model` in `precision` to `out`, with the temperature that its rounded weights need on
-/// `validation` (Guo et al. 2017, arXiv 1706.04599) and `notes`; returns what was noted.
+/// Writes `model` in `precision` to `out`, with the temperature and the bias that its rounded weights need
+/// on `validation` (Platt 1999; Guo et al. 2017, arXiv 1706.04599) and `notes`; returns what was noted.
 ///
 /// # Errors
 ///
@@ -32,12 +32,13 @@ pub fn calibrate<N: Network>(
     let model = as_stored(model, precision)?;
     let scores = validation_scores(&model, validation, device);
     let labels = validation.labels();
-    let temperature = metrics::fit_temperature(&scores, labels)?;
-    let probability = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature).exp());
+    let [temperature, bias] = metrics::fit_platt(&scores, labels)?;
+    let probability = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature - bias).exp());
     let probabilities: Vec<f32> = scores.iter().map(|z| probability(z) as f32).collect();
     let mut notes = notes.clone();
     let figures = [
         ("temperature", temperature),
+        ("bias", bias),
         ("threshold", 0.5),
         ("validation_n", labels.len() as f64),
         ("validation_accuracy", metrics::accuracy(&probabilities, labels, 0.5)?),

@@ -4,7 +4,7 @@ mod band;
 
 use cifake::{Answers, Curve, Error, Familiarity, InputFit, Label, Observation, Observed};
 
-use crate::metrics::fit_temperature;
+use crate::metrics::fit_platt;
 
 /// What an answer must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,8 +37,8 @@ impl Default for AnswerOptions {
 /// perhaps in `others`: pictures to be resized, some for the calibration and some of other sources for the
 /// thresholds.
 ///
-/// - Pictures of the model's size: the temperature makes the held-back labels most likely; the threshold is
-///   one half; the band is the narrowest one, symmetric in the logit, outside of which the share
+/// - Pictures of the model's size: temperature and bias make the held-back labels most likely; the threshold
+///   is one half; the band is the narrowest one, symmetric in the logit, outside of which the share
 ///   `options.right` is right.
 /// - Resized pictures: temperature and bias make the labels of the first of `others` most likely. The
 ///   second draws the band: of its photographs at most the share `photographs_called_fake` lies at or
@@ -71,10 +71,15 @@ fn margins(observed: &Observed) -> (Vec<f32>, Vec<Label>) {
     observed.iter().map(|(sample, seen): &(_, Observation)| (seen.margin(), sample.label)).unzip()
 }
 
+/// The curve that makes `labels` most likely, with a threshold of one half.
+fn fitted(margins: &[f32], labels: &[Label]) -> Result<Curve, Error> {
+    let [temperature, bias] = fit_platt(margins, labels)?.map(|value| value as f32);
+    Ok(Curve { temperature, bias, ..Curve::PLAIN })
+}
+
 fn native_curve(held_back: &Observed, right: f64) -> Result<Curve, Error> {
     let (margins, labels) = margins(held_back);
-    let temperature = fit_temperature(&margins, &labels)? as f32;
-    let curve = Curve { temperature, ..Curve::PLAIN };
+    let curve = fitted(&margins, &labels)?;
     let logits: Vec<f32> = margins.iter().map(|margin| curve.logit(*margin)).collect();
     Ok(Curve { unsure: Some(band::symmetric(&logits, &labels, right)), ..curve })
 }
@@ -85,8 +90,7 @@ fn resized_curve(
     options: &AnswerOptions,
 ) -> Result<Curve, Error> {
     let (fitting_margins, fitting_labels) = margins(fitting);
-    let [temperature, bias] = band::platt(&fitting_margins, &fitting_labels)?;
-    let curve = Curve { temperature, bias, ..Curve::PLAIN };
+    let curve = fitted(&fitting_margins, &fitting_labels)?;
     let (margins, labels) = margins(choosing);
     let probabilities = curve.probabilities(&margins);
     let of = |label: Label| -> Vec<f32> {

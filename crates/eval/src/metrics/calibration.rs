@@ -114,37 +114,73 @@ pub fn brier(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
     Ok(sum / answers.len() as f64)
 }
 
-/// The temperatures among which [`fit_temperature`] looks.
-const TEMPERATURES: [f64; 2] = [0.01, 100.0];
+/// Slopes, which are inverse temperatures, among which [`fit_platt`] looks.
+const SLOPES: [f64; 2] = [0.01, 100.0];
 
-/// The temperature `t` for which `sigmoid(margin / t)` explains the labels best (least negative
-/// log-likelihood). To be fitted on validation data.
+/// Temperature `t` and bias `b` for which `sigmoid(margin / t + b)` explains the labels best (least
+/// negative log-likelihood; Platt 1999), by Newton's method. To be fitted on validation data.
 ///
 /// `margins` are the logit of FAKE minus the logit of REAL, or the one logit of a one-logit head. The
-/// answer lies in `[0.01, 100]`, and at the lower end where the sign of the margins makes no mistake.
+/// temperature lies in `[0.01, 100]`: it is 100 where labels do not follow the margins.
 ///
 /// # Errors
 /// [`Error::NoSamples`], [`Error::LengthMismatch`], [`Error::ScoreNotFinite`], [`Error::OneLabel`].
-pub fn fit_temperature(margins: &[f32], labels: &[Label]) -> Result<f64, Error> {
-    /// Halvings of the interval: more than an f64 can tell apart.
-    const HALVINGS: usize = 80;
+pub fn fit_platt(margins: &[f32], labels: &[Label]) -> Result<[f64; 2], Error> {
+    /// Steps at most; about ten are needed.
+    const STEPS: usize = 100;
     check_both_labels(margins, labels)?;
-    // In the inverse temperature the loss is convex: its slope changes sign once.
-    let slope = |inverse: f64| -> f64 {
+    let loss = |[slope, bias]: [f64; 2]| -> f64 {
         let one = |(margin, label): (&f32, &Label)| {
-            let signed = f64::from(*margin) * (2.0 * label.index() as f64 - 1.0);
-            -signed / (1.0 + (signed * inverse).exp())
+            let z = slope * f64::from(*margin) + bias;
+            let z = if *label == Label::Fake { -z } else { z };
+            z.max(0.0) + (-z.abs()).exp().ln_1p()
         };
         margins.iter().zip(labels).map(one).sum()
     };
-    let [mut low, mut high] = TEMPERATURES.map(|temperature| (1.0 / temperature).ln());
-    std::mem::swap(&mut low, &mut high);
-    for _ in 0..HALVINGS {
-        let middle = f64::midpoint(low, high);
-        if slope(middle.exp()) < 0.0 { low = middle } else { high = middle }
+    let mut at = [1.0, 0.0];
+    for _ in 0..STEPS {
+        let step = newton_step(margins, labels, at);
+        let next = |scale: f64| {
+            [(at[0] - scale * step[0]).clamp(SLOPES[0], SLOPES[1]), at[1] - scale * step[1]]
+        };
+        let (before, mut scale) = (loss(at), 1.0);
+        while scale > 1e-6 && loss(next(scale)) > before {
+            scale /= 2.0;
+        }
+        let to = next(scale);
+        let moved = (to[0] - at[0]).abs() + (to[1] - at[1]).abs();
+        if loss(to) > before || moved < 1e-9 {
+            break;
+        }
+        at = to;
     }
-    let temperature = (-f64::midpoint(low, high)).exp();
-    Ok(temperature.clamp(TEMPERATURES[0], TEMPERATURES[1]))
+    Ok([at[0].recip(), at[1]])
+}
+
+/// Inverse Hessian times gradient of the loss of [`fit_platt`], in slope and bias.
+fn newton_step(margins: &[f32], labels: &[Label], [slope, bias]: [f64; 2]) -> [f64; 2] {
+    let (mut gradient, mut hessian) = ([0.0f64; 2], [1e-9f64, 0.0, 1e-9]);
+    for (margin, label) in margins.iter().zip(labels) {
+        let margin = f64::from(*margin);
+        let p = 1.0 / (1.0 + (-(slope * margin + bias)).exp());
+        let (error, weight) = (p - label.index() as f64, p * (1.0 - p));
+        gradient[0] += error * margin;
+        gradient[1] += error;
+        hessian[0] += weight * margin * margin;
+        hessian[1] += weight * margin;
+        hessian[2] += weight;
+    }
+    // Where the slope rests at its limit, the bias moves alone.
+    let is_at_an_end =
+        (slope <= SLOPES[0] && gradient[0] > 0.0) || (slope >= SLOPES[1] && gradient[0] < 0.0);
+    if is_at_an_end {
+        return [0.0, gradient[1] / hessian[2]];
+    }
+    let determinant = hessian[0] * hessian[2] - hessian[1] * hessian[1];
+    [
+        (hessian[2] * gradient[0] - hessian[1] * gradient[1]) / determinant,
+        (hessian[0] * gradient[1] - hessian[1] * gradient[0]) / determinant,
+    ]
 }
 
 #[cfg(test)]
@@ -193,36 +229,49 @@ mod tests {
     }
 
     #[test]
-    fn the_temperature_makes_the_margin_as_sure_as_it_is_right() {
-        // Right 3 times in 4 at a margin of +-2: sigmoid(2 / t) = 3 / 4, so t = 2 / ln 3.
-        let margins = [2.0, 2.0, 2.0, 2.0, -2.0, -2.0, -2.0, -2.0];
-        let labels = [Fake, Fake, Fake, Real, Real, Real, Real, Fake];
-        let temperature = fit_temperature(&margins, &labels).expect("both labels");
-        assert!((temperature - 2.0 / 3.0_f64.ln()).abs() < 1e-9, "{temperature}");
+    fn a_calibration_is_the_one_that_made_the_labels() {
+        // Labels of sigmoid(margin / 4 - 1), spread evenly.
+        let (mut margins, mut labels) = (Vec::new(), Vec::new());
+        for step in -40..=40 {
+            let margin = step as f32 / 2.0;
+            let p = 1.0 / (1.0 + (-(margin / 4.0 - 1.0)).exp());
+            for place in 0..1000 {
+                margins.push(margin);
+                labels.push(if (place as f32 + 0.5) / 1000.0 < p { Fake } else { Real });
+            }
+        }
+        let [temperature, bias] = fit_platt(&margins, &labels).expect("both labels");
+        assert!((temperature - 4.0).abs() < 0.02, "{temperature}");
+        assert!((bias + 1.0).abs() < 0.01, "{bias}");
+        // Reversed, nothing can be concluded but the base rate.
+        let reversed: Vec<f32> = margins.iter().map(|margin| -margin).collect();
+        let [temperature, bias] = fit_platt(&reversed, &labels).expect("both labels");
+        assert!((temperature - 100.0).abs() < 1e-9, "{temperature}");
+        assert!(bias < 0.0, "{bias}");
+        assert!(fit_platt(&margins, &vec![Real; margins.len()]).is_err());
     }
 
     #[test]
-    fn separable_margins_stop_at_the_lowest_temperature() {
-        let temperature = fit_temperature(&[3.0, -3.0], &[Fake, Real]).expect("both labels");
-        assert!((temperature - 0.01).abs() < 1e-9);
-        let inverted = fit_temperature(&[-3.0, 3.0], &[Fake, Real]).expect("both labels");
-        assert!((inverted - 100.0).abs() < 1e-6);
+    fn margins_without_a_mistake_have_a_low_temperature() {
+        let [temperature, bias] = fit_platt(&[3.0, -3.0], &[Fake, Real]).expect("both labels");
+        assert!((0.01..0.2).contains(&temperature) && bias.abs() < 1e-6, "{temperature} {bias}");
     }
 
     proptest! {
         #[test]
         fn scaling_the_margins_scales_the_temperature(
-            margins in proptest::collection::vec(-3.0_f32..3.0, 8),
+            margins in proptest::collection::vec(0.1_f32..3.0, 8),
             scale in 0.5_f32..2.0,
         ) {
-            // Every margin once with each label's majority, so that no temperature is at an end.
-            let both: Vec<f32> = margins.iter().flat_map(|m| [m.abs(), m.abs(), -m.abs()]).collect();
-            let labels: Vec<Label> = (0..both.len()).map(|i| [Fake, Real, Real][i % 3]).collect();
+            // Every margin with either label, so that no temperature is at an end.
+            let both: Vec<f32> = margins.iter().flat_map(|m| [*m, *m, *m, -m, -m, -m]).collect();
+            let labels = [Fake, Fake, Real, Real, Real, Fake];
+            let labels: Vec<Label> = (0..both.len()).map(|i| labels[i % 6]).collect();
             let scaled: Vec<f32> = both.iter().map(|margin| margin * scale).collect();
-            let before = fit_temperature(&both, &labels).expect("both labels");
-            let after = fit_temperature(&scaled, &labels).expect("both labels");
-            prop_assume!((0.02..40.0).contains(&before));
+            let [before, bias] = fit_platt(&both, &labels).expect("both labels");
+            let [after, _] = fit_platt(&scaled, &labels).expect("both labels");
             prop_assert!((after / before - f64::from(scale)).abs() < 1e-4);
+            prop_assert!(bias.abs() < 1e-6, "the samples are symmetric: {}", bias);
         }
 
         #[test]

@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn values_are_those_of_scikit_learn() {
         let (scores, labels) = generated();
-        // scikit-learn 1.9.1, numpy for the calibration error, scipy for the temperature.
+        // scikit-learn 1.9.1, numpy for the calibration error.
         let expected = [
             (metrics::accuracy(&scores, &labels, 0.5), 0.702),
             (metrics::auc(&scores, &labels), 0.828_513_753_824_957_2),
@@ -326,7 +326,14 @@ mod tests {
         }
         let margins: Vec<f32> =
             scores.iter().map(|score| ((f64::from(*score) - 0.5) * 12.0) as f32).collect();
-        let temperature = metrics::fit_temperature(&margins, &labels).expect("both labels");
-        assert!((temperature - 1.800_348_591).abs() < 1e-6, "{temperature}");
+        let [temperature, bias] = metrics::fit_platt(&margins, &labels).expect("both labels");
+        // Where the likelihood is greatest, errors have no mean, not even weighted by the margins.
+        let error = |(margin, label): (&f32, &Label)| {
+            1.0 / (1.0 + (-f64::from(*margin) / temperature - bias).exp()) - label.index() as f64
+        };
+        let pairs = || margins.iter().zip(&labels);
+        let mean: f64 = pairs().map(error).sum();
+        let weighted: f64 = pairs().map(|pair| error(pair) * f64::from(*pair.0)).sum();
+        assert!(mean.abs() < 1e-6 && weighted.abs() < 1e-6, "{mean} {weighted}");
     }
 }

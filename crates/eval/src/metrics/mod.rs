@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bootstrap::Bootstrap;
 pub use calibration::{
-    N_BINS, ReliabilityBin, brier, expected_calibration_error, fit_temperature, reliability,
+    N_BINS, ReliabilityBin, brier, expected_calibration_error, fit_platt, reliability,
 };
 pub use confusion::{Confusion, accuracy, label_accuracy};
 pub use measures::Measures;

@@ -31,7 +31,7 @@ enum Storage {
     Int8,
 }
 
-/// Fits the temperature of trained weights on the pictures that their recipe held back, and writes them
+/// Fits temperature and bias of trained weights on the pictures that their recipe held back, and writes them
 /// rounded as they are stored: the file that ships.
 ///
 /// With --generators, a TinyViT also learns when to answer UNSURE: bands of probabilities for pictures of its
