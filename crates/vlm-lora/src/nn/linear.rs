@@ -1,6 +1,7 @@
 //! Linear layers with frozen weights, to which adapters attach.
 
 use burn::tensor::Tensor;
+use cifake_vit::RowMap;
 
 use super::adapter::Attachments;
 use crate::error::Error;
@@ -95,5 +96,11 @@ impl Linear {
     #[must_use]
     pub fn d_output(&self) -> usize {
         self.weight.shape()[0]
+    }
+}
+
+impl RowMap for Linear {
+    fn map_rows<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.forward(x)
     }
 }

@@ -1,6 +1,7 @@
 //! Normalization of the last axis.
 
 use burn::tensor::Tensor;
+use cifake_vit::RowMap;
 
 use crate::error::Error;
 use crate::source::{WeightSource, tensor};
@@ -59,5 +60,11 @@ impl Norm {
                 x / (mean + self.epsilon).sqrt() * weight.unsqueeze()
             }
         }
+    }
+}
+
+impl RowMap for Norm {
+    fn map_rows<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.forward(x)
     }
 }

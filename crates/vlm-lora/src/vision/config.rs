@@ -1,8 +1,8 @@
 //! Configuration of the vision towers.
 
+use cifake_vit::{Activation, UnknownActivation};
 use serde_json::Value;
 
-use super::activation::Activation;
 use crate::error::Error;
 use crate::image::PatchForm;
 use crate::text::{Fields, wrong};
@@ -202,7 +202,10 @@ impl SiglipVisionConfig {
 
 fn activation(vision: Fields<'_>, default: Activation) -> Result<Activation, Error> {
     let Some(value) = vision.get("hidden_act") else { return Ok(default) };
-    value.as_str().unwrap_or("no name").parse()
+    value.as_str().unwrap_or("no name").parse().map_err(|UnknownActivation(name)| {
+        let known = "gelu, gelu_pytorch_tanh, gelu_new or quick_gelu".to_owned();
+        wrong("hidden_act", name, known)
+    })
 }
 
 #[cfg(test)]

@@ -3,15 +3,13 @@
 //! [`Qwen2VlVision`] takes patches of any number of pictures of any size; [`SiglipVision`] takes
 //! squares of one size, and [`MultiCropEncoder`] makes MC-LLaVA's tokens of several of them.
 
-mod activation;
-mod attention;
 mod config;
 mod multi_crop;
 mod qwen2_vl;
 mod rotary;
 mod siglip;
 
-pub use activation::Activation;
+pub use cifake_vit::Activation;
 pub use config::{Qwen2VlVisionConfig, SiglipVisionConfig};
 pub use multi_crop::MultiCropEncoder;
 pub use qwen2_vl::Qwen2VlVision;

@@ -5,8 +5,8 @@
 use std::iter::repeat_n;
 
 use burn::tensor::{Tensor, TensorData};
+use cifake_vit::Activation;
 
-use super::activation::Activation;
 use super::config::SiglipVisionConfig;
 use super::siglip::SiglipVision;
 use crate::error::Error;

@@ -5,9 +5,8 @@
 //! patches here.
 
 use burn::tensor::{Tensor, TensorData};
+use cifake_vit::{Activation, PreNorm, attend};
 
-use super::activation::Activation;
-use super::attention::attend;
 use super::config::Qwen2VlVisionConfig;
 use super::rotary::PatchRotation;
 use crate::error::Error;
@@ -147,9 +146,13 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<2>, rotation: &PatchRotation, grids: &[Grid]) -> Tensor<2> {
-        let x = x.clone() + self.attention(self.norm1.forward(x), rotation, grids);
-        let inner = self.activation.forward(self.fc1.forward(self.norm2.forward(x.clone())));
-        x + self.fc2.forward(inner)
+        let layers = PreNorm {
+            norms: [&self.norm1, &self.norm2],
+            mlp: [&self.fc1, &self.fc2],
+            activation: self.activation,
+            scales: [None, None],
+        };
+        layers.forward(x, |x| self.attention(x, rotation, grids))
     }
 
     /// Patches attend to the patches of their own picture, and of a film to those of their own

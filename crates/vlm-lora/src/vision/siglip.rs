@@ -4,9 +4,8 @@
 //! the post-norm and the pooling head, which MC-LLaVA does not use, are not built.
 
 use burn::tensor::Tensor;
+use cifake_vit::{Activation, PreNorm, multi_head, patches};
 
-use super::activation::Activation;
-use super::attention::attend;
 use super::config::SiglipVisionConfig;
 use crate::error::Error;
 use crate::nn::{Linear, LoraTargets, Norm, NormKind};
@@ -95,22 +94,14 @@ impl SiglipVision {
         assert_eq!(images.dims()[1..], [3, side, side], "images of the tower's size");
         let bias = self.patch_bias.clone().unsqueeze();
         let positions = self.position_embedding.clone().unsqueeze();
-        let mut x = self.patch_embedding.product(self.patches(images)) + bias + positions;
+        let patches = patches(images, self.config.patch_size);
+        let mut x = self.patch_embedding.product(patches) + bias + positions;
         seen("embeddings", &x);
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x);
             seen(&format!("encoder.layers.{i}"), &x);
         }
         x
-    }
-
-    /// `[batch, patches, patch_len]`, row by row.
-    fn patches(&self, images: Tensor<4>) -> Tensor<3> {
-        let patch = self.config.patch_size;
-        let (batch, n) = (images.dims()[0], self.config.image_size / patch);
-        let seen = images.narrow(2, 0, n * patch).narrow(3, 0, n * patch);
-        let blocks: Tensor<6> = seen.reshape([batch, 3, n, patch, n, patch]);
-        blocks.permute([0, 2, 4, 1, 3, 5]).reshape([batch, n * n, self.config.patch_len()])
     }
 }
 
@@ -145,20 +136,19 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.attend(self.layer_norm1.forward(x));
-        let inner = self.activation.forward(self.fc1.forward(self.layer_norm2.forward(x.clone())));
-        x + self.fc2.forward(inner)
+        let layers = PreNorm {
+            norms: [&self.layer_norm1, &self.layer_norm2],
+            mlp: [&self.fc1, &self.fc2],
+            activation: self.activation,
+            scales: [None, None],
+        };
+        layers.forward(x, |x| self.attend(x))
     }
 
     fn attend(&self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, n_patches, dim] = x.dims();
         let [query, key, value, output] = &self.attention;
-        let heads = |linear: &Linear| {
-            let shape = [batch, n_patches, self.n_heads, dim / self.n_heads];
-            linear.forward(x.clone()).reshape(shape).swap_dims(1, 2)
-        };
-        let y = attend(heads(query), heads(key), heads(value));
-        output.forward(y.swap_dims(1, 2).reshape([batch, n_patches, dim]))
+        let parts = [query, key, value].map(|linear| linear.forward(x.clone()));
+        output.forward(multi_head(parts, self.n_heads))
     }
 }
 

@@ -1,38 +1,42 @@
-//! Activations of vision towers.
+//! Activations of vision transformers.
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::{Tensor, activation};
-
-use crate::error::Error;
-use crate::text::wrong;
+use serde::{Deserialize, Serialize};
 
 /// What stands between two linear layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Activation {
     /// `x Φ(x)`, exact: `gelu`.
     Gelu,
     /// Its tanh approximation: `gelu_pytorch_tanh`.
+    #[serde(rename = "gelu_pytorch_tanh")]
     GeluTanh,
     /// `x σ(1.702 x)`: `quick_gelu`.
     QuickGelu,
 }
 
-impl FromStr for Activation {
-    type Err = Error;
+/// An activation that is not built, by its upstream name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the activation `{0}` is not built; choose gelu, gelu_pytorch_tanh, gelu_new or quick_gelu"
+)]
+pub struct UnknownActivation(pub String);
 
-    /// The activation that upstream calls `name`; [`Error::Config`] for one that is not built.
-    fn from_str(name: &str) -> Result<Self, Error> {
+impl FromStr for Activation {
+    type Err = UnknownActivation;
+
+    /// The activation that upstream calls `name`.
+    fn from_str(name: &str) -> Result<Self, UnknownActivation> {
         match name {
             "gelu" => Ok(Self::Gelu),
             "gelu_pytorch_tanh" | "gelu_new" => Ok(Self::GeluTanh),
             "quick_gelu" => Ok(Self::QuickGelu),
-            other => {
-                let known = "gelu, gelu_pytorch_tanh, gelu_new or quick_gelu".to_owned();
-                Err(wrong("hidden_act", other.to_owned(), known))
-            }
+            other => Err(UnknownActivation(other.to_owned())),
         }
     }
 }

@@ -3,12 +3,13 @@
 use burn::tensor::{Tensor, activation};
 
 /// The most scores that exist at once: 64 MiB. A picture of more is done in blocks of rows.
-const MAX_SCORES: usize = 1 << 24;
+pub(crate) const MAX_SCORES: usize = 1 << 24;
 
 /// `softmax(q kᵀ / sqrt(d_head)) v` for each sequence and head.
 ///
 /// All are `[batch, heads, tokens, d_head]`; so is the result.
-pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+#[must_use]
+pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [batch, heads, tokens, d_head] = q.dims();
     let q = q * (d_head as f64).powf(-0.5);
     let keys = k.swap_dims(2, 3);
@@ -18,6 +19,19 @@ pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         activation::softmax(q.matmul(keys.clone()), 3).matmul(v.clone())
     };
     Tensor::cat((0..tokens).step_by(rows).map(block).collect(), 2)
+}
+
+/// [`attend`] with `n_heads` heads side by side in the last axis.
+///
+/// Queries, keys and values are `[batch, tokens, dim]`; so is the result.
+///
+/// # Panics
+/// If `n_heads` does not divide `dim`.
+#[must_use]
+pub fn multi_head(qkv: [Tensor<3>; 3], n_heads: usize) -> Tensor<3> {
+    let [batch, tokens, dim] = qkv[0].dims();
+    let [q, k, v] = qkv.map(|x| x.reshape([batch, tokens, n_heads, dim / n_heads]).swap_dims(1, 2));
+    attend(q, k, v).swap_dims(1, 2).reshape([batch, tokens, dim])
 }
 
 #[cfg(test)]
