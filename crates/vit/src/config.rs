@@ -18,7 +18,7 @@ type MeanStd = ([f32; 3], [f32; 3]);
 const HALVES: MeanStd = ([0.5; 3], [0.5; 3]);
 const IMAGENET: MeanStd = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 const CLIP: MeanStd =
-    ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11]);
+    ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
 
 /// What the tokens of the last block become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,13 +129,13 @@ impl VitConfig {
     /// The vision tower of OpenAI's CLIP ViT-B/32: 512 values.
     #[must_use]
     pub fn clip_base32() -> Self {
-        Self::published(32, 768, 12, 12).as_clip(512)
+        Self::published(32, 768, 12, 12).into_clip(512)
     }
 
     /// The vision tower of OpenAI's CLIP ViT-L/14: 768 values.
     #[must_use]
     pub fn clip_large14() -> Self {
-        Self::published(14, 1024, 24, 16).as_clip(768)
+        Self::published(14, 1024, 24, 16).into_clip(768)
     }
 
     /// The same with the exact GELU, as LAION's weights of open_clip have it.
@@ -147,19 +147,19 @@ impl VitConfig {
     /// DINOv2 ViT-S/14 with its table of positions for 518x518.
     #[must_use]
     pub fn dinov2_small14() -> Self {
-        Self::published(14, 384, 12, 6).as_dinov2()
+        Self::published(14, 384, 12, 6).into_dinov2()
     }
 
     /// DINOv2 ViT-B/14.
     #[must_use]
     pub fn dinov2_base14() -> Self {
-        Self::published(14, 768, 12, 12).as_dinov2()
+        Self::published(14, 768, 12, 12).into_dinov2()
     }
 
     /// DINOv2 ViT-L/14.
     #[must_use]
     pub fn dinov2_large14() -> Self {
-        Self::published(14, 1024, 24, 16).as_dinov2()
+        Self::published(14, 1024, 24, 16).into_dinov2()
     }
 
     /// The names of the presets.
@@ -219,7 +219,7 @@ impl VitConfig {
         }
     }
 
-    fn as_clip(self, projection: usize) -> Self {
+    fn into_clip(self, projection: usize) -> Self {
         Self {
             pre_norm: true,
             activation: Activation::QuickGelu,
@@ -232,7 +232,7 @@ impl VitConfig {
         }
     }
 
-    fn as_dinov2(self) -> Self {
+    fn into_dinov2(self) -> Self {
         Self {
             side: 518,
             layer_scale: Some(1e-5),
