@@ -14,16 +14,34 @@
 //!
 //! A [`cifake::Detector`] reads its weight files by [`resnet_loader`].
 //!
+//! A method without training is a [`Statistic`]; [`StatisticNetwork`] makes a detector of it, with a threshold
+//! from labelled pictures. [`IMPORTS`] lists the detectors that are made of published weights.
+//!
 //! | detector | what it is |
 //! |---|---|
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
+//! | [`Aeroblade`] | the distance of a picture to its reconstruction by tiny autoencoders (Ricker et al. 2024), without training |
 //!
 //! [`dire`] holds the parts of DIRE: the UNet of ADM and its deterministic diffusion.
 
+mod aeroblade;
 pub mod dire;
+mod error;
+mod import;
+mod imports;
 mod resnet;
+mod statistic;
 
+pub use aeroblade::{
+    Aeroblade, AerobladeConfig, AerobladeStatistic, Lpips, LpipsConfig, TinyAutoencoder,
+    TinyAutoencoderConfig, TinyBlock, TinyBranch, TinyDecoder, TinyEncoder, TinyStage,
+    aeroblade_loader,
+};
+pub use error::Error;
+pub use import::{Import, Part, Request, load_published};
+pub use imports::IMPORTS;
 pub use resnet::{
     BlockKind, Normalization, ResNet, ResNetClassifier, ResNetConfig, ResidualBlock, StemKind,
     resnet_loader,
 };
+pub use statistic::{Logistic, Pictures, Statistic, StatisticNetwork};

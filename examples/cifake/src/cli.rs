@@ -7,7 +7,9 @@ use cifake_kernels::RecyclingAllocator;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{attack, calibrate, cam, detect, evaluate, explain, robustness, train};
+use crate::commands::{
+    attack, calibrate, cam, detect, evaluate, explain, import, robustness, train,
+};
 use crate::exit_code;
 
 /// Tells camera pictures from generated ones, and says why.
@@ -45,6 +47,7 @@ enum Command {
     Cam(cam::Args),
     Evaluate(evaluate::Args),
     Calibrate(calibrate::Args),
+    Import(import::Args),
     Train(train::Args),
     /// Prints a completion script for a shell.
     Completions {
@@ -77,6 +80,7 @@ impl Command {
             Self::Cam(args) => cam::run(args),
             Self::Evaluate(args) => evaluate::run(&args),
             Self::Calibrate(args) => calibrate::run(args),
+            Self::Import(args) => import::run(args),
             Self::Train(args) => train::run(&args, allocator),
             Self::Completions { shell } => {
                 // The generator panics where it cannot write, so it writes to memory.

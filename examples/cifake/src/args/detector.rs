@@ -68,6 +68,7 @@ pub fn registry() -> Registry {
     Registry::new()
         .with(tinyvit::loader())
         .with(baselines::resnet_loader())
+        .with(baselines::aeroblade_loader())
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 

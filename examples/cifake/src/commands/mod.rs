@@ -6,5 +6,6 @@ pub(crate) mod cam;
 pub(crate) mod detect;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod robustness;
 pub(crate) mod train;
