@@ -35,6 +35,11 @@ pub trait Network: FeatureClassifier + EmbeddingClassifier + Debug + Any {
     /// of its batches by it.
     fn activation_bytes(&self) -> u64;
 
+    /// Multiply-accumulates of the forward pass of one picture; `None` where they are not counted.
+    fn macs(&self) -> Option<u64> {
+        None
+    }
+
     /// The network compiled for inference on the CPU: the same scores, rounding aside. `None` where there is no
     /// faster form.
     fn compile(&self) -> Option<Box<dyn EmbeddingClassifier>> {

@@ -75,6 +75,10 @@ impl Network for TinyVitClassifier {
         TinyVit::activation_bytes(self.config())
     }
 
+    fn macs(&self) -> Option<u64> {
+        Some(self.config().n_macs())
+    }
+
     fn compile(&self) -> Option<Box<dyn EmbeddingClassifier>> {
         Some(Box::new(self.model().compile(self.config())))
     }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::{
-    attack, calibrate, cam, detect, evaluate, explain, import, robustness, train,
+    attack, calibrate, cam, detect, evaluate, explain, import, leaderboard, robustness, train,
 };
 use crate::exit_code;
 
@@ -48,6 +48,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Calibrate(calibrate::Args),
     Import(import::Args),
+    Leaderboard(leaderboard::Args),
     Train(train::Args),
     /// Prints a completion script for a shell.
     Completions {
@@ -81,6 +82,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(&args),
             Self::Calibrate(args) => calibrate::run(args),
             Self::Import(args) => import::run(args),
+            Self::Leaderboard(args) => leaderboard::run(args),
             Self::Train(args) => train::run(&args, allocator),
             Self::Completions { shell } => {
                 // The generator panics where it cannot write, so it writes to memory.

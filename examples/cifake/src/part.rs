@@ -33,6 +33,16 @@ pub struct Pictures {
 }
 
 impl Part {
+    /// `train`, `validation` or `test`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
     /// This part of the data set at `path`, which `data` names, as `weights` split it.
     ///
     /// # Errors

@@ -110,6 +110,10 @@ impl Network for ResNetClassifier {
     fn activation_bytes(&self) -> u64 {
         ResNet::activation_bytes(&self.config)
     }
+
+    fn macs(&self) -> Option<u64> {
+        Some(self.config.n_macs())
+    }
 }
 
 #[cfg(test)]

@@ -163,6 +163,12 @@ impl Detector {
         self.network.input_size()
     }
 
+    /// Pictures that go through the network together, at most: as many as fit into its memory.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        self.batch
+    }
+
     /// Judges a picture in memory: a `DynamicImage`, `RgbImage` or [`Picture`], given or lent.
     ///
     /// # Errors

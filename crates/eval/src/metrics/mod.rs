@@ -21,6 +21,7 @@
 mod bootstrap;
 mod calibration;
 mod confusion;
+mod mcnemar;
 mod measures;
 mod ranking;
 mod separation;
@@ -32,8 +33,9 @@ pub use calibration::{
     N_BINS, ReliabilityBin, brier, expected_calibration_error, fit_platt, reliability,
 };
 pub use confusion::{Confusion, accuracy, label_accuracy};
+pub use mcnemar::McNemar;
 pub use measures::Measures;
-pub use ranking::{RocPoint, auc, average_precision, roc_curve, tpr_at_fpr};
+pub use ranking::{RocPoint, auc, average_precision, best_threshold, roc_curve, tpr_at_fpr};
 pub use separation::Separation;
 
 use cifake::{Error, Label};

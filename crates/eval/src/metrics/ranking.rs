@@ -113,6 +113,29 @@ pub fn tpr_at_fpr(scores: &[f32], labels: &[Label], fpr: f64) -> Result<f64, Err
     Ok(allowed.last().map_or(0.0, |point| point.tpr))
 }
 
+/// The threshold that gives the most right answers, halfway between two scores; of several, the one nearest to
+/// one half. To be chosen on validation data.
+///
+/// # Errors
+/// Those of [`roc_curve`].
+pub fn best_threshold(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
+    check_both_labels(scores, labels)?;
+    let steps = steps(scores, labels);
+    let [first, .., last] = &steps[..] else {
+        // One score alone: FAKE or REAL for all.
+        return Ok(f64::from(steps[0].score));
+    };
+    let halfway = |pair: &[Step]| f64::midpoint(f64::from(pair[0].score), f64::from(pair[1].score));
+    let n_right = |step: &Step| step.n_fake + last.n_real - step.n_real;
+    let nothing = (f64::from(first.score).next_up(), last.n_real);
+    let between = steps.windows(2).map(|pair| (halfway(pair), n_right(&pair[0])));
+    let everything = (f64::from(last.score), n_right(last));
+    let choices = [nothing, everything].into_iter().chain(between);
+    let off = |threshold: f64| (threshold - 0.5).abs();
+    let best = choices.max_by(|a, b| a.1.cmp(&b.1).then(off(b.0).total_cmp(&off(a.0))));
+    Ok(best.expect("there are at least two").0)
+}
+
 #[cfg(test)]
 mod tests {
     use cifake::Label::{Fake, Real};
@@ -147,6 +170,20 @@ mod tests {
         assert_eq!(tpr(0.2), 0.6);
         assert_eq!(tpr(0.4), 0.8);
         assert_eq!(tpr(1.0), 1.0);
+    }
+
+    #[test]
+    fn the_best_threshold_lies_between_the_scores_that_it_parts() {
+        let best = |scores: &[f32], labels: &[Label]| best_threshold(scores, labels).expect("both");
+        assert_eq!(best(&[0.25, 0.5, 0.75, 1.0], &[Real, Real, Fake, Fake]), 0.625);
+        // Three right at 0.3125 and at 0.625: the nearer to one half.
+        assert_eq!(best(&[0.125, 0.25, 0.375, 0.875], &[Real, Fake, Real, Fake]), 0.625);
+        // Scores the wrong way round: nothing or everything is FAKE.
+        assert_eq!(best(&[0.75, 0.25], &[Real, Fake]), 0.25);
+        assert_eq!(best(&[0.5, 0.5], &[Real, Fake]), 0.5);
+        let none = best(&[0.75, 0.25, 0.5], &[Real, Fake, Real]);
+        assert!(none > 0.75 && none < 0.750_001, "{none}");
+        assert!(matches!(best_threshold(&[0.5], &[Real]), Err(Error::OneLabel { missing: Fake })));
     }
 
     #[test]
@@ -208,6 +245,15 @@ mod tests {
         fn auc_is_the_share_of_ordered_pairs((scores, labels) in samples()) {
             let expected = auc_over_all_pairs(&scores, &labels);
             prop_assert!((auc(&scores, &labels).expect("both labels") - expected).abs() < 1e-12);
+        }
+
+        #[test]
+        fn no_threshold_is_better_than_the_best((scores, labels) in samples()) {
+            let best = best_threshold(&scores, &labels).expect("both labels");
+            let accuracy = |t| crate::metrics::accuracy(&scores, &labels, t).expect("samples");
+            for step in 0..=24 {
+                prop_assert!(accuracy(best) >= accuracy(f64::from(step) / 22.0));
+            }
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! Figures as PNG files. Their font is part of the program, so that they look the same everywhere.
 
 mod canvas;
+mod scale;
 mod sheet;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use plotters::style::RGBColor;
 use crate::metrics::{self, ReliabilityBin, RocPoint};
 use canvas::{Area, Axes, BLUE, Drawn, GREY, ORANGE, Series, Shape, chart, px, save};
 
+pub use scale::Scale;
 pub use sheet::{SheetRow, contact_sheet};
 
 /// A named line through points.

@@ -22,13 +22,13 @@ impl Report {
     fn write_markdown(&self, page: &mut String) -> std::fmt::Result {
         let (answer, sentence, from) = (self.answer, self.sentence(), self.threshold());
         let method = self.method();
-        writeln!(page, "# {answer}: {}\n", escaped(&self.provenance.path))?;
+        writeln!(page, "# {answer}: {}\n", markdown_text(&self.provenance.path))?;
         if let Some(doubt) = self.doubt() {
-            writeln!(page, "{}.\n", escaped(&doubt))?;
+            writeln!(page, "{}.\n", markdown_text(&doubt))?;
         }
         writeln!(page, "{sentence}; FAKE from {from}.\n")?;
         if !self.regions.is_empty() {
-            writeln!(page, "{method}: strongest in {}.\n", escaped(&self.strongest()))?;
+            writeln!(page, "{method}: strongest in {}.\n", markdown_text(&self.strongest()))?;
         }
         let findings = &self.explanation.findings;
         if findings.is_empty() {
@@ -49,29 +49,32 @@ impl Report {
         {
             if !sentences.is_empty() {
                 writeln!(page, "## {title}\n")?;
-                sentences.iter().try_for_each(|text| writeln!(page, "- {}", escaped(text)))?;
+                sentences
+                    .iter()
+                    .try_for_each(|text| writeln!(page, "- {}", markdown_text(text)))?;
                 writeln!(page)?;
             }
         }
-        writeln!(page, "{}, {}", escaped(&self.provenance.model), self.maker())
+        writeln!(page, "{}, {}", markdown_text(&self.provenance.model), self.maker())
     }
 }
 
 fn cells(finding: &Finding) -> [String; 6] {
-    let region = escaped(finding.region.map_or("everywhere", Region::as_str));
+    let region = markdown_text(finding.region.map_or("everywhere", Region::as_str));
     let evidence = finding.evidence.as_ref();
     let [measure, value, standing] = match evidence {
-        Some(e) => [escaped(&e.measure), significant(e.value), standing(e.percentile)],
+        Some(e) => [markdown_text(&e.measure), significant(e.value), standing(e.percentile)],
         None => ["not measured", "", ""].map(str::to_owned),
     };
-    let name = escaped(finding.artifact.name());
-    [name, region, measure, value, standing, escaped(&finding.explanation)]
+    let name = markdown_text(finding.artifact.name());
+    [name, region, measure, value, standing, markdown_text(&finding.explanation)]
 }
 
 /// `text` on one line, escaped so that Markdown finds no markup: no emphasis, link, picture, mention,
 /// formula, cell, list or tag. Only characters that would be markup are escaped, so that sentences
 /// stay readable.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn markdown_text(text: &str) -> String {
     let text = line(text);
     let text = text.trim();
     // Hashes at the end of a heading would be taken for its end.
@@ -124,14 +127,14 @@ mod tests {
             ("www.a.example", "www\\.a\\.example"),
             ("# C# of ##", "\\# C# of \\#\\#"),
         ] {
-            assert_eq!(escaped(text), expected, "{text:?}");
+            assert_eq!(markdown_text(text), expected, "{text:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_opens_a_tag_a_cell_or_a_line(text in any::<String>()) {
-            let shown = escaped(&text);
+            let shown = markdown_text(&text);
             prop_assert!(!shown.contains(['<', '>', '\n', '\r']));
             let mut is_escaped = false;
             for c in shown.chars() {

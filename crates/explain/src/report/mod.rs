@@ -19,5 +19,6 @@ mod tests;
 pub use content::Report;
 pub use contest::{contest_explanations, contest_predictions};
 pub use failure::Failure;
-pub use html::html_page;
+pub use html::{html_page, html_text};
+pub use markdown::markdown_text;
 pub use provenance::Provenance;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cifake::text::path_text;
 use cifake::{Dataset, DatasetError, Error, LabelNames, Split, open_dataset_named};
 
 use super::mini;
@@ -104,4 +105,14 @@ pub fn data_or_shared(data: Option<&Path>) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// The text of `path` for a command that is shown: the folder that `CIFAKE_SHARED` names becomes the variable.
+#[must_use]
+pub fn portable(path: &Path) -> String {
+    let shared = std::env::var_os(SHARED).filter(|shared| !shared.is_empty());
+    match shared.as_ref().and_then(|shared| path.strip_prefix(shared).ok()) {
+        Some(rest) => format!("${SHARED}/{}", path_text(rest)),
+        None => path_text(path),
+    }
 }

@@ -14,7 +14,7 @@ use gradcam::Method;
 
 pub use attack::{AttackArgs, ReferenceArgs};
 pub use cam::CamArgs;
-pub use data::{DataArgs, data_or_shared};
+pub use data::{DataArgs, data_or_shared, portable};
 pub use detector::{DetectorArgs, builder, decoder, open, registry, threads};
 pub use explainer::ExplainerArgs;
 pub use inputs::{Inputs, inputs};

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use burn::tensor::Device;
 use cifake::{Dataset, Decoder, Detector, Sample, Split};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
@@ -82,13 +83,9 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
             .install(|| unique_samples(&path, &names, &*dataset, args.split, decoder))?,
     };
     let (detector, time_ratio) = arrival.looking(detector, &device);
-    let mut options = EvaluateOptions::new(detector.input_size(), &device)
-        .with_threshold(detector.threshold().into())
-        .with_seed(args.seed)
-        .with_threads(detector.threads())
-        .with_unique(unique);
-    options.decoder = detector.decoder().clone();
-    options = match args.limit {
+    let options = evaluation(&detector, &device).with_threshold(detector.threshold().into());
+    let options = options.with_seed(args.seed).with_unique(unique);
+    let mut options = match args.limit {
         Some(limit) => {
             options.with_indices(balanced(&*dataset, indices.iter().copied(), limit, args.seed))
         }
@@ -134,6 +131,15 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         report.write_csv(file)?;
     }
     Ok(report.n_failed)
+}
+
+/// How `detector`, which computes on `device`, is evaluated, at a threshold of 0.5.
+pub(crate) fn evaluation(detector: &Detector, device: &Device) -> EvaluateOptions {
+    let mut options =
+        EvaluateOptions::new(detector.input_size(), device).with_threads(detector.threads());
+    options.batch_size = detector.batch_size();
+    options.decoder = detector.decoder().clone();
+    options
 }
 
 /// Whether the data set at `path` has splits.

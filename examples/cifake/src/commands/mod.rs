@@ -7,5 +7,6 @@ pub(crate) mod detect;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod import;
+pub(crate) mod leaderboard;
 pub(crate) mod robustness;
 pub(crate) mod train;

@@ -1,9 +1,11 @@
 //! `cifake robustness`: the accuracy of a detector under attack.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use burn::tensor::Device;
+use cifake::Detector;
 use cifake_attacks::{
     ModelId, RunOptions, TargetModel, attacks_help, evaluate_built, evaluate_robustness,
 };
@@ -70,11 +72,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     }
     let (detector, device) = args.detector.detector()?;
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
-    let mut options = RunOptions::new(detector.input_size(), &args.out);
-    options.device = device.clone();
-    options.decoder = detector.decoder().clone();
-    options.seed = args.seed;
-    options.bootstrap.seed = args.seed;
+    let mut options = run_options(&detector, &device, args.seed, &args.out);
     let bar = progress_bar()?;
     let tell = |what: &str, done: usize, total: usize| {
         bar.set_length(total as u64);
@@ -116,4 +114,19 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         writeln!(out, "{table}")?
     }
     Ok(0)
+}
+
+/// How `detector`, which computes on `device`, is attacked, with finished work in `folder`.
+pub(crate) fn run_options(
+    detector: &Detector,
+    device: &Device,
+    seed: u64,
+    folder: &Path,
+) -> RunOptions {
+    let mut options = RunOptions::new(detector.input_size(), folder);
+    options.device = device.clone();
+    options.decoder = detector.decoder().clone();
+    options.seed = seed;
+    options.bootstrap.seed = seed;
+    options
 }

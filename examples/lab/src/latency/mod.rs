@@ -5,6 +5,7 @@ mod training;
 
 use std::path::PathBuf;
 
+use cifake_cli::peak_resident;
 use serde::Serialize;
 use tinyvit::TinyVitConfig;
 
@@ -51,14 +52,7 @@ impl Times {
         let (last, middle) = (seconds.len() - 1, seconds.len() / 2);
         let median = f64::midpoint(seconds[middle], seconds[last / 2]);
         let [median_ms, min_ms, max_ms] = [median, seconds[0], seconds[last]].map(|s| s * 1e3);
-        Self { median_ms, min_ms, max_ms, peak_rss_mb: peak_rss_mb(), outputs }
+        let peak_rss_mb = peak_resident().unwrap_or(0) as f64 / 1e6;
+        Self { median_ms, min_ms, max_ms, peak_rss_mb, outputs }
     }
-}
-
-/// Linux says it in /proc.
-fn peak_rss_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.unwrap_or(0.0) * 1024.0 / 1e6
 }

@@ -4,6 +4,13 @@ use std::fmt;
 
 use crate::plain::line;
 
+/// `text` as content of an element or as a quoted attribute of an HTML page, on one line, without characters that
+/// cannot be seen.
+#[must_use]
+pub fn html_text(text: &str) -> String {
+    Escaped(text).to_string()
+}
+
 /// Text as content of an element or as a quoted attribute, without invisible characters. A percent
 /// sign stays on the line of its number.
 pub(super) struct Escaped<'a>(pub(super) &'a str);

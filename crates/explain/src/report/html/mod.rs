@@ -13,6 +13,7 @@ use cifake::Answer;
 
 use self::article::Article;
 use self::escape::Escaped;
+pub use self::escape::html_text;
 use self::figure::thumbnail;
 use self::style::tone;
 use super::content::Report;

@@ -1,0 +1,144 @@
+//! Accuracy over time, as a drawing of a page.
+
+use std::fmt::Write;
+
+use cifake_eval::plot::Scale;
+use explain::html_text;
+
+use super::row::Row;
+
+/// Width and height of the drawing.
+const SIZE: [f64; 2] = [760.0, 420.0];
+/// Room for the labels of the axes: left, right, top, bottom.
+const ROOM: [f64; 4] = [56.0, 24.0, 16.0, 48.0];
+/// Height of a line of text, and width of a character.
+const LINE: f64 = 15.0;
+const CHARACTER: f64 = 7.0;
+
+/// A point and its label.
+struct Point<'a> {
+    at: [f64; 2],
+    /// Ends of the interval of its accuracy.
+    ends: [f64; 2],
+    name: &'a str,
+}
+
+/// A drawing of the accuracies of `rows` over the time for a picture; `None` without a time.
+pub(super) fn figure(rows: &[&Row]) -> Option<String> {
+    let times = Scale::logarithmic(rows.iter().map(|row| row.cost.one.median_ms))?;
+    let of = |row: &&Row| [row.measures.accuracy.low, row.measures.accuracy.high];
+    let accuracies = Scale::linear(rows.iter().flat_map(of).map(|share| 100.0 * share))?;
+    let [left, right, top, bottom] = ROOM;
+    let x = |ms: f64| left + times.place(ms) * (SIZE[0] - left - right);
+    let y = |percent: f64| SIZE[1] - bottom - accuracies.place(percent) * (SIZE[1] - top - bottom);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Accuracy over time for a picture\">\n",
+        SIZE[0], SIZE[1]
+    );
+    // Writing to a text cannot fail.
+    for tick in accuracies.ticks() {
+        let at = y(tick);
+        let _ = writeln!(
+            svg,
+            "<path class=\"grid\" d=\"M{left} {at:.1}H{:.1}\"/>\
+             <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            SIZE[0] - right,
+            left - 8.0,
+            at + 4.0,
+            trimmed(tick)
+        );
+    }
+    for tick in times.ticks() {
+        let at = x(tick);
+        let _ = writeln!(
+            svg,
+            "<path class=\"grid\" d=\"M{at:.1} {top}V{:.1}\"/>\
+             <text class=\"middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
+            SIZE[1] - bottom,
+            SIZE[1] - bottom + 18.0,
+            trimmed(tick)
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"middle\" x=\"{:.1}\" y=\"{:.1}\">ms a picture, one thread, one picture at a time</text>\
+         <text class=\"middle\" transform=\"translate(14 {:.1}) rotate(-90)\">accuracy, %</text>",
+        f64::midpoint(left, SIZE[0] - right),
+        SIZE[1] - 8.0,
+        f64::midpoint(top, SIZE[1] - bottom)
+    );
+    let points = rows.iter().map(|row| {
+        let accuracy = &row.measures.accuracy;
+        let [value, low, high] =
+            [accuracy.value, accuracy.low, accuracy.high].map(|share| y(100.0 * share));
+        Point { at: [x(row.cost.one.median_ms), value], ends: [low, high], name: &row.name }
+    });
+    write_points(&mut svg, points.collect());
+    svg.push_str("</svg>\n");
+    Some(svg)
+}
+
+/// Draws the points, each with its name where no other name stands.
+fn write_points(svg: &mut String, points: Vec<Point<'_>>) {
+    let mut taken: Vec<[f64; 3]> = Vec::new();
+    for Point { at: [x, y], ends: [low, high], name } in points {
+        let width = CHARACTER * name.chars().count() as f64;
+        let is_right = x + 8.0 + width < SIZE[0];
+        let (class, edge, start) = match is_right {
+            true => ("start", x + 8.0, x + 8.0),
+            false => ("end", x - 8.0, x - 8.0 - width),
+        };
+        let mut line = y + 4.0;
+        let meets = |line: f64, [from, to, of]: &[f64; 3]| {
+            start < *to && *from < start + width && (line - of).abs() < LINE
+        };
+        while let Some(other) = taken.iter().find(|other| meets(line, other)) {
+            line = other[2] + LINE;
+        }
+        taken.push([start, start + width, line]);
+        let _ = writeln!(
+            svg,
+            "<path class=\"interval\" d=\"M{x:.1} {low:.1}V{high:.1}\"/><circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>\
+             <text class=\"{class}\" x=\"{edge:.1}\" y=\"{line:.1}\">{}</text>",
+            html_text(name)
+        );
+    }
+}
+
+/// A tick without trailing digits of its binary form.
+fn trimmed(tick: f64) -> String {
+    let text = format!("{tick:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaderboard::row::tests::{hostile, row};
+
+    #[test]
+    fn every_row_is_a_point_with_a_name_of_its_own_place() {
+        let rows = [row("a", 0.9), row("b", 0.9), row("c", 0.95)];
+        let svg = figure(&rows.iter().collect::<Vec<_>>()).expect("they have times");
+        assert_eq!(svg.matches("<circle").count(), 3);
+        let line = |name: &str| {
+            let found = svg.lines().find(|line| line.ends_with(&format!(">{name}</text>")));
+            let text = found.and_then(|line| line.rsplit_once(" y=\"")).expect("a label").1;
+            text.split('"').next().and_then(|y| y.parse::<f64>().ok()).expect("a number")
+        };
+        assert!((line("a") - line("b")).abs() >= LINE - 0.11, "{svg}");
+        assert!(line("c") < line("a"));
+    }
+
+    #[test]
+    fn names_are_escaped_and_nothing_is_no_figure() {
+        let row = hostile();
+        let svg = figure(&[&row]).expect("it has a time");
+        assert!(!svg.contains("<script") && svg.contains("&lt;script"), "{svg}");
+        assert_eq!(figure(&[]), None);
+        assert_eq!(
+            (trimmed(0.05), trimmed(20.0), trimmed(97.5)),
+            ("0.05".into(), "20".into(), "97.5".into())
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! The methods that the project compares with, and what was published of them.
+
+use super::row::Row;
+
+/// A method and its published accuracies on CIFAKE, in percent.
+pub(super) struct Method {
+    pub(super) name: &'static str,
+    /// On pictures that nobody touched.
+    pub(super) clean: Option<f64>,
+    /// On a fixed set of attacked pictures.
+    pub(super) attacked: Option<f64>,
+    /// Names of rows that are of this method, whatever their network.
+    names: &'static [&'static str],
+    /// How the names of its networks begin.
+    networks: &'static [&'static str],
+    /// What makes a weight file of it.
+    pub(super) command: &'static str,
+}
+
+/// The methods of the published tables: an entry to the contest Inter IIT Tech Meet 13, problem 7 by Adobe (2024).
+/// The first that a row is of counts.
+pub(super) static METHODS: [Method; 10] = [
+    Method {
+        name: "Robust TinyViT",
+        clean: Some(98.67),
+        attacked: Some(98.61),
+        names: &["adversarial", "robust", "static-robust"],
+        networks: &[],
+        command: "cifake train --config examples/lab/recipes/static-robust-2.toml --out runs/static-robust",
+    },
+    Method {
+        name: "TinyViT-21M",
+        clean: Some(98.67),
+        attacked: Some(92.87),
+        names: &[],
+        networks: &["tinyvit"],
+        command: "cifake train --config examples/lab/recipes/native-2.toml --out runs/native",
+    },
+    Method {
+        name: "ViT",
+        clean: Some(98.25),
+        attacked: Some(91.75),
+        names: &[],
+        networks: &["vit"],
+        command: "cifake train --config examples/lab/recipes/vit.toml --out runs/vit",
+    },
+    Method {
+        name: "ResNet-50",
+        clean: Some(96.14),
+        attacked: Some(86.13),
+        names: &[],
+        networks: &["resnet"],
+        command: "cifake train --config examples/lab/recipes/resnet50.toml --out runs/resnet50",
+    },
+    Method {
+        name: "FFT + VAE",
+        clean: Some(94.12),
+        attacked: None,
+        names: &[],
+        networks: &["fft"],
+        command: "cifake train --config examples/lab/recipes/fft_vae.toml --out runs/fft_vae",
+    },
+    Method {
+        name: "CLIP + MLP",
+        clean: Some(94.01),
+        attacked: Some(86.33),
+        names: &[],
+        networks: &["clip", "univfd"],
+        command: "cifake import clip --part tower=FILE --part head=FILE --out clip.safetensors",
+    },
+    Method {
+        name: "Robust CLIP + MLP",
+        clean: None,
+        attacked: Some(97.23),
+        names: &[],
+        networks: &["fare", "robust-clip"],
+        command: "cifake import clip --part tower=FILE --part head=FILE --out robust-clip.safetensors",
+    },
+    Method {
+        name: "DIRE",
+        clean: Some(57.40),
+        attacked: None,
+        names: &[],
+        networks: &["dire"],
+        command: "cifake import dire --part unet=FILE --part classifier=FILE --out dire.safetensors",
+    },
+    Method {
+        name: "AEROBLADE",
+        clean: Some(53.81),
+        attacked: None,
+        names: &[],
+        networks: &["aeroblade"],
+        command: "cifake import aeroblade --part autoencoder=FILE --part lpips=FILE --out aeroblade.safetensors",
+    },
+    Method {
+        name: "RIGID",
+        clean: Some(46.34),
+        attacked: None,
+        names: &[],
+        networks: &["rigid"],
+        command: "cifake import rigid --part encoder=FILE --out rigid.safetensors",
+    },
+];
+
+impl Method {
+    /// The rows of this method, in their order.
+    pub(super) fn rows<'a>(&self, rows: &[&'a Row]) -> Vec<&'a Row> {
+        let is_of = |row: &&&Row| Self::of(row).is_some_and(|method| method.name == self.name);
+        rows.iter().filter(is_of).copied().collect()
+    }
+
+    /// The method of `row`.
+    fn of(row: &Row) -> Option<&'static Self> {
+        let fits = |method: &&Self| {
+            let begins = |network: &&str| row.architecture.starts_with(network);
+            method.names.contains(&row.name.as_str()) || method.networks.iter().any(begins)
+        };
+        METHODS.iter().find(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::leaderboard::row::tests::row;
+
+    #[test]
+    fn a_row_is_of_one_method() {
+        let named = |name: &str, network: &str| {
+            let mut row = row(name, 0.9);
+            row.architecture = network.to_owned();
+            Method::of(&row).map(|method| method.name)
+        };
+        assert_eq!(named("native", "tinyvit-native@01"), Some("TinyViT-21M"));
+        assert_eq!(named("static-robust", "tinyvit-native@01"), Some("Robust TinyViT"));
+        assert_eq!(named("mine", "resnet18@01"), Some("ResNet-50"));
+        assert_eq!(named("mine", "vit-small@01"), Some("ViT"));
+        assert_eq!(named("mine", "unheard-of@01"), None);
+        let row = row("native", 0.9);
+        let of: usize = METHODS.iter().map(|method| method.rows(&[&row]).len()).sum();
+        assert_eq!(of, 1);
+    }
+
+    #[test]
+    fn a_recipe_of_the_repository_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let recipes = METHODS.iter().filter_map(|method| {
+            let (_, rest) = method.command.split_once("--config ")?;
+            rest.split(' ').next()
+        });
+        for recipe in recipes {
+            assert!(root.join(recipe).is_file(), "{recipe}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The leaderboard: a row a detector, each in a JSON file, and the pages that are made of all rows.
+
+mod bench;
+mod cost;
+mod entrant;
+mod figure;
+mod folder;
+mod html;
+mod markdown;
+mod methods;
+mod number;
+mod order;
+mod parts;
+mod row;
+mod sample;
+mod section;
+mod source;
+mod table;
+mod terminal;
+
+pub(crate) use bench::{Bench, Setting};
+pub(crate) use cost::Cost;
+pub(crate) use entrant::{DEFAULT, entrants};
+pub(crate) use folder::Folder;
+pub(crate) use parts::PartArgs;
+pub(crate) use sample::Samples;
+pub(crate) use terminal::summary;

@@ -1,0 +1,56 @@
+//! Tables of any page.
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    /// Its heading.
+    pub(super) name: String,
+    /// Whether its cells stand at the right.
+    pub(super) is_number: bool,
+}
+
+/// What stands in a row, untrusted: a page escapes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// Words and numbers.
+    Text(String),
+    /// A command or a hash.
+    Code(String),
+}
+
+/// Rows under headings; every row has a cell a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// A table without rows: a column of words, then columns of numbers.
+    pub(super) fn of_numbers<S: Into<String>>(
+        first: &str,
+        others: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let mut table = Self::of_words([first]);
+        let number = |name: S| Column { name: name.into(), is_number: true };
+        table.columns.extend(others.into_iter().map(number));
+        table
+    }
+
+    /// A table without rows: columns of words.
+    pub(super) fn of_words<const N: usize>(names: [&str; N]) -> Self {
+        let column = |name: &str| Column { name: name.to_owned(), is_number: false };
+        Self { columns: names.map(column).into(), rows: Vec::new() }
+    }
+
+    /// Adds a row of texts.
+    pub(super) fn add(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.add_cells(cells.into_iter().map(Cell::Text).collect());
+    }
+
+    /// Adds a row.
+    pub(super) fn add_cells(&mut self, cells: Vec<Cell>) {
+        debug_assert_eq!(cells.len(), self.columns.len(), "a cell a column");
+        self.rows.push(cells);
+    }
+}
