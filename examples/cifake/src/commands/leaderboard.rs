@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use cifake::error_chain;
 use cifake::text::printable;
 
 use crate::args::{DataArgs, threads};
@@ -103,8 +104,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     for entrant in &entrants {
         if let Err(error) = bench.measure(entrant, &mut folder) {
             n_failed += 1;
-            let weights = entrant.weights.display();
-            bar.say(&printable(&format!("error: {weights}: {error:#}")));
+            let (weights, reason) = (entrant.weights.display(), error_chain(error.as_ref()));
+            bar.say(&printable(&format!("error: {weights}: {reason}")));
         }
     }
     bar.finish_and_clear();

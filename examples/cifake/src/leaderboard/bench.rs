@@ -1,12 +1,13 @@
 //! From a detector to its row: whatever is there already is not measured again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
+use cifake::text::printable;
 use cifake::weights::Checkpoint;
-use cifake::{Detector, Familiarity, Label};
+use cifake::{Detector, Familiarity, Label, error_chain};
 use cifake_eval::metrics::{Bootstrap, McNemar, best_threshold};
 use cifake_eval::{EvaluateOptions, Report, ScoredSample, evaluate};
 
@@ -51,6 +52,8 @@ pub(crate) struct Bench<'a> {
     default: Detector,
     /// Whether the default detector is right, by the index of the picture, once it was asked.
     answers: Option<HashMap<usize, bool>>,
+    /// Names of the rows of this run.
+    names: HashSet<String>,
 }
 
 impl<'a> Bench<'a> {
@@ -62,20 +65,25 @@ impl<'a> Bench<'a> {
     pub(crate) fn new(setting: Setting, bar: &'a Progress) -> Result<Self> {
         let builder = builder().device(&setting.device).threads(setting.threads)?;
         let default = open(builder, Path::new(DEFAULT))?;
-        Ok(Self { setting, source: Source::of_this_run(), bar, default, answers: None })
+        let (source, names) = (Source::of_this_run(), HashSet::new());
+        Ok(Self { setting, source, bar, default, answers: None, names })
     }
 
     /// Brings the row of `entrant` in `folder` up to date.
     ///
     /// # Errors
     ///
-    /// Weights or pictures that cannot be read; a name whose file is that of another row; a file that cannot be
+    /// Weights or pictures that cannot be read; a name that another row of this run has, or whose file is that of another row; a file that cannot be
     /// written.
     pub(crate) fn measure(&mut self, entrant: &Entrant, folder: &mut Folder) -> Result<()> {
         let weights = &entrant.weights;
         let builder = builder().device(&self.setting.device).in_threads(self.default.threads());
         let detector = open(builder, weights)?;
         let name = entrant.name.as_deref().unwrap_or(detector.model_name()).to_owned();
+        ensure!(
+            self.names.insert(name.clone()),
+            "two detectors are called {name}; write NAME=FILE"
+        );
         let sample = self.setting.samples.of(weights, &detector)?;
         let made_of = self.made_of(&detector, &sample);
         let known = folder.row(&name)?.filter(|row| row.made_of == made_of);
@@ -205,7 +213,8 @@ impl<'a> Bench<'a> {
             Ok(AtValidation { n: seen.all.n, threshold, accuracy: measures.accuracy })
         });
         let warn = |error: anyhow::Error| {
-            self.bar.say(&format!("no threshold of validation pictures: {error:#}"));
+            let reason = error_chain(error.as_ref());
+            self.bar.say(&printable(&format!("no threshold of validation pictures: {reason}")));
         };
         found.map_err(warn).ok()
     }

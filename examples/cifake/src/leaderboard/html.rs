@@ -91,7 +91,7 @@ fn write_table(page: &mut String, table: &Table) {
         page.push_str("<tr>");
         for (place, cell) in row.iter().enumerate() {
             let content = match cell {
-                Cell::Text(text) => html_text(text),
+                Cell::Text(text) | Cell::Number(text) => html_text(text),
                 Cell::Code(text) => format!("<code>{}</code>", html_text(text)),
             };
             let _ = match place {

@@ -11,8 +11,9 @@ use super::table::{Cell, Table};
 
 /// The document of all `rows`.
 pub(super) fn document(rows: &[&Row]) -> String {
-    let mut text =
-        String::from("# Leaderboard\n\nDetectors of generated pictures, in one evaluation.\n");
+    let mut text = String::from(
+        "# Leaderboard\n\nDetectors of generated pictures, measured in one way by `cifake leaderboard`.\n",
+    );
     for measured in subject(rows) {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "\n- {}", markdown_text(&measured));
@@ -46,6 +47,7 @@ fn write_row(text: &mut String, cells: impl Iterator<Item = String>) {
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => markdown_text(text),
+        Cell::Number(text) => text.clone(),
         Cell::Code(text) => code(text),
     }
 }
@@ -91,7 +93,7 @@ mod tests {
                 (false, _) => width = None,
             }
         }
-        assert!(text.contains("| native | 97.48 \\["), "{text}");
+        assert!(text.contains("| native | 10000 | 97.48 ["), "{text}");
         assert!(text.contains("| b | 90.00 | 75.00"), "{text}");
     }
 
@@ -99,8 +101,15 @@ mod tests {
     fn text_from_outside_is_no_markup() {
         let row = hostile();
         let text = document(&[&row]);
-        for markup in ["<script", "](", "**bold**", "\u{202e}"] {
-            assert!(!text.contains(markup), "{markup}: {text}");
+        assert!(!text.contains('\u{202e}'));
+        // Code is no markup, nor is what a backslash stands before.
+        let outside: String = text.split("``").step_by(2).collect();
+        let outside: String = outside.split('`').step_by(2).collect();
+        let outside = ["]", "*", "[", "|"]
+            .iter()
+            .fold(outside, |text, c| text.replace(&format!("\\{c}"), ""));
+        for markup in ["<script", "<img", "](", "**bold**"] {
+            assert!(!outside.contains(markup), "{markup}: {outside}");
         }
     }
 }

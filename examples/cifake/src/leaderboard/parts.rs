@@ -18,9 +18,7 @@ use super::sample::fingerprint;
 use crate::commands::robustness::run_options;
 use crate::{Progress, answers, balanced};
 
-/// Radius of the attacks on the detector itself.
-pub(super) const EPSILON: &str = "2/255";
-/// These attacks.
+/// The attacks on the detector itself, of the radius [`EPSILON`](super::row::EPSILON).
 const ATTACKS: [&str; 2] = ["apgd-linf@2", "ensemble-linf@2"];
 /// The manifest of a built set.
 const MANIFEST: &str = "manifest.json";

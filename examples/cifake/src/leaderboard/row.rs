@@ -11,6 +11,9 @@ use super::source::Source;
 /// Version of the measures: rows of another one are made again.
 pub(super) const VERSION: u32 = 1;
 
+/// Radius of the linf ball of the attacks on the detector itself.
+pub(super) const EPSILON: &str = "2/255";
+
 /// A row of the leaderboard.
 ///
 /// `name`, `architecture`, `dataset`, `eps`, `clean_acc`, `external`, `unreliable` and `footnote` are called as in
@@ -159,7 +162,7 @@ impl Row {
     pub(super) fn settle(&mut self) {
         self.clean_acc = format!("{:.2}", 100.0 * self.measures.accuracy.value);
         let adaptive = self.adaptive.as_ref().map(|part| &part.found);
-        self.eps = adaptive.map(|_| super::parts::EPSILON.to_owned());
+        self.eps = adaptive.map(|_| EPSILON.to_owned());
         let last = adaptive.and_then(|found| found.rows.last());
         self.external = last.map(|share| format!("{:.2}", 100.0 * share.accuracy.value));
         self.unreliable = adaptive.is_some_and(|found| !found.warnings.is_empty());

@@ -114,3 +114,66 @@ pub(super) fn fingerprint(dataset: &dyn Dataset, indices: &[usize]) -> String {
     let lines: Vec<String> = indices.par_iter().map(hash).collect();
     sha256_hex(lines.concat().as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use cifake_training::TrainedOn;
+
+    use super::*;
+    use crate::args::{builder, mini, open};
+    use crate::holdout::tests::{record_of_mini, weight_file};
+
+    fn samples(path: PathBuf, part: Part) -> Samples {
+        let data = DataArgs::at(&path);
+        Samples { data, path, part, limit: None, seed: 0, drawn: Vec::new() }
+    }
+
+    #[test]
+    fn the_held_back_pictures_are_those_of_the_weights_and_none_of_the_test() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let notes = [(TrainedOn::KEY.to_owned(), record_of_mini(0.5).to_json())].into();
+        let weights = weight_file(folder.path().join("own.safetensors"), &notes);
+        let detector = open(builder(), Path::new("native")).expect("shipped");
+        let mut samples = samples(mini(), Part::Test);
+        let test = samples.of(&weights, &detector).expect("the mini set is there");
+        let held_back = samples.held_back(&weights, &detector).expect("it has a record");
+        assert_eq!((test.indices.len(), test.unique.len()), (32, 31));
+        assert!((12..20).contains(&held_back.indices.len()), "{:?}", held_back.indices);
+        assert_ne!(test.sha256, held_back.sha256);
+        let ids = |sample: &Sample| -> HashSet<String> {
+            sample.indices.iter().map(|&i| sample.dataset.samples()[i].id.clone()).collect()
+        };
+        assert!(ids(&test).is_disjoint(&ids(&held_back)));
+        // Drawn once.
+        samples.held_back(&weights, &detector).expect("as before");
+        assert_eq!(samples.drawn.len(), 2);
+        let bare = weight_file(folder.path().join("bare.safetensors"), &[].into());
+        assert!(samples.held_back(&bare, &detector).is_err(), "nobody knows what it held back");
+        assert_eq!(samples.of(&bare, &detector).expect("test pictures").sha256, test.sha256);
+    }
+
+    #[test]
+    fn a_threshold_is_never_chosen_on_the_pictures_that_are_reported_on() {
+        let detector = open(builder(), Path::new("native")).expect("shipped");
+        let weights = Path::new("native");
+        let folder = mini().join("test");
+        let mut unsplit = samples(folder, Part::Test);
+        assert!(unsplit.of(weights, &detector).is_ok());
+        assert!(unsplit.held_back(weights, &detector).is_err());
+        assert!(samples(mini(), Part::Validation).held_back(weights, &detector).is_err());
+    }
+
+    #[test]
+    fn a_limit_draws_both_labels_and_changes_the_hash() {
+        let detector = open(builder(), Path::new("native")).expect("shipped");
+        let mut all = samples(mini(), Part::Test);
+        let mut few = Samples { limit: Some(6), ..samples(mini(), Part::Test) };
+        let [all, few] = [&mut all, &mut few]
+            .map(|samples| samples.of(Path::new("native"), &detector).expect("the mini set"));
+        assert_eq!(few.indices.len(), 6);
+        assert_ne!(few.sha256, all.sha256);
+        assert_eq!(few.sha256, fingerprint(&*all.dataset, &few.indices));
+    }
+}

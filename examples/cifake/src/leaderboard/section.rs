@@ -7,8 +7,7 @@ use cifake_eval::GroupRow;
 use super::methods::METHODS;
 use super::number::{NONE, interval, millions, or_dash, percent, probability, short};
 use super::order::ORDERS;
-use super::parts::EPSILON;
-use super::row::{Row, Share};
+use super::row::{EPSILON, Row, Share};
 use super::table::{Cell, Table};
 
 /// A part of a page.
@@ -50,6 +49,7 @@ pub(super) fn subject(rows: &[&Row]) -> Vec<String> {
 
 pub(super) fn accuracies(rows: &[&Row]) -> Section {
     let columns = [
+        "pictures",
         "accuracy %",
         "at validation threshold %",
         "REAL %",
@@ -67,8 +67,8 @@ pub(super) fn accuracies(rows: &[&Row]) -> Section {
         let m = &row.measures;
         let at_validation = row.at_validation_threshold.as_ref();
         let four = |metric: cifake_eval::metrics::Metric| format!("{:.4}", metric.value);
-        table.add([
-            row.name.clone(),
+        let numbers = [
+            m.n.to_string(),
             interval(&m.accuracy),
             or_dash(at_validation, |at| interval(&at.accuracy)),
             or_dash(m.accuracy_real, |metric| percent(metric.value)),
@@ -80,7 +80,8 @@ pub(super) fn accuracies(rows: &[&Row]) -> Section {
             or_dash(m.ece, four),
             format!("{:.2}", row.cost.one.median_ms),
             millions(row.parameters),
-        ]);
+        ];
+        table.add(&row.name, numbers);
     }
     let words = [
         "A picture counts as FAKE from a probability of 0.5 on.",
@@ -99,7 +100,7 @@ fn against_default(rows: &[&Row]) -> Option<Section> {
     for row in rows {
         if let Some(test) = &row.mcnemar {
             let [it, default] = [test.only_first, test.only_second].map(|n| n.to_string());
-            table.add([row.name.clone(), it, default, probability(test.p)]);
+            table.add(&row.name, [it, default, probability(test.p)]);
         }
     }
     let words = [
@@ -120,15 +121,15 @@ fn costs(rows: &[&Row]) -> Section {
     let mut table = Table::of_numbers("detector", columns);
     for row in rows {
         let cost = &row.cost;
-        table.add([
-            row.name.clone(),
+        let numbers = [
             millions(row.parameters),
             or_dash(row.macs, millions),
             format!("{:.2}", cost.one.median_ms),
             cost.many.batch.to_string(),
             format!("{:.2}", cost.many.median_ms),
             or_dash(cost.peak_bytes, |bytes| format!("{:.0}", bytes as f64 / 1e6)),
-        ]);
+        ];
+        table.add(&row.name, numbers);
     }
     let mut words = vec![
         "Times are medians on one thread of the processor, for pictures in memory.".to_owned(),
@@ -148,25 +149,26 @@ fn published(rows: &[&Row]) -> Section {
         Table::of_words(["method", "published %", "here %", "pictures", "row, or what makes one"]);
     for method in &METHODS {
         let name = Cell::Text(method.name.to_owned());
-        let clean = Cell::Text(or_dash(method.clean, |accuracy| format!("{accuracy:.2}")));
+        let clean = Cell::Number(or_dash(method.clean, |accuracy| format!("{accuracy:.2}")));
         let own = method.rows(rows);
         for row in &own {
-            let here =
-                [interval(&row.measures.accuracy), row.measures.n.to_string(), row.name.clone()];
-            let here = here.map(Cell::Text);
-            table.add_cells([name.clone(), clean.clone()].into_iter().chain(here).collect());
+            let here = [interval(&row.measures.accuracy), row.measures.n.to_string()];
+            let [here, n] = here.map(Cell::Number);
+            let row = Cell::Text(row.name.clone());
+            table.add_cells(vec![name.clone(), clean.clone(), here, n, row]);
         }
         if own.is_empty() {
-            let none = || Cell::Text(NONE.to_owned());
+            let none = || Cell::Number(NONE.to_owned());
             let command = Cell::Code(method.command.to_owned());
             table.add_cells(vec![name, clean, none(), none(), command]);
         }
     }
     let words = [
         "The published accuracies are those of an entry to the contest Inter IIT Tech Meet 13, problem 7 by Adobe (2024).",
-        "Its ViT was measured on a split of its own, its ResNet-50 is a ResNet-34, and its RIGID answers the wrong way round.",
+        "Its ViT was measured on a split of its own, and its ResNet-50 is a ResNet-34.",
+        "Its RIGID answers the wrong way round.",
         "The networks here are smaller, and read 32x32 pictures.",
-        "Where a command stands, nobody could load the weights of the method here, or no run of it has ended.",
+        "A command stands where nobody could load the weights here, or where no run has ended.",
     ];
     Section {
         title: "Next to the published accuracies",
@@ -188,14 +190,14 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
         let publication = |of: fn(&super::methods::Method) -> Option<f64>| {
             or_dash(method.and_then(of), |accuracy| format!("{accuracy:.2}"))
         };
-        table.add([
-            row.name.clone(),
+        let numbers = [
             percent(row.measures.accuracy.value),
             interval(&found.accuracy),
             percent(found.drop),
             publication(|method| method.clean),
             publication(|method| method.attacked),
-        ]);
+        ];
+        table.add(&row.name, numbers);
     }
     let mut words = vec![
         "The pictures were attacked once, for another network. Such an accuracy is no robustness.".to_owned(),
@@ -219,15 +221,15 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
         let share =
             |place: usize| or_dash(found.rows.get(place), |share| interval(&share.accuracy));
         let doubts: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
-        table.add([
-            row.name.clone(),
+        let numbers = [
             or_dash(found.rows.first(), |share| share.n.to_string()),
             interval(&found.clean),
             share(0),
             share(1),
             or_dash(found.worst_label, |metric| interval(&metric)),
             if doubts.is_empty() { NONE.to_owned() } else { doubts.join("; ") },
-        ]);
+        ];
+        table.add(&row.name, numbers);
     }
     let words = [
         format!(
@@ -247,7 +249,9 @@ fn degradations(rows: &[&Row]) -> Option<Section> {
         Some((row.name.clone(), shares.map(named).collect()))
     };
     let table = matrix("arrives as", rows.iter().filter_map(of).collect())?;
-    let words = vec!["Accuracy in percent on the same pictures, changed on their way.".to_owned()];
+    let words = vec![
+        "A cell is the accuracy in percent on the same pictures, changed on their way.".to_owned(),
+    ];
     Some(Section { title: "Pictures as they arrive", words, table })
 }
 
@@ -264,8 +268,8 @@ fn generators(rows: &[&Row]) -> Option<Section> {
     };
     let table = matrix("pictures of", rows.iter().filter_map(of).collect())?;
     let words = [
-        "Percent of the pictures that are answered FAKE, which is right for all but the row REAL.",
-        "AUC tells how often a picture of the generator is called more probably FAKE than a camera picture.",
+        "A cell is the percentage of the pictures that are answered FAKE. That is right for all rows but REAL.",
+        "AUC tells how often a generated picture has a higher probability of FAKE than a camera picture.",
     ];
     let words = words.map(str::to_owned).into();
     Some(Section { title: "Other generators", words, table })
@@ -284,7 +288,7 @@ fn matrix(first: &str, columns: Vec<(String, Vec<(String, String)>)>) -> Option<
         let value = |(_, values): &(String, Vec<(String, String)>)| {
             or_dash(values.iter().find(|(of, _)| of == name), |(_, value)| value.clone())
         };
-        table.add(std::iter::once(name.clone()).chain(columns.iter().map(value)));
+        table.add(name, columns.iter().map(value));
     }
     (!columns.is_empty()).then_some(table)
 }

@@ -9,12 +9,14 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// What stands in a row, untrusted: a page escapes it.
+/// What stands in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// Words and numbers.
+    /// Untrusted words, which a page escapes.
     Text(String),
-    /// A command or a hash.
+    /// What this program made of numbers.
+    Number(String),
+    /// A command or a hash, untrusted as well.
     Code(String),
 }
 
@@ -43,9 +45,11 @@ impl Table {
         Self { columns: names.map(column).into(), rows: Vec::new() }
     }
 
-    /// Adds a row of texts.
-    pub(super) fn add(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.add_cells(cells.into_iter().map(Cell::Text).collect());
+    /// Adds a row of a name and numbers.
+    pub(super) fn add(&mut self, name: &str, numbers: impl IntoIterator<Item = String>) {
+        let name = Cell::Text(name.to_owned());
+        let numbers = numbers.into_iter().map(Cell::Number);
+        self.add_cells(std::iter::once(name).chain(numbers).collect());
     }
 
     /// Adds a row.

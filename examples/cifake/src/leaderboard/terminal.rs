@@ -11,7 +11,7 @@ use super::section::usual;
 /// A line a row, the best first.
 pub(crate) fn summary(rows: &[&Row]) -> String {
     let mut text = format!(
-        "{:>22}  {:>7}  {:>7}  {:>7}  {:>8}  {:>9}  DETECTOR\n",
+        "{:>24}  {:>7}  {:>7}  {:>7}  {:>8}  {:>9}  DETECTOR\n",
         "ACCURACY %", "AUC", "ECE", "N", "MS", "PARAMS, M"
     );
     for row in usual(rows) {
@@ -20,7 +20,7 @@ pub(crate) fn summary(rows: &[&Row]) -> String {
         // Writing to a text cannot fail.
         let _ = writeln!(
             text,
-            "{:>22}  {auc:>7}  {ece:>7}  {:>7}  {:>8.2}  {:>9.2}  {}",
+            "{:>24}  {auc:>7}  {ece:>7}  {:>7}  {:>8.2}  {:>9.2}  {}",
             interval(&row.measures.accuracy),
             row.measures.n,
             row.cost.one.median_ms,
@@ -40,7 +40,7 @@ mod tests {
     fn a_line_is_a_row_whatever_its_name() {
         let rows = [row("a", 0.8), hostile(), row("b", 0.9)];
         let text = summary(&rows.iter().collect::<Vec<_>>());
-        let names: Vec<&str> = text.lines().filter_map(|line| line.get(73..)).collect();
+        let names: Vec<&str> = text.lines().filter_map(|line| line.get(74..)).collect();
         assert_eq!(names[..3], ["DETECTOR", "b", "a"], "{text}");
         assert_eq!(text.lines().count(), 4);
         assert!(!text.contains('\u{202e}'));
