@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use cifake::error_chain;
-use cifake::text::printable;
+use cifake::text::{one_line, path_text, printable};
 
 use crate::args::{DataArgs, threads};
 use crate::leaderboard::{
@@ -81,30 +81,15 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.detectors = [DEFAULT, "resnet18_32"].map(str::to_owned).into();
     }
     let entrants = entrants(&args.detectors)?;
+    let setting = args.setting()?;
     let mut folder = Folder::open(&args.out)?;
-    let samples = Samples {
-        path: args.data.path(args.smoke)?,
-        data: args.data.clone(),
-        part: args.split,
-        limit: args.limit,
-        seed: args.seed,
-        drawn: Vec::new(),
-    };
-    let setting = Setting {
-        samples,
-        device: cifake::device::parse(&args.device)?,
-        threads: args.threads,
-        parts: args.parts.clone(),
-        again: args.again,
-        attacks: args.out.join("attacks"),
-    };
     let bar = progress_bar()?;
     let mut bench = Bench::new(setting, &bar)?;
     let mut n_failed = 0;
     for entrant in &entrants {
         if let Err(error) = bench.measure(entrant, &mut folder) {
             n_failed += 1;
-            let (weights, reason) = (entrant.weights.display(), error_chain(error.as_ref()));
+            let (weights, reason) = (path_text(&entrant.weights), error_chain(error.as_ref()));
             bar.say(&printable(&format!("error: {weights}: {reason}")));
         }
     }
@@ -115,7 +100,31 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         writeln!(out, "{}", serde_json::to_string_pretty(&folder.rows())?)?;
     } else {
         write!(out, "{}", summary(&folder.rows()))?;
-        pages.iter().try_for_each(|page| writeln!(out, "{}", page.display()))?;
+        for page in &pages {
+            writeln!(out, "{}", one_line(&path_text(page)))?;
+        }
     }
     Ok(n_failed)
+}
+
+impl Args {
+    /// How the detectors are measured.
+    fn setting(&self) -> Result<Setting> {
+        let samples = Samples {
+            path: self.data.path(self.smoke)?,
+            data: self.data.clone(),
+            part: self.split,
+            limit: self.limit,
+            seed: self.seed,
+            drawn: Vec::new(),
+        };
+        Ok(Setting {
+            samples,
+            device: cifake::device::parse(&self.device)?,
+            threads: self.threads,
+            parts: self.parts.clone(),
+            again: self.again,
+            attacks: self.out.join("attacks"),
+        })
+    }
 }

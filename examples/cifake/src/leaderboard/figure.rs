@@ -23,59 +23,80 @@ struct Point<'a> {
     name: &'a str,
 }
 
+/// The axes.
+struct Frame {
+    times: Scale,
+    accuracies: Scale,
+}
+
 /// A drawing of the accuracies of `rows` over the time for a picture; `None` without a time.
 pub(super) fn figure(rows: &[&Row]) -> Option<String> {
-    let times = Scale::logarithmic(rows.iter().map(|row| row.cost.one.median_ms))?;
-    let of = |row: &&Row| [row.measures.accuracy.low, row.measures.accuracy.high];
-    let accuracies = Scale::linear(rows.iter().flat_map(of).map(|share| 100.0 * share))?;
-    let [left, right, top, bottom] = ROOM;
-    let x = |ms: f64| left + times.place(ms) * (SIZE[0] - left - right);
-    let y = |percent: f64| SIZE[1] - bottom - accuracies.place(percent) * (SIZE[1] - top - bottom);
+    let frame = Frame::of(rows)?;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Accuracy over time for a picture\">\n",
         SIZE[0], SIZE[1]
     );
-    // Writing to a text cannot fail.
-    for tick in accuracies.ticks() {
-        let at = y(tick);
-        let _ = writeln!(
-            svg,
-            "<path class=\"grid\" d=\"M{left} {at:.1}H{:.1}\"/>\
-             <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            SIZE[0] - right,
-            left - 8.0,
-            at + 4.0,
-            trimmed(tick)
-        );
-    }
-    for tick in times.ticks() {
-        let at = x(tick);
-        let _ = writeln!(
-            svg,
-            "<path class=\"grid\" d=\"M{at:.1} {top}V{:.1}\"/>\
-             <text class=\"middle\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
-            SIZE[1] - bottom,
-            SIZE[1] - bottom + 18.0,
-            trimmed(tick)
-        );
-    }
-    let _ = writeln!(
-        svg,
-        "<text class=\"middle\" x=\"{:.1}\" y=\"{:.1}\">ms a picture, one thread, one picture at a time</text>\
-         <text class=\"middle\" transform=\"translate(14 {:.1}) rotate(-90)\">accuracy, %</text>",
-        f64::midpoint(left, SIZE[0] - right),
-        SIZE[1] - 8.0,
-        f64::midpoint(top, SIZE[1] - bottom)
-    );
+    frame.write_axes(&mut svg);
     let points = rows.iter().map(|row| {
         let accuracy = &row.measures.accuracy;
         let [value, low, high] =
-            [accuracy.value, accuracy.low, accuracy.high].map(|share| y(100.0 * share));
-        Point { at: [x(row.cost.one.median_ms), value], ends: [low, high], name: &row.name }
+            [accuracy.value, accuracy.low, accuracy.high].map(|share| frame.y(100.0 * share));
+        let at = [frame.x(row.cost.one.median_ms), value];
+        Point { at, ends: [low, high], name: &row.name }
     });
     write_points(&mut svg, points.collect());
     svg.push_str("</svg>\n");
     Some(svg)
+}
+
+impl Frame {
+    /// Axes that hold all `rows`.
+    fn of(rows: &[&Row]) -> Option<Self> {
+        let times = Scale::logarithmic(rows.iter().map(|row| row.cost.one.median_ms))?;
+        let ends = |row: &&Row| [row.measures.accuracy.low, row.measures.accuracy.high];
+        let accuracies = Scale::linear(rows.iter().flat_map(ends).map(|share| 100.0 * share))?;
+        Some(Self { times, accuracies })
+    }
+
+    fn x(&self, ms: f64) -> f64 {
+        let [left, right, ..] = ROOM;
+        left + self.times.place(ms) * (SIZE[0] - left - right)
+    }
+
+    fn y(&self, percent: f64) -> f64 {
+        let [_, _, top, bottom] = ROOM;
+        SIZE[1] - bottom - self.accuracies.place(percent) * (SIZE[1] - top - bottom)
+    }
+
+    fn write_axes(&self, svg: &mut String) {
+        let [left, right, top, bottom] = ROOM;
+        let (right, bottom) = (SIZE[0] - right, SIZE[1] - bottom);
+        // Writing to a text cannot fail.
+        for tick in self.accuracies.ticks() {
+            let (at, shown) = (self.y(tick), trimmed(tick));
+            let (x, y) = (left - 8.0, at + 4.0);
+            let _ = writeln!(
+                svg,
+                "<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>\
+                 <text class=\"end\" x=\"{x}\" y=\"{y:.1}\">{shown}</text>"
+            );
+        }
+        for tick in self.times.ticks() {
+            let (at, shown, y) = (self.x(tick), trimmed(tick), bottom + 18.0);
+            let _ = writeln!(
+                svg,
+                "<path class=\"grid\" d=\"M{at:.1} {top}V{bottom}\"/>\
+                 <text class=\"middle\" x=\"{at:.1}\" y=\"{y}\">{shown}</text>"
+            );
+        }
+        let [x, y] = [f64::midpoint(left, right), f64::midpoint(top, bottom)];
+        let _ = writeln!(
+            svg,
+            "<text class=\"middle\" x=\"{x}\" y=\"{}\">ms a picture on one thread, one at a time</text>\
+             <text class=\"middle\" transform=\"translate(14 {y}) rotate(-90)\">accuracy, %</text>",
+            SIZE[1] - 8.0
+        );
+    }
 }
 
 /// Draws the points, each with its name where no other name stands.
