@@ -2,6 +2,7 @@
 
 use crate::aeroblade::AEROBLADE;
 use crate::import::Import;
+use crate::rigid::RIGID;
 
 /// The detectors that can be imported.
-pub const IMPORTS: &[Import] = &[AEROBLADE];
+pub const IMPORTS: &[Import] = &[AEROBLADE, RIGID];

@@ -20,7 +20,8 @@
 //! | detector | what it is |
 //! |---|---|
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
-//! | [`Aeroblade`] | the distance of a picture to its reconstruction by tiny autoencoders (Ricker et al. 2024), without training |
+//! | [`Aeroblade`] | the distance of a picture to its reconstruction by autoencoders (Ricker et al. 2024, arXiv 2401.17879), without training |
+//! | [`Rigid`] | how little noise changes the features of a picture (He et al. 2024, arXiv 2405.20112), without training |
 //!
 //! [`dire`] holds the parts of DIRE: the UNet of ADM and its deterministic diffusion.
 
@@ -30,12 +31,14 @@ mod error;
 mod import;
 mod imports;
 mod resnet;
+mod rigid;
 mod statistic;
 
 pub use aeroblade::{
-    Aeroblade, AerobladeConfig, AerobladeStatistic, Lpips, LpipsConfig, TinyAutoencoder,
-    TinyAutoencoderConfig, TinyBlock, TinyBranch, TinyDecoder, TinyEncoder, TinyStage,
-    aeroblade_loader,
+    Aeroblade, AerobladeConfig, AerobladeStatistic, Backbone, KlAttention, KlAutoencoder,
+    KlAutoencoderConfig, KlBlock, KlDecoder, KlEncoder, KlMiddle, KlStage, Lpips, LpipsConfig,
+    TinyAutoencoder, TinyAutoencoderConfig, TinyBlock, TinyBranch, TinyDecoder, TinyEncoder,
+    TinyStage, aeroblade_loader,
 };
 pub use error::Error;
 pub use import::{Import, Part, Request, load_published};
@@ -43,5 +46,9 @@ pub use imports::IMPORTS;
 pub use resnet::{
     BlockKind, Normalization, ResNet, ResNetClassifier, ResNetConfig, ResidualBlock, StemKind,
     resnet_loader,
+};
+pub use rigid::{
+    EfficientNet, EfficientNetBlock, EfficientNetConfig, EfficientNetStage, Rigid, RigidConfig,
+    RigidEncoder, RigidEncoderConfig, RigidForm, RigidStatistic, rigid_loader,
 };
 pub use statistic::{Logistic, Pictures, Statistic, StatisticNetwork};

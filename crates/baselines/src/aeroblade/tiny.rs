@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, activation};
 use cifake::weights::Mapping;
 use serde::{Deserialize, Serialize};
 
-use super::lpips::conv3x3;
+use super::layer::{channels_first, channels_last, convolve, doubled, normalized, same_size};
 
 /// Groups of the norm of a pooled branch.
 const N_GROUPS: usize = 4;
@@ -69,16 +69,16 @@ impl TinyAutoencoderConfig {
         };
         TinyAutoencoder {
             encoder: TinyEncoder {
-                conv_in: conv3x3(3, width, device),
+                conv_in: same_size(3, width, device),
                 first: TinyBlock::new(width, false, device),
                 stages: (1..=N_STAGES).map(|at| stage(2, has_norm && at == N_STAGES)).collect(),
-                conv_out: conv3x3(width, n_latent, device),
+                conv_out: same_size(width, n_latent, device),
             },
             decoder: TinyDecoder {
-                conv_in: conv3x3(n_latent, width, device),
+                conv_in: same_size(n_latent, width, device),
                 stages: (0..N_STAGES).map(|at| stage(1, has_norm && at == 0)).collect(),
                 last: TinyBlock::new(width, false, device),
-                conv_out: conv3x3(width, 3, device),
+                conv_out: same_size(width, 3, device),
             },
         }
     }
@@ -194,9 +194,9 @@ impl TinyEncoder {
     /// The latent of `images`, `[batch, n_latent, height / 8, width / 8]`.
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let x = self.first.forward(self.conv_in.forward(images));
-        let down = |x, stage: &TinyStage| stage.run_blocks(stage.conv.forward(x));
-        self.conv_out.forward(self.stages.iter().fold(x, down))
+        let x = self.first.forward(convolve(&self.conv_in, channels_last(images)));
+        let down = |x, stage: &TinyStage| stage.run_blocks(convolve(&stage.conv, x));
+        channels_first(convolve(&self.conv_out, self.stages.iter().fold(x, down)))
     }
 }
 
@@ -229,10 +229,11 @@ impl TinyDecoder {
     /// The picture of `latent`, `[batch, 3, height, width]`, not clamped.
     #[must_use]
     pub fn forward(&self, latent: Tensor<4>) -> Tensor<4> {
-        let x = (latent / LATENT_RANGE).tanh() * LATENT_RANGE;
-        let x = activation::relu(self.conv_in.forward(x));
-        let up = |x, stage: &TinyStage| stage.conv.forward(doubled(stage.run_blocks(x)));
-        self.conv_out.forward(self.last.forward(self.stages.iter().fold(x, up)))
+        let x = channels_last((latent / LATENT_RANGE).tanh() * LATENT_RANGE);
+        let x = activation::relu(convolve(&self.conv_in, x));
+        let up = |x, stage: &TinyStage| convolve(&stage.conv, doubled(stage.run_blocks(x)));
+        let x = self.last.forward(self.stages.iter().fold(x, up));
+        channels_first(convolve(&self.conv_out, x))
     }
 }
 
@@ -261,28 +262,20 @@ impl TinyBlock {
             norm: GroupNormConfig::new(N_GROUPS, EXPANSION * width).init(device),
             reduce: pointwise(EXPANSION * width, width),
         };
-        let conv = || conv3x3(width, width, device);
+        let conv = || same_size(width, width, device);
         Self { branch: has_norm.then(branch), conv1: conv(), conv2: conv(), conv3: conv() }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = match &self.branch {
             Some(TinyBranch { expand, norm, reduce }) => {
-                let branch = activation::relu(norm.forward(expand.forward(x.clone())));
-                x + reduce.forward(branch)
+                let branch = normalized(norm, convolve(expand, x.clone()));
+                x + convolve(reduce, activation::relu(branch))
             }
             None => x,
         };
-        let y = activation::relu(self.conv1.forward(x.clone()));
-        let y = self.conv3.forward(activation::relu(self.conv2.forward(y)));
+        let y = activation::relu(convolve(&self.conv1, x.clone()));
+        let y = convolve(&self.conv3, activation::relu(convolve(&self.conv2, y)));
         activation::relu(y + x)
     }
-}
-
-/// `x` with every value twice in both directions.
-fn doubled(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let apart: Tensor<6> = x.reshape([batch, channels, height, 1, width, 1]);
-    let filled = apart.expand([batch, channels, height, 2, width, 2]);
-    filled.reshape([batch, channels, 2 * height, 2 * width])
 }

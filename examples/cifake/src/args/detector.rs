@@ -69,6 +69,7 @@ pub fn registry() -> Registry {
         .with(tinyvit::loader())
         .with(baselines::resnet_loader())
         .with(baselines::aeroblade_loader())
+        .with(baselines::rigid_loader())
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 
