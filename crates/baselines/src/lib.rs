@@ -12,7 +12,7 @@
 //! assert_eq!(logits.dims(), [2, 2]);
 //! ```
 //!
-//! A [`cifake::Detector`] reads its weight files by [`resnet_loader`].
+//! A [`cifake::Detector`] reads its weight files by a loader such as [`resnet_loader`].
 //!
 //! A method without training is a [`Statistic`]; [`StatisticNetwork`] makes a detector of it, with a threshold
 //! from labelled pictures. [`IMPORTS`] lists the detectors that are made of published weights.
@@ -22,17 +22,24 @@
 //! | [`ResNet`] | a residual network (He et al. 2016, arXiv 1512.03385) trained on CIFAKE; the surrogate of the fixed set of attacked pictures |
 //! | [`Aeroblade`] | the distance of a picture to its reconstruction by autoencoders (Ricker et al. 2024, arXiv 2401.17879), without training |
 //! | [`Rigid`] | how little noise changes the features of a picture (He et al. 2024, arXiv 2405.20112), without training |
+//! | [`VitDetector`] | a vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929), trained on CIFAKE or fine-tuned from published weights |
+//! | [`ClipDetector`] | a linear head (UnivFD, Ojha et al. 2023, arXiv 2302.10174) or an MLP on CLIP's embedding |
 //!
-//! [`dire`] holds the parts of DIRE: the UNet of ADM and its deterministic diffusion.
+//! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336). [`dire`] holds the parts of DIRE: the
+//! UNet of ADM and its deterministic diffusion.
 
 mod aeroblade;
+mod clip;
 pub mod dire;
 mod error;
+mod fare;
+mod flat;
 mod import;
 mod imports;
 mod resnet;
 mod rigid;
 mod statistic;
+mod vit;
 
 pub use aeroblade::{
     Aeroblade, AerobladeConfig, AerobladeStatistic, Backbone, KlAttention, KlAutoencoder,
@@ -40,7 +47,9 @@ pub use aeroblade::{
     TinyAutoencoder, TinyAutoencoderConfig, TinyBlock, TinyBranch, TinyDecoder, TinyEncoder,
     TinyStage, aeroblade_loader,
 };
+pub use clip::{ClipClassifier, ClipConfig, ClipDetector, Fit, HeadTraining, clip_loader};
 pub use error::Error;
+pub use fare::{Embed, Fare, FareConfig, FareState};
 pub use import::{Import, Part, Request, load_published};
 pub use imports::IMPORTS;
 pub use resnet::{
@@ -52,3 +61,4 @@ pub use rigid::{
     RigidEncoder, RigidEncoderConfig, RigidForm, RigidStatistic, rigid_loader,
 };
 pub use statistic::{Logistic, Pictures, Statistic, StatisticNetwork};
+pub use vit::{VitClassifier, VitDetector, vit_loader};
