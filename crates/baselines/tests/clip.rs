@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use baselines::{ClipConfig, ClipDetector, Fit, HeadTraining, clip_loader};
+use baselines::{ClipConfig, ClipDetector, Fit, HeadTraining, IMPORTS, clip_loader};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cifake::weights::{Precision, Source, encode, save_configured};
 use cifake::{Classifier, Detector, Error, Label};
@@ -159,4 +159,23 @@ fn a_head_learns_on_a_tower_that_stays_as_it_is() {
         let n_right = logits.chunks(2).enumerate().filter(|&pair| is_right(pair)).count();
         assert!(n_right >= 44, "{hidden:?} {fit:?}: {n_right} of 48");
     }
+}
+
+#[test]
+fn an_import_says_what_does_not_fit() {
+    let import = IMPORTS.iter().find(|import| import.name == "clip").expect("it is listed");
+    let start = |settings: &[(&str, &str)]| {
+        let parts = vec![("tower".to_owned(), fixture("hf_clip"))];
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let out = Path::new("nowhere.safetensors");
+        let result = import.start(parts, settings.collect(), None, (&Device::flex(), out));
+        result.expect_err("the tower is no published one").to_string()
+    };
+    assert!(start(&[("form", "mlp")]).contains("univfd or original"));
+    assert!(start(&[("fit", "stretch")]).contains("center_crop"));
+    assert!(start(&[("tower", "vit_32")]).contains("clip_vit_large_patch14"));
+    assert!(start(&[("activation", "relu")]).contains("quick_gelu"));
+    assert!(start(&[("side", "0")]).contains("side must be"));
+    assert!(start(&[]).contains("gives 10 values, the tower of the configuration 768"));
+    assert!(start(&[("form", "original")]).contains("the tower of the configuration 512"));
 }

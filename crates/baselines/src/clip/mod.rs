@@ -4,6 +4,7 @@
 mod config;
 mod detector;
 mod fit;
+mod import;
 mod pretrained;
 
 use burn::module::Module;
@@ -18,6 +19,7 @@ use rand_distr::{Distribution, Uniform};
 pub use config::{ClipConfig, Fit};
 pub use detector::{ClipClassifier, clip_loader};
 pub use fit::HeadTraining;
+pub(crate) use import::IMPORT as CLIP;
 
 /// A vision tower and a head with one logit of FAKE.
 ///

@@ -2,6 +2,7 @@
 //! published for ImageNet.
 
 mod detector;
+mod import;
 mod pretrained;
 
 use burn::module::Module;
@@ -15,6 +16,7 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
 pub use detector::{VitClassifier, vit_loader};
+pub(crate) use import::IMPORT as VIT;
 
 /// Standard deviation of a new head's weights, timm's.
 const HEAD_STD: f32 = 0.02;

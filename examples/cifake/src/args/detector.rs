@@ -70,6 +70,8 @@ pub fn registry() -> Registry {
         .with(baselines::resnet_loader())
         .with(baselines::aeroblade_loader())
         .with(baselines::rigid_loader())
+        .with(baselines::clip_loader())
+        .with(baselines::vit_loader())
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 
