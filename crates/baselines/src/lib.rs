@@ -24,6 +24,7 @@
 //! | [`Rigid`] | how little noise changes the features of a picture (He et al. 2024, arXiv 2405.20112), without training |
 //! | [`VitDetector`] | a vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929), trained on CIFAKE or fine-tuned from published weights |
 //! | [`ClipDetector`] | a linear head (UnivFD, Ojha et al. 2023, arXiv 2302.10174) or an MLP on CLIP's embedding |
+//! | [`FftVae`] | the encoder of a variational autoencoder on the spectra of pictures, then attention between patches |
 //!
 //! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336). [`dire`] holds the parts of DIRE: the
 //! UNet of ADM and its deterministic diffusion.
@@ -34,8 +35,10 @@ pub mod dire;
 mod error;
 mod fare;
 mod flat;
+mod fft_vae;
 mod import;
 mod imports;
+mod recipe;
 mod resnet;
 mod rigid;
 mod statistic;
@@ -50,6 +53,10 @@ pub use aeroblade::{
 pub use clip::{ClipClassifier, ClipConfig, ClipDetector, Fit, HeadTraining, clip_loader};
 pub use error::Error;
 pub use fare::{Embed, Fare, FareConfig, FareState};
+pub use fft_vae::{
+    FftVae, FftVaeBlock, FftVaeClassifier, FftVaeConfig, PatchEmbedding, Planes, SpatialAttention,
+    SpectrumEncoder, TokenAttention, fft_vae_loader,
+};
 pub use import::{Import, Part, Request, load_published};
 pub use imports::IMPORTS;
 pub use resnet::{

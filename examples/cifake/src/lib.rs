@@ -23,6 +23,7 @@ mod results;
 mod second_look;
 pub mod sets;
 mod spared;
+pub mod trained;
 mod training;
 
 pub use cli::Cli;

@@ -266,33 +266,51 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
 }
 
 #[test]
-fn a_list_trains_a_resnet() {
+fn a_list_trains_every_baseline() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     own_pictures(folder.path(), ["a", "b"]);
     let rows = (0..8).flat_map(|n| [format!("a/{n}.png,real\n"), format!("b/{n}.png,ai\n")]);
     let list = folder.path().join("list.csv");
     std::fs::write(&list, format!("path,label\n{}", rows.collect::<String>())).expect("room");
-    let recipe = folder.path().join("resnet.toml");
-    let content = "
-model = { preset = 'resnet18_32', widths = [8, 8, 8, 8], depths = [1, 1, 1, 1] }
-data = { validation_fraction = 0.25 }
-train = { epochs = 1, batch_size = 4 }
-";
-    std::fs::write(&recipe, content).expect("room");
-    let out = folder.path().join("out");
-    let arguments = ["--config", text(&recipe), "--data", text(&list), "--out", text(&out)];
-    let output = train(&arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
-    assert!(weights.windows(13).any(|found| found == b"resnet_config"));
-    let weights = out.join("best.safetensors");
-    let evaluated = Command::new(env!("CARGO_BIN_EXE_cifake"))
-        .args(["evaluate", "--data", text(&list), "--weights", text(&weights)])
-        .output()
-        .expect("the program was built");
-    assert_eq!(evaluated.status.code(), Some(0), "{}", stderr(&evaluated));
-    assert!(stderr(&evaluated).contains("were trained on"), "{}", stderr(&evaluated));
-    assert!(String::from_utf8_lossy(&evaluated.stdout).contains("not split"));
+    for (model, key) in [
+        ("preset = 'resnet18_32', widths = [8, 8, 8, 8], depths = [1, 1, 1, 1]", "resnet_config"),
+        ("preset = 'fft_vae_32', widths = [8, 8], n_groups = 4, dim = 8", "fft_vae_config"),
+    ] {
+        let recipe = folder.path().join(format!("{key}.toml"));
+        let content = format!(
+            "model = {{ {model} }}\n\
+             data = {{ validation_fraction = 0.25 }}\n\
+             train = {{ epochs = 1, batch_size = 4 }}"
+        );
+        std::fs::write(&recipe, content).expect("room");
+        let out = folder.path().join(key);
+        let arguments = ["--config", text(&recipe), "--data", text(&list), "--out", text(&out)];
+        let output = train(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
+        assert!(weights.windows(key.len()).any(|found| found == key.as_bytes()));
+        let weights = out.join("best.safetensors");
+        let evaluated = Command::new(env!("CARGO_BIN_EXE_cifake"))
+            .args(["evaluate", "--data", text(&list), "--weights", text(&weights)])
+            .output()
+            .expect("the program was built");
+        assert_eq!(evaluated.status.code(), Some(0), "{}", stderr(&evaluated));
+        assert!(stderr(&evaluated).contains("were trained on"), "{}", stderr(&evaluated));
+        assert!(String::from_utf8_lossy(&evaluated.stdout).contains("not split"));
+    }
+}
+
+#[test]
+fn a_recipe_of_no_network_is_refused_with_the_presets_there_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    own_pictures(folder.path(), ["real", "fake"]);
+    let [recipe, out] = ["recipe.toml", "out"].map(|name| folder.path().join(name));
+    std::fs::write(&recipe, "model = { preset = 'fft' }").expect("room");
+    let data = folder.path();
+    let output = train(&["--config", text(&recipe), "--data", text(data), "--out", text(&out)]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let named = ["native", "resnet18_32", "fft_vae_32"];
+    assert!(named.iter().all(|name| stderr(&output).contains(name)), "{}", stderr(&output));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use burn::tensor::Device;
 use cifake::Error;
-use cifake::weights::{Checkpoint, Configured, Mapping, Source, configured_from};
+use cifake::weights::{Checkpoint, Configured, Mapping, Source};
 use cifake_training::Network;
 
 use super::config::ResNetConfig;
 use super::{ResNet, build};
+use crate::recipe::of_config;
 
 /// The names of torchvision and timm, which are the same for these networks.
 const TORCHVISION: Mapping<'static> = Mapping {
@@ -44,14 +45,7 @@ impl ResNetConfig {
     ) -> Result<ResNet, Error> {
         let checkpoint = Checkpoint::open(source.into())?;
         if checkpoint.info().metadata.contains_key(ResNet::KEY) {
-            let (model, found) = configured_from::<ResNet>(&checkpoint, device)?;
-            return match found == *self {
-                true => Ok(model),
-                false => Err(Error::WeightConfig {
-                    path: checkpoint.path().to_owned(),
-                    reason: "it is another than that of the recipe".to_owned(),
-                }),
-            };
+            return of_config(&checkpoint, self, device);
         }
         let n_classes = match checkpoint.shapes().get(HEAD).map(Vec::as_slice) {
             Some(&[n_classes, channels]) if channels == self.channels()[3] => n_classes,

@@ -72,6 +72,7 @@ pub fn registry() -> Registry {
         .with(baselines::rigid_loader())
         .with(baselines::clip_loader())
         .with(baselines::vit_loader())
+        .with(baselines::fft_vae_loader())
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 

@@ -4,10 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use baselines::ResNet;
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
 use cifake::{LabelNames, device};
-use cifake_training::{Network, Recipe, calibrate};
+use cifake_training::{Recipe, calibrate};
 use clap::ValueEnum;
 use tinyvit::TinyVit;
 
@@ -15,6 +14,7 @@ use crate::Holdout;
 use crate::answers::{AnswerArgs, calibrate_answers};
 use crate::args::{DataArgs, decoder, mini};
 use crate::sets;
+use crate::trained::{Task, Trained, with_metadata};
 use crate::training::main_set;
 
 /// Fewer validation pictures than these leave a temperature to chance.
@@ -87,9 +87,10 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     }
     let (weights, out) = args.files()?;
     let metadata = Checkpoint::open(Source::File(weights))?.info().metadata.clone();
-    let is_resnet = metadata.contains_key(ResNet::KEY);
     match &args.answers.generators {
-        Some(_) if is_resnet => bail!("--generators is for a TinyViT; leave it out"),
+        Some(_) if !metadata.contains_key(TinyVit::KEY) => {
+            bail!("--generators is for a TinyViT; leave it out")
+        }
         Some(_) if args.data.names()? != LabelNames::default() => {
             bail!("--generators knows the usual label names alone; leave out --real and --fake")
         }
@@ -98,8 +99,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             let data = args.data.path(args.smoke)?;
             calibrate_answers(&args.answers, generators, &holdout, &data, weights, out)?;
         }
-        None if is_resnet => temperature::<ResNet>(&args)?,
-        None => temperature::<TinyVit>(&args)?,
+        None => with_metadata(&metadata, Temperature(&args))?,
     }
     Ok(0)
 }
@@ -120,7 +120,18 @@ impl Args {
     }
 }
 
-fn temperature<N: Network>(args: &Args) -> Result<()> {
+/// The fit of a temperature.
+struct Temperature<'a>(&'a Args);
+
+impl Task for Temperature<'_> {
+    type Output = ();
+
+    fn run<N: Trained>(self) -> Result<()> {
+        temperature::<N>(self.0)
+    }
+}
+
+fn temperature<N: Trained>(args: &Args) -> Result<()> {
     let (weights, out) = args.files()?;
     let holdout = args.holdout(weights)?;
     let device = device::parse(&args.device)?;

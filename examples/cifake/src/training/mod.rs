@@ -4,7 +4,6 @@ mod args;
 mod pictures;
 mod queue;
 mod run;
-mod trained;
 mod watch;
 
 use std::path::Path;
@@ -12,24 +11,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use baselines::ResNet;
 use cifake::device;
-use cifake_training::{Network, Places, Queue, ReadyStage, Recipe, State};
-use serde_json::Value;
-use tinyvit::TinyVit;
+use cifake_training::{Places, Queue, ReadyStage, Recipe, State};
 
 use crate::exit::{BROKEN_OFF, BrokenOff};
+use crate::trained::{Task, Trained, with_recipe};
 
 pub(crate) use args::TrainArgs;
 pub(crate) use pictures::main_set;
 use run::Runner;
-use trained::Trained;
 
 /// The recipe where none is given.
 const OWN: &str = include_str!("../../../lab/recipes/own.toml");
 
 /// The recipes of `--smoke`.
-const SMOKE: [&str; 2] = [
+const SMOKE: [&str; 3] = [
     "
 model = { preset = 'native', embed_dims = [16, 32, 32, 32], n_heads = [1, 1, 1, 1], stem_dim = 8 }
 data = { validation_fraction = 0.25 }
@@ -41,6 +37,11 @@ adversary = { share = 0.5, validation = 8, guard_steps = 3 }
 ",
     "
 model = { preset = 'resnet18_32', widths = [8, 8, 16, 16], depths = [1, 1, 1, 1] }
+data = { validation_fraction = 0.25 }
+train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
+",
+    "
+model = { preset = 'fft_vae_32', widths = [8, 8], n_groups = 4, dim = 8 }
 data = { validation_fraction = 0.25 }
 train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
 ",
@@ -86,10 +87,8 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
             let places = args.places(file, out);
             let stage = queue.stages.first().context("the queue has no stage")?;
             let base = file.parent().unwrap_or(Path::new(""));
-            match is_resnet(&Recipe::open(&places.resolve(&stage.recipe, base)?)?) {
-                true => queue::run::<ResNet>(&Runner::new(args, stop)?, &queue, &places),
-                false => queue::run::<TinyVit>(&Runner::new(args, stop)?, &queue, &places),
-            }
+            let recipe = Recipe::open(&places.resolve(&stage.recipe, base)?)?;
+            with_recipe(&recipe, Stages { args, stop, queue, places })
         }
         (None, Some(config)) => alone(args, Recipe::open(config)?, config, out, stop),
         (None, None) => {
@@ -99,10 +98,20 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
     }
 }
 
-/// Whether the section model of `recipe` names a ResNet. Any other name is looked up among TinyViTs.
-fn is_resnet(recipe: &Recipe) -> bool {
-    let preset = recipe.model.get("preset").and_then(Value::as_str);
-    preset.is_some_and(|name| ResNet::preset(name).is_some())
+/// The runs of a queue.
+struct Stages<'a> {
+    args: &'a TrainArgs,
+    stop: &'a AtomicBool,
+    queue: Queue,
+    places: Places<'a>,
+}
+
+impl Task for Stages<'_> {
+    type Output = bool;
+
+    fn run<N: Trained>(self) -> Result<bool> {
+        queue::run::<N>(&Runner::new(self.args, self.stop)?, &self.queue, &self.places)
+    }
 }
 
 /// One run in `folder`, of the `recipe` that stands at `path`.
@@ -114,33 +123,39 @@ fn alone(
     stop: &AtomicBool,
 ) -> Result<bool> {
     let places = args.places(path, folder);
-    match is_resnet(&recipe) {
-        true => alone_as::<ResNet>(&Runner::new(args, stop)?, recipe, args, &places),
-        false => alone_as::<TinyVit>(&Runner::new(args, stop)?, recipe, args, &places),
-    }
+    with_recipe(&recipe.clone(), Alone { args, stop, recipe, places })
 }
 
-fn alone_as<N: Trained>(
-    runner: &Runner,
+/// A run by itself.
+struct Alone<'a> {
+    args: &'a TrainArgs,
+    stop: &'a AtomicBool,
     recipe: Recipe,
-    args: &TrainArgs,
-    places: &Places,
-) -> Result<bool> {
-    let (extra, weights) = (args.extra.clone(), args.weights.clone());
-    let stage = ReadyStage::alone::<N>(recipe, extra, weights, places)?;
-    let state = State::new(&stage.name, [1, 1], 0);
-    let is_done = runner.run::<N>(&stage, state, &places.out.join("state.json"))?;
-    if is_done && !args.smoke {
-        let best = places.out.join("best.safetensors");
-        eprintln!(
-            "done: {best}\n\
-             measure it:    cifake evaluate --data DATA{labels} --weights {best}\n\
-             judge with it: cifake detect --weights {best} PICTURE",
-            best = best.display(),
-            labels = args.data.label_arguments()
-        );
+    places: Places<'a>,
+}
+
+impl Task for Alone<'_> {
+    type Output = bool;
+
+    fn run<N: Trained>(self) -> Result<bool> {
+        let Self { args, stop, recipe, places } = self;
+        let runner = Runner::new(args, stop)?;
+        let (extra, weights) = (args.extra.clone(), args.weights.clone());
+        let stage = ReadyStage::alone::<N>(recipe, extra, weights, &places)?;
+        let state = State::new(&stage.name, [1, 1], 0);
+        let is_done = runner.run::<N>(&stage, state, &places.out.join("state.json"))?;
+        if is_done && !args.smoke {
+            let best = places.out.join("best.safetensors");
+            eprintln!(
+                "done: {best}\n\
+                 measure it:    cifake evaluate --data DATA{labels} --weights {best}\n\
+                 judge with it: cifake detect --weights {best} PICTURE",
+                best = best.display(),
+                labels = args.data.label_arguments()
+            );
+        }
+        Ok(is_done)
     }
-    Ok(is_done)
 }
 
 impl<'a> Runner<'a> {

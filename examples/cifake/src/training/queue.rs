@@ -4,7 +4,7 @@ use anyhow::Result;
 use cifake_training::{Places, Queue, ReadyStage, State};
 
 use super::run::Runner;
-use super::trained::Trained;
+use crate::trained::Trained;
 
 /// Runs the `queue` at `places`; whether it came to its end.
 pub(super) fn run<N: Trained>(runner: &Runner, queue: &Queue, places: &Places) -> Result<bool> {

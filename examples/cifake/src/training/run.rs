@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::file::FolderLock;
-use cifake::weights::{Checkpoint, Configured, Source};
+use cifake::weights::{Checkpoint, Source};
 use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
-use tinyvit::TinyVit;
 
 use super::pictures::{extra_set, main_set};
-use super::trained::Trained;
 use super::watch::watch;
 use crate::args::{DataArgs, decoder};
+use crate::trained::{Task, Trained, with_metadata};
 
 /// What all runs of a program share.
 pub(super) struct Runner<'a> {
@@ -78,11 +76,25 @@ impl Runner<'_> {
 fn teacher(paths: &[PathBuf], device: &Device) -> anyhow::Result<Teacher> {
     let mut teacher = Teacher::default();
     for path in paths {
-        let checkpoint = Checkpoint::open(Source::File(path))?;
-        match checkpoint.info().metadata.contains_key(ResNet::KEY) {
-            true => teacher.add::<ResNet>(&checkpoint, device)?,
-            false => teacher.add::<TinyVit>(&checkpoint, device)?,
-        }
+        let checkpoint = &Checkpoint::open(Source::File(path))?;
+        let teacher = &mut teacher;
+        with_metadata(&checkpoint.info().metadata, Lesson { teacher, checkpoint, device })
+            .with_context(|| format!("{} is no teacher", path.display()))?;
     }
     Ok(teacher)
+}
+
+/// One more network that teaches.
+struct Lesson<'a> {
+    teacher: &'a mut Teacher,
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+}
+
+impl Task for Lesson<'_> {
+    type Output = ();
+
+    fn run<N: Trained>(self) -> anyhow::Result<()> {
+        Ok(self.teacher.add::<N>(self.checkpoint, self.device)?)
+    }
 }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use baselines::ResNet;
 use cifake::device;
-use cifake::weights::{Checkpoint, Configured, Source};
+use cifake::weights::{Checkpoint, Source};
 use cifake_cli::args::decoder;
+use cifake_cli::trained::{Task, Trained, with_metadata};
 use cifake_cli::{Holdout, exit_code};
-use cifake_training::{Averaged, Network};
+use cifake_training::Averaged;
 use clap::Parser;
-use tinyvit::TinyVit;
 
 /// Writes the mean of the weights of several runs of one configuration, the running statistics of
 /// norms included; the file's metadata says of what.
@@ -60,13 +59,21 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     }
     let Some(first) = args.weights.first() else { bail!("there are no weights to average") };
     let metadata = Checkpoint::open(Source::File(first))?.info().metadata.clone();
-    match metadata.contains_key(ResNet::KEY) {
-        true => average::<ResNet>(&args),
-        false => average::<TinyVit>(&args),
+    with_metadata(&metadata, Average(&args))
+}
+
+/// The mean of the weights that `args` name.
+struct Average<'a>(&'a Args);
+
+impl Task for Average<'_> {
+    type Output = ();
+
+    fn run<N: Trained>(self) -> anyhow::Result<()> {
+        average::<N>(self.0)
     }
 }
 
-fn average<N: Network>(args: &Args) -> anyhow::Result<()> {
+fn average<N: Trained>(args: &Args) -> anyhow::Result<()> {
     let device = device::parse(&args.device)?;
     let Some(out) = &args.out else { bail!("--out is required") };
     let mut averaged = Averaged::<N>::of(&args.weights, &device)?;
