@@ -2,9 +2,10 @@
 
 use crate::aeroblade::AEROBLADE;
 use crate::clip::CLIP;
+use crate::dire::DIRE;
 use crate::import::Import;
 use crate::rigid::RIGID;
 use crate::vit::VIT;
 
 /// The detectors that can be imported.
-pub const IMPORTS: &[Import] = &[AEROBLADE, CLIP, RIGID, VIT];
+pub const IMPORTS: &[Import] = &[AEROBLADE, CLIP, DIRE, RIGID, VIT];

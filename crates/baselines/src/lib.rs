@@ -25,17 +25,17 @@
 //! | [`VitDetector`] | a vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929), trained on CIFAKE or fine-tuned from published weights |
 //! | [`ClipDetector`] | a linear head (UnivFD, Ojha et al. 2023, arXiv 2302.10174) or an MLP on CLIP's embedding |
 //! | [`FftVae`] | the encoder of a variational autoencoder on the spectra of pictures, then attention between patches |
+//! | [`dire::Dire`] | a classifier of what a diffusion model does not give back of a picture (Wang et al. 2023, arXiv 2303.09295) |
 //!
-//! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336). [`dire`] holds the parts of DIRE: the
-//! UNet of ADM and its deterministic diffusion.
+//! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336).
 
 mod aeroblade;
 mod clip;
 pub mod dire;
 mod error;
 mod fare;
-mod flat;
 mod fft_vae;
+mod flat;
 mod import;
 mod imports;
 mod recipe;

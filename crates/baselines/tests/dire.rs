@@ -2,13 +2,21 @@
 
 use std::path::PathBuf;
 
-use baselines::dire::{Diffusion, UNet, UNetConfig};
+use baselines::dire::{
+    Diffusion, Dire, DireClassifier, DireConfig, Reconstructor, UNet, UNetConfig, dire_loader,
+    residue,
+};
+use baselines::{IMPORTS, ResNet, ResNetConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cifake::Error;
 use cifake::weights::{
-    Checkpoint, Configured, Precision, Source, load_configured, save_configured,
+    Checkpoint, Configured, MAX_ACTIVATION_BYTES, Precision, Source, load_configured,
+    save_configured,
 };
+use cifake::{
+    Classifier, Detector, EmbeddingClassifier, Error, FeatureClassifier, Network, Registry,
+};
+use cifake_training::{Evaluated, Network as _};
 use testkit::{Fixture, assert_close};
 
 /// Sums of another order, over at most 30 layers.
@@ -88,7 +96,8 @@ fn every_stage_is_that_of_the_reference() {
         let (x, mut seen) = (golden.tensor::<4>(&stage("x"), &device), 0);
         let out = model.forward_with(x.clone(), &TIMES, |name, found| {
             let name = stage(&name);
-            assert_close(found, &golden.tensor::<4>(&name, &device), TOLERANCE, &name);
+            let found = found.clone().permute([0, 3, 1, 2]);
+            assert_close(&found, &golden.tensor::<4>(&name, &device), TOLERANCE, &name);
             seen += 1;
         });
         assert_close(&out, &golden.tensor::<4>(&stage("out"), &device), TOLERANCE, &stage("out"));
@@ -121,6 +130,9 @@ fn names_and_shapes_of_the_256_pixel_network_are_the_published_ones() {
     assert_eq!(ours, theirs);
     UNet::validate(&UNetConfig::adm_256()).expect("a valid shape");
     assert_eq!(UNet::n_values(&UNetConfig::adm_256()), 552_814_086);
+    assert_eq!(UNet::n_values(&UNetConfig::ddpm_32()), 1_192_387);
+    Dire::validate(&DireConfig::published()).expect("a valid shape");
+    assert!(Dire::activation_bytes(&DireConfig::published()) < MAX_ACTIVATION_BYTES);
 }
 
 #[test]
@@ -182,4 +194,145 @@ fn twenty_steps_both_ways_are_those_of_the_reference() {
     assert_close(&inverted, &tensor("inverted"), TOLERANCE, "the inversion");
     let reconstructed = diffusion.reconstruct(tensor("inverted"), noise);
     assert_close(&reconstructed, &tensor("reconstructed"), TOLERANCE, "the reconstruction");
+}
+
+/// Sums of another order, through the network forty times.
+const WALKED: f32 = 1e-3;
+
+#[test]
+fn a_network_inverts_and_reconstructs_as_the_reference() {
+    let (golden, device) = (golden(), Device::flex());
+    let [(prefix, config), _] = configs();
+    let model = load(prefix, &config, &published(prefix)).expect("all weights");
+    let tensor = |name: &str| golden.tensor::<4>(&format!("residue.{name}"), &device);
+    let noise = |x: Tensor<4>, time: f64| model.forward(x, &[time; 2]).narrow(1, 0, 3);
+    let diffusion = Diffusion::linear(1000, 20).expect("a stride of 50");
+    let images = tensor("images");
+    let inverted = diffusion.invert(images.clone() * 2.0 - 1.0, noise);
+    assert_close(&inverted, &tensor("inverted"), TOLERANCE, "the inversion");
+    let reconstructed = diffusion.reconstruct(inverted, noise);
+    assert_close(&reconstructed, &tensor("reconstructed"), WALKED, "the reconstruction");
+    // A level is rounded down: where the exact one is close to whole, either side of it is right.
+    let found = Reconstructor::new(&model, diffusion).residue(images.clone()) * 255.0;
+    let theirs = residue(images * 2.0 - 1.0, tensor("reconstructed")) * 255.0;
+    let apart = (found.clone() - theirs).abs();
+    assert!(apart.clone().max().into_scalar::<f32>() < 1.01, "{apart}");
+    assert!(apart.mean().into_scalar::<f32>() < 0.05, "few levels are close to whole");
+    assert!(found.mean().into_scalar::<f32>() > 5.0, "the network gives back another picture");
+}
+
+/// A detector of the golden network and a small classifier of its whole residue, or of the middle.
+fn detector(side: usize) -> (Dire, DireConfig) {
+    let [(prefix, config), _] = configs();
+    let classifier = ResNetConfig {
+        widths: [4, 4, 6, 6],
+        depths: [1; 4],
+        stem_stride: 1,
+        side,
+        ..ResNetConfig::resnet18_32()
+    };
+    let unet = load(prefix, &config, &published(prefix)).expect("all weights");
+    let model = Dire { unet, classifier: ResNet::draw(&classifier, 1, &Device::flex()) };
+    (model, DireConfig::of(config, classifier))
+}
+
+#[test]
+fn a_detector_judges_the_middle_of_a_residue() {
+    let images = golden().tensor::<4>("residue.images", &Device::flex());
+    for side in [8, 4] {
+        let (model, config) = detector(side);
+        Dire::validate(&config).expect("a valid shape");
+        let diffusion = Diffusion::linear(1000, 20).expect("a stride of 50");
+        let residue = Reconstructor::new(&model.unet, diffusion).residue(images.clone());
+        let first = (8 - side) / 2;
+        let seen = residue.narrow(2, first, side).narrow(3, first, side);
+        let expected = Evaluated::new(&model.classifier).logits(seen);
+        let classifier = DireClassifier::new(&model, config).expect("a valid shape");
+        assert_close(&classifier.logits(images.clone()), &expected, 1e-6, "logits");
+        let (logits, embedding) = classifier.logits_and_embedding(images.clone());
+        assert_close(&logits, &expected, 1e-6, "logits beside the embedding");
+        assert_eq!(embedding.dims(), [2, classifier.embedding_dim()]);
+        assert_eq!((classifier.layers().len(), classifier.input_size()), (5, (8, 8)));
+        for layer in classifier.layers() {
+            let map = classifier.features(images.clone(), layer);
+            assert_eq!(map.dims(), [2, layer.channels, layer.height, layer.width]);
+            assert_close(&classifier.head(map, layer), &expected, 1e-5, &layer.name);
+        }
+    }
+}
+
+#[test]
+fn gradients_reach_the_picture_through_the_rounding() {
+    let (model, config) = detector(8);
+    let classifier = DireClassifier::new(&model, config).expect("a valid shape");
+    let images = golden().tensor::<4>("residue.images", &Device::flex());
+    let images = Tensor::<4>::from_inner(images).require_grad();
+    let loss = classifier.logits(images.clone()).narrow(1, 1, 1).sum();
+    let gradient = images.grad(&loss.backward()).expect("it is tracked");
+    assert!(gradient.abs().mean().into_scalar::<f32>() > 0.0);
+}
+
+#[test]
+fn a_weight_file_makes_a_detector() {
+    let (model, config) = detector(8);
+    assert_eq!(Dire::n_values(&config), model.num_params() as u64);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dire.safetensors");
+    save_configured(&model, &config, &[].into(), Precision::F32, &path).expect("room");
+    let registry = Registry::from(dire_loader());
+    let detector = Detector::open(&registry, &path).expect("it was just written");
+    assert!(detector.model_name().starts_with("dire-resnet10"), "{}", detector.model_name());
+    let picture = cifake::Picture::new(vec![90; 3 * 8 * 8], 8, 8).expect("8x8");
+    let verdict = detector.detect(&picture).expect("it is judged");
+    assert!((0.0..=1.0).contains(&verdict.p_fake));
+}
+
+#[test]
+fn a_detector_of_nonsense_is_refused() {
+    let (_, good) = detector(8);
+    let unet = UNetConfig { image_size: 9, ..good.unet.clone() };
+    let classifier = ResNetConfig { side: 16, ..good.classifier.clone() };
+    for broken in [
+        DireConfig { unet, ..good.clone() },
+        DireConfig { classifier, ..good.clone() },
+        DireConfig { steps: 999, ..good.clone() },
+        DireConfig { steps: 0, ..good.clone() },
+        DireConfig { learned_steps: usize::MAX, ..good },
+    ] {
+        assert!(Dire::validate(&broken).is_err(), "{broken:?}");
+    }
+}
+
+#[test]
+fn files_of_both_networks_become_a_detector() {
+    let (model, config) = detector(8);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let [unet, classifier, out] =
+        ["unet", "classifier", "dire"].map(|name| file(&format!("{name}.safetensors")));
+    let (none, precision) = ([].into(), Precision::F32);
+    save_configured(&model.unet, &config.unet, &none, precision, &unet).expect("room");
+    let shape = &config.classifier;
+    save_configured(&model.classifier, shape, &none, precision, &classifier).expect("room");
+    let import = IMPORTS.iter().find(|import| import.name == "dire").expect("it is listed");
+    let start = |unet: &PathBuf, steps: &str| {
+        let parts = [("unet", unet), ("classifier", &classifier)];
+        let parts = parts.map(|(name, path)| (name.to_owned(), path.clone())).into();
+        let settings = vec![("steps".to_owned(), steps.to_owned())];
+        import.start(parts, settings, None, (&Device::flex(), &out))
+    };
+    start(&unet, "10").expect("both are of this project");
+    let (read, found, _) =
+        load_configured::<Dire>(Source::File(&out), &Device::flex()).expect("it was just written");
+    assert_eq!(found, DireConfig { steps: 10, ..config.clone() });
+    let images = golden().tensor::<4>("residue.images", &Device::flex());
+    let [ours, theirs] = [read, model].map(|model| {
+        DireClassifier::new(&model, found.clone()).expect("a valid shape").logits(images.clone())
+    });
+    assert_close(&ours, &theirs, 0.0, "logits");
+    let error = start(&unet, "999").expect_err("no stride").to_string();
+    assert!(error.contains("no whole stride takes 999 steps"), "{error}");
+    // The golden file holds a UNet's weights and no configuration: too few for the published one.
+    let error = start(&fixture("dire.safetensors"), "10").expect_err("no such network").to_string();
+    assert!(error.contains("552814086"), "{error}");
 }

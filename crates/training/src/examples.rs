@@ -82,6 +82,18 @@ impl Examples {
         self.labels.is_empty()
     }
 
+    /// The pictures of `label` that have the common size.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Examples`] if there is none.
+    pub fn only(&self, label: Label) -> Result<Self, TrainError> {
+        let n_square = self.labels.len() - self.sized.len();
+        let chosen: Vec<usize> = (0..n_square).filter(|&idx| self.label(idx) == label).collect();
+        let pixels = chosen.iter().flat_map(|&idx| self.pixels(idx)).copied().collect();
+        Self::new(pixels, vec![label; chosen.len()], self.side)
+    }
+
     /// Height and width of each picture as it is trained on.
     #[must_use]
     pub fn side(&self) -> usize {
@@ -116,8 +128,13 @@ impl Examples {
         self.labels[idx]
     }
 
-    /// RGB of one picture at its own size.
-    pub(crate) fn pixels(&self, idx: usize) -> &[u8] {
+    /// RGB of one picture at its own size, row by row, interleaved.
+    ///
+    /// # Panics
+    ///
+    /// If there is no picture `idx`.
+    #[must_use]
+    pub fn pixels(&self, idx: usize) -> &[u8] {
         let size = self.side * self.side * 3;
         match self.sized(idx) {
             None => &self.pixels[idx * size..(idx + 1) * size],
@@ -162,4 +179,24 @@ pub(crate) fn fingerprint(train: &Examples, validation: &Examples) -> String {
         }
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_of_one_label_keep_their_order() {
+        let labels = vec![Label::Fake, Label::Real, Label::Fake];
+        let pixels = (0..9).collect();
+        let examples = Examples::new(pixels, labels, 1).expect("three pictures of one pixel");
+        let sized = Picture::new(vec![9; 6], 2, 1).expect("2x1");
+        let examples = examples.with_sized(vec![sized], vec![Label::Fake]).expect("one label");
+        let fake = examples.only(Label::Fake).expect("two pictures");
+        assert_eq!(
+            (fake.len(), fake.pixels(0), fake.pixels(1)),
+            (2, &[0, 1, 2][..], &[6, 7, 8][..])
+        );
+        assert!(matches!(fake.only(Label::Real), Err(TrainError::Examples { .. })));
+    }
 }

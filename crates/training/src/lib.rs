@@ -75,6 +75,7 @@ pub use degrade::Draw;
 pub use examples::Examples;
 pub use history::{Row, to_csv};
 pub use network::{Compiled, Evaluated, Network};
+pub use parameters::Layout;
 pub use places::Places;
 pub use queue::Queue;
 pub use record::TrainedOn;

@@ -15,21 +15,26 @@ pub(crate) enum Kind {
     Buffer,
 }
 
-/// The tensors of a model in the flat vector, in the order of the module tree.
+/// The tensors of a module in one flat vector, in the order of the module tree: the vector that
+/// [`cifake_optim`] updates.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Layout {
+pub struct Layout {
     parts: cifake_optim::Layout<Kind>,
     path: Vec<String>,
 }
 
 impl Layout {
-    pub(crate) fn of(model: &impl Module) -> Self {
+    /// The layout of `model`.
+    #[must_use]
+    pub fn of(model: &impl Module) -> Self {
         let mut layout = Self::default();
         model.visit(&mut layout);
         layout
     }
 
-    pub(crate) fn n_values(&self) -> usize {
+    /// Length of the flat vector.
+    #[must_use]
+    pub fn n_values(&self) -> usize {
         self.parts.n_values()
     }
 
@@ -45,14 +50,24 @@ impl Layout {
     }
 
     /// The model's weights and statistics.
-    pub(crate) fn read(&self, model: &impl Module) -> Vec<f32> {
+    ///
+    /// # Panics
+    ///
+    /// If they are not `f32`.
+    #[must_use]
+    pub fn read(&self, model: &impl Module) -> Vec<f32> {
         let mut reader = Reader { values: Vec::with_capacity(self.n_values()) };
         model.visit(&mut reader);
         reader.values
     }
 
     /// The gradient of every weight; zeros for statistics and for what had no part in the loss.
-    pub(crate) fn gradients(&self, model: &impl Module, gradients: &Gradients) -> Vec<f32> {
+    ///
+    /// # Panics
+    ///
+    /// If `model` has another layout.
+    #[must_use]
+    pub fn gradients(&self, model: &impl Module, gradients: &Gradients) -> Vec<f32> {
         let values = Vec::with_capacity(self.n_values());
         let mut reader = GradientReader { layout: self, gradients, values, idx: 0 };
         model.visit(&mut reader);
@@ -60,12 +75,22 @@ impl Layout {
     }
 
     /// Path of the first tensor with a value in `values` that is not finite.
-    pub(crate) fn first_not_finite(&self, values: &[f32]) -> Option<&str> {
+    ///
+    /// # Panics
+    ///
+    /// If `values` are fewer than the layout has.
+    #[must_use]
+    pub fn first_not_finite(&self, values: &[f32]) -> Option<&str> {
         self.parts.first_not_finite(values)
     }
 
     /// The model with these weights and statistics.
-    pub(crate) fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
+    ///
+    /// # Panics
+    ///
+    /// If `values` belong to a model of another layout.
+    #[must_use]
+    pub fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
         assert_eq!(values.len(), self.n_values(), "values belong to another model");
         model.map(&mut Writer { layout: self, values, idx: 0 })
     }

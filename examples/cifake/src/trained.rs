@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use baselines::{FftVae, ResNet};
+use baselines::{FftVae, FftVaeConfig, ResNet, ResNetConfig, VitDetector};
 use burn::tensor::Device;
 use cifake::weights::Configured;
 use cifake_training::{Network, Recipe};
 use serde_json::Value;
-use tinyvit::TinyVit;
+use tinyvit::{TinyVit, TinyVitConfig};
 
 /// A network that a recipe can name, and how its weights are opened.
 pub trait Trained: Network + 'static {
@@ -35,10 +35,10 @@ pub trait Task {
 }
 
 macro_rules! networks {
-    ($($network:ty),+) => {
+    ($($network:ty: $open:path),+) => {
         $(impl Trained for $network {
             fn open(config: &Self::Config, path: &Path, seed: u64, device: &Device) -> Result<Self> {
-                Ok(config.load_for_fine_tuning(path, seed, device)?)
+                Ok($open(config, path, seed, device)?)
             }
         })+
 
@@ -74,4 +74,9 @@ macro_rules! networks {
     };
 }
 
-networks!(TinyVit, ResNet, FftVae);
+networks!(
+    TinyVit: TinyVitConfig::load_for_fine_tuning,
+    ResNet: ResNetConfig::load_for_fine_tuning,
+    FftVae: FftVaeConfig::load_for_fine_tuning,
+    VitDetector: VitDetector::load_for_fine_tuning
+);

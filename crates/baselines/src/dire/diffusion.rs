@@ -74,6 +74,11 @@ impl Diffusion {
         self.steps.iter().map(|&(time, _)| time)
     }
 
+    /// The share of the picture in the variance at each of [`times`](Self::times).
+    pub fn levels(&self) -> impl Iterator<Item = f64> {
+        self.steps.iter().map(|&(_, level)| level)
+    }
+
     /// From pictures in `[-1, 1]` to noise of the same shape. `noise` answers for a picture and a time,
     /// as [`UNet::forward`](super::UNet::forward), with as many channels as the picture.
     ///
@@ -114,9 +119,14 @@ fn step(
 
 /// DIRE: the difference of `images` and `reconstructed`, both in `[-1, 1]`, as pixels in `[0, 1]` that are
 /// whole multiples of 1/255, rounded down.
+///
+/// Rounding passes gradients straight through (BPDA; Athalye et al. 2018, arXiv 1802.00420).
 #[must_use]
 pub fn residue(images: Tensor<4>, reconstructed: Tensor<4>) -> Tensor<4> {
-    ((images - reconstructed).abs() * (255.0 / 2.0)).floor().clamp(0.0, 255.0) / 255.0
+    let levels = ((images - reconstructed).abs() * (255.0 / 2.0)).clamp(0.0, 255.0);
+    let exact = levels.clone().detach();
+    let lost = exact.clone() - exact.floor();
+    (levels - lost) / 255.0
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Layers of the UNet of ADM; maps are `[batch, channels, height, width]`.
+//! Layers of the UNet of ADM; maps are `[batch, height, width, channels]`.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
+use cifake_kernels::{group_norm, group_norm_silu, linear_t, window_attention};
 
 use super::UNetConfig;
 
@@ -18,17 +19,17 @@ pub(crate) enum Resize {
 
 impl Resize {
     pub(crate) fn apply(self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
+        let [batch, height, width, channels] = x.dims();
         match self {
             Self::Halve => {
                 let (height, width) = (height / 2, width / 2);
-                let cells = x.reshape([batch * channels, height, 2, width, 2]);
-                cells.mean_dim(2).mean_dim(4).reshape([batch, channels, height, width])
+                let cells: Tensor<5> = x.reshape([batch * height, 2, width, 2, channels]);
+                cells.mean_dim(1).mean_dim(3).reshape([batch, height, width, channels])
             }
             Self::Double => {
-                let cells = x.reshape([batch * channels, height, 1, width, 1]);
-                let doubled = cells.repeat_dim(2, 2).repeat_dim(4, 2);
-                doubled.reshape([batch, channels, 2 * height, 2 * width])
+                let cells: Tensor<5> = x.reshape([batch * height, 1, width, 1, channels]);
+                let doubled = cells.repeat_dim(1, 2).repeat_dim(3, 2);
+                doubled.reshape([batch, 2 * height, 2 * width, channels])
             }
         }
     }
@@ -41,6 +42,30 @@ pub(crate) fn conv3x3([n_in, n_out]: [usize; 2], stride: usize, device: &Device)
 
 pub(crate) fn norm(config: &UNetConfig, width: usize, device: &Device) -> GroupNorm {
     GroupNormConfig::new(config.num_groups, width).init(device)
+}
+
+/// What a 3x3 convolution makes of `x`.
+pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let out = cifake_kernels::conv3x3(x, conv.weight.val(), conv.stride[0]);
+    match &conv.bias {
+        Some(bias) => out + bias.val().reshape([1, 1, 1, -1]),
+        None => out,
+    }
+}
+
+/// The weights of a norm, the same for each of `batch` pictures.
+fn affine(norm: &GroupNorm, batch: usize) -> [Tensor<2>; 2] {
+    let width = norm.num_channels;
+    [&norm.gamma, &norm.beta].map(|part| {
+        let part = part.as_ref().expect("a norm of this network is affine").val();
+        part.reshape([1, width]).repeat_dim(0, batch)
+    })
+}
+
+/// The norm and SiLU.
+pub(crate) fn activated(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
+    let [scale, shift] = affine(norm, x.dims()[0]);
+    group_norm_silu(x, scale, shift, norm.num_groups, norm.epsilon)
 }
 
 /// Two convolutions and a shortcut, between which the time enters.
@@ -77,7 +102,7 @@ impl ResidualBlock {
         }
     }
 
-    /// `x` is `[batch, channels, height, width]`, `time` the embedding behind its activation,
+    /// `x` is `[batch, height, width, channels]`, `time` the embedding behind its activation,
     /// `[batch, 4 * model_channels]`.
     pub(crate) fn forward(
         &self,
@@ -85,25 +110,32 @@ impl ResidualBlock {
         time: Tensor<2>,
         resize: Option<Resize>,
     ) -> Tensor<4> {
-        let resized = |x: Tensor<4>| resize.map_or(x.clone(), |resize| resize.apply(x));
-        let branch = resized(activation::silu(self.norm_in.forward(x.clone())));
-        let branch = self.conv_in.forward(branch);
-        let time = self.embed.forward(time);
-        let [batch, width] = time.dims();
-        let time: Tensor<4> = time.reshape([batch, width, 1, 1]);
-        let branch = if self.scale_shift {
-            let (scale, shift) =
-                (time.clone().narrow(1, 0, width / 2), time.narrow(1, width / 2, width / 2));
-            self.norm_out.forward(branch) * (scale + 1.0) + shift
-        } else {
-            self.norm_out.forward(branch + time)
-        };
-        let x = resized(x);
-        let shortcut = match &self.skip {
-            Some(skip) => skip.forward(x),
+        let resized = |x: Tensor<4>| match resize {
+            Some(resize) => resize.apply(x),
             None => x,
         };
-        shortcut + self.conv_out.forward(activation::silu(branch))
+        let branch = resized(activated(&self.norm_in, x.clone()));
+        let branch = self.activated_with(time, convolve(&self.conv_in, branch));
+        let branch = convolve(&self.conv_out, branch);
+        let x = resized(x);
+        let Some(skip) = &self.skip else { return x + branch };
+        let [n_out, n_in, ..] = skip.weight.dims();
+        let bias = skip.bias.as_ref().map(|bias| bias.val());
+        linear_t(x, skip.weight.val().reshape([n_out, n_in]), bias) + branch
+    }
+
+    /// The second norm, in which the time enters, and its activation.
+    fn activated_with(&self, time: Tensor<2>, branch: Tensor<4>) -> Tensor<4> {
+        let time = self.embed.forward(time);
+        let [batch, width] = time.dims();
+        if !self.scale_shift {
+            return activated(&self.norm_out, branch + time.reshape([batch, 1, 1, width]));
+        }
+        let [by, to] = [0, 1].map(|half| time.clone().narrow(1, half * width / 2, width / 2));
+        let [scale, shift] = affine(&self.norm_out, batch);
+        let by = by + 1.0;
+        let (scale, shift) = (scale * by.clone(), shift * by + to);
+        group_norm_silu(branch, scale, shift, self.norm_out.num_groups, self.norm_out.epsilon)
     }
 }
 
@@ -134,23 +166,29 @@ impl Attention {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, width, height, breadth] = x.dims();
-        let (n, heads, depth) = (height * breadth, self.heads, width / self.heads);
-        let flat: Tensor<3> = x.clone().reshape([batch, width, n]);
-        let qkv = self.qkv.forward(self.norm.forward(flat));
-        // The older order holds queries, keys and values of one head side by side.
-        let qkv: Tensor<5> = if self.new_order {
-            qkv.reshape([batch, 3, heads, depth, n])
+        let [batch, height, width, channels] = x.dims();
+        let (n, heads) = (height * width, self.heads);
+        let [scale, shift] = affine(&self.norm, batch);
+        let normal = group_norm(x.clone(), scale, shift, self.norm.num_groups, self.norm.epsilon);
+        let qkv = pointwise(&self.qkv, normal.reshape([batch, n, channels]));
+        // The older order holds queries, keys and values of one head side by side, as the kernel does.
+        let qkv = if self.new_order {
+            let parts: Tensor<5> = qkv.reshape([batch, n, 3, heads, channels / heads]);
+            parts.swap_dims(2, 3).reshape([batch, n, 3 * channels])
         } else {
-            qkv.reshape([batch, heads, 3, depth, n]).swap_dims(1, 2)
+            qkv
         };
-        let part = |idx| qkv.clone().narrow(1, idx, 1).reshape([batch, heads, depth, n]);
-        let (q, k, v): (Tensor<4>, Tensor<4>, Tensor<4>) = (part(0), part(1), part(2));
-        let similarity = q.swap_dims(2, 3).matmul(k) / (depth as f64).sqrt();
-        let mixed = v.matmul(activation::softmax(similarity, 3).swap_dims(2, 3));
-        let answer = self.proj_out.forward(mixed.reshape([batch, width, n]));
-        x + answer.reshape([batch, width, height, breadth])
+        let no_bias = Tensor::zeros([heads, n, n], &x.device());
+        let answer = pointwise(&self.proj_out, window_attention(qkv, no_bias, heads));
+        x + answer.reshape([batch, height, width, channels])
     }
+}
+
+/// What a convolution of one pixel makes of `x`, `[batch, pixels, channels]`.
+fn pointwise(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
+    let [n_out, n_in, _] = conv.weight.dims();
+    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    linear_t(x, conv.weight.val().reshape([n_out, n_in]), bias)
 }
 
 /// A convolution that changes the map's size: of stride 2, or behind a doubling.
@@ -167,6 +205,7 @@ impl Resample {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>, resize: Resize) -> Tensor<4> {
-        self.conv.forward(if resize == Resize::Double { resize.apply(x) } else { x })
+        let x = if resize == Resize::Double { resize.apply(x) } else { x };
+        convolve(&self.conv, x)
     }
 }

@@ -4,11 +4,15 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use cifake::weights::{Configured, Mapping};
+use cifake::weights::{Configured, Mapping, draw_weights};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
 
 use super::UNetConfig;
 use super::config::Plan;
-use super::layers::{Attention, Resample, ResidualBlock, Resize, conv3x3, norm};
+use super::layers::{
+    Attention, Resample, ResidualBlock, Resize, activated, conv3x3, convolve, norm,
+};
 
 /// A stage of the way down or up, of up to three layers.
 #[derive(Module, Debug)]
@@ -49,7 +53,7 @@ impl Stage {
 
     fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, resize: Resize) -> Tensor<4> {
         if let Some(conv) = &self.conv {
-            x = conv.forward(x);
+            x = convolve(conv, x);
         }
         if let Some(block) = &self.block {
             x = block.forward(x, time.clone(), self.block_resizes.then_some(resize));
@@ -106,34 +110,35 @@ impl Configured for UNet {
         config.keys().iter().fold(0, |sum, (_, shape)| sum.saturating_add(size(shape)))
     }
 
-    /// All maps that wait for the way up, and eight maps and the similarities of the largest stage.
+    /// All maps that wait for the way up, and the four maps and the products of queries and keys that the
+    /// largest stage holds at once.
     fn activation_bytes(config: &UNetConfig) -> u64 {
-        let product = |sizes: &[usize]| {
-            sizes.iter().fold(1, |product: u64, &n| product.saturating_mul(n as u64))
-        };
         let (down, up) = (config.way_down(), config.way_up());
-        let kept = down.iter().fold(0, |sum: u64, plan| {
-            sum.saturating_add(product(&[plan.channels[1], plan.side, plan.side]))
-        });
-        let deepest = config.image_size >> (config.channel_mult.len() - 1);
-        let working = |plan: &Plan| {
-            let side = if plan.resizes { 2 * plan.side } else { plan.side };
-            let map = product(&[plan.channels[0].max(plan.channels[1]), side, side, 8]);
-            let pixels = product(&[plan.side, plan.side]);
-            let heads = if plan.attention { config.heads(plan.channels[1]) as u64 } else { 0 };
-            map.saturating_add(
-                pixels.saturating_mul(pixels).saturating_mul(heads.saturating_mul(3)),
-            )
+        let map = |channels: usize, side: usize| {
+            let pixels = (side as u64).saturating_mul(side as u64);
+            pixels.saturating_mul(channels as u64)
         };
-        let middle = Plan {
+        let kept = down
+            .iter()
+            .fold(0, |sum: u64, plan| sum.saturating_add(map(plan.channels[1], plan.side)));
+        let working = |plan: &Plan, resized: usize| {
+            let [n_in, n_out] = plan.channels;
+            let largest = map(n_in.max(n_out), plan.side).max(map(n_out, resized));
+            let heads = if plan.attention { config.heads(n_out) } else { 0 };
+            let products = map(1, plan.side).saturating_mul(map(heads, plan.side));
+            largest.saturating_mul(4).saturating_add(products)
+        };
+        let at_last = Plan {
             channels: [config.deepest(); 2],
             residual: true,
             attention: true,
             resizes: false,
-            side: deepest,
+            side: config.image_size >> (config.channel_mult.len() - 1),
         };
-        let most = down.iter().chain(&up).chain([&middle]).map(working).max().unwrap_or(0);
-        kept.saturating_add(most).saturating_mul(4)
+        let doubled = |plan: &Plan| if plan.resizes { 2 * plan.side } else { plan.side };
+        let most = up.iter().map(|plan| working(plan, doubled(plan)));
+        let most = most.chain(down.iter().chain([&at_last]).map(|plan| working(plan, plan.side)));
+        kept.saturating_add(most.max().unwrap_or(0)).saturating_mul(4)
     }
 
     fn build(config: &UNetConfig, device: &Device) -> Self {
@@ -182,6 +187,14 @@ impl UNet {
         ..Mapping::PYTORCH
     };
 
+    /// A network of a valid `config` with weights drawn from `seed`: uniform in one over the root of the inputs
+    /// both ways, as torch's layers; biases are 0. The last layer of each residue and of the network is
+    /// 0, so that a block starts as its shortcut.
+    #[must_use]
+    pub fn draw(config: &UNetConfig, seed: u64, device: &Device) -> Self {
+        draw_weights(Self::build(config, device), seed, initial)
+    }
+
     /// The embedding of `times`, steps of the diffusion that the network learned, before its activation:
     /// `[batch, 4 * model_channels]`.
     #[must_use]
@@ -206,14 +219,15 @@ impl UNet {
     }
 
     /// [`forward`](Self::forward), which shows the output of each stage by its name: `input.N`, `middle`,
-    /// `output.N`.
+    /// `output.N`, each `[batch, height, width, channels]`.
     pub fn forward_with(
         &self,
-        mut x: Tensor<4>,
+        x: Tensor<4>,
         times: &[f64],
         mut see: impl FnMut(String, &Tensor<4>),
     ) -> Tensor<4> {
         let time = activation::silu(self.embed(times, &x.device()));
+        let mut x = x.permute([0, 2, 3, 1]);
         let mut kept = Vec::with_capacity(self.input_blocks.len());
         for (idx, stage) in self.input_blocks.iter().enumerate() {
             x = stage.forward(x, &time, Resize::Halve);
@@ -226,9 +240,24 @@ impl UNet {
         for (idx, (stage, kept)) in
             self.output_blocks.iter().zip(kept.into_iter().rev()).enumerate()
         {
-            x = stage.forward(Tensor::cat(vec![x, kept], 1), &time, Resize::Double);
+            x = stage.forward(Tensor::cat(vec![x, kept], 3), &time, Resize::Double);
             see(format!("output.{idx}"), &x);
         }
-        self.conv.forward(activation::silu(self.norm.forward(x)))
+        convolve(&self.conv, activated(&self.norm, x)).permute([0, 3, 1, 2])
     }
+}
+
+/// Initial values of the weight at `path`; norms keep theirs.
+fn initial(path: &str, shape: &[usize], rng: &mut ChaCha8Rng) -> Option<Vec<f32>> {
+    let n_values = shape.iter().product();
+    let (layer, part) = path.rsplit_once('.')?;
+    let is_last = layer == "conv" || layer.ends_with("conv_out") || layer.ends_with("proj_out");
+    let n_inputs: usize = match (part, shape) {
+        ("weight", [n_in, _]) => *n_in,
+        ("weight", [_, inputs @ ..]) => inputs.iter().product(),
+        ("bias", _) => return Some(vec![0.0; n_values]),
+        _ => return None,
+    };
+    let reach = if is_last { 0.0 } else { (n_inputs as f32).sqrt().recip() };
+    Some((0..n_values).map(|_| reach * rng.random_range(-1.0..=1.0)).collect())
 }

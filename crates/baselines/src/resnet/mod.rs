@@ -19,6 +19,7 @@ use rand_distr::{Distribution, Normal};
 pub use block::ResidualBlock;
 pub use config::{BlockKind, Normalization, ResNetConfig, StemKind};
 pub use detector::{ResNetClassifier, resnet_loader};
+pub(crate) use pretrained::TORCHVISION;
 
 /// A residual network with one logit of FAKE.
 #[derive(Module, Debug)]

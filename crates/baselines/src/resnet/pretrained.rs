@@ -10,7 +10,7 @@ use super::{ResNet, build};
 use crate::recipe::of_config;
 
 /// The names of torchvision and timm, which are the same for these networks.
-const TORCHVISION: Mapping<'static> = Mapping {
+pub(crate) const TORCHVISION: Mapping<'static> = Mapping {
     renames: &[
         (r"^conv1\.", "stem.conv."),
         (r"^bn1\.", "stem.bn."),

@@ -73,6 +73,7 @@ pub fn registry() -> Registry {
         .with(baselines::clip_loader())
         .with(baselines::vit_loader())
         .with(baselines::fft_vae_loader())
+        .with(baselines::dire::dire_loader())
         .with_file("static-robust", weights.join("static_robust.safetensors"))
 }
 

@@ -1,0 +1,118 @@
+//! A diffusion model of camera pictures, by which DIRE reconstructs.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use baselines::dire::{Ddpm, DdpmEvent, DdpmRecipe};
+use cifake::file::FolderLock;
+use cifake::{Split, device};
+use cifake_cli::args::{DataArgs, decoder, threads};
+use cifake_cli::{exit_code, progress_bar};
+use cifake_training::TrainingData;
+use clap::Parser;
+
+/// The recipe where none is given.
+const OWN: &str = include_str!("../../recipes/ddpm.toml");
+
+/// The recipe of `--smoke`.
+const SMOKE: &str = "
+model = { image_size = 32, model_channels = 4, channel_mult = [1, 2], num_res_blocks = 1, \
+    attention_resolutions = [16], num_head_channels = 4, num_heads = 1, num_groups = 4, \
+    use_scale_shift_norm = true, resblock_updown = false, use_new_attention_order = false, learn_sigma = false }
+data = { validation_fraction = 0.25 }
+train = { epochs = 2, batch_size = 4, learned_steps = 10, sample_steps = 2 }
+";
+
+/// Trains a diffusion model on the REAL training pictures of a data set and writes last.safetensors,
+/// checkpoint.safetensors, metrics.csv and samples-N.png into a folder. Started again with the same folder,
+/// a run goes on and ends with the same bytes.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  train_ddpm --data cifake/ --out runs/ddpm
+  train_ddpm --config examples/lab/recipes/ddpm.toml --threads 1 --out runs/ddpm
+  train_ddpm --smoke --json"
+)]
+struct Args {
+    /// Recipe with the sections model, data and train [default: examples/lab/recipes/ddpm.toml, which
+    /// is built in].
+    #[arg(long, value_name = "RECIPE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Folder of the run.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "smoke")]
+    out: Option<PathBuf>,
+    /// Print the rows of the epochs as JSON.
+    #[arg(long)]
+    json: bool,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Threads of the run; 0 takes all cores. The weights do not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
+    threads: usize,
+    /// Trains a few steps on the mini data set into a temporary folder.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> ExitCode {
+    exit_code(run(cifake_cli::parsed()).map(|()| 0))
+}
+
+fn run(mut args: Args) -> anyhow::Result<()> {
+    let temporary = tempfile::tempdir()?;
+    if args.smoke {
+        args.out = Some(temporary.path().to_owned());
+    }
+    let out = args.out.as_deref().context("--out is required")?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    pool.install(|| train(&args, out))
+}
+
+fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
+    let text = match &args.config {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the recipe {}", path.display()))?,
+        None => if args.smoke { SMOKE } else { OWN }.to_owned(),
+    };
+    let recipe: DdpmRecipe = toml::from_str(&text).context("the recipe is not valid")?;
+    recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let lock = FolderLock::acquire(out)?;
+    let _lock =
+        lock.with_context(|| format!("another run writes into {}: let it end", out.display()))?;
+    let dataset = args.data.open(&args.data.path(args.smoke)?, Some(Split::Train))?;
+    let data = TrainingData::load(&*dataset, &[], &recipe.data, &decoder())?;
+    drop(dataset);
+    let mut run = Ddpm::new(recipe, &data, out, &device::parse(&args.device)?)?;
+    let bar = progress_bar()?;
+    bar.set_length(run.n_steps() as u64);
+    bar.set_position(run.step() as u64);
+    run.run(&mut |event| {
+        match event {
+            DdpmEvent::Step { step, loss, images_per_second } => {
+                bar.set_message(format!("loss {loss:.4}, {images_per_second:.1} images/s"));
+                bar.set_position(step as u64);
+            }
+            DdpmEvent::Epoch(row) => bar.say(&row.to_string()),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    bar.finish_and_clear();
+    let mut stdout = std::io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(run.history())?)?;
+    } else {
+        for row in run.history() {
+            writeln!(stdout, "{row}")?;
+        }
+    }
+    Ok(())
+}
