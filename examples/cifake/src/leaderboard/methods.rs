@@ -58,7 +58,15 @@ pub(super) static METHODS: [Method; 10] = [
         attacked: None,
         names: &[],
         networks: &["fft"],
-        command: "cifake train --config RECIPE --out runs/fft_vae",
+        command: "cifake train --config examples/lab/recipes/fft_vae.toml --out runs/fft_vae",
+    },
+    Method {
+        name: "Robust CLIP + MLP",
+        clean: None,
+        attacked: Some(97.23),
+        names: &["fare", "robust-clip"],
+        networks: &[],
+        command: "cifake import clip --part tower=FILE --part head=FILE --out robust-clip.safetensors",
     },
     Method {
         name: "CLIP + MLP",
@@ -67,14 +75,6 @@ pub(super) static METHODS: [Method; 10] = [
         names: &[],
         networks: &["clip", "univfd"],
         command: "cifake import clip --part tower=FILE --part head=FILE --out clip.safetensors",
-    },
-    Method {
-        name: "Robust CLIP + MLP",
-        clean: None,
-        attacked: Some(97.23),
-        names: &[],
-        networks: &["fare", "robust-clip"],
-        command: "cifake import clip --part tower=FILE --part head=FILE --out robust-clip.safetensors",
     },
     Method {
         name: "DIRE",
@@ -137,6 +137,8 @@ mod tests {
         assert_eq!(named("static-robust", "tinyvit-native@01"), Some("Robust TinyViT"));
         assert_eq!(named("mine", "resnet18@01"), Some("ResNet-50"));
         assert_eq!(named("mine", "vit-small@01"), Some("ViT"));
+        assert_eq!(named("mine", "clip-mlp@01"), Some("CLIP + MLP"));
+        assert_eq!(named("robust-clip", "clip-mlp@01"), Some("Robust CLIP + MLP"));
         assert_eq!(named("mine", "unheard-of@01"), None);
         let row = row("native", 0.9);
         let of: usize = METHODS.iter().map(|method| method.rows(&[&row]).len()).sum();
@@ -151,7 +153,7 @@ mod tests {
             rest.split(' ').next().filter(|recipe| recipe.contains('/'))
         };
         let recipes: Vec<&str> = METHODS.iter().filter_map(recipe).collect();
-        assert!(recipes.len() >= 3);
+        assert!(recipes.len() >= 4);
         for recipe in recipes {
             assert!(root.join(recipe).is_file(), "{recipe}");
         }

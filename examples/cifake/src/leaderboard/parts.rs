@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use cifake::file::read_limited;
 use cifake::weights::sha256_hex;
-use cifake::{Dataset, Detector, Split, open_dataset};
+use cifake::{Classifier, Dataset, Detector, Scorer, Split, open_dataset};
 use cifake_attacks::{
     Attack, AttackName, Degradation, ModelId, TargetModel, evaluate_built, evaluate_degradations,
     evaluate_robustness,
@@ -50,11 +50,24 @@ pub(super) struct Judge<'a> {
     pub(super) bar: &'a Progress,
 }
 
+/// The calibrated probabilities of a detector as class scores, so that an answer is that at a probability of 0.5.
+struct Answers<'a>(&'a Detector);
+
+impl Classifier for Answers<'_> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let p_fake = self.0.scores(images);
+        let [batch] = p_fake.dims();
+        let p_fake = p_fake.reshape([batch, 1]);
+        Tensor::cat(vec![1.0 - p_fake.clone(), p_fake], 1)
+    }
+}
+
 impl Judge<'_> {
     /// Accuracy on the built set in `folder`, for a detector of this clean accuracy.
     pub(super) fn built(&self, folder: &Path, clean: f64) -> Result<Built> {
         let options = run_options(self.detector, self.device, self.seed, folder);
-        let report = evaluate_built(self.detector, folder, &options, &mut self.tell("built set"))?;
+        let answers = Answers(self.detector);
+        let report = evaluate_built(&answers, folder, &options, &mut self.tell("built set"))?;
         let accuracy = report.mean.context("the built set holds no attacked pictures")?;
         let share = |row: &cifake_attacks::BuiltRow| Share {
             name: row.origin.name().to_owned(),

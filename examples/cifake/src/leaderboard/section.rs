@@ -237,6 +237,7 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
         ),
         "The ensemble is APGD on two losses, FAB and Square, one after the other.".to_owned(),
         "It is no AutoAttack, whose DLR loss is not defined for two classes.".to_owned(),
+        "Its answers are those of the network before calibration, also the clean ones.".to_owned(),
     ];
     let title = "Under attacks on the detector itself";
     (!table.rows.is_empty()).then_some(Section { title, words: words.into(), table })
