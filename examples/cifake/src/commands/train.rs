@@ -12,8 +12,9 @@ const KEPT: usize = 8 << 30;
 /// checkpoint.safetensors, metrics.csv and metrics.png into a folder. Started again with the same folder,
 /// a run goes on.
 ///
-/// The section model of a recipe names the network: a TinyViT, a ResNet or an FFT + VAE. A section train.adversary trains
-/// against attacks. Weights to start from may also be timm's or Microsoft's; another head is drawn anew.
+/// The section model of a recipe names the network: a TinyViT, a ResNet, a ViT or an FFT + VAE. A section
+/// train.adversary trains against attacks. Weights to start from may also be published ones, such as timm's,
+/// Hugging Face's or Microsoft's; another head is drawn anew.
 ///
 /// SIGINT and SIGTERM end a run after the step under way and a checkpoint, with exit status 3.
 #[derive(Debug, clap::Args)]

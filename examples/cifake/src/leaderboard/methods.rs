@@ -42,7 +42,7 @@ pub(super) static METHODS: [Method; 10] = [
         attacked: Some(91.75),
         names: &[],
         networks: &["vit"],
-        command: "cifake train --config RECIPE --out runs/vit",
+        command: "cifake train --config examples/lab/recipes/vit.toml --out runs/vit",
     },
     Method {
         name: "ResNet-50",
