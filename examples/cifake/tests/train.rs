@@ -275,6 +275,7 @@ fn a_list_trains_every_baseline() {
     for (model, key) in [
         ("preset = 'resnet18_32', widths = [8, 8, 8, 8], depths = [1, 1, 1, 1]", "resnet_config"),
         ("preset = 'fft_vae_32', widths = [8, 8], n_groups = 4, dim = 8", "fft_vae_config"),
+        ("preset = 'vit_32', dim = 16, n_heads = 2, depth = 2, d_mlp = 16", "vit_config"),
     ] {
         let recipe = folder.path().join(format!("{key}.toml"));
         let content = format!(
@@ -309,7 +310,7 @@ fn a_recipe_of_no_network_is_refused_with_the_presets_there_are() {
     let data = folder.path();
     let output = train(&["--config", text(&recipe), "--data", text(data), "--out", text(&out)]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    let named = ["native", "resnet18_32", "fft_vae_32"];
+    let named = ["native", "resnet18_32", "fft_vae_32", "vit_32"];
     assert!(named.iter().all(|name| stderr(&output).contains(name)), "{}", stderr(&output));
 }
 

@@ -25,7 +25,7 @@ use run::Runner;
 const OWN: &str = include_str!("../../../lab/recipes/own.toml");
 
 /// The recipes of `--smoke`.
-const SMOKE: [&str; 3] = [
+const SMOKE: [&str; 4] = [
     "
 model = { preset = 'native', embed_dims = [16, 32, 32, 32], n_heads = [1, 1, 1, 1], stem_dim = 8 }
 data = { validation_fraction = 0.25 }
@@ -42,6 +42,11 @@ train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
 ",
     "
 model = { preset = 'fft_vae_32', widths = [8, 8], n_groups = 4, dim = 8 }
+data = { validation_fraction = 0.25 }
+train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
+",
+    "
+model = { preset = 'vit_32', dim = 16, n_heads = 2, depth = 2, d_mlp = 16, drop_path = 0.1 }
 data = { validation_fraction = 0.25 }
 train = { epochs = 2, batch_size = 8, checkpoint_steps = 2 }
 ",
