@@ -5,7 +5,7 @@ const ROOM: f64 = 0.08;
 /// Room at either end of a logarithmic axis, as a factor.
 const FACTOR: f64 = 1.6;
 /// Gaps between the ticks of a linear axis, at most.
-const GAPS: f64 = 6.0;
+const GAPS: f64 = 8.0;
 /// Ticks of a logarithmic axis, at most, before those between the decades go.
 const TICKS: usize = 8;
 
