@@ -205,7 +205,7 @@ pub enum Error {
     },
 
     /// A pool of threads could not be started.
-    #[error("cannot start {n_threads} threads (0: one a core): {source}; ask for fewer")]
+    #[error("cannot start {} (0: one a core): {source}; ask for fewer", crate::text::counted(*n_threads, "thread"))]
     Threads {
         /// How many were asked for.
         n_threads: usize,
@@ -226,7 +226,7 @@ pub enum Error {
     #[error("there is no sample to measure")]
     NoSamples,
     /// Two lists that go together have different lengths.
-    #[error("{scores} scores stand against {labels} labels; each sample needs one of both")]
+    #[error("the numbers of scores ({scores}) and labels ({labels}) differ; give equally many")]
     LengthMismatch {
         /// Length of the first list.
         scores: usize,
@@ -299,7 +299,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The model has weights that the file lacks.
-    #[error("{} lacks {} weights that the model needs, first: {}; is it of another configuration?", path.display(), keys.len(), first(keys))]
+    #[error("{} lacks {} that the model needs, first: {}; is it of another configuration?", path.display(), crate::text::counted(keys.len(), "weight"), first(keys))]
     MissingWeights {
         /// The weight file.
         path: PathBuf,
@@ -307,7 +307,7 @@ pub enum Error {
         keys: Vec<String>,
     },
     /// The file has weights that the model lacks.
-    #[error("{} has {} weights that the model does not use, first: {}; is it of another configuration?", path.display(), keys.len(), first(keys))]
+    #[error("{} has {} that the model does not use, first: {}; is it of another configuration?", path.display(), crate::text::counted(keys.len(), "weight"), first(keys))]
     UnusedWeights {
         /// The weight file.
         path: PathBuf,

@@ -49,6 +49,18 @@ fn bytes_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// `n` of what `noun` names, in words: `1 picture`, `2 pictures`. The plural of `noun` ends in `s`.
+///
+/// ```
+/// use cifake::text::counted;
+///
+/// assert_eq!([0, 1, 2].map(|n| counted(n, "step")), ["0 steps", "1 step", "2 steps"]);
+/// ```
+#[must_use]
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_unsafe) {
         return Cow::Borrowed(text);

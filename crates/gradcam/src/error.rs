@@ -21,7 +21,9 @@ pub enum Error {
         n_channels: usize,
     },
     /// The numbers of pictures, targets and maps differ.
-    #[error("{images} pictures need one target and one map each, not {targets} and {maps}")]
+    #[error(
+        "the numbers of pictures ({images}), targets ({targets}) and maps ({maps}) differ; give one target and one map a picture"
+    )]
     Counts {
         /// Number of pictures.
         images: usize,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use cifake::balanced_sample;
+use cifake::text::counted;
 use cifake_attacks::Pgd;
 use cifake_kernels::with_products;
 
@@ -96,8 +97,9 @@ impl<N: Network> Trainer<N> {
         if train.len() < config.batch_size {
             let (found, batch) = (train.len(), config.batch_size);
             let reason = format!(
-                "{found} pictures are fewer than one batch of {batch}: set batch_size in the section \
-                 train of the recipe to at most {found}"
+                "{} cannot fill one batch of {batch}: set batch_size in the section train of the \
+                 recipe to at most {found}",
+                counted(found, "picture")
             );
             return Err(TrainError::Config(reason));
         }

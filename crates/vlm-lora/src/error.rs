@@ -35,7 +35,7 @@ pub enum Error {
     Json {
         /// The file.
         path: PathBuf,
-        /// Where the format is broken.
+        /// The place and the cause.
         source: serde_json::Error,
     },
     /// A configuration with a number or a name that this crate does not work with.
@@ -67,7 +67,7 @@ pub enum Error {
         "{what} is {found}, more than the limit of {limit}; raise the limit if you trust the file"
     )]
     Limit {
-        /// What is limited.
+        /// The limited quantity.
         what: String,
         /// How much of it there is.
         found: u64,
@@ -83,7 +83,7 @@ pub enum Error {
         name: String,
     },
     /// The file has weights that the model did not ask for.
-    #[error("{} has {} weights that the model does not use, first: {}; check that config.json belongs to it", path.display(), names.len(), names.first().map_or("", String::as_str))]
+    #[error("{} has {} that the model does not use, first: {}; check that config.json belongs to it", path.display(), cifake::text::counted(names.len(), "weight"), names.first().map_or("", String::as_str))]
     UnusedWeights {
         /// The file or folder.
         path: PathBuf,
@@ -125,13 +125,13 @@ pub enum Error {
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A text or tokens that cannot be converted into each other.
     #[error("the text cannot be tokenized: {reason}")]
     Tokens {
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A chat template that cannot be used, or that does not come to an end.
@@ -145,7 +145,7 @@ pub enum Error {
     ChatTemplateFile {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A model without a chat template.
@@ -160,7 +160,7 @@ pub enum Error {
         setting: &'static str,
         /// The given value.
         found: String,
-        /// What would do.
+        /// The accepted values.
         expected: String,
     },
     /// A picture that is too long for its width, or the reverse.
@@ -196,7 +196,7 @@ pub enum Error {
     ProcessorConfig {
         /// The file, where they come from one.
         path: Option<PathBuf>,
-        /// What is wrong with them.
+        /// The fault.
         reason: String,
     },
     /// Pictures that were processed for a model of other sizes.
@@ -204,11 +204,11 @@ pub enum Error {
         "the picture processor makes {what} of {found}, but the model needs {expected}; check that preprocessor_config.json and config.json belong together"
     )]
     PictureFormat {
-        /// What differs.
+        /// The property that differs.
         what: &'static str,
-        /// What the pictures have.
+        /// Its value in the pictures.
         found: usize,
-        /// What the model needs.
+        /// The value that the model needs.
         expected: usize,
     },
     /// A prompt with another number of placeholders than pictures.
@@ -216,13 +216,13 @@ pub enum Error {
         "the prompt has {places} placeholders for {what}, but {found} were given; put one `{placeholder}` for each picture"
     )]
     PicturePlaces {
-        /// What stands at a place: pictures, or tokens of pictures.
+        /// The content of a place: pictures, or tokens of pictures.
         what: &'static str,
         /// Places in the prompt.
         places: usize,
         /// How many were given.
         found: usize,
-        /// What marks a place.
+        /// The mark of a place.
         placeholder: String,
     },
 }

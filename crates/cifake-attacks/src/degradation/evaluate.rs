@@ -3,6 +3,7 @@
 use std::fmt;
 
 use burn::tensor::Device;
+use cifake::text::counted;
 use cifake::{Dataset, Label, Picture, Scorer, tensor_from_rgb8};
 use cifake_eval::EvaluateOptions;
 use cifake_eval::metrics::{Bootstrap, Metric};
@@ -246,10 +247,10 @@ impl fmt::Display for DegradationReport {
                 row.name
             )?;
         }
-        write!(f, "\n{} pictures in each row", self.n)?;
+        write!(f, "\n{} in each row", counted(self.n, "picture"))?;
         match self.n_failed {
             0 => Ok(()),
-            n => write!(f, "; {n} pictures could not be decoded"),
+            n => write!(f, "; {} could not be decoded", counted(n, "picture")),
         }
     }
 }

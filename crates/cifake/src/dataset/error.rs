@@ -51,7 +51,8 @@ pub enum DatasetError {
     },
     /// The pictures of a data set take more memory than the caller allows.
     #[error(
-        "{n} pictures take {bytes} bytes of memory, more than the limit of {limit}; use fewer or smaller pictures"
+        "{} would take {bytes} bytes of memory, more than the limit of {limit}; use fewer or smaller pictures",
+        crate::text::counted(*n, "picture")
     )]
     DatasetTooLarge {
         /// How many pictures there are.

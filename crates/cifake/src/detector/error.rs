@@ -41,7 +41,7 @@ pub enum DetectorError {
         expected: &'static str,
     },
     /// Too few pictures to fit something to.
-    #[error("{found} pictures are too few to fit to; give at least {needed} of each kind")]
+    #[error("too few pictures to fit to: {found}; give at least {needed} of each kind")]
     TooFewPictures {
         /// How many there are.
         found: usize,

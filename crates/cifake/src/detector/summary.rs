@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
+use crate::text::counted;
 use crate::{Answer, Error, InputFit, Scope};
 
 /// How many pictures got which answer.
@@ -51,8 +52,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { n_real, n_fake, n_unsure, n_unfamiliar, n_resized, n_failed } = self;
-        let inputs = if self.n_inputs() == 1 { "input" } else { "inputs" };
-        write!(f, "{} {inputs}: {n_real} REAL, {n_fake} FAKE", self.n_inputs())?;
+        write!(f, "{}: {n_real} REAL, {n_fake} FAKE", counted(self.n_inputs(), "input"))?;
         if *n_unsure > 0 {
             write!(f, ", {n_unsure} UNSURE")?;
         }

@@ -158,7 +158,7 @@ fn a_missing_weight_is_an_error() {
     let error = refusal(&changed(|weights| drop(weights.remove("norm.weight"))));
     assert!(matches!(&error, Error::MissingWeights { keys, .. } if keys == &["norm.gamma"]));
     let message = error.to_string();
-    assert!(message.starts_with("memory lacks 1 weights that the model needs, first: norm.gamma"));
+    assert!(message.starts_with("memory lacks 1 weight that the model needs, first: norm.gamma"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use cifake::text::counted;
 use cifake::{Class, Error, Label, file};
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +161,7 @@ impl Report {
         )?;
         match self.n_failed {
             0 => Ok(()),
-            n => write!(f, "; {n} pictures could not be decoded"),
+            n => write!(f, "; {} could not be decoded", counted(n, "picture")),
         }
     }
 }

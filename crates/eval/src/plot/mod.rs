@@ -7,6 +7,7 @@ mod sheet;
 use std::ops::Range;
 use std::path::Path;
 
+use cifake::text::counted;
 use cifake::{Error, Label};
 use plotters::chart::SeriesLabelPosition;
 use plotters::style::RGBColor;
@@ -131,9 +132,9 @@ pub fn reliability(scores: &[f32], labels: &[Label], path: &Path) -> Result<(), 
     bins.retain(|bin| bin.high > 0.5);
     let lowest = bins[0].low;
     let title = format!(
-        "Reliability (ECE {:.4}, {} pictures)",
+        "Reliability (ECE {:.4}, {})",
         metrics::expected_calibration_error(scores, labels)?,
-        scores.len()
+        counted(scores.len(), "picture")
     );
     let met = |bin: &&ReliabilityBin| bin.n > 0;
     let right = bins.iter().filter(met).map(|bin| (bin.low..bin.high, bin.accuracy)).collect();

@@ -9,6 +9,8 @@ mod region;
 mod remark;
 mod rules;
 
+use cifake::text::counted;
+
 use crate::plain::{has_hidden, plain};
 use crate::{Artifact, Explanation, Finding, MAX_FINDINGS, MAX_WORDS};
 
@@ -94,7 +96,8 @@ fn read(text: &str, remarks: &mut Remarks) -> (Vec<Item>, bool) {
         remarks.push("bullets, numbers or other markup were taken off".to_owned());
     }
     if lines.n_loose > 0 {
-        remarks.push(format!("{} lines that name no artifact were left out", lines.n_loose));
+        let loose = counted(lines.n_loose, "line");
+        remarks.push(format!("left out without an artifact: {loose}"));
     }
     (lines.items, false)
 }
@@ -136,7 +139,8 @@ fn checked(items: Vec<Item>, rules: &Rules, remarks: &mut Remarks) -> (Vec<Findi
         }
     }
     if n_surplus > 0 {
-        remarks.push(format!("{n_surplus} artifacts after the first {MAX_FINDINGS} were left out"));
+        let surplus = counted(n_surplus, "artifact");
+        remarks.push(format!("left out after the first {MAX_FINDINGS}: {surplus}"));
     }
     (findings, unlisted)
 }

@@ -1,5 +1,7 @@
 //! Faults of answers.
 
+use cifake::text::counted;
+
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 64 << 10;
 
@@ -17,7 +19,7 @@ pub enum Refusal {
         bytes: usize,
     },
     /// The JSON of the answer breaks off too early.
-    #[error("the answer breaks off after {found} listed artifacts, and {least} are needed")]
+    #[error("the answer breaks off after {}, and {least} are needed", counted(*found, "listed artifact"))]
     BrokenOff {
         /// Number of artifacts with an explanation before the end.
         found: usize,
@@ -26,7 +28,8 @@ pub enum Refusal {
     },
     /// The answer explains too few artifacts of the list.
     #[error(
-        "the answer explains {found} artifacts of the list, and at least {least} are needed{}{}",
+        "the answer explains {} of the list, and at least {least} are needed{}{}",
+        counted(*found, "artifact"),
         if unlisted.is_empty() { "" } else { "; not in the list: " }, unlisted.join(", ")
     )]
     TooFew {

@@ -1,5 +1,7 @@
 //! Remarks on repairs, up to a number.
 
+use cifake::text::counted;
+
 /// Most remarks that are written out.
 const MAX_REMARKS: usize = 20;
 
@@ -24,7 +26,7 @@ impl Remarks {
 
     pub(super) fn finish(mut self) -> Vec<String> {
         if self.n_more > 0 {
-            self.remarks.push(format!("{} more repairs", self.n_more));
+            self.remarks.push(counted(self.n_more, "more repair"));
         }
         self.remarks
     }

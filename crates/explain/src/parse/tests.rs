@@ -58,7 +58,7 @@ fn five_are_too_few_and_what_was_named_instead_is_quoted() {
 fn more_than_seven_are_cut_to_the_first() {
     let explanation = parse(&lines(8), &Rules::default()).expect("eight");
     assert_eq!(names(&explanation), NAMES[..7]);
-    assert!(has_remark(&explanation, "1 artifacts after the first 7"));
+    assert!(has_remark(&explanation, "left out after the first 7: 1 artifact"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cifake::text::counted;
 use cifake_eval::metrics::{Bootstrap, Metric};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -66,7 +67,8 @@ impl fmt::Display for Control {
         let show = |m: &Metric| format!("{:.3} [{:.3}, {:.3}]", m.value, m.low, m.high);
         let [matched, control] = [&self.matched, &self.control].map(show);
         let difference = show(&self.difference);
-        write!(f, "{matched} against {control}, difference {difference}, {} pictures", self.n)
+        let n = counted(self.n, "picture");
+        write!(f, "{matched} against {control}, difference {difference}, {n}")
     }
 }
 

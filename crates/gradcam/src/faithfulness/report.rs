@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cifake::text::counted;
 use cifake_eval::metrics::{Bootstrap, Metric};
 use serde::Serialize;
 
@@ -117,7 +118,7 @@ impl FaithfulnessRow {
 
 impl fmt::Display for FaithfulnessReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<14}", format!("{} pictures", self.n))?;
+        write!(f, "{:<14}", counted(self.n, "picture"))?;
         for column in
             ["deletion (low)", "insertion (high)", "ROAD (high)", "drop (low)", "rise (high)"]
         {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cifake::text::counted;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
@@ -16,12 +17,12 @@ const MAX_ADDED: usize = 1 << 16;
 const NAMES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// What the files beside `tokenizer.json` say of tokens (transformers 5.24,
+/// The tokens in the files beside `tokenizer.json` (transformers 5.24,
 /// `tokenization_utils_base.py`, `_from_pretrained`).
 ///
-/// Of the other fields of `tokenizer_config.json`, those that matter to text without special tokens
-/// around it are obeyed or refused by name; `add_bos_token` and its kind concern what a template
-/// already writes, lengths and sides concern batches.
+/// Some other fields of `tokenizer_config.json` matter to text without special tokens around it.
+/// They are obeyed or refused by name. `add_bos_token` and its kind concern tokens that a template
+/// already writes; lengths and sides concern batches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpecialTokens {
     /// Names and texts, for chat templates.
@@ -70,7 +71,7 @@ impl SpecialTokens {
         let (named, tokens, extra) = named(&config)?;
         added.extend(tokens.into_iter().chain(extra));
         if added.len() > MAX_ADDED {
-            return Err(wrong("added_tokens_decoder", format!("{} tokens", added.len())));
+            return Err(wrong("added_tokens_decoder", counted(added.len(), "token")));
         }
         let flag = |name: &str| config.get(name).and_then(Value::as_bool).unwrap_or_default();
         let control = config.get("chat_control_tokens").and_then(Value::as_array);

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use cifake::text::counted;
+
 use super::constraint::{Constraint, Mask};
 use super::grammar::{Grammar, Place, State};
 use crate::chat::Vocabulary;
@@ -47,8 +49,9 @@ struct Rule {
 type Key = (bool, usize, bool, usize);
 
 impl ListConstraint {
-    /// Lists of at most `max_items` of `names` with remarks of at most `max_words` words, in tokens of
-    /// `vocabulary`, ended by any of the tokens `ends`: all of a model's, since it was trained with one.
+    /// Lists of at most `max_items` of `names` with remarks of at most `max_words` words, in tokens
+    /// of `vocabulary`. Any of the tokens `ends` ends a list. Give all of a model's end tokens,
+    /// since it was trained with one of them.
     ///
     /// # Errors
     /// [`Error::Setting`] where there is no name, a name is empty, doubled, holds a line break or is
@@ -80,7 +83,8 @@ impl ListConstraint {
             }
         }
         if names.is_empty() || max_items == 0 || max_words == 0 {
-            let found = format!("{} names, {max_items} items, {max_words} words", names.len());
+            let found = [(names.len(), "name"), (max_items, "item"), (max_words, "word")];
+            let found = found.map(|(n, noun)| counted(n, noun)).join(", ");
             return Err(wrong(found, "one or more of each"));
         }
         let n_tokens = vocabulary.n_tokens();

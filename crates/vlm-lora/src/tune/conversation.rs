@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use cifake::text::counted;
 use serde::Deserialize;
 
 use crate::chat::IMAGE;
@@ -74,7 +75,7 @@ impl Turn {
     }
 }
 
-/// Where a picture of a conversation is.
+/// The source of a picture in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageSource {
@@ -89,7 +90,7 @@ pub enum ImageSource {
 pub struct Conversation {
     /// The example's own name.
     pub id: Option<String>,
-    /// Who said what.
+    /// The turns of the speakers.
     pub turns: Vec<Turn>,
     /// The pictures, in the order of their places.
     pub images: Vec<ImageSource>,
@@ -122,7 +123,7 @@ impl Default for ConversationLimits {
     }
 }
 
-/// What a line of JSON says, or a row of a table but for its pictures.
+/// The content of a line of JSON, or of a row of a table without its pictures.
 #[derive(Deserialize)]
 pub(super) struct Line {
     id: Option<serde_json::Value>,
@@ -159,7 +160,7 @@ pub(super) fn parse(bytes: &[u8], limits: &ConversationLimits) -> Result<Convers
     assemble(line, images.into_iter().map(ImageSource::Named).collect(), limits)
 }
 
-/// What `line` and `images` make, or what is wrong with it.
+/// The conversation of `line` and `images`, or its fault.
 pub(super) fn assemble(
     line: Line,
     images: Vec<ImageSource>,
@@ -207,7 +208,8 @@ fn check(conversation: &Conversation, limits: &ConversationLimits) -> Result<(),
     }
     let n_places = places(Speaker::User);
     if n_places != images.len() {
-        return Err(format!("it has {} pictures and {n_places} times {IMAGE}", images.len()));
+        let found = counted(images.len(), "picture");
+        return Err(format!("it has {found} for {}", counted(n_places, IMAGE)));
     }
     let inside = |source: &ImageSource| {
         let ImageSource::Named(name) = source else { return true };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cifake::text::{one_line, path_text};
+use cifake::text::{counted, one_line, path_text};
 use cifake::{ImageSearch, Input, SeenFiles};
 
 /// Pictures to judge, and what a user should know of those that are left out.
@@ -72,9 +72,8 @@ impl Inputs {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.n_again > 0 {
-            let n = self.n_again;
-            let inputs = if n == 1 { "1 input was".into() } else { format!("{n} inputs were") };
-            notes.push(format!("{inputs} named more than once; each is judged once"));
+            let again = counted(self.n_again, "input");
+            notes.push(format!("named more than once, and judged once: {again}"));
         }
         if !self.unread.is_empty() {
             let formats: Vec<String> =
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(names(&found), ["-", "a.png", "b.png"]);
         assert_eq!(found.n_again, 4);
         let notes = found.notes();
-        assert!(notes[0].starts_with("4 inputs"), "{notes:?}");
+        assert!(notes[0].ends_with("4 inputs"), "{notes:?}");
         assert!(notes[1].contains("2 HEIC, 1 TIF"), "{notes:?}");
         assert!(Inputs::of(&[folder.path().join("a.png")]).notes().is_empty());
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cifake::text::counted;
 use cifake_eval::plot::{Panel, panels};
 use cifake_training::{Event, Network, Row, State, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,7 +73,8 @@ impl Watch {
                 }
             }
             Event::AttackStrengthened { attack_steps } => {
-                self.say(&format!("the adversary takes {attack_steps} steps from now on"));
+                let steps = counted(*attack_steps, "step");
+                self.say(&format!("the adversary takes {steps} from now on"));
             }
             Event::Epoch(rows) => {
                 if let Some(row) = rows.last() {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::Split;
+use cifake::text::counted;
 use cifake::weights::{Source, load_configured};
 use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
 use cifake_cli::args::{DataArgs, ReferenceArgs, decoder, split_named};
@@ -111,6 +112,6 @@ fn run(mut args: Args) -> Result<usize> {
     })?;
     bar.finish_and_clear();
     let n: usize = manifest.files.iter().map(|file| file.n).sum();
-    writeln!(io::stdout(), "{}: {n} pictures in {}", manifest.set, out.display())?;
+    writeln!(io::stdout(), "{}: {} in {}", manifest.set, counted(n, "picture"), out.display())?;
     Ok(0)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::text::{one_line, path_text};
+use cifake::text::{counted, one_line, path_text};
 use cifake::{Label, error_chain};
 use cifake_cli::args::ExplainerArgs;
 use cifake_cli::{exit_code, progress_bar};
@@ -103,7 +103,8 @@ fn run(args: &Args) -> Result<usize> {
     } else {
         let left_out = format!("{n_wrong} judged wrongly and left out, {n_failed} not explained");
         let folder = path_text(folder);
-        let line = format!("{folder}: {n} pictures, {n_new} of them new; {left_out}");
+        let n = counted(n, "picture");
+        let line = format!("{folder}: {n}, {n_new} of them new; {left_out}");
         writeln!(out, "{}", one_line(&line))?;
     }
     Ok(n_failed)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cifake::text::{one_line, path_text};
+use cifake::text::{counted, one_line, path_text};
 use cifake::{Label, error_chain};
 use cifake_cli::{exit_code, progress_bar};
 use clap::Parser;
@@ -100,8 +100,9 @@ fn run(mut args: Args) -> Result<usize> {
         });
         writeln!(out, "{summary}")?;
     } else {
-        let names = format!("{} names, {n_unlisted} of them not in the list", answers.n_names);
-        writeln!(out, "{}: {n} pictures, {n_new} of them new; {names}", folder.display())?;
+        let names = counted(answers.n_names, "name");
+        let (folder, n) = (folder.display(), counted(n, "picture"));
+        writeln!(out, "{folder}: {n}, {n_new} of them new; {names}, {n_unlisted} not in the list")?;
     }
     Ok(n_failed)
 }

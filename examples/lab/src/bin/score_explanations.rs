@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::text::counted;
 use cifake_cli::args::{CamArgs, ExplainerArgs, builder, method_named, open};
 use cifake_cli::exit_code;
 use cifake_eval::metrics::Bootstrap;
@@ -97,13 +98,16 @@ fn run(args: &Args) -> Result<usize> {
     }
     writeln!(
         out,
-        "{n} pictures, {} with named artifacts; blank ones: {blank}",
+        "{}, {} with named artifacts; blank ones: {blank}",
+        counted(n, "picture"),
         explainers[0].1.len()
     )?;
     for (name, n, n_names, n_unlisted) in read {
         writeln!(
             out,
-            "{name}: {n} pictures, {n_names} names, {n_unlisted} of them not in the list"
+            "{name}: {}, {}, {n_unlisted} of them not in the list",
+            counted(n, "picture"),
+            counted(n_names, "name")
         )?;
     }
     for (a, b, found) in pairs {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cifake::text::path_text;
+use cifake::text::{counted, path_text};
 use clap::Parser;
 use language::exit_code;
 use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
@@ -66,10 +66,10 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         })
         .to_string(),
         false => format!(
-            "{}: {} weights changed, {} files of {:.1} MB",
+            "{}: {} changed, {} of {:.1} MB",
             out.display(),
-            exported.n_changed,
-            exported.n_files,
+            counted(exported.n_changed, "weight"),
+            counted(exported.n_files, "file"),
             exported.bytes as f64 / 1e6
         ),
     };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::Label;
+use cifake::text::counted;
 use cifake_cli::args::{builder, open};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -109,7 +110,7 @@ fn run(mut args: Args) -> Result<usize> {
         });
         writeln!(out, "{report:#}")?;
     } else {
-        writeln!(out, "{n} pictures\n\n{trial}")?;
+        writeln!(out, "{}\n\n{trial}", counted(n, "picture"))?;
         writeln!(out, "\nof the blank picture: {}", of_blank.join(", "))?;
     }
     Ok(n_failed)

@@ -80,7 +80,7 @@ pub fn trial(
         Some((answer.explanation.clone(), record.explanation.clone(), regions(&seen.map)))
     };
     let rows: Vec<_> = records.iter().zip(seen).filter_map(row).collect();
-    ensure!(rows.len() > 1, "{} pictures with named artifacts are too few", rows.len());
+    ensure!(rows.len() > 1, "too few pictures with named artifacts: {}", rows.len());
     let exhibits: Vec<Exhibit<'_>> = rows
         .iter()
         .map(|(found, reference, regions)| Exhibit { found, reference, regions })

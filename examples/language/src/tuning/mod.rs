@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use cifake::device;
+use cifake::text::counted;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Projector;
 use vlm_lora::tune::{
@@ -91,7 +92,8 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     if args.estimate {
         return Ok(writeln!(io::stdout(), "{memory}")?);
     }
-    eprintln!("{} conversations to train on, {} held out; {memory}", train.len(), held_out.len());
+    let n = counted(train.len(), "conversation");
+    eprintln!("{n} to train on, {} held out; {memory}", held_out.len());
     let tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
     let mut tuner = tuner.with_workers(args.workers);
     let outcome = watch(&mut tuner, args.json)?;

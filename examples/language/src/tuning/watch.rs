@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use cifake::text::counted;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vlm_lora::tune::{Event, Trainable, Tuner};
@@ -27,7 +28,8 @@ pub(super) struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} trained weights", self.steps, self.trained_weights)?;
+        let weights = counted(self.trained_weights, "trained weight");
+        write!(f, "{}, {weights}", counted(self.steps, "step"))?;
         if let (Some(first), Some(last)) = (self.first_loss, self.last_loss) {
             write!(f, "; loss {first:.4} at first, {last:.4} at last")?;
         }
@@ -75,7 +77,8 @@ pub(super) fn watch<M: Trainable>(
             if !is_terminal && told.elapsed() >= LINE {
                 told = Instant::now();
                 let left = left([first, row.step, n_steps], started.elapsed());
-                say(&format!("{row}; {n_steps} steps in all, {speed:.0} tokens/s, {left} to go"));
+                let steps = counted(n_steps, "step");
+                say(&format!("{row}; {steps} in all, {speed:.0} tokens/s, {left} to go"));
             }
         }
         ControlFlow::Continue(())

@@ -10,6 +10,7 @@ mod style;
 use std::fmt;
 
 use cifake::Answer;
+use cifake::text::counted;
 
 use self::article::Article;
 use self::escape::Escaped;
@@ -75,7 +76,8 @@ impl Page<'_> {
             self.0.iter().filter(has).count()
         };
         let [n_real, n_fake, n_unsure] = Answer::ALL.map(count);
-        let mut title = format!("{} pictures: {n_fake} FAKE, {n_real} REAL", self.0.len());
+        let n = counted(self.0.len(), "picture");
+        let mut title = format!("{n}: {n_fake} FAKE, {n_real} REAL");
         let n_failed = self.0.len() - n_real - n_fake - n_unsure;
         for (n, name) in [(n_unsure, "UNSURE"), (n_failed, "not explained")] {
             if n > 0 {
