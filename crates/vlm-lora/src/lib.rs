@@ -1,10 +1,10 @@
 //! Vision-language models on burn, their generation and their fine-tuning with LoRA.
 //!
-//! A model consists of a configuration and of weights from a [`WeightSource`]: a folder as Hugging Face
-//! publishes it, a llama.cpp file, a seed, or [`Shapes`], which takes no memory. [`Decoder`] is Llama,
-//! Mistral, Qwen2 or Phi, depending on its [`TextConfig`]. The vision-language models of [`models`] put pictures
-//! before a decoder. Weights are frozen and kept in a [`WeightFormat`] of 4 to 32 bits. Training changes
-//! an adapter of [`lora`].
+//! A model consists of a configuration and of weights from a [`WeightSource`]. A source is a folder
+//! as Hugging Face publishes it, a llama.cpp file, a seed, or [`Shapes`], which takes no memory.
+//! [`Decoder`] is Llama, Mistral, Qwen2 or Phi, depending on its [`TextConfig`]. The
+//! vision-language models of [`models`] put pictures before a decoder. Weights are frozen and kept
+//! in a [`WeightFormat`] of 4 to 32 bits. Training changes an adapter of [`lora`].
 //!
 //! ```
 //! use std::ops::ControlFlow;

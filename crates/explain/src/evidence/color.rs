@@ -30,9 +30,9 @@ pub(super) fn saturation(view: &View) -> Measured {
     Measured { value: map.mean(), map }
 }
 
-/// Mean of the dark channel, the least of all channels in blocks of 5x5, in levels: haze and flat
-/// light raise it (He, Sun and Tang 2009, "Single image haze removal using dark channel prior"). The map
-/// is how far it is below white.
+/// Mean of the dark channel, in levels: the least of all channels in blocks of 5x5. Haze and flat
+/// light raise it (He, Sun and Tang 2009, "Single image haze removal using dark channel prior").
+/// The map is how far it is below white.
 pub(super) fn dark_channel(view: &View) -> Measured {
     let [_, least] = extremes(view);
     let dark = Plane::new(least.height - 4, least.width - 4, |y, x| {

@@ -11,11 +11,12 @@ const STRONG_STEP: f64 = 40.0;
 /// Least step between two pixels that counts as an edge whose width is taken, in levels.
 const STEP: f64 = 12.0;
 
-/// Second derivative across the strongest fifth of the edges over their slope: an edge that a lens and
-/// a proper reduction made rises over two pixels or more, one that was sampled without smoothing rises
-/// within one (second derivatives across edges: Haralick 1984, "Digital step edges from zero crossing of
-/// second directional derivatives"; aliasing at strong edges: Reibman and Suthaharan 2008, "A
-/// no-reference spatial aliasing measure for digital image resizing").
+/// Second derivative across the strongest fifth of the edges, over their slope. An edge that a lens
+/// and a proper reduction made rises over two pixels or more. An edge that was sampled without
+/// smoothing rises within one. Second derivatives across edges are those of Haralick 1984, "Digital
+/// step edges from zero crossing of second directional derivatives". Aliasing at strong edges
+/// follows Reibman and Suthaharan 2008, "A no-reference spatial aliasing measure for digital image
+/// resizing".
 pub(super) fn edge_aliasing(view: &View) -> Measured {
     const XX: [[f64; 3]; 3] = [[0.0, 0.0, 0.0], [1.0, -2.0, 1.0], [0.0, 0.0, 0.0]];
     const YY: [[f64; 3]; 3] = [[0.0, 1.0, 0.0], [0.0, -2.0, 0.0], [0.0, 1.0, 0.0]];
@@ -38,9 +39,9 @@ pub(super) fn edge_aliasing(view: &View) -> Measured {
     Measured { value: across.sum() / (slope + 1.0), map: across }
 }
 
-/// How much of a strong step the very next pixel takes back, along rows and columns, both ways, as a
-/// share of the steps (Cao, Zhao, Ni and Kot 2011, "Unsharp masking sharpening detection via overshoot
-/// artifacts analysis").
+/// Share of strong steps that the very next pixel takes back, along rows and columns, both ways.
+/// The source is Cao, Zhao, Ni and Kot 2011, "Unsharp masking sharpening detection via overshoot
+/// artifacts analysis".
 pub(super) fn edge_overshoot(view: &View) -> Measured {
     let along = [overshoots(&view.luma), overshoots(&view.luma.transposed())];
     let [(row_map, row_steps), (column_map, column_steps)] = along;
@@ -48,7 +49,8 @@ pub(super) fn edge_overshoot(view: &View) -> Measured {
     Measured { value: map.sum() / (row_steps + column_steps + 20.0), map }
 }
 
-/// What rows take back, at the pixel between step and return, and the sum of their steps.
+/// The part of steps that rows take back, at the pixel between step and return, and the sum of the
+/// steps.
 fn overshoots(luma: &Plane) -> (Plane, f64) {
     let difference = luma.steps();
     let (mut back, mut steps) = (luma.map(|_| 0.0), 0.0);
@@ -68,9 +70,10 @@ fn overshoots(luma: &Plane) -> (Plane, f64) {
     (back, steps)
 }
 
-/// Mean width of the edges of luma along rows and columns, in pixels: from the local minimum to the
-/// local maximum around each strong step (Marziliano et al. 2002, "A no-reference perceptual blur
-/// metric"). The whole width where there is no edge. The map is the stronger the narrower an edge is.
+/// Mean width of the edges of luma along rows and columns, in pixels. A width goes from the local
+/// minimum to the local maximum around a strong step (Marziliano et al. 2002, "A no-reference
+/// perceptual blur metric"). The whole width where there is no edge. The map is the stronger the
+/// narrower an edge is.
 pub(super) fn edge_width(view: &View) -> Measured {
     let mut map = view.luma.map(|_| 0.0);
     let (mut total, mut n) = (0, 0);
@@ -121,9 +124,9 @@ fn ramps(len: usize, at: impl Fn(usize) -> f64) -> Vec<Ramp> {
 }
 
 /// Share of the change of color that lies off the edges of luma, at the half of the pixels with the
-/// weaker slope; drawn to 0.43, the median of camera pictures, where there is little color (color and
-/// luminance edges of natural scenes are independent: Hansen and Gegenfurtner 2009, "Independence of
-/// color and luminance edges in natural scenes"). The map is the change of color at the other half.
+/// weaker slope. Little color draws it to 0.43, the median of camera pictures. Color and luminance
+/// edges of natural scenes are independent (Hansen and Gegenfurtner 2009, "Independence of color
+/// and luminance edges in natural scenes"). The map is the change of color at the other half.
 pub(super) fn color_off_edges(view: &View) -> Measured {
     let [cb, cr] = view.chroma.each_ref().map(|plane| {
         let [right, down] = slopes(plane);
@@ -136,8 +139,9 @@ pub(super) fn color_off_edges(view: &View) -> Measured {
     Measured { value: (all - on_edges + 256.0 * 0.43) / (all + 256.0), map }
 }
 
-/// Steps of luma across the borders of JPEG's blocks of 8, over those elsewhere (Wang, Sheikh and
-/// Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed images").
+/// Steps of luma across the borders of JPEG's blocks of 8, over those elsewhere. The source is
+/// Wang, Sheikh and Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed
+/// images".
 pub(super) fn blockiness(view: &View) -> Measured {
     let mut map = view.luma.map(|_| 0.0);
     let (mut border, mut inside, mut n_border, mut n_inside) = (0.0, 0.0, 0.0, 0.0);

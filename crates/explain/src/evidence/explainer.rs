@@ -25,10 +25,10 @@ static EMBEDDED: LazyLock<Calibration> = LazyLock::new(|| {
 
 /// Names artifacts of a FAKE picture by measurements.
 ///
-/// Each measure that the calibration uses is compared with camera pictures. Its artifact is named if
-/// few camera pictures are as far out, and if most of the value comes from one of the four regions
-/// in which the detector's map is strongest. If the value comes from everywhere alike, the artifact is named
-/// without a region.
+/// Each measure that the calibration uses is compared with camera pictures. Its artifact is named
+/// on two conditions. Few camera pictures are as far out, and most of the value comes from one of
+/// the four strongest regions of the detector's map. If the value comes from everywhere alike, the
+/// artifact is named without a region.
 #[derive(Debug, Clone)]
 pub struct EvidenceExplainer {
     calibration: Calibration,

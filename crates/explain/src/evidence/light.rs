@@ -4,9 +4,9 @@ use super::measured::Measured;
 use super::plane::{Plane, TIE, correlation};
 use super::view::View;
 
-/// Mean, over the half of the pixels with the smaller variance in 7x7, of the share of that variance
-/// which a plane explains: high where quiet areas are clean ramps of light, low where they hold grain
-/// (planes fitted in windows: Haralick and Watson 1981, "A facet model for image data").
+/// Share of the variance in 7x7 that a plane explains, as a mean over the half of the pixels with
+/// the smaller variance. It is high if quiet areas are clean ramps of light, and low if they hold
+/// grain (planes fitted in windows: Haralick and Watson 1981, "A facet model for image data").
 pub(super) fn planar_shading(view: &View) -> Measured {
     const OFFSETS: [f64; 7] = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
     // Least squares: the squares of the offsets sum to 28 in each of seven rows.
@@ -23,9 +23,10 @@ pub(super) fn planar_shading(view: &View) -> Measured {
     Measured { value: map.sum() / quiet.sum(), map }
 }
 
-/// Share of the small bright spots, which a 3x3 opening takes away, that sits on the brightest fifth
-/// (top-hat: Serra 1982, "Image analysis and mathematical morphology"; bright fine structure reads as
-/// gloss: Motoyoshi et al. 2007, "Image statistics and the perception of surface qualities").
+/// Share of the small bright spots that sits on the brightest fifth. A 3x3 opening takes these
+/// spots away (top-hat: Serra 1982, "Image analysis and mathematical morphology"; bright fine
+/// structure reads as gloss: Motoyoshi et al. 2007, "Image statistics and the perception of surface
+/// qualities").
 pub(super) fn highlight_share(view: &View) -> Measured {
     let opened = view.luma.extreme(f64::min).extreme(f64::max);
     let spots = view.luma.zip(&opened, |luma, opened| luma - opened);

@@ -1,12 +1,12 @@
-//! What varies from pixel to pixel.
+//! Variation from pixel to pixel.
 
 use super::measured::Measured;
 use super::plane::{Plane, TIE};
 use super::view::View;
 
-/// Share of the pixels around which, in 5x5, the response to a mask that is blind to edges is less
-/// than a fifth of the picture's (Immerkær 1996, "Fast noise variance estimation"; poor against rich
-/// texture: Zhong et al. 2023, "PatchCraft", arXiv 2311.12397).
+/// Share of the pixels with little noise around them, in 5x5. Little is less than a fifth of the
+/// picture's response to a mask that is blind to edges (Immerkær 1996, "Fast noise variance
+/// estimation"). Zhong et al. 2023 ("PatchCraft", arXiv 2311.12397) compare poor with rich texture.
 pub(super) fn quiet_share(view: &View) -> Measured {
     let limit = 0.2 * view.noise.mean() - TIE;
     let map = view.noise.blurred(5).mask(|noise| noise < limit);
@@ -24,7 +24,7 @@ pub(super) fn detail_noise(view: &View) -> Measured {
     Measured { value: scale * map.sum() / rich.sum(), map }
 }
 
-/// Excess kurtosis of the residual of luma: natural pictures are quiet in most places and loud in
+/// Excess kurtosis of the residual of luma. Natural pictures are quiet in most places and loud in
 /// few (Lyu and Farid 2005, "How realistic is photorealistic?").
 pub(super) fn residual_kurtosis(view: &View) -> Measured {
     let residual = view.luma.residual();
@@ -35,11 +35,11 @@ pub(super) fn residual_kurtosis(view: &View) -> Measured {
     Measured { value, map: residual.map(|v| (v - mean).powi(2)) }
 }
 
-/// Root mean square of the difference between the detail of green and of blue, in levels: details of a
-/// scene move all channels of a camera together (Gunturk, Altunbasak and Mersereau 2002, "Color plane
-/// interpolation using alternating projections"; chroma residuals of generated pictures: Li, Li, Tan
-/// and Huang 2020, "Identification of deep network generated images using disparities in color
-/// components").
+/// Root mean square of the difference between the detail of green and of blue, in levels. Details
+/// of a scene move all channels of a camera together (Gunturk, Altunbasak and Mersereau 2002,
+/// "Color plane interpolation using alternating projections"). Chroma residuals of generated
+/// pictures differ: Li, Li, Tan and Huang 2020, "Identification of deep network generated images
+/// using disparities in color components".
 pub(super) fn channel_incoherence(view: &View) -> Measured {
     let weights = [1.0, 4.0, 6.0, 4.0, 1.0];
     let binomial = weights.map(|down| weights.map(|across| down * across / 256.0));
@@ -49,9 +49,9 @@ pub(super) fn channel_incoherence(view: &View) -> Measured {
     Measured { value: map.mean().sqrt(), map }
 }
 
-/// How far a checkerboard of two pixels keeps its phase: mean size of the mean diagonal Haar coefficient
-/// in windows of 8x8, over the mean size of all; grain has none (Odena, Dumoulin and Olah 2016,
-/// "Deconvolution and checkerboard artifacts").
+/// Degree to which a checkerboard of two pixels keeps its phase. It is the mean size of the mean
+/// diagonal Haar coefficient in windows of 8x8, over the mean size of all. Grain keeps no phase
+/// (Odena, Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts").
 pub(super) fn checker_phase(view: &View) -> Measured {
     let luma = &view.luma;
     let diagonal = Plane::new(luma.height / 2, luma.width / 2, |y, x| {

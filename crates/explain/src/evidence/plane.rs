@@ -1,6 +1,6 @@
 //! Values on a grid of pixels, and what measures do with them.
 
-/// What is equal but for rounding is equal: pictures have flat parts.
+/// Values that differ by less are equal: the flat parts of pictures differ by rounding alone.
 pub(super) const TIE: f64 = 1e-9;
 
 /// One value a pixel.
@@ -119,7 +119,7 @@ impl Plane {
         Self::new(self.height, self.width - 1, |y, x| self.at(y, x + 1) - self.at(y, x))
     }
 
-    /// What the mean of the eight neighbours does not tell, without the outermost pixels.
+    /// The difference from the mean of the eight neighbors, without the outermost pixels.
     pub(super) fn residual(&self) -> Self {
         Self::new(self.height - 2, self.width - 2, |y, x| {
             let block = self.crop(y, x, 3, 3);

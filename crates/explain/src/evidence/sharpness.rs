@@ -1,4 +1,4 @@
-//! Where a picture is sharp.
+//! The sharpness of a picture's parts.
 
 use super::measured::Measured;
 use super::plane::quantile;
@@ -25,9 +25,9 @@ pub(super) fn sharpest_block(view: &View) -> Measured {
     Measured { value: most - median, map: sharpness.map(|s| (s - median).max(0.0)) }
 }
 
-/// Logarithm of the mean Laplacian of the middle over its median around it (Datta, Joshi, Li and Wang
-/// 2006, "Studying aesthetics in photographic images using a computational approach"). The map is by how
-/// much each place around falls short of the middle.
+/// Logarithm of the mean Laplacian of the middle over its median around it. The source is Datta,
+/// Joshi, Li and Wang 2006, "Studying aesthetics in photographic images using a computational
+/// approach". The map tells by how much each place around falls short of the middle.
 pub(super) fn centre_sharpness(view: &View) -> Measured {
     let plane = &view.laplacian;
     let is_inside = |y: usize, x: usize| {

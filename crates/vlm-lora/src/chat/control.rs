@@ -1,8 +1,8 @@
 //! Text that spells a token which steers a model, kept apart from the token itself.
 //!
-//! The way of transformers 5.24 (`utils/chat_template_utils.py`, `sanitize_control_tokens`), there a
-//! choice: what a message spells is enclosed in two private characters before the template sees it, and
-//! encoded as plain text afterwards.
+//! The way is that of transformers 5.24 (`utils/chat_template_utils.py`,
+//! `sanitize_control_tokens`), where it is optional. A token that a message spells is enclosed in
+//! two private characters before the template sees it. Afterwards it is encoded as plain text.
 
 /// Before what is mere text; private, and taken out of what messages say.
 const START: char = '\u{f5e90}';

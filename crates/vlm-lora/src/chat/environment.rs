@@ -16,8 +16,8 @@ const FUEL: u64 = 500_000;
 /// The largest width and precision of a formatted value.
 const MAX_WIDTH: usize = 1000;
 
-/// What transformers' templates expect: blocks that swallow their line breaks, methods of Python's
-/// strings and lists, and a way to refuse.
+/// The environment that transformers' templates expect. Blocks swallow their line breaks, strings
+/// and lists have Python's methods, and a template can refuse.
 pub(super) fn environment(meter: Meter) -> Environment<'static> {
     let meter = Arc::new(meter);
     let mut environment = Environment::new();
@@ -65,7 +65,7 @@ pub(super) fn environment(meter: Meter) -> Environment<'static> {
     environment
 }
 
-/// Whatever is read and kept passes `meter`, and whatever is written out is bounded.
+/// Every value that is read and kept passes `meter`, and the text that is written out is bounded.
 fn add_meter(environment: &mut Environment<'static>, meter: &Arc<Meter>) {
     let read = Arc::clone(meter);
     environment.add_filter(READ, move |value: Value| read.read(&value).map(|()| value));

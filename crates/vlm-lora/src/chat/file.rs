@@ -1,4 +1,4 @@
-//! Where a model's folder keeps its chat template.
+//! The chat template in a model's folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,9 +24,10 @@ const DEFAULT: &str = "default";
 const MAX_TEMPLATES: usize = 100;
 
 impl ChatTemplate {
-    /// The template of the tokenizer in the folder at `path`: `chat_template.jinja`, or else that of
-    /// `tokenizer_config.json`, which also names special tokens; `default` of several, be they files in
-    /// `additional_chat_templates` or entries of the configuration. `None` where there is none.
+    /// The template of the tokenizer in the folder at `path`: `chat_template.jinja`, or else that
+    /// of `tokenizer_config.json`, which also names special tokens; `default` of several, be they
+    /// files in `additional_chat_templates` or entries of the configuration. `None` if the folder
+    /// has no such template.
     ///
     /// As transformers 5.24 (`tokenization_utils_base.py`), whose tokenizers do not read
     /// `chat_template.json`.
@@ -51,9 +52,9 @@ impl ChatTemplate {
         Self::with_special(source, path)
     }
 
-    /// The template of the processor in the folder at `path`, which a model that sees is asked with:
-    /// that of `processor_config.json`, or else of `chat_template.json`, or else `chat_template.jinja`.
-    /// `None` where there is none.
+    /// The template of the processor in the folder at `path`, for questions to a model that sees.
+    /// It is that of `processor_config.json`, or else of `chat_template.json`, or else
+    /// `chat_template.jinja`. `None` if the folder has no such template.
     ///
     /// As transformers 5.24 (`processing_utils.py`), whose processors do not read
     /// `tokenizer_config.json`.
@@ -164,7 +165,8 @@ fn refused(path: &Path, reason: String) -> Error {
 mod tests {
     use super::*;
 
-    /// What the templates of a folder of `files` write: the tokenizer's and the processor's.
+    /// The texts that the templates of a folder of `files` write: the tokenizer's and the
+    /// processor's.
     fn written(files: &[(&str, &str)]) -> [Option<String>; 2] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, text) in files {

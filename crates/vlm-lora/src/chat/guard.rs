@@ -1,5 +1,6 @@
-//! A template's source before it is compiled: what would overflow the compiler's stack, or multiply, is
-//! refused, and what binds a name or filters a value is made to pass the [meter](super::meter).
+//! A template's source is checked before it is compiled. Code that would overflow the compiler's
+//! stack, or multiply, is refused. Code that binds a name or filters a value is made to pass the
+//! [meter](super::meter).
 
 /// Signs and words of one tag that nest or repeat something: a busy tag of a published template has 60.
 const MAX_SIGNS: usize = 512;
@@ -81,11 +82,11 @@ fn write_text(out: &mut String, text: &str) -> Result<(), String> {
 
 /// A tag, without what opens and closes it.
 struct Tag<'a> {
-    /// What is between.
+    /// The code between the delimiters.
     code: &'a str,
     /// The same with the meter's filter before each filter.
     metered: String,
-    /// What closes it; nothing where the source ends first.
+    /// The closing delimiter; nothing if the source ends first.
     close: &'a str,
     rest: &'a str,
 }
@@ -166,7 +167,7 @@ impl<'a> Tag<'a> {
         code.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default()
     }
 
-    /// What stands behind the first word.
+    /// The code behind the first word.
     fn body(&self) -> &'a str {
         let code = self.code.trim_start_matches(['-', '+']).trim_start();
         code[self.keyword().len()..].trim()
@@ -215,7 +216,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// What stands before the `=` of each part of a list that has one, and the parts without.
+/// The name before the `=` of each part of a list, or the whole part if it has no `=`.
 fn named(list: &str) -> Vec<&str> {
     let (mut rest, mut found) = (list, Vec::new());
     loop {
@@ -242,7 +243,7 @@ fn is_in(code: &str, at: usize) -> bool {
     behind.is_some_and(|behind| ends(behind.chars().next())) && ends(code[..at].chars().next_back())
 }
 
-/// What stands before and behind the first byte outside of brackets and texts at which `is_end`.
+/// The code before and behind the first byte outside of brackets and texts at which `is_end`.
 fn split(code: &str, is_end: impl Fn(&str, usize) -> bool) -> Option<(&str, &str)> {
     let (mut depth, mut quote) = (0usize, None);
     let mut letters = code.char_indices();
@@ -262,7 +263,7 @@ fn split(code: &str, is_end: impl Fn(&str, usize) -> bool) -> Option<(&str, &str
     None
 }
 
-/// Where a raw block's closing tag ends, or the text does.
+/// The place at which a raw block's closing tag ends, or the text does.
 fn behind_raw(text: &str) -> usize {
     let mut at = 0;
     while let Some(found) = text[at..].find("{%") {

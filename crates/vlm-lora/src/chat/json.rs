@@ -147,7 +147,7 @@ impl Style {
     }
 }
 
-/// What a level is indented by.
+/// The indentation of a level.
 fn indentation(indent: &Value) -> Result<String, Error> {
     let text = match (indent.as_str(), indent.as_usize()) {
         (Some(text), _) => Some(text.to_owned()),

@@ -17,11 +17,11 @@ const KEPT: usize = 256 << 10;
 /// Lists and tables inside each other, at most.
 const MAX_DEPTH: usize = 64;
 
-/// What is left of one rendering's work.
+/// The work that is left to one rendering.
 #[derive(Debug)]
 pub(super) struct Meter {
     left: AtomicUsize,
-    /// What may still be written.
+    /// The bytes that may still be written.
     room: AtomicUsize,
     /// Bytes of a value that is kept.
     kept: usize,

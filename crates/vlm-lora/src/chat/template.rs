@@ -12,7 +12,8 @@ use super::picture_place::PicturePlace;
 use crate::error::Error;
 use crate::source::Limits;
 
-/// Bytes of the stack on which a template is compiled and run. What the guard accepts needs much less.
+/// Bytes of the stack on which a template is compiled and run. A template that the guard accepts
+/// needs much less.
 const STACK_BYTES: usize = 16 << 20;
 
 /// A Jinja template, as tokenizers of Hugging Face carry it.
@@ -138,9 +139,9 @@ impl ChatTemplate {
     }
 
     /// The text of `messages`, whose pictures stand as `place` says, for
-    /// [`Tokenizer::encode_marked`](crate::Tokenizer::encode_marked): what a message spells is marked
-    /// as mere text where it is one of the tokens that the template writes, so that nothing that
-    /// somebody says ends a turn or begins one.
+    /// [`Tokenizer::encode_marked`](crate::Tokenizer::encode_marked). A message may spell one of
+    /// the tokens that the template writes. It is then marked as mere text, so that no message ends
+    /// a turn or begins one.
     ///
     /// # Errors
     /// As [`render`](Self::render).
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(text, "noneNone True");
     }
 
-    /// What overflowed the stack, panicked, or asked for any memory or time.
+    /// Templates that overflowed the stack, panicked, or took any amount of memory or time.
     #[test]
     fn hostile_templates_are_errors() {
         let doubled = "{% set n = namespace(s='ab') %}{% for i in range(60) %}{% set n.s = n.s ~ n.s %}\

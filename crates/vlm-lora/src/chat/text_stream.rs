@@ -3,7 +3,7 @@
 use super::tokenizer::Tokenizer;
 use crate::error::Error;
 
-/// What a decoder leaves where a character is not complete.
+/// The character that a decoder leaves in the place of an incomplete one.
 const INCOMPLETE: char = '\u{fffd}';
 
 /// Text of tokens that come one after the other.

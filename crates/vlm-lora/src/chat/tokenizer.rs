@@ -197,7 +197,7 @@ impl Tokenizer {
     }
 }
 
-/// What of a tokenizer's file is looked at before it is used.
+/// The parts of a tokenizer's file that are checked before it is used.
 #[derive(Deserialize)]
 struct Parts {
     #[serde(default)]
@@ -227,7 +227,7 @@ fn growth(part: &Value) -> Result<usize, String> {
     below.map(growth).try_fold(own, |product, next| Ok(product.saturating_mul(next?)))
 }
 
-/// What `run` returns; where the library panics over what a file made of it, that is an error.
+/// The result of `run`. A panic of the library, which a file can cause, is an error.
 fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
     match cifake::guarded(run) {
         Ok(result) => result.map_err(|error| error.to_string()),

@@ -30,8 +30,9 @@ struct Node {
 }
 
 impl Vocabulary {
-    /// The bytes of each token in its order; `None` and empty ones, such as special tokens, are no text, nor
-    /// are those of more than 256 bytes, which no vocabulary has.
+    /// The bytes of each token in its order. Tokens that are `None` or empty, such as special ones,
+    /// are no text. Tokens of more than 256 bytes are no text either; no published vocabulary has
+    /// them.
     #[must_use]
     pub fn new(tokens: impl IntoIterator<Item = Option<Vec<u8>>>) -> Self {
         let mut nodes = vec![Node::default()];

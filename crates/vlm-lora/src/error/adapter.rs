@@ -16,7 +16,7 @@ pub enum AdapterError {
     NotConfig {
         /// The file.
         path: PathBuf,
-        /// Where it breaks off.
+        /// The place and the cause.
         source: serde_json::Error,
     },
     /// The configuration asks for something that is not implemented.
@@ -26,7 +26,7 @@ pub enum AdapterError {
         field: String,
         /// Its value as JSON, cut short.
         value: String,
-        /// What would be.
+        /// The values that are supported.
         hint: &'static str,
     },
     /// A number of the configuration is outside its range.
@@ -36,7 +36,7 @@ pub enum AdapterError {
         field: &'static str,
         /// Its value.
         value: f64,
-        /// What it may be.
+        /// The accepted range.
         range: &'static str,
     },
     /// A rank above the limit.
@@ -66,7 +66,7 @@ pub enum AdapterError {
     Pattern {
         /// The pattern, cut short.
         pattern: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A key of the weight file that PEFT does not write.
@@ -132,9 +132,9 @@ pub enum AdapterError {
     Shape {
         /// The key.
         key: String,
-        /// What the model needs.
+        /// The shape that the model needs.
         expected: Vec<usize>,
-        /// What the adapter has.
+        /// The shape that the adapter has.
         found: Vec<usize>,
     },
     /// `modules_to_save` names something other than a linear layer.
@@ -191,7 +191,7 @@ pub enum AdapterError {
     NotIndex {
         /// The file.
         path: PathBuf,
-        /// Where it breaks off.
+        /// The place and the cause.
         source: serde_json::Error,
     },
     /// A model whose weights an adapter cannot be merged into on the disk.
@@ -199,7 +199,7 @@ pub enum AdapterError {
     Base {
         /// The folder or file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }

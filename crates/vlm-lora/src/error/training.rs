@@ -18,7 +18,7 @@ pub enum TrainingError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A data set with more of something than is accepted.
@@ -56,7 +56,7 @@ pub enum TrainingError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What it may be.
+        /// The accepted range.
         range: &'static str,
     },
     /// A data set without examples.

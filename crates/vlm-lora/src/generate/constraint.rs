@@ -44,8 +44,8 @@ impl Mask {
 
 /// A rule for what is generated. One value follows one sequence from its first token.
 pub trait Constraint: Send {
-    /// The tokens that may come next, of which there is at least one, when `left` tokens, the one that
-    /// ends the sequence included, may still come.
+    /// The tokens that may come next, at least one. `left` tokens may still come, the one that ends
+    /// the sequence included.
     fn mask(&mut self, left: usize) -> Mask;
 
     /// Takes note of the token that came.

@@ -17,8 +17,8 @@ const MAX_LISTED: usize = 1 << 16;
 /// transformers' choices where a file asks for draws and says no more.
 const SAMPLED: Sampling =
     Sampling { temperature: 1.0, top_k: 50, top_p: 1.0, repetition_penalty: 1.0 };
-/// What changes answers and is not built, with what it is where it is off; null for what is off
-/// where it is absent alone.
+/// Fields that change answers and are not supported, each with the value that turns it off. A field
+/// with null is off only if it is absent.
 const REFUSED: &[(&str, &str)] = &[
     ("guidance_scale", "1"),
     ("encoder_repetition_penalty", "1"),
@@ -49,26 +49,27 @@ const REFUSED_IN_DRAWS: &[(&str, &str)] = &[
     ("eta_cutoff", "0"),
 ];
 
-/// What a folder says of a model's answers; `generation_config.json` of transformers 5.24, or where
-/// there is none, the same fields of `config.json`.
+/// A folder's settings for a model's answers: `generation_config.json` of transformers 5.24 or, if
+/// that is missing, the same fields of `config.json`.
 ///
-/// Every field that transformers reads there is obeyed or refused by name, but for how long an answer
-/// may be, which the caller says, what is kept between steps, and what makes the same tokens faster.
+/// Nearly every field that transformers reads there is obeyed or refused by name. The caller states
+/// the length of an answer. Fields for caches and for speed are passed over, since they do not
+/// change the tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationDefaults {
     /// Tokens that end an answer. Those of `generation_config.json`; where it has none, of
     /// `config.json`.
     pub stop: Vec<u32>,
-    /// What never comes.
+    /// Tokens that never come.
     pub rules: TokenRules,
-    /// What the scores of tokens that were there before are divided by, in greedy choices too.
+    /// Divisor of the scores of tokens that were there before, in greedy choices too.
     pub repetition_penalty: f32,
     /// Whether the makers draw, and from what.
     do_sample: bool,
     temperature: Option<f32>,
     top_k: Option<usize>,
     top_p: Option<f32>,
-    /// What changes draws and is not built.
+    /// The field that changes draws and is not supported, with its value.
     refused: Option<(String, String)>,
 }
 

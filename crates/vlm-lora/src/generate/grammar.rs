@@ -1,6 +1,6 @@
 //! The form of a list, byte by byte.
 
-/// What follows a name.
+/// The text that follows a name.
 const COLON: &[u8] = b": ";
 
 /// Lines of names and remarks.
@@ -12,7 +12,7 @@ pub(super) struct Grammar {
     max_words: usize,
 }
 
-/// Where in a list an answer is.
+/// The state of an answer in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     place: Place,
@@ -21,7 +21,7 @@ pub(super) struct State {
     n_items: usize,
 }
 
-/// Where in a line an answer is.
+/// The place of an answer in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// The bytes so far, part of a name and the colon.

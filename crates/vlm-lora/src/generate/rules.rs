@@ -1,7 +1,7 @@
 //! Forbidden tokens.
 
-/// What a model's makers forbid: rules of transformers' logits processors (5.24,
-/// `generation/logits_process.py`), which hold for greedy choices as for draws.
+/// Tokens that a model's makers forbid, by the rules of transformers' logits processors (5.24,
+/// `generation/logits_process.py`). The rules hold for greedy choices as for draws.
 ///
 /// ```
 /// use vlm_lora::generate::TokenRules;
@@ -26,8 +26,8 @@ pub struct TokenRules {
 }
 
 impl TokenRules {
-    /// Makes the scores of what may not follow `history`, of which the first `n_prompt` tokens are the
-    /// prompt's, `-inf`; `stop` are the tokens that end an answer.
+    /// Sets the scores of tokens that may not follow `history` to `-inf`. The first `n_prompt`
+    /// tokens of `history` are the prompt's; `stop` are the tokens that end an answer.
     pub fn apply(&self, scores: &mut [f32], history: &[u32], n_prompt: usize, stop: &[u32]) {
         let mut forbid = |token: u32| {
             if let Some(score) = scores.get_mut(token as usize) {

@@ -70,10 +70,11 @@ impl Generation {
         Self { max_tokens, stop, rules, sampling, seed: 0 }
     }
 
-    /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each token
-    /// of its answer as it comes, and can end it. What a sequence answers does not depend on the others
-    /// but for rounding: shorter prompts are padded on the left with masked tokens. An
-    /// answer ends with [`Finish::Length`] where the positions end that the model was made for.
+    /// Answers to all `prompts`, in their order. `on_token` gets the number of a sequence and each
+    /// token of its answer as it comes, and can end it. The answer to a prompt does not depend on
+    /// the other prompts, up to rounding. Shorter prompts are padded on the left with masked
+    /// tokens. An answer ends with [`Finish::Length`] where the positions end that the model was
+    /// made for.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings outside their ranges, for a prompt of more positions than the model
@@ -208,7 +209,7 @@ impl Sequence {
         self.history.last().copied().unwrap_or_default()
     }
 
-    /// Where it stands.
+    /// Its position.
     fn place(&mut self) -> u32 {
         let place = self.next;
         self.next += 1;

@@ -17,8 +17,8 @@ pub struct Sampling {
     pub top_k: usize,
     /// Only the best tokens whose probabilities sum to it are drawn from, in `(0, 1]`.
     pub top_p: f32,
-    /// What the score of a token that was there before is divided by, if positive, or multiplied
-    /// with (arXiv 1909.05858); 1 changes nothing.
+    /// Divisor of the positive score of a token that was there before, and factor of a negative one
+    /// (arXiv 1909.05858). 1 changes nothing.
     pub repetition_penalty: f32,
 }
 

@@ -13,15 +13,15 @@ use serde::{Deserialize, Deserializer};
 use super::normalization::Normalization;
 use crate::error::Error;
 
-/// Where a model's folder keeps the settings.
+/// The file of the settings in a model's folder.
 pub(super) const FILE: &str = "preprocessor_config.json";
-/// Where transformers 5 keeps them together with those of the tokenizer.
+/// The file in which transformers 5 keeps them together with those of the tokenizer.
 pub(super) const COMBINED: &str = "processor_config.json";
 /// The most bytes of a `preprocessor_config.json`; published ones have below 1,000.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What a `preprocessor_config.json` says of the things that the processors know. Other entries
-/// are upstream's business and ignored.
+/// The fields of a `preprocessor_config.json` that the processors know. Other entries are
+/// upstream's business and ignored.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct PreprocessorConfig {
@@ -44,7 +44,7 @@ pub struct PreprocessorConfig {
     pub image_mean: Option<PerChannel>,
     /// Standard deviation of R, G, B.
     pub image_std: Option<PerChannel>,
-    /// What a byte is multiplied by.
+    /// The factor of a byte.
     pub rescale_factor: Option<f64>,
     /// Pillow's number of the filter: 0 nearest, 3 bicubic.
     #[serde(default, deserialize_with = "whole")]
@@ -230,7 +230,7 @@ fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(reader: D) -> Result<Option
     found.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is no whole number of use")))
 }
 
-/// What of [`COMBINED`] is read.
+/// The part of [`COMBINED`] that is read.
 #[derive(Deserialize)]
 struct Combined {
     image_processor: Option<PreprocessorConfig>,

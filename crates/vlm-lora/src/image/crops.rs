@@ -136,9 +136,9 @@ impl MultiCropProcessor {
         self.image_size as usize
     }
 
-    /// What the tower sees of a picture of `sides` (height, width): the whole, then crops column by
-    /// column. A picture with both sides up to 576 has no crops. One whose crops outgrow its shorter
-    /// side may have more than `max_crops`, as upstream, whose count is then 0 or less.
+    /// The parts that the tower sees of a picture of `sides` (height, width): the whole, then crops
+    /// column by column. A picture with both sides up to 576 has no crops. One whose crops outgrow
+    /// its shorter side may have more than `max_crops`, as upstream, whose count is then 0 or less.
     ///
     /// # Errors
     /// [`Error::AspectRatio`] for a picture more than 200 times as long as wide; [`Error::Limit`] for

@@ -21,7 +21,7 @@ const GROUND: [u8; 3] = [128; 3];
 ///   `min_pixels`, buys tokens.
 /// - **MC-LLaVA** cuts crops out of a picture only if a side is above 576. A smaller one is shown
 ///   whole, and asking for crops changes nothing. [`Upscaled`](Self::Upscaled) to more than 576
-///   makes every crop show a part, at a scale that the model has hardly seen;
+///   makes every crop show a part, at a scale that the model has hardly seen.
 ///   [`Canvas`](Self::Canvas) leaves the pixels as they are, and most crops show its ground.
 ///
 /// No enlargement adds detail. Which serves is to be measured for each model, not assumed.

@@ -1,8 +1,8 @@
 //! Pictures as vision towers read them, byte for byte as upstream's processors make them.
 //!
-//! [`Qwen2VlProcessor`] makes rows of patches of any number of pictures, [`MultiCropProcessor`]
-//! the crops of MC-LLaVA; both read a model's `preprocessor_config.json`. What happens to a picture
-//! that is too small for them is an [`Enlargement`], which every call states.
+//! [`Qwen2VlProcessor`] makes rows of patches of any number of pictures, [`MultiCropProcessor`] the
+//! crops of MC-LLaVA; both read a model's `preprocessor_config.json`. Every call states an
+//! [`Enlargement`]: the treatment of a picture that is too small for them.
 
 mod config;
 mod crops;

@@ -3,7 +3,7 @@
 /// `(byte * rescale - mean) / deviation` a channel, rounded as numpy rounds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
-    /// What a byte is multiplied by; 1/255 as a rule.
+    /// The factor of a byte; 1/255 as a rule.
     pub rescale: f64,
     /// Mean of R, G, B.
     pub mean: [f64; 3],

@@ -85,8 +85,8 @@ pub struct Patches {
 
 /// Qwen2-VL's picture processor.
 ///
-/// The same numbers as `Qwen2VLImageProcessor` of transformers in its slow form, that is with
-/// Pillow: the fast form resizes floating-point tensors and differs in the last bits.
+/// The numbers are those of transformers' `Qwen2VLImageProcessor` in its slow form, which uses
+/// Pillow. The fast form resizes floating-point tensors and differs in the last bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Qwen2VlProcessor {
     normalization: Normalization,
@@ -244,8 +244,8 @@ impl Qwen2VlProcessor {
 
     /// Appends the patches of a picture whose sides are multiples of a merged block's.
     ///
-    /// The order is upstream's transposition (0, 3, 6, 4, 7, 2, 1, 5, 8) of (time, frame, channel,
-    /// block row, row in block, y, block column, column in block, x).
+    /// The order is upstream's transposition (0, 3, 6, 4, 7, 2, 1, 5, 8). It applies to (time,
+    /// frame, channel, block row, row in block, y, block column, column in block, x).
     fn flatten(&self, picture: &Picture, table: &[[f32; 256]; 3], out: &mut Vec<f32>) {
         let (patch, merge) = (self.patch_size as usize, self.merge_size as usize);
         let width = picture.width() as usize;

@@ -26,7 +26,7 @@ pub struct Adapter {
     pub(crate) carried: BTreeMap<String, TensorData>,
 }
 
-/// What an adapter has for one layer.
+/// The weights of an adapter for one layer.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum LayerWeights {
@@ -60,10 +60,10 @@ impl LayerWeights {
 }
 
 impl Adapter {
-    /// An adapter for `model` before any training, which changes nothing, under the names that PEFT has
-    /// for its layers: `A` is uniform in
-    /// `±1/√in` (Kaiming with `a = √5`, as in PEFT), drawn from `seed` and the layer's path, and `B`
-    /// zero; layers to be trained whole are the model's.
+    /// An adapter for `model` before any training, which changes nothing, under the names that PEFT
+    /// has for its layers: `A` is uniform in `±1/√in` (Kaiming with `a = √5`, as in PEFT), drawn
+    /// from `seed` and the layer's path. `B` is zero. Layers to be trained whole begin with the
+    /// model's weights.
     ///
     /// # Errors
     /// [`AdapterError::NoTarget`], [`AdapterError::ModuleToSave`], and those of

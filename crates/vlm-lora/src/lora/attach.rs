@@ -111,7 +111,7 @@ impl Adapter {
         Naming::ALL.into_iter().find(fits).unwrap_or(Naming::CHECKPOINT)
     }
 
-    /// What the adapter does with each layer of `model`, by the model's paths.
+    /// The effect of the adapter on each layer of `model`, by the model's paths.
     pub(super) fn fit(
         &self,
         model: &mut dyn LoraTargets,

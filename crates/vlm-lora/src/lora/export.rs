@@ -28,7 +28,7 @@ const INDEX: &str = "model.safetensors.index.json";
 /// Bytes of an index, at most.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 
-/// What was written.
+/// The size of an exported model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     /// Weight files.
@@ -39,12 +39,13 @@ pub struct Exported {
     pub bytes: u64,
 }
 
-/// Writes the model in the folder `base` with `adapter` merged into it as a new folder `out`, with
-/// tokenizer and configuration; files, names and precision are the base's. One weight at a time is in
-/// memory; sums are computed in f32 on `device`.
+/// Writes the model in the folder `base`, with `adapter` merged into it, as a new folder `out`.
+/// Tokenizer and configuration are copied; files, names and precision are the base's. One weight at
+/// a time is in memory; sums are computed in f32 on `device`.
 ///
-/// The folder appears whole or not at all. A head that was the base's embedding gets weights of its own
-/// where the adapter changes it, and the configuration says so, as with PEFT's `merge_and_unload`.
+/// The folder appears whole or not at all. A head that was the base's embedding gets weights of its
+/// own if the adapter changes it. The configuration then says so, as with PEFT's
+/// `merge_and_unload`.
 ///
 /// # Errors
 /// [`AdapterError::Base`] where `out` exists and is not empty, where a weight that the adapter changes
@@ -126,7 +127,7 @@ struct Head {
     source: String,
 }
 
-/// What is written.
+/// The model that is written.
 struct Plan<'a> {
     /// By their names in the files.
     changes: BTreeMap<String, Change<'a>>,

@@ -16,13 +16,13 @@ use crate::peft::{AdapterLimits, LoraConfig, shortened};
 pub const CONFIG_FILE: &str = "adapter_config.json";
 /// Name of the weights in an adapter's folder.
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
-/// What stands before each path in the weights: PEFT's two wrappers.
+/// The prefix of each path in the weights: PEFT's two wrappers.
 const PREFIX: &str = "base_model.model.";
 /// Note in the weights: behind which tower the adapter was made. PEFT passes over it.
 const TOWER: &str = "tower";
 /// Note in the weights: the checksum of all of them. PEFT passes over it and leaves it out.
 const CHECKSUM: &str = "sha256";
-/// What PEFT has in the path of a layer's own weight where it wrapped the layer.
+/// The part that PEFT adds to the path of a layer's own weight if it wrapped the layer.
 const BASE_LAYER: &str = ".base_layer";
 /// The vectors of tokens.
 const EMBEDDING: &str = "embed_tokens";
@@ -133,7 +133,8 @@ impl Adapter {
         }
     }
 
-    /// Writes the two files into `folder`, which is made if there is none; each is whole or not there.
+    /// Writes the two files into `folder`, which is made if it does not exist. Each file is whole
+    /// or not there.
     ///
     /// The same adapter gives the same bytes.
     ///

@@ -7,7 +7,7 @@ use crate::error::AdapterError;
 use crate::nn::{Attached, Change, Kept, Linear, LoraTargets};
 use crate::source::Matrix;
 
-/// What is done with a layer whose weights are not kept in f32.
+/// The treatment of a layer whose weights are not kept in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduced {
     /// Merging is refused: rounding the sum again would lose most of what an adapter adds.

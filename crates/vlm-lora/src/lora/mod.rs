@@ -1,6 +1,6 @@
-//! Low-rank adapters (LoRA, Hu et al. 2021) under PEFT's contract: files that PEFT reads and writes,
-//! attached to the linear layers of a frozen model, several at a time, switched, merged and taken
-//! back.
+//! Low-rank adapters (LoRA, Hu et al. 2021) in files that PEFT reads and writes. They are attached
+//! to the linear layers of a frozen model, several at a time. They can be switched, merged and
+//! taken back.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

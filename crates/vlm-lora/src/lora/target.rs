@@ -13,7 +13,7 @@ const MAX_COMPILED: usize = 1 << 18;
 /// Longest path that is compared: those of models are below 100 bytes.
 const MAX_PATH: usize = 1024;
 
-/// What an adapter does with a layer.
+/// The effect of an adapter on a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Role {
     /// Nothing.
@@ -74,7 +74,7 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// What the adapter does with the layer at `path`.
+    /// The effect of the adapter on the layer at `path`.
     pub(crate) fn role(&self, path: &str) -> Result<Role, AdapterError> {
         if path.len() > MAX_PATH {
             return Ok(Role::Untouched);

@@ -149,7 +149,7 @@ impl McLlava {
         self
     }
 
-    /// Where the checkpoint keeps the decoder.
+    /// The names under which the checkpoint keeps the decoder.
     fn names() -> DecoderNames {
         DecoderNames {
             model: "language_model.model".to_owned(),

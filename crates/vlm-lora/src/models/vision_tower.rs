@@ -27,7 +27,7 @@ pub struct CutTower<C> {
     pub name: String,
     /// The network.
     pub classifier: C,
-    /// Where it is cut.
+    /// The layer at which it is cut.
     pub layer: Layer,
     /// Height and width of its input pictures.
     pub image_size: [usize; 2],

@@ -8,7 +8,7 @@ use cifake_kernels::{linear_t, text};
 use crate::peft::{LoraConfig, Naming};
 use crate::source::Matrix;
 
-/// What all layers of an adapter share.
+/// The settings that all layers of an adapter share.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) name: String,
@@ -65,7 +65,7 @@ impl Attachments {
         })
     }
 
-    /// What is added to the layer's output for `x`, `[..., in]`; `None` for nothing.
+    /// The addition to the layer's output for `x`, `[..., in]`; `None` if nothing is added.
     pub(crate) fn delta<const D: usize>(&self, x: &Tensor<D>) -> Option<Tensor<D>> {
         let deltas = self.effective().filter_map(|attached| attached.delta(x.clone()));
         deltas.reduce(|sum, delta| sum + delta)
@@ -108,8 +108,8 @@ fn product<const D: usize>(x: Tensor<D>, weight: &Tensor<2>) -> Tensor<D> {
     }
 }
 
-/// `x` with a `share` of its elements at 0 and the others larger by `1 / (1 - share)`: a function of
-/// `seed` and of each element's place.
+/// `x` with a `share` of its elements at 0 and the others larger by `1 / (1 - share)`. The choice
+/// is a function of `seed` and of each element's place.
 fn dropout<const D: usize>(x: Tensor<D>, share: f64, seed: u64) -> Tensor<D> {
     let shape = x.shape();
     let limit = (share * f64::from(u16::MAX)) as u16;

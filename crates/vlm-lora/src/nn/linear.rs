@@ -62,7 +62,7 @@ impl Linear {
         }
     }
 
-    /// Where the layer stands in its model, as the checkpoint calls it.
+    /// The layer's path in its model, as the checkpoint calls it.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

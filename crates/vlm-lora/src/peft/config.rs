@@ -15,8 +15,8 @@ use crate::error::AdapterError;
 /// A low-rank adapter (Hu et al. 2021, arXiv 2106.09685); fields are named as PEFT's
 /// `LoraConfig` names them.
 ///
-/// A layer `x Wᵀ` becomes `x Wᵀ + s (dropout(x) Aᵀ) Bᵀ` with `A` `[r, in]`, `B` `[out, r]` and
-/// `s = lora_alpha / r`, or `lora_alpha / √r` with `use_rslora` (Kalajdzievski 2023, arXiv
+/// A layer `x Wᵀ` becomes `x Wᵀ + s (dropout(x) Aᵀ) Bᵀ` with `A` `[r, in]` and `B` `[out, r]`. The
+/// scale `s` is `lora_alpha / r`, or `lora_alpha / √r` with `use_rslora` (Kalajdzievski 2023, arXiv
 /// 2312.03732).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraConfig {
@@ -73,7 +73,7 @@ struct Tables {
     alpha_pattern: Patterns<f64>,
 }
 
-/// What is written of a field: a value, or a table in its own order.
+/// The written form of a field: a value, or a table in its own order.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Written {
@@ -254,7 +254,7 @@ impl LoraConfig {
         AdapterLimits { max_patterns: limits.max_expressions, ..*limits }
     }
 
-    /// What the product of the two matrices is multiplied with.
+    /// The factor of the product of the two matrices.
     pub(crate) fn scale(&self, rank: usize, alpha: f64) -> f64 {
         let rank = rank as f64;
         alpha / if self.use_rslora { rank.sqrt() } else { rank }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::AdapterError;
 
-/// What PEFT writes for the features that this crate does not have, and what they are when off.
+/// PEFT's fields for the features that this crate does not have, and their values when off.
 pub(super) const FIXED: &[(&str, &str)] = &[
     ("auto_mapping", "null"),
     ("bias", "\"none\""),
@@ -83,7 +83,7 @@ pub(super) fn refuse_unsupported(name: &str, value: &Value) -> Result<(), Adapte
     Err(AdapterError::Unsupported { field, value, hint })
 }
 
-/// What PEFT writes for a feature that is not used.
+/// Whether `value` is one that PEFT writes for a feature that is not used.
 fn is_off(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -2,7 +2,7 @@
 
 use crate::error::AdapterError;
 
-/// What is accepted of adapters, before anything is allocated for them.
+/// The limits of adapters. They are checked before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdapterLimits {
     /// Largest rank of a layer; 256.

@@ -24,12 +24,12 @@ const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// The weights of a folder, memory-mapped, one tensor converted at a time.
 ///
-/// Strict both ways: a weight that the model asks for must be there in its shape, and
-/// [`finish`](Self::finish) fails where the model did not ask for all.
+/// A weight that the model asks for must be there in its shape. [`finish`](Self::finish) fails if
+/// the model did not ask for all weights.
 pub struct Folder {
     path: PathBuf,
     shards: Vec<Shard>,
-    /// Where each weight lies, by the name that the model asks for.
+    /// The file and the key of each weight, by the name that the model asks for.
     places: BTreeMap<String, (usize, String)>,
     used: BTreeSet<String>,
     format: WeightFormat,
@@ -78,8 +78,8 @@ impl Folder {
         Ok(Self { path, shards, places, used: BTreeSet::new(), format, device })
     }
 
-    /// Calls the weights whose names start with the first of a pair as if they started with the
-    /// second; of several pairs the first that fits counts.
+    /// Renames weights whose names start with the first of a pair: they then start with the second.
+    /// The first pair that fits counts.
     #[must_use]
     pub fn with_prefixes(mut self, renames: &[(&str, &str)]) -> Self {
         let renamed = |name: String| {

@@ -40,7 +40,7 @@ impl Element {
 pub(super) struct Entry {
     pub(super) element: Result<Element, String>,
     pub(super) shape: Vec<usize>,
-    /// Where it starts in the file, in bytes.
+    /// Its offset in the file, in bytes.
     pub(super) start: u64,
     /// Its length in bytes.
     pub(super) len: usize,
@@ -53,8 +53,8 @@ struct Raw {
     data_offsets: [u64; 2],
 }
 
-/// Reads the entries of a header without the texts beside them, and keeps no more than so many: what
-/// JSON takes in memory is many times what it takes in a file.
+/// Reads the entries of a header without the texts beside them, and keeps no more than so many.
+/// JSON takes many times as much memory as it takes in a file.
 struct Tensors(u64);
 
 impl<'de> DeserializeSeed<'de> for Tensors {

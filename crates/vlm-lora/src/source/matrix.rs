@@ -21,7 +21,7 @@ pub enum Matrix {
     Packed {
         /// The elements.
         weight: QuantizedMatrix,
-        /// Where [`Matrix::to_tensor`] puts them.
+        /// The device of the tensors of [`Matrix::to_tensor`].
         device: Device,
     },
 }

@@ -12,8 +12,8 @@ use crate::error::Error;
 
 /// Weights that are a function of a seed, their name and their shape alone.
 ///
-/// A matrix is uniform with the variance `1 / in`; one-dimensional weights that end in `.weight`,
-/// the factors of norms, are 1 and all others uniform in ±0.1.
+/// A matrix is uniform with the variance `1 / in`. One-dimensional weights whose names end in
+/// `.weight` are the factors of norms, and 1. All others are uniform in ±0.1.
 #[derive(Debug, Clone)]
 pub struct Random {
     seed: u64,

@@ -28,7 +28,7 @@ pub trait WeightSource {
         false
     }
 
-    /// Where the weights are put.
+    /// The device of the weights.
     fn device(&self) -> &Device;
 }
 

@@ -53,8 +53,8 @@ pub struct RotaryConfig {
     pub theta: f64,
     /// Channels of a head that are turned, from the first on; even.
     pub d_rotary: usize,
-    /// How many of the `d_rotary / 2` frequencies belong to time, height and width; `None` where a
-    /// position is one number (M-RoPE of Qwen2-VL, arXiv 2409.12191).
+    /// The numbers of the `d_rotary / 2` frequencies that belong to time, height and width (M-RoPE
+    /// of Qwen2-VL, arXiv 2409.12191). `None` if a position is one number.
     pub sections: Option<[usize; 3]>,
     /// Stretching.
     pub scaling: RotaryScaling,

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::nn::{Embedding, Linear, LoraTargets, Norm};
 use crate::source::{Matrix, WeightSource, tensor};
 
-/// Where a checkpoint keeps the parts of a decoder.
+/// The names under which a checkpoint keeps the parts of a decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecoderNames {
     /// Path of embedding, layers and last norm.
@@ -44,8 +44,8 @@ pub struct Decoder {
 impl Decoder {
     /// The decoder of `config`, whose weights stand in the source under `names`.
     ///
-    /// Of a head that the configuration ties to the embedding a file may hold weights nevertheless: where
-    /// they differ, or where they alone are there, they count, as in transformers (5.24,
+    /// A file may hold weights of a head that the configuration ties to the embedding. They count
+    /// if they differ from the embedding, or if the embedding is missing (transformers 5.24,
     /// `modeling_utils.py`, `tie_weights`).
     ///
     /// # Errors
@@ -97,19 +97,19 @@ impl Decoder {
         Ok(Self { config, embedding, layers, norm, lm_head, names: names.clone(), device })
     }
 
-    /// What the decoder looks like.
+    /// The decoder's configuration.
     #[must_use]
     pub fn config(&self) -> &TextConfig {
         &self.config
     }
 
-    /// Where its checkpoint keeps it.
+    /// The names of its checkpoint.
     #[must_use]
     pub fn names(&self) -> &DecoderNames {
         &self.names
     }
 
-    /// Where its weights are.
+    /// The device of its weights.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -193,7 +193,7 @@ impl Decoder {
         &self.layers
     }
 
-    /// What all layers share for these tokens, with causal attention.
+    /// The positions and the mask that all layers share for these tokens, with causal attention.
     ///
     /// # Panics
     /// If the shapes do not fit each other, or the cache is full.

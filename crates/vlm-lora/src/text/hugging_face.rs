@@ -1,13 +1,13 @@
 //! `config.json` of transformers to our configuration.
 //!
-//! Fields and their defaults are those of transformers' `configuration_llama.py`,
+//! Fields and their defaults are those of transformers 5.24: `configuration_llama.py`,
 //! `configuration_mistral.py`, `configuration_qwen2.py`, `configuration_qwen2_vl.py` and
-//! `configuration_phi.py` (5.24); both the older form (`rope_theta`, `rope_scaling`) and that of version 5 (`rope_parameters`) are read, by
-//! `modeling_rope_utils.py`'s precedence.
+//! `configuration_phi.py`. Both the older form (`rope_theta`, `rope_scaling`) and that of version 5
+//! (`rope_parameters`) are read. The precedence is that of `modeling_rope_utils.py`.
 //!
-//! Of the fields that transformers reads, those that change numbers are obeyed or refused by name. The
-//! others say how weights were drawn, what training leaves out, or what a classifier's labels are called;
-//! those of a generation are read by [`GenerationDefaults`](crate::generate::GenerationDefaults).
+//! Of the fields that transformers reads, those that change numbers are obeyed or refused by name.
+//! The others concern the drawing of weights, training, and the labels of a classifier.
+//! [`GenerationDefaults`](crate::generate::GenerationDefaults) reads the fields of a generation.
 
 use serde_json::Value;
 

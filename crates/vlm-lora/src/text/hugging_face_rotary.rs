@@ -9,8 +9,8 @@ use crate::error::Error;
 /// Maximum number of positions.
 pub(super) const MAX_POSITIONS: usize = 1 << 28;
 
-/// The file's rotary embedding. Where it has both forms of the stretching, the older one counts, and in
-/// either what stands in the object before what stands beside it.
+/// The file's rotary embedding. If it has both forms of the stretching, the older one counts. In
+/// either form, a field inside the object counts before a field beside it.
 pub(super) fn rotary(
     text: Fields<'_>,
     model_type: &str,

@@ -7,8 +7,8 @@ pub enum AttentionMask {
     /// Each token attends to itself and to the tokens before it.
     #[default]
     Causal,
-    /// Prefix-LM, as PaliGemma has it: the given number of tokens at the start of each sequence, behind
-    /// its padding, attend to each other in both directions. All other tokens are causal.
+    /// Prefix-LM, as PaliGemma has it. The given number of tokens at the start of each sequence,
+    /// behind its padding, attend to each other in both directions. All other tokens are causal.
     Prefix(Vec<usize>),
 }
 

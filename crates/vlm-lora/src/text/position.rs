@@ -48,7 +48,7 @@ impl Positions {
         self.values[(axis * self.batch + sequence) * self.n_tokens + token]
     }
 
-    /// Where the text after the last token of `sequence` goes on: one after the largest number.
+    /// The position of the text after the last token of `sequence`: one after the largest number.
     #[must_use]
     pub fn next(&self, sequence: usize) -> u32 {
         let rows = (0..self.n_axes).flat_map(|axis| {

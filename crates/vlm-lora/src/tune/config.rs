@@ -1,4 +1,4 @@
-//! What a fine-tuning run does.
+//! The settings of a fine-tuning run.
 
 use cifake_optim::{AdamW, Rounding, Schedule};
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ pub struct PartRate {
     pub learning_rate: f64,
 }
 
-/// A fine-tuning run. What a batch is, in which order examples come and what dropout leaves out are
-/// functions of `seed`.
+/// A fine-tuning run. The batches, the order of the examples and the draws of dropout are functions
+/// of `seed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TuningConfig {
@@ -101,7 +101,7 @@ const VISION: &str =
 /// Linear layers of Qwen2-VL's vision tower and merger; none of the decoder's ends so.
 const QWEN2_VL_TOWER: &[&str] =
     &["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "merger.mlp.0", "merger.mlp.2"];
-/// What joins the vision tower to the language, in Qwen2-VL.
+/// The layers of Qwen2-VL that join the vision tower to the language model.
 const MERGER: &str = r"(?:.*\.)?visual\.merger\..*";
 
 impl TuningConfig {
@@ -145,11 +145,12 @@ impl TuningConfig {
         Self::new(LoraConfig::new(32, 16.0, layers).with_dropout(0.05), 2e-4)
     }
 
-    /// The recipe of 2U1's `Qwen2-VL-Finetune`: rank 64 and alpha 64 on the language layers at 1e-4,
-    /// vision tower at 2e-6 and merger at 1e-5, both whole, cosine with a warm-up of 0.03.
+    /// The recipe of 2U1's `Qwen2-VL-Finetune`. The language layers have rank 64 and alpha 64 at
+    /// 1e-4. The vision tower at 2e-6 and the merger at 1e-5 are trained whole. The schedule is a
+    /// cosine with a warm-up of 0.03.
     ///
-    /// Here "whole" is every linear layer of the two, each by its name, so that PEFT saves and reads the
-    /// same; their norms and the patch embedding stay frozen.
+    /// Here "whole" means every linear layer of the two, each by its name, so that PEFT saves and
+    /// reads the same. Their norms and the patch embedding stay frozen.
     #[must_use]
     pub fn qwen2_vl_finetune() -> Self {
         let layers = Modules::Pattern(LANGUAGE_LAYERS.to_owned());

@@ -9,10 +9,10 @@ use crate::error::TrainingError;
 /// The conversations in the file at `path`: JSONL, whose empty lines are passed over, or, with the
 /// feature `parquet`, a table with that ending.
 ///
-/// A line is `{"id", "image", "conversations": [{"from": "human", "value"}, …]}` as LLaVA has it, or
-/// `{"messages": [{"role", "content"}, …], "images": […]}` as ShareGPT and LLaMA-Factory do; either
-/// may use the other's names. A row of a table has the same fields as columns, or `question` and
-/// `answer`; its pictures are encoded in `image`, in a list `images`, and in `map`.
+/// A line is `{"id", "image", "conversations": [{"from": "human", "value"}, …]}` as LLaVA has it,
+/// or `{"messages": [{"role", "content"}, …], "images": […]}` as ShareGPT and LLaMA-Factory do;
+/// either may use the other's names. A row of a table has the same fields as columns, or `question`
+/// and `answer`. Its pictures are encoded in `image`, in a list `images`, and in `map`.
 ///
 /// # Errors
 /// [`TrainingError::File`], [`TrainingError::TooMuch`], [`TrainingError::Conversation`] with the line.

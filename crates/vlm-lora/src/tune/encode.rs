@@ -3,10 +3,12 @@
 use super::conversation::{Conversation, Speaker, Turn};
 use crate::error::{Error, TrainingError};
 
-/// What makes a text of turns and tokens of a text: a chat template and a tokenizer.
+/// A chat template and a tokenizer: the one makes a text of turns, the other makes tokens of a
+/// text.
 pub trait Dialogue {
-    /// The text of `turns`; with `open` up to where the assistant begins its next one. What a turn spells
-    /// may be marked in it, as [`ChatTemplate::render_marked`](crate::ChatTemplate::render_marked) does.
+    /// The text of `turns`; with `open` up to where the assistant begins its next one. It may mark
+    /// the text of a turn, as [`ChatTemplate::render_marked`](crate::ChatTemplate::render_marked)
+    /// does.
     ///
     /// # Errors
     /// Those of the template.
@@ -19,7 +21,7 @@ pub trait Dialogue {
     fn tokens(&self, text: &str) -> Result<Vec<u32>, Error>;
 }
 
-/// Tokens of an example. Where `answer` is true the token is learned: it belongs to an answer or
+/// Tokens of an example. A token is learned if its `answer` is true: it belongs to an answer or
 /// ends it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Encoded {
@@ -57,9 +59,9 @@ impl Encoded {
 
 /// The tokens of `conversation`.
 ///
-/// What an assistant says and the token that ends it are learned; white space that the template puts
-/// behind is not. Each part is tokenized by itself, so that a prompt has the tokens that it has when
-/// the model answers it.
+/// The answers of the assistant, and the tokens that end them, are learned. White space that the
+/// template puts behind them is not learned. Each part is tokenized by itself, so that a prompt has
+/// the tokens that it has when the model answers it.
 ///
 /// # Errors
 /// [`TrainingError::Template`], and those of `dialogue`.

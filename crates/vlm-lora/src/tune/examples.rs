@@ -10,9 +10,9 @@ use super::encode::encode;
 use super::vision::{Image, VisionExample};
 use crate::error::{Error, TrainingError};
 
-/// `conversations` as examples: their tokens by `chat`, cut to the recipe's length, in which a
-/// picture counts as the tokens of its placeholder; later turns that would not fit are left out with
-/// their pictures. Pictures that are named are files below `images`, which must exist.
+/// `conversations` as examples: their tokens by `chat`, cut to the recipe's length. A picture
+/// counts as the tokens of its placeholder. Later turns that would not fit are left out with their
+/// pictures. Pictures that are named are files below `images`, which must exist.
 ///
 /// # Errors
 /// Those of [`encode`]; [`TrainingError::NoAnswer`] where the cut leaves no answer;

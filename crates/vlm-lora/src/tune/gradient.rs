@@ -33,16 +33,16 @@ pub(crate) fn gradients<M: Trainable>(
     Ok(f64::from(loss.into_scalar::<f32>()))
 }
 
-/// A batch with what each layer of the decoder reads, and last what comes out: what is kept where
-/// layers are computed twice (Chen et al. 2016, arXiv 1604.06174).
+/// A batch with the input of each layer of the decoder and the output of the last. Nothing else is
+/// kept if layers are computed twice (Chen et al. 2016, arXiv 1604.06174).
 pub(crate) struct LayerInputs {
     prepared: ModelInputs,
     inputs: Vec<Tensor<3>>,
 }
 
 impl LayerInputs {
-    /// The first pass, of a model whose adapters ask for no gradients: a graph that is not needed
-    /// would stay in memory until the next way back.
+    /// The first pass. The adapters of the model ask for no gradients, because a graph would stay
+    /// in memory until the next backward pass.
     pub(crate) fn new<M: Trainable>(model: &M, examples: &[&M::Example]) -> Result<Self, Error> {
         let prepared = model.prepare(examples)?;
         let decoder = model.decoder();
@@ -94,7 +94,7 @@ impl ModelInputs {
         decoder.forward_masked(self.embeddings.clone(), &self.positions, &self.mask, None)
     }
 
-    /// What all layers of the decoder share.
+    /// The positions and the mask that all layers of the decoder share.
     fn window(&self, decoder: &Decoder) -> Window {
         decoder.window_masked(&self.embeddings, &self.positions, &self.mask, None)
     }

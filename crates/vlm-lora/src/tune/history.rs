@@ -1,4 +1,4 @@
-//! What is measured while training: a line of JSON a step.
+//! The measurements of a training run: a line of JSON a step.
 
 use std::fmt::{self, Write};
 

@@ -125,7 +125,8 @@ impl Layout {
     }
 }
 
-/// What tells a model from others: its tower, its layers, their shapes, and the first row of each.
+/// A hash that tells a model from others, over its tower, its layers, their shapes, and the first
+/// row of each.
 pub(crate) fn fingerprint(model: &mut dyn LoraTargets) -> String {
     let mut hash = Sha256::new();
     hash.update(model.tower().unwrap_or_default().as_bytes());

@@ -12,10 +12,10 @@ use crate::text::TextConfig;
 
 /// Peak memory of a run in bytes, by purpose.
 ///
-/// Adapter and optimizer are exact; activations are an estimate, counted from what a layer
-/// keeps for the way back, without what a vision tower needs. For SmolLM2-135M and four examples of
-/// some 700 tokens at once it said 13.0 GB, and 11.8 GB were measured on a CPU; with layers computed
-/// twice 1.3 GB, and 1.5 GB were measured.
+/// Adapter and optimizer are exact. Activations are an estimate: it counts the values that each
+/// layer keeps for the backward pass, and leaves out a vision tower. For SmolLM2-135M and four
+/// examples of some 700 tokens at once, the estimate was 13.0 GB. On a CPU, 11.8 GB were measured.
+/// With layers computed twice, the estimate was 1.3 GB, and 1.5 GB were measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryEstimate {
     /// The frozen model.
@@ -26,7 +26,7 @@ pub struct MemoryEstimate {
     pub gradients: u64,
     /// AdamW's two averages.
     pub optimizer: u64,
-    /// What the decoder keeps of one batch of the longest examples.
+    /// The values that the decoder keeps of one batch of the longest examples.
     pub activations: u64,
     /// Weights that are trained.
     pub n_trained: u64,
@@ -84,9 +84,9 @@ impl MemoryEstimate {
         self.base + self.adapter + self.gradients + self.optimizer + self.activations
     }
 
-    /// Bytes of the frozen weights of `model` as it is: the linear layers, which an adapter can change,
-    /// and the embedding. Left out are norms, the first layer of a tower and a tower that is none of the
-    /// model's own layers: some thousandths of a large model.
+    /// Bytes of the frozen weights of `model` as it is: the linear layers, which an adapter can
+    /// change, and the embedding. Norms, the first layer of a tower and a tower outside the model's
+    /// own layers are left out. They are some thousandths of a large model.
     #[must_use]
     pub fn frozen<M: Trainable>(model: &mut M) -> u64 {
         let decoder = model.decoder();

@@ -13,8 +13,9 @@ use crate::error::TrainingError;
 const COLUMNS: [&str; 9] =
     ["id", "conversations", "messages", "system", "question", "answer", "images", "image", "map"];
 
-/// The conversations in the rows of the file at `path`: columns as the fields of a line of JSON, or
-/// `question` and `answer`; pictures are encoded in `image`, alone or in a list `images`, and in `map`.
+/// The conversations in the rows of the file at `path`. Its columns are the fields of a line of
+/// JSON, or `question` and `answer`. Pictures are encoded in `image`, alone or in a list `images`,
+/// and in `map`.
 pub(super) fn conversations(
     path: &Path,
     limits: &ConversationLimits,

@@ -31,7 +31,7 @@ const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 pub enum Event<'a> {
     /// A step is done.
     Step {
-        /// What was measured.
+        /// The measurements of the step.
         row: &'a Row,
         /// Steps of the whole run.
         n_steps: usize,
@@ -62,8 +62,8 @@ pub struct Tuner<'a, M: Trainable> {
 }
 
 impl<'a, M: Trainable> Tuner<'a, M> {
-    /// A run in `folder`, which goes on where the folder's checkpoint stands, if there is one, and
-    /// otherwise begins with `start`, or with a new adapter drawn from the seed.
+    /// A run in `folder`. It continues from the folder's checkpoint, if there is one. Otherwise it
+    /// begins with `start`, or with a new adapter drawn from the seed.
     ///
     /// `model` has its weights on `device` (a plain one, not autodiff); other adapters of it play no
     /// part. The trained one stays attached as [`TRAINED`].
@@ -138,9 +138,9 @@ impl<'a, M: Trainable> Tuner<'a, M> {
         Ok(tuner)
     }
 
-    /// Computes `n_workers` batches side by side, each with its share of the current threads. What a
-    /// single batch does on one thread alone then keeps no core waiting; each takes a batch's memory. The
-    /// result is the same to the bit.
+    /// Computes `n_workers` batches side by side, each with its share of the current threads. No
+    /// core then waits for the parts of a batch that run on one thread. Each worker takes a batch's
+    /// memory. The result is the same to the bit.
     #[must_use]
     pub fn with_workers(mut self, n_workers: usize) -> Self {
         let n_batches = self.config.accumulation.min(n_workers);
@@ -166,14 +166,14 @@ impl<'a, M: Trainable> Tuner<'a, M> {
         self.layout.len
     }
 
-    /// What was measured in the steps done so far.
+    /// The measurements of the steps done so far.
     #[must_use]
     pub fn history(&self) -> &[Row] {
         &self.progress.history
     }
 
-    /// Trains to the end, or until `listener` breaks off; in both cases a checkpoint and the adapter
-    /// are written, and the adapter stays attached to the model as trained so far.
+    /// Trains to the end, or until `listener` breaks off. In both cases a checkpoint and the
+    /// adapter are written. The adapter stays attached to the model as trained so far.
     ///
     /// # Errors
     /// [`TrainingError::Diverged`], an example that cannot be prepared, or a file that cannot be

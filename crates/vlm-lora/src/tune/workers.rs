@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::trainable::Trainable;
 use crate::error::Error;
 
-/// What the batches of a step share.
+/// The settings that the batches of a step share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pass<'a> {
     pub(crate) layout: &'a Layout,
@@ -18,7 +18,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) device: &'a Device,
     /// Whether layers are computed a second time instead of kept.
     pub(crate) gradient_checkpointing: bool,
-    /// What losses are divided by.
+    /// The divisor of losses.
     pub(crate) n_targets: f64,
 }
 

@@ -41,8 +41,9 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 };
 
 impl Qwen2Vl {
-    /// What newer transformers call the parts, and how they were published: for
-    /// [`Folder::with_prefixes`](crate::Folder::with_prefixes), and for the names of adapters.
+    /// The parts' names in newer transformers, each with the name under which it was published.
+    /// They serve [`Folder::with_prefixes`](crate::Folder::with_prefixes) and the names of
+    /// adapters.
     pub const PREFIXES: &[(&str, &str)] =
         &[("model.visual.", "visual."), ("model.language_model.", "model.")];
 

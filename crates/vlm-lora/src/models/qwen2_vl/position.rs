@@ -35,8 +35,8 @@ impl Qwen2VlConfig {
     /// Positions of `tokens`, in which each picture already has all of its tokens: `[3, 1, tokens]`.
     ///
     /// Text counts on from one after the largest number before it, with the same number for time,
-    /// height and width; a picture's tokens have their own time, row and column on top of it
-    /// (transformers `modeling_qwen2_vl.py`, `get_rope_index`).
+    /// height and width. A picture's tokens add their own time, row and column to it (transformers
+    /// `modeling_qwen2_vl.py`, `get_rope_index`).
     ///
     /// # Errors
     /// [`Error::PicturePlaces`] if the number of picture tokens differs from `grids`.

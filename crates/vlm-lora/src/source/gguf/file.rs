@@ -1,8 +1,8 @@
 //! Weights of a llama.cpp file.
 //!
-//! The format is ggml's `docs/gguf.md`, versions 2 and 3, little-endian. Tensors of the types F32, F16,
-//! BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q6_K are read; those that fit a format of this crate keep
-//! their codes, so that a matrix holds exactly the numbers of the file in about as many bytes.
+//! The format is ggml's `docs/gguf.md`, versions 2 and 3, little-endian. Tensors of the types F32,
+//! F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q6_K are read. Those that fit a format of this crate
+//! keep their codes. A matrix then holds exactly the numbers of the file in about as many bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -68,7 +68,7 @@ pub(crate) struct Info {
     pub(crate) kind: Kind,
     /// Outputs first.
     pub(crate) shape: Vec<usize>,
-    /// Where it starts in the file, in bytes.
+    /// Its offset in the file, in bytes.
     pub(crate) start: u64,
     /// Its length in bytes.
     pub(crate) len: u64,
@@ -80,7 +80,7 @@ pub(crate) struct Header {
     pub(crate) tensors: BTreeMap<String, Info>,
 }
 
-/// What is wrong with a header.
+/// The fault of a header.
 #[derive(Debug)]
 pub(crate) enum Broken {
     Rule(String),

@@ -15,7 +15,7 @@ const LAYER: &[(&str, &str)] = &[
     ("post_attention_layernorm", "ffn_norm"),
 ];
 
-/// What llama.cpp calls the weight `name` of transformers.
+/// llama.cpp's name of the weight that transformers calls `name`.
 pub(super) fn of(name: &str) -> Option<String> {
     let (path, kind) = name.rsplit_once('.')?;
     let path = match path {
