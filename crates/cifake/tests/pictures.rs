@@ -242,6 +242,48 @@ fn limits_are_those_that_the_caller_sets() {
 }
 
 #[test]
+fn the_budget_covers_the_decoded_pixels_and_their_conversion() {
+    let (width, height) = (50, 40);
+    let n_pixels = u64::from(width * height);
+    let pictures = [
+        (3, image::DynamicImage::new_rgb8(width, height)),
+        (4, image::DynamicImage::new_luma8(width, height)),
+        (7, image::DynamicImage::new_rgba8(width, height)),
+        (9, image::DynamicImage::new_rgb16(width, height)),
+        (11, image::DynamicImage::new_rgba16(width, height)),
+    ];
+    for (per_pixel, picture) in pictures {
+        let bytes = encoded(&picture, ImageFormat::Png);
+        let least = per_pixel * n_pixels + bytes.len() as u64;
+        let decoder = |budget| Decoder::new(DecodeLimits::default().with_allocation_budget(budget));
+        decoder(least).decode(&bytes).expect("the budget is what it needs");
+        let error = decoder(least - 1).decode(&bytes).expect_err("one byte is missing");
+        let Error::Picture(PictureError::OverBudget { needed, budget, .. }) = error else {
+            panic!("{error}")
+        };
+        assert_eq!((needed, budget), (least, least - 1), "{:?}", picture.color());
+    }
+}
+
+/// A PNG header of 15000x15000 pixels of 64 bits in a file of less than a hundred bytes.
+#[test]
+fn a_file_that_cannot_hold_its_pixels_ends_early() {
+    let whole = encoded(&image::DynamicImage::new_rgba16(1, 1), ImageFormat::Png);
+    let mut bytes = whole;
+    for place in [16, 20] {
+        bytes[place..place + 4].copy_from_slice(&15_000_u32.to_be_bytes());
+    }
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    let error = Decoder::new(DecodeLimits::for_own_files()).decode(&bytes).expect_err("too many");
+    assert!(matches!(error, Error::Picture(PictureError::OverBudget { .. })), "{error}");
+    let limits = DecodeLimits::for_own_files().with_allocation_budget(4 << 30);
+    let error = Decoder::new(limits).decode(&bytes).expect_err("there are no pixels");
+    assert!(matches!(error, Error::Picture(PictureError::Truncated { format: "PNG" })), "{error}");
+}
+
+#[test]
 fn threads_wait_for_a_budget_that_one_picture_fills() {
     let bytes = encoded(&RgbImage::new(50, 50).into(), ImageFormat::Png);
     let allocation_budget = 50 * 50 * 3 + bytes.len() as u64;

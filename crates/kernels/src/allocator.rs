@@ -162,9 +162,12 @@ struct Class {
 
 impl Class {
     /// The class of a request, `None` where it goes to the system as it is.
+    ///
+    /// Blocks of single bytes are files and pictures, not activations. The system grows and shrinks them in
+    /// place, and clears them page by page as they are used.
     fn of(layout: Layout) -> Option<Self> {
         let size = layout.size();
-        if size <= MIN_BYTES || layout.align() > 4096 {
+        if size <= MIN_BYTES || layout.align() == 1 || layout.align() > 4096 {
             return None;
         }
         // `MIN_BYTES << power < size <= MIN_BYTES << (power + 1)`
@@ -220,6 +223,27 @@ unsafe impl GlobalAlloc for RecyclingAllocator {
         block
     }
 
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise: the new size is valid for this alignment.
+        let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        match (Class::of(layout), Class::of(new)) {
+            // SAFETY: `alloc` passed this layout to the system.
+            (None, None) => unsafe { System.realloc(block, layout, new_size) },
+            (Some(class), Some(same)) if class == same => block,
+            _ => {
+                // SAFETY: both layouts are valid, and the fresh block is another one.
+                unsafe {
+                    let fresh = self.alloc(new);
+                    if !fresh.is_null() {
+                        ptr::copy_nonoverlapping(block, fresh, layout.size().min(new_size));
+                        self.dealloc(block, layout);
+                    }
+                    fresh
+                }
+            }
+        }
+    }
+
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(class) = Class::of(layout) else {
             // SAFETY: `alloc` passed this layout to the system.
@@ -251,6 +275,28 @@ mod tests {
             assert_eq!(Class::of(layout(class.bytes)), Some(class));
         }
         assert_eq!(Class::of(layout(MIN_BYTES)), None);
+        let picture = Layout::from_size_align(1 << 24, 1).expect("valid");
+        assert_eq!(Class::of(picture), None, "the system shrinks bytes in place");
+    }
+
+    #[test]
+    fn a_block_that_grows_or_shrinks_keeps_its_content() {
+        let allocator = RecyclingAllocator::new(1 << 30);
+        // Small to small, into a class, within it, into a larger one, and back to small.
+        let sizes = [1000, 2000, 1_000_000, 1_000_001, 9_000_000, 1000];
+        for align in [1, 64] {
+            let layout = |size| Layout::from_size_align(size, align).expect("valid");
+            // SAFETY: each block is given up once, with the layout that it has then.
+            unsafe {
+                let mut block = allocator.alloc(layout(sizes[0]));
+                block.write_bytes(7, 1000);
+                for pair in sizes.windows(2) {
+                    block = allocator.realloc(block, layout(pair[0]), pair[1]);
+                    assert!((0..1000).all(|i| block.add(i).read() == 7), "{align}: {pair:?}");
+                }
+                allocator.dealloc(block, layout(1000));
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use image::ColorType;
 
 /// Bytes that the pixels and their conversion to RGB need at once, for each pixel.
+///
+/// Pixels that are no RGB of 8 bits stand beside their conversion: where an allocator does not shrink a
+/// block in place, it copies what stays.
 pub(super) fn bytes_per_pixel(color: ColorType) -> u64 {
     let decoded = u64::from(color.bytes_per_pixel());
-    if decoded < 3 { decoded + 3 } else { decoded }
+    if color == ColorType::Rgb8 { decoded } else { decoded + 3 }
 }
 
 /// `decoded` pixels of type `color` (16-bit values in native byte order) as RGB.
@@ -84,6 +87,12 @@ mod tests {
 
     fn native(values: &[u16]) -> Vec<u8> {
         values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+    }
+
+    #[test]
+    fn pixels_of_another_type_stand_beside_their_rgb() {
+        let bytes = [ColorType::Rgb8, ColorType::L8, ColorType::La16, ColorType::Rgba16];
+        assert_eq!(bytes.map(bytes_per_pixel), [3, 4, 7, 11]);
     }
 
     #[test]

@@ -150,6 +150,9 @@ impl Decoder {
             let mut opened = Opened::new(bytes, format).map_err(|e| malformed(format, e))?;
             let route = opened.route(wanted);
             let share = self.admit(&opened, route, wanted)?;
+            if !opened.can_hold_pixels() {
+                return Err(PictureError::Truncated { format: name(format) });
+            }
             opened.limit_internal().map_err(|source| malformed(format, source))?;
             let original = opened.upright();
             let picture = picture_of(opened, route, format)?;

@@ -25,6 +25,9 @@ const LARGE_BYTES: u64 = 256_000_000;
 /// the whole picture (`a_large_jpeg_is_reduced_while_it_is_decoded`).
 const MARGIN: u64 = 4;
 
+/// Most bytes that deflate makes of one byte.
+const DEFLATE_RATIO: u64 = 1032;
+
 /// A decoder whose header is read, and what it will allocate.
 pub(super) struct Opened<'a> {
     pub(super) decoder: Box<dyn ImageDecoder + 'a>,
@@ -32,6 +35,8 @@ pub(super) struct Opened<'a> {
     /// The markers of a JPEG.
     pub(super) jpeg: Option<Jpeg<'a>>,
     n_file_bytes: u64,
+    /// Bits of a pixel in a PNG, before compression.
+    n_png_bits: Option<u64>,
     /// Bytes of internal buffers, beside the decoded pixels.
     n_internal_bytes: u64,
 }
@@ -71,7 +76,10 @@ impl<'a> Opened<'a> {
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let coefficients = jpeg.as_ref().map_or(0, Jpeg::n_internal_bytes);
         let n_file_bytes = bytes.len() as u64;
-        let mut opened = Self { decoder, orientation, jpeg, n_file_bytes, n_internal_bytes: 0 };
+        let n_png_bits = if format == ImageFormat::Png { png_bits(bytes) } else { None };
+        let n_internal_bytes = 0;
+        let mut opened =
+            Self { decoder, orientation, jpeg, n_file_bytes, n_png_bits, n_internal_bytes };
         opened.n_internal_bytes = opened.n_pixels().saturating_mul(internal) + coefficients;
         Ok(opened)
     }
@@ -79,6 +87,16 @@ impl<'a> Opened<'a> {
     pub(super) fn n_pixels(&self) -> u64 {
         let (width, height) = self.decoder.dimensions();
         u64::from(width) * u64::from(height)
+    }
+
+    /// Whether a file of this length can hold the pixels that its header claims.
+    ///
+    /// Only PNG bounds them, by its compression. Without this check, a file of some bytes costs the memory
+    /// of all pixels before its end is noticed.
+    pub(super) fn can_hold_pixels(&self) -> bool {
+        let Some(bits) = self.n_png_bits else { return true };
+        let n_bytes = self.n_pixels().saturating_mul(bits) / 8;
+        n_bytes <= self.n_file_bytes.saturating_mul(DEFLATE_RATIO)
     }
 
     /// Width and height after the orientation is applied.
@@ -140,4 +158,17 @@ impl<'a> Opened<'a> {
                 | Orientation::FlipVertical
         )
     }
+}
+
+/// Bits of a pixel, by the header that every PNG begins with.
+fn png_bits(bytes: &[u8]) -> Option<u64> {
+    let (&depth, &color) = (bytes.get(24)?, bytes.get(25)?);
+    let n_samples = match color {
+        0 | 3 => 1,
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => return None,
+    };
+    Some(u64::from(depth) * n_samples)
 }

@@ -17,9 +17,10 @@ pub struct DecodeLimits {
     pub max_pixels: u64,
     /// Largest file, in bytes: 64 MiB by default.
     pub max_file_bytes: u64,
-    /// Bytes that all threads together may allocate for decoding: 256 MB by default. That is a
-    /// 40-megapixel RGB picture. 16 bits, alpha, progressive JPEG and animations need two to three
-    /// times as much a pixel. A picture that needs more than the whole budget is an error.
+    /// Bytes that all threads together may allocate for decoding: 256 MB by default. They cover the
+    /// decoded pixels, their conversion to RGB, and the file. RGB of 8 bits takes 3 bytes a pixel, alpha
+    /// 7, RGB of 16 bits 9, and both 11. Progressive JPEG and animations take two to three times as much
+    /// as others. A picture that needs more than the whole budget is an error.
     pub allocation_budget: u64,
 }
 
@@ -35,7 +36,7 @@ impl DecodeLimits {
     const FILE_BYTES_PER_PIXEL: u64 = 4;
 
     /// Bytes of the budget for each pixel that [`with_max_pixels`](Self::with_max_pixels) allows:
-    /// 16 bits and alpha.
+    /// 8 bits and alpha. A picture of 16 bits reaches the budget before the largest number of pixels.
     const BUDGET_PER_PIXEL: u64 = 8;
 
     /// The limits for a program that reads its user's own files: 256 megapixels, which holds the
