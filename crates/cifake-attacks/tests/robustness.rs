@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::tensor::Tensor;
 use cifake::{Classifier, Differentiable, open_dataset};
 use cifake_attacks::{
-    Attack, Ensemble, Epsilon, Error, Goal, ModelId, Pgd, RobustnessReport, RunOptions, Square,
-    TargetModel, Warning, evaluate_robustness,
+    Attack, Ensemble, Epsilon, Error, Goal, ModelId, OnePixel, Pgd, RobustnessReport, RunOptions,
+    Square, TargetModel, Warning, evaluate_robustness,
 };
 
 /// Calls a picture FAKE where red outweighs blue; counts its calls.
@@ -285,4 +285,29 @@ fn gradients_that_hide_something_are_told() {
     };
     assert_eq!(warnings(&RedOverBlue::default(), "open"), []);
     assert_eq!(warnings(&Steps(RedOverBlue::default()), "hidden"), [Warning::HiddenGradients]);
+}
+
+#[test]
+fn progress_moves_while_a_batch_is_attacked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    write_pictures(&data);
+    let dataset = open_dataset(&data, None).expect("class folders");
+    let suite: [Box<dyn Attack>; 1] = [Box::new(OnePixel::new().with_budget(4, 5))];
+    let (model, id) = (RedOverBlue::default(), ModelId::new("toy", WEIGHTS));
+    let mut seen = Vec::new();
+    evaluate_robustness(
+        &TargetModel::new(&model),
+        &id,
+        &*dataset,
+        &suite,
+        &options(&out, 1),
+        &mut |progress| seen.push((progress.done, progress.under_way)),
+    )
+    .expect("every picture can be attacked");
+    let in_first = seen.iter().filter(|(done, under_way)| *done == 0 && *under_way > 0.0);
+    assert!(in_first.count() >= 2, "{seen:?}");
+    assert!(seen.iter().all(|&(_, under_way)| (0.0..=3.0).contains(&under_way)), "{seen:?}");
+    assert!(seen.is_sorted_by_key(|&(done, under_way)| done as f64 + under_way), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(8, 0.0)));
 }

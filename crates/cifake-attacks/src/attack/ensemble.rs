@@ -72,7 +72,8 @@ impl Attack for Ensemble {
         let found = restarts(samples, self.attacks.len(), |number, remaining, best| {
             // Attacks of one kind must not draw alike.
             let seed = seed.wrapping_add(number as u64);
-            let found = self.attacks[number].perturb(target, &remaining.samples, seed)?;
+            let part = target.without_progress();
+            let found = self.attacks[number].perturb(&part, &remaining.samples, seed)?;
             let labels = &remaining.samples.labels;
             let ask = |images| margins_of(target.answers(), images, self.goal, labels);
             // A success that rounding to 8 bits would undo leaves the sample to the next attack.
@@ -89,6 +90,7 @@ impl Attack for Ensemble {
                 best.n_queries[index] += found.n_queries[place] + 2;
                 best.n_gradients[index] += found.n_gradients[place];
             }
+            target.tell((number + 1) as f64 / self.attacks.len() as f64);
             Ok(())
         })?;
         Ok(Perturbed { beyond_gradients, ..found })

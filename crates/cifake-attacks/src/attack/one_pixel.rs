@@ -232,6 +232,8 @@ impl Attack for OnePixel {
                 evolution.select(margins.next().expect("one margin a child"));
                 n_queries[evolution.index] += population;
             }
+            let passed = (generation + 1) as f64 / self.generations as f64;
+            target.tell((finished.len() as f64 + evolutions.len() as f64 * passed) / batch as f64);
         }
         for evolution in finished {
             let genes = &evolution.parents[evolution.best()];

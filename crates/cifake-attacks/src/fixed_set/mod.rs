@@ -7,6 +7,7 @@ mod evaluate;
 mod generated;
 mod manifest;
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use cifake::weights::sha256_hex;
@@ -151,10 +152,17 @@ impl Build<'_> {
         tell: &mut dyn FnMut(usize),
     ) -> Result<Rows, Error> {
         let mut rows = Rows::default();
+        // An attack tells through a shared reference to its target.
+        let tell = RefCell::new(tell);
         for batch in indices.chunks(options.batch_size) {
-            let attacked = AttackedBatch::new(&self.target, self.dataset, attack, options, batch)?;
+            let done = rows.file.labels.len();
+            let under_way = |share: f64| {
+                (tell.borrow_mut())(done + (share * batch.len() as f64) as usize);
+            };
+            let target = self.target.with_progress(&under_way);
+            let attacked = AttackedBatch::new(&target, self.dataset, attack, options, batch)?;
             rows.extend(self.dataset, batch, attacked);
-            tell(rows.file.labels.len());
+            (tell.borrow_mut())(rows.file.labels.len());
         }
         Ok(rows)
     }

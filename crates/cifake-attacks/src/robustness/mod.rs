@@ -23,6 +23,8 @@ mod outcome;
 mod report;
 mod warning;
 
+use std::cell::RefCell;
+
 use cifake::Dataset;
 
 pub use outcome::Outcome;
@@ -45,6 +47,8 @@ pub struct RobustnessProgress<'a> {
     pub attack: &'a str,
     /// Pictures done, over all attacks.
     pub done: usize,
+    /// The work on the batch under way, counted in pictures. An attack that is over at once leaves it at 0.
+    pub under_way: f64,
     /// Pictures of all attacks together.
     pub total: usize,
 }
@@ -58,7 +62,7 @@ pub struct RobustnessProgress<'a> {
 /// Finished work is kept in `options.folder` and reused where model, weights, attack, seed, size,
 /// device and picture are the same. Pictures are compared by content, so a data set with the same file
 /// names is attacked anew, and more samples extend an earlier run. `progress` is called at the start of
-/// each attack and after each batch.
+/// each attack, after each batch, and within one as the attack tells.
 ///
 /// # Errors
 ///
@@ -86,8 +90,10 @@ pub fn evaluate_robustness(
     let mut rows = Vec::new();
     for (number, (attack, name)) in suite.iter().zip(names).enumerate() {
         let before = number * samples.len();
-        let mut tell =
-            |done| progress(RobustnessProgress { attack: &name, done: before + done, total });
+        let mut tell = |done, under_way| {
+            let done = before + done;
+            progress(RobustnessProgress { attack: &name, done, under_way, total });
+        };
         let mut store = Store::open(model, &**attack, options)?;
         finish(target, dataset, &**attack, options, &samples, &mut store, &mut tell)?;
         let finished = samples.iter().map(|(index, picture)| {
@@ -107,7 +113,8 @@ pub fn evaluate_robustness(
     Ok(RobustnessReport { seed: options.seed, clean, warnings, attacks: rows })
 }
 
-/// Attacks the `samples` without an outcome in `store`; `tell` counts all that have one.
+/// Attacks the `samples` without an outcome in `store`; `tell` counts all that have one, and the work on
+/// the next ones.
 fn finish(
     target: &TargetModel<'_>,
     dataset: &dyn Dataset,
@@ -115,18 +122,22 @@ fn finish(
     options: &RunOptions,
     samples: &[(usize, String)],
     store: &mut Store,
-    tell: &mut dyn FnMut(usize),
+    tell: &mut dyn FnMut(usize, f64),
 ) -> Result<(), Error> {
     let is_missing = |(index, picture): &&(usize, String)| {
         store.get(*index, &dataset.samples()[*index].id, picture).is_none()
     };
     let missing: Vec<(usize, String)> = samples.iter().filter(is_missing).cloned().collect();
     let mut done = samples.len() - missing.len();
-    tell(done);
+    tell(done, 0.0);
+    // An attack tells through a shared reference to its target.
+    let tell = RefCell::new(tell);
     for batch in missing.chunks(options.batch_size) {
-        store.add(attack_batch(target, dataset, attack, options, batch)?)?;
+        let under_way = |share: f64| (tell.borrow_mut())(done, share * batch.len() as f64);
+        let target = target.with_progress(&under_way);
+        store.add(attack_batch(&target, dataset, attack, options, batch)?)?;
         done += batch.len();
-        tell(done);
+        (tell.borrow_mut())(done, 0.0);
     }
     Ok(())
 }
