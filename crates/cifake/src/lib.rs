@@ -32,9 +32,9 @@ pub use chain::error_chain;
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;
 pub use dataset::{
-    Class, Dataset, DatasetError, FittedDataset, FoundImage, ImageFolder, ImageSearch, LabelNames,
-    Origin, ReadableDataset, Sample, SeenFiles, Split, find_images, image_files, is_collection,
-    open_dataset, open_dataset_named,
+    Class, Dataset, DatasetError, DatasetPart, FittedDataset, FoundImage, ImageFolder, ImageSearch,
+    LabelNames, Origin, ReadableDataset, Sample, SeenFiles, Split, SplitDataset, find_images,
+    image_files, is_collection, open_dataset, open_dataset_named,
 };
 #[cfg(feature = "parquet")]
 pub use dataset::{

@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use cifake::{
-    Dataset, Decoder, Error, LabelNames, Sample, Split, is_collection, open_dataset_named,
-};
+use cifake::{Dataset, Decoder, Error, Sample, Split, SplitDataset, is_collection};
 
 use crate::{Manifest, pixel_hash};
 
 /// Positions in `dataset` of the pictures that are counted once, as [`Manifest::deduplicated`] says.
-/// `dataset` is what [`open_dataset_named`] opens at `path` for `split` with `names`.
+/// `dataset` is the part `split` of `whole`.
 ///
 /// A `manifest.csv.gz` or `manifest.csv` beside the data is used, once the copies within `dataset`
 /// that it states are found to be copies. Where there is none, the pictures of both splits are
@@ -22,13 +20,12 @@ use crate::{Manifest, pixel_hash};
 /// A manifest that cannot be read or is of other data; copies that it states and that cannot be
 /// decoded.
 pub fn unique_samples(
-    path: &Path,
-    names: &LabelNames,
+    whole: &SplitDataset,
     dataset: &dyn Dataset,
     split: Split,
     decoder: &Decoder,
 ) -> Result<Vec<usize>, Error> {
-    if let Some(file) = manifest_beside(path) {
+    if let Some(file) = manifest_beside(whole.path()) {
         let manifest = Manifest::read(&file)?;
         check_copies(&manifest, &file, dataset, split, decoder)?;
         return manifest.deduplicated(dataset, split);
@@ -37,11 +34,11 @@ pub fn unique_samples(
         Split::Train => Split::Test,
         Split::Validation | Split::Test => Split::Train,
     };
-    // A folder without splits would be opened as either.
-    let has_other =
-        open_dataset_named(path, None, names)?.samples().iter().any(|s| s.split == Some(other));
-    let other: Box<dyn Dataset> =
-        if has_other { open_dataset_named(path, Some(other), names)? } else { Box::new(Nothing) };
+    // A data set without splits is taken for either.
+    let other: Box<dyn Dataset> = match whole.has(other) {
+        true => Box::new(whole.part(other)?),
+        false => Box::new(Nothing),
+    };
     let (train, test) = match split {
         Split::Train => (dataset, &*other),
         Split::Validation | Split::Test => (&*other, dataset),
@@ -122,9 +119,9 @@ mod tests {
     }
 
     fn unique(path: &Path) -> Result<Vec<usize>, Error> {
-        let dataset = open_dataset(path, Some(Split::Test)).expect("there are test pictures");
-        let names = LabelNames::default();
-        unique_samples(path, &names, &*dataset, Split::Test, &Decoder::default())
+        let whole = SplitDataset::new(path, open_dataset(path, None).expect("there are pictures"));
+        let dataset = whole.part(Split::Test).expect("there are test pictures");
+        unique_samples(&whole, &dataset, Split::Test, &Decoder::default())
     }
 
     const FILES: [(&str, u8); 6] = [

@@ -87,8 +87,19 @@ pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), Train
 }
 
 /// The settings of a training run. Together with the data and the model they determine the weights.
+///
+/// Begin with [`TrainConfig::default`] or [`TrainConfig::original`] and change fields:
+///
+/// ```
+/// use cifake_training::TrainConfig;
+///
+/// let mut config = TrainConfig::default().with_epochs(4).with_batch_size(64);
+/// config.weight_decay = 0.01;
+/// assert!(config.validate().is_ok());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct TrainConfig {
     /// Root of every random draw.
     pub seed: u64,
@@ -172,6 +183,30 @@ impl TrainConfig {
             augment: Augment::none(),
             ..Self::default()
         }
+    }
+
+    /// Sets the number of passes over the training set.
+    #[must_use]
+    pub fn with_epochs(self, epochs: usize) -> Self {
+        Self { epochs, ..self }
+    }
+
+    /// Sets the number of pictures a step.
+    #[must_use]
+    pub fn with_batch_size(self, batch_size: usize) -> Self {
+        Self { batch_size, ..self }
+    }
+
+    /// Sets the augmentation.
+    #[must_use]
+    pub fn with_augment(self, augment: Augment) -> Self {
+        Self { augment, ..self }
+    }
+
+    /// Trains against `adversary`.
+    #[must_use]
+    pub fn with_adversary(self, adversary: Adversary) -> Self {
+        Self { adversary: Some(adversary), ..self }
     }
 
     /// Checks the ranges of all fields.

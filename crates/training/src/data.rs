@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use cifake::{Dataset, Decoder, Sample, ValidationSplit, weights};
 
 use crate::TrainError;
-use crate::data_config::DataConfig;
+use crate::data_config::{DataConfig, ValidationSource};
 use crate::examples::Examples;
 use crate::parted::Parted;
 use crate::record::TrainedOn;
@@ -35,6 +35,9 @@ impl TrainingData {
     /// with the pixels of a validation picture is left out. Both rules keep the validation set unseen.
     /// Pictures of another size than the configured one keep their size, see [`Examples::with_sized`].
     ///
+    /// Pictures of `dataset` that name [`Split::Validation`](cifake::Split::Validation) as their split are
+    /// the validation set. Where there is none, a share of the others is held back.
+    ///
     /// # Errors
     ///
     /// A picture that cannot be read; a set without pictures of both labels; a configuration out of
@@ -45,15 +48,14 @@ impl TrainingData {
         config: &DataConfig,
         decoder: &Decoder,
     ) -> Result<Self, TrainError> {
-        let parted = Parted::new(dataset, config, decoder)?;
+        let parted = Parted::new(dataset, config, ValidationSource::of(dataset), decoder)?;
         parted.must_have_both_labels().map_err(TrainError::Config)?;
-        let mut train = parted.examples(&parted.train)?;
-        let n_plain = train.len();
         let samples = dataset.samples();
         let trained: HashSet<&str> =
             parted.train.iter().map(|&i| samples[parted.indices[i]].id.as_str()).collect();
         let held_back: HashSet<&str> =
             parted.validation.iter().map(|&i| parted.hashes[i].as_str()).collect();
+        let mut data = Self::of(&parted, config)?;
         let (mut others, mut other_labels) = (Vec::new(), Vec::new());
         for more in extra {
             let is_trained = |sample: &Sample| {
@@ -74,25 +76,45 @@ impl TrainingData {
                 }
                 let label = more.samples()[index].label;
                 if (picture.width(), picture.height()) == config.size() {
-                    train.extend(seen, vec![label]);
+                    data.train.extend(seen, vec![label]);
                 } else {
                     others.push(picture);
                     other_labels.push(label);
                 }
             }
         }
-        let train = train.with_sized(others, other_labels)?;
+        let train = data.train.with_sized(others, other_labels)?;
+        Ok(Self { n_extra: train.len() - parted.train.len(), train, ..data })
+    }
+
+    /// The pictures of `dataset` that weights with this `record` were trained on and validated on.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainedOn::parts`]; a part without pictures of both labels.
+    pub fn load_recorded(
+        dataset: &dyn Dataset,
+        record: &TrainedOn,
+        decoder: &Decoder,
+    ) -> Result<Self, TrainError> {
+        let parted = record.parted(dataset, decoder)?;
+        parted.must_have_both_labels().map_err(TrainError::Config)?;
+        Self::of(&parted, &record.config)
+    }
+
+    /// The pictures of `parted` alone.
+    fn of(parted: &Parted, config: &DataConfig) -> Result<Self, TrainError> {
         Ok(Self {
-            n_extra: train.len() - n_plain,
-            train,
+            train: parted.examples(&parted.train)?,
             validation: parted.examples(&parted.validation)?,
-            n_duplicates: parted.n_duplicates,
-            record: TrainedOn::new(config, parted.fingerprint()),
+            n_duplicates: parted.n_duplicates(),
+            n_extra: 0,
+            record: TrainedOn::new(config, parted.source, parted.fingerprint()),
         })
     }
 
     /// Indices of the pictures of `dataset` that [`load`](Self::load) trains on, and of those that it
-    /// holds back. Copies that it leaves out are in neither.
+    /// validates on. Copies that it leaves out are in neither.
     ///
     /// # Errors
     ///
@@ -102,7 +124,7 @@ impl TrainingData {
         config: &DataConfig,
         decoder: &Decoder,
     ) -> Result<ValidationSplit, TrainError> {
-        Ok(Parted::new(dataset, config, decoder)?.split())
+        Ok(Parted::new(dataset, config, ValidationSource::of(dataset), decoder)?.split())
     }
 }
 
@@ -110,7 +132,7 @@ impl TrainingData {
 mod tests {
     use std::borrow::Cow;
 
-    use cifake::Label;
+    use cifake::{Label, Split};
     use image::codecs::png::PngEncoder;
 
     use super::*;
@@ -232,5 +254,77 @@ mod tests {
         let other = Greys::new(1..41, |_| None);
         let refused = record.parts(&other, &decoder);
         assert!(matches!(refused, Err(TrainError::OtherData { .. })));
+        let loaded = TrainingData::load_recorded(&plain, &record, &decoder).expect("its data");
+        assert_eq!((loaded.record, loaded.validation.len()), (record.clone(), 10));
+        assert!(TrainingData::load_recorded(&other, &record, &decoder).is_err());
+    }
+
+    /// Training pictures of the levels 0 to 39, and a validation split: copies of the first three, one of
+    /// them twice, and four others.
+    fn with_own_split() -> Greys {
+        let mut greys = Greys::new((0..40).chain([0, 1, 2, 2, 100, 101, 102, 103]), |_| None);
+        greys.samples[40..].iter_mut().for_each(|sample| sample.split = Some(Split::Validation));
+        greys
+    }
+
+    #[test]
+    fn a_validation_split_of_its_own_validates_and_is_not_trained_on() {
+        let decoder = Decoder::default();
+        let greys = with_own_split();
+        for deduplicate in [true, false] {
+            let config = DataConfig { side: 4, deduplicate, ..DataConfig::default() };
+            let data = TrainingData::load(&greys, &[], &config, &decoder).expect("whole");
+            let levels = |examples: &Examples| -> Vec<u8> {
+                (0..examples.len()).map(|i| examples.pixels(i)[0]).collect()
+            };
+            assert_eq!(levels(&data.train), (3..40).collect::<Vec<_>>());
+            let expected = if deduplicate { vec![0, 1, 2] } else { vec![0, 1, 2, 2] };
+            assert_eq!(levels(&data.validation), [expected, vec![100, 101, 102, 103]].concat());
+            assert_eq!(data.n_duplicates, 3 + usize::from(deduplicate));
+            assert_eq!(data.record.validation, ValidationSource::OwnSplit);
+        }
+        let config = DataConfig { side: 4, limit: 10, ..DataConfig::default() };
+        let parts = TrainingData::parts(&greys, &config, &decoder).expect("whole");
+        assert!(parts.train.len() <= 10 && parts.validation.len() == 7, "{parts:?}");
+        let mut half = with_own_split();
+        half.samples.retain(|sample| sample.split.is_none() || sample.label == Label::Real);
+        let error = TrainingData::load(&half, &[], &config, &decoder).expect_err("no FAKE");
+        assert!(error.to_string().contains("the validation set has no FAKE"), "{error}");
+        assert!(!error.to_string().contains("validation_fraction"), "{error}");
+    }
+
+    #[test]
+    fn a_record_says_which_split_validated_and_older_ones_held_pictures_back() {
+        let decoder = Decoder::default();
+        let (greys, plain) = (with_own_split(), Greys::new(0..40, |_| None));
+        let config = DataConfig { side: 4, validation_fraction: 0.25, ..DataConfig::default() };
+        let load = |data: &Greys| TrainingData::load(data, &[], &config, &decoder).expect("whole");
+        let (own, held_back) = (load(&greys).record, load(&plain).record);
+        let read = |json: String| {
+            let notes = [(TrainedOn::KEY.to_owned(), json)].into();
+            TrainedOn::from_metadata(&notes).expect("it can be read").expect("it is there")
+        };
+        assert_eq!(read(own.to_json()), own);
+        let parts = own.parts(&greys, &decoder).expect("its data");
+        assert_eq!(parts.validation, [40, 41, 42, 44, 45, 46, 47]);
+        let flags = own.is_trained_on(&greys, &decoder).expect("its data");
+        assert_eq!(flags.iter().filter(|flag| **flag).count(), 37);
+        assert!(!flags[0] && flags[3] && flags[40..].iter().all(|flag| !flag));
+        // Without its validation split, or with a picture moved into training, it is another data set.
+        assert!(own.parts(&plain, &decoder).is_err());
+        let mut moved = with_own_split();
+        moved.samples[40].split = None;
+        assert!(own.parts(&moved, &decoder).is_err());
+
+        // A record of a version that did not know validation splits passed such pictures over.
+        let mut older: serde_json::Value =
+            serde_json::from_str(&held_back.to_json()).expect("it is JSON");
+        older.as_object_mut().expect("an object").remove("validation").expect("it is written");
+        let older = read(older.to_string());
+        assert_eq!(older, held_back);
+        let parts = older.parts(&greys, &decoder).expect("its data");
+        assert_eq!(parts, older.parts(&plain, &decoder).expect("its data"));
+        let data = TrainingData::load_recorded(&greys, &older, &decoder).expect("its data");
+        assert_eq!((data.validation.len(), data.record), (10, older));
     }
 }

@@ -1,22 +1,33 @@
 //! Which pictures a run takes, and how they are split.
 
+use cifake::{Dataset, Split};
 use serde::{Deserialize, Serialize};
 
 /// Largest side of a training picture.
 const MAX_SIDE: u32 = 1024;
 
 /// The size of the pictures, and the split into training and validation set.
+///
+/// Begin with [`DataConfig::default`] and change fields:
+///
+/// ```
+/// use cifake_training::DataConfig;
+///
+/// let config = DataConfig::default().with_side(64).with_validation_fraction(0.1);
+/// assert_eq!((config.side, config.limit), (64, 0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct DataConfig {
     /// Height and width that pictures are brought to.
     pub side: u32,
     /// Share of the training set that is held back to choose the epoch, threshold and temperature,
-    /// above 0 and below 1.
+    /// above 0 and below 1. A data set with a validation split of its own holds nothing back.
     pub validation_fraction: f64,
     /// Keeps the first picture of each group of identical ones.
     pub deduplicate: bool,
-    /// Number of pictures that are used, half of each label; 0 for all.
+    /// Number of pictures of the training set that are used, half of each label; 0 for all.
     pub limit: usize,
     /// Seed of the split and of the limit. It differs from the seed of the run, so that runs of several
     /// seeds share their validation set.
@@ -30,6 +41,24 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// Sets height and width.
+    #[must_use]
+    pub fn with_side(self, side: u32) -> Self {
+        Self { side, ..self }
+    }
+
+    /// Sets the share of the training set that is held back.
+    #[must_use]
+    pub fn with_validation_fraction(self, validation_fraction: f64) -> Self {
+        Self { validation_fraction, ..self }
+    }
+
+    /// Sets the number of pictures of the training set that are used; 0 for all.
+    #[must_use]
+    pub fn with_limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
     /// Width and height.
     pub(crate) fn size(&self) -> (u32, u32) {
         (self.side, self.side)
@@ -48,5 +77,29 @@ impl DataConfig {
             return Err(format!("data: side must be 1 to {MAX_SIDE}"));
         }
         Ok(())
+    }
+}
+
+/// Where the pictures that choose the epoch come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ValidationSource {
+    /// A share of the training set: [`DataConfig::validation_fraction`].
+    #[default]
+    HeldBack,
+    /// The validation split of the data set.
+    OwnSplit,
+}
+
+impl ValidationSource {
+    /// That of a run on `dataset`: its validation split, where a picture names one.
+    #[must_use]
+    pub fn of(dataset: &dyn Dataset) -> Self {
+        let is_own = |split| split == Some(Split::Validation);
+        match dataset.samples().iter().any(|sample| is_own(sample.split)) {
+            true => Self::OwnSplit,
+            false => Self::HeldBack,
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! use cifake_training::{Adversary, TrainConfig};
 //!
 //! let against = Adversary { epsilon: "2/255".parse()?, share: 0.5, ..Adversary::default() };
-//! let recipe = TrainConfig { epochs: 4, adversary: Some(against), ..TrainConfig::default() };
+//! let recipe = TrainConfig::default().with_epochs(4).with_adversary(against);
 //! assert_eq!(recipe.validate(), Ok(()));
 //! # Ok::<(), cifake_attacks::Error>(())
 //! ```
@@ -70,7 +70,7 @@ pub use calibration::calibrate;
 pub use cifake_optim::CheckpointError;
 pub use config::{Recipe, TrainConfig};
 pub use data::TrainingData;
-pub use data_config::DataConfig;
+pub use data_config::{DataConfig, ValidationSource};
 pub use degrade::Draw;
 pub use examples::Examples;
 pub use history::{Row, to_csv};
@@ -112,7 +112,7 @@ pub enum TrainError {
         expected: usize,
     },
     /// Pictures of their own sizes and labels of different numbers.
-    #[error("{found} pictures of their own sizes have {expected} labels; give one label a picture")]
+    #[error("pictures of their own sizes: {found}, labels: {expected}; give one label a picture")]
     SizedExamples {
         /// Pictures given.
         found: usize,

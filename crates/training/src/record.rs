@@ -6,7 +6,7 @@ use cifake::{Dataset, Decoder, ValidationSplit};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::data_config::DataConfig;
+use crate::data_config::{DataConfig, ValidationSource};
 use crate::parted::Parted;
 
 /// The data set that weights were trained on, and its split.
@@ -34,7 +34,12 @@ use crate::parted::Parted;
 pub struct TrainedOn {
     /// Size, limit and split of the pictures.
     pub config: DataConfig,
-    /// SHA-256 over the pixels and labels of all pictures that were split, in their order.
+    /// Where the validation pictures come from. A file without this field is of a version that held
+    /// back training pictures always.
+    #[serde(default)]
+    pub validation: ValidationSource,
+    /// SHA-256 over the pixels and labels of all pictures that were read, in their order: those of the
+    /// training split, then those of a validation split of its own.
     pub fingerprint: String,
 }
 
@@ -42,8 +47,12 @@ impl TrainedOn {
     /// Metadata key of the record.
     pub const KEY: &'static str = "trained_on";
 
-    pub(crate) fn new(config: &DataConfig, fingerprint: String) -> Self {
-        Self { config: config.clone(), fingerprint }
+    pub(crate) fn new(
+        config: &DataConfig,
+        validation: ValidationSource,
+        fingerprint: String,
+    ) -> Self {
+        Self { config: config.clone(), validation, fingerprint }
     }
 
     /// The record in the metadata of a weight file; `None` where the file has no record, as those of
@@ -64,7 +73,8 @@ impl TrainedOn {
     }
 
     /// Indices of the pictures of `dataset` that were trained on, and of those that were held back.
-    /// A copy of another picture is in neither part.
+    /// A copy of another picture is in neither part. `dataset` has the pictures of the training split,
+    /// and those of the validation split where the record names it as [`validation`](Self::validation).
     ///
     /// # Errors
     ///
@@ -101,8 +111,12 @@ impl TrainedOn {
         Ok(flags)
     }
 
-    fn parted(&self, dataset: &dyn Dataset, decoder: &Decoder) -> Result<Parted, TrainError> {
-        let parted = Parted::new(dataset, &self.config, decoder)?;
+    pub(crate) fn parted(
+        &self,
+        dataset: &dyn Dataset,
+        decoder: &Decoder,
+    ) -> Result<Parted, TrainError> {
+        let parted = Parted::new(dataset, &self.config, self.validation, decoder)?;
         let found = parted.fingerprint();
         match found == self.fingerprint {
             true => Ok(parted),

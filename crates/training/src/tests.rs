@@ -292,7 +292,11 @@ fn a_step_that_diverges_leaves_the_checkpoint_of_before() {
 #[test]
 fn weights_record_the_data_set_that_they_were_trained_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let record = TrainedOn::new(&crate::DataConfig::default(), "0123".to_owned());
+    let record = TrainedOn::new(
+        &crate::DataConfig::default(),
+        crate::ValidationSource::HeldBack,
+        "0123".to_owned(),
+    );
     let config = TrainConfig { epochs: 1, ..recipe(None) };
     go_on(&mut trainer(config, folder.path()).with_record(record.clone()));
     for name in ["last.safetensors", "best.safetensors"] {

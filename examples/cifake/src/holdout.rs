@@ -1,11 +1,11 @@
-//! The training pictures that weights were not trained on.
+//! The validation pictures of weights, which they were not trained on.
 
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use cifake::weights::{Checkpoint, Source};
 use cifake::{Dataset, Decoder, ReadableDataset, ValidationSplit};
-use cifake_training::{DataConfig, TrainError, TrainedOn, TrainingData};
+use cifake_training::{DataConfig, TrainedOn, TrainingData, ValidationSource};
 
 use crate::args::registry;
 
@@ -63,8 +63,12 @@ impl Holdout {
         let Some(chosen) = splits.iter().find(is_recorded).or_else(|| splits.first()) else {
             bail!("there are no weights");
         };
+        // A configuration tells nothing of a validation split.
+        let holds_back = !matches!(chosen, Self::Recorded(record)
+            if record.validation != ValidationSource::HeldBack);
         let agrees = |split: &Self| {
-            split == chosen || (!is_recorded(&split) && split.config() == chosen.config())
+            let is_configured = holds_back && !is_recorded(&split);
+            split == chosen || (is_configured && split.config() == chosen.config())
         };
         ensure!(
             splits.iter().all(agrees),
@@ -82,8 +86,8 @@ impl Holdout {
         }
     }
 
-    /// The training set `dataset`, without the pictures that a run leaves out because they cannot be
-    /// read, and its split.
+    /// The pictures of `dataset` without those that a run leaves out because they cannot be read, and how
+    /// the run split them. `dataset` is what [`SplitDataset::training`](cifake::SplitDataset::training) gives.
     ///
     /// # Errors
     ///
@@ -106,30 +110,25 @@ impl Holdout {
         }
     }
 
-    /// The pictures of the training set `dataset` in memory, split.
+    /// The pictures of `dataset` in memory, split as [`parts`](Self::parts) does.
     ///
     /// # Errors
     ///
     /// As [`parts`](Self::parts); a part without pictures of both labels.
     pub fn load(&self, dataset: Box<dyn Dataset>, decoder: &Decoder) -> Result<TrainingData> {
-        let dataset: Box<dyn Dataset> = match self {
-            Self::Configured(_) => dataset,
-            Self::Recorded(_) => Box::new(ReadableDataset::new(dataset, decoder)?),
-        };
-        let data = TrainingData::load(&*dataset, &[], self.config(), decoder)?;
         match self {
-            Self::Recorded(record) if data.record.fingerprint != record.fingerprint => {
-                let (expected, found) = (&record.fingerprint, data.record.fingerprint);
-                Err(TrainError::OtherData { expected: expected.clone(), found }.into())
+            Self::Configured(config) => Ok(TrainingData::load(&*dataset, &[], config, decoder)?),
+            Self::Recorded(record) => {
+                let readable = ReadableDataset::new(dataset, decoder)?;
+                Ok(TrainingData::load_recorded(&readable, record, decoder)?)
             }
-            _ => Ok(data),
         }
     }
 }
 
 /// The split of the recipes of the shipped weights.
 fn shipped() -> DataConfig {
-    DataConfig { validation_fraction: SHIPPED, ..DataConfig::default() }
+    DataConfig::default().with_validation_fraction(SHIPPED)
 }
 
 /// Whether `file` is one of this repository's weight files.
@@ -168,7 +167,7 @@ pub(crate) mod tests {
 
     /// The record of a run on the mini set that held `validation_fraction` back.
     pub(crate) fn record_of_mini(validation_fraction: f64) -> TrainedOn {
-        let config = DataConfig { validation_fraction, ..DataConfig::default() };
+        let config = DataConfig::default().with_validation_fraction(validation_fraction);
         let dataset = training_set(&mini());
         let data = TrainingData::load(&*dataset, &[], &config, &Decoder::default());
         data.expect("the mini set has both labels").record
@@ -193,6 +192,23 @@ pub(crate) mod tests {
         assert!(held_back.load(other, &decoder).is_err());
         let data = held_back.load(training_set(&mini()), &decoder).expect("its data");
         assert_eq!(data.validation.len(), parts.validation.len());
+    }
+
+    #[test]
+    fn weights_with_a_validation_split_share_no_split_with_a_configuration() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut record = record_of_mini(SHIPPED);
+        let mut file = |name: &str, validation| {
+            record.validation = validation;
+            let notes = [(TrainedOn::KEY.to_owned(), record.to_json())].into();
+            weight_file(folder.path().join(name), &notes)
+        };
+        let held_back = file("a.safetensors", ValidationSource::HeldBack);
+        let own = file("b.safetensors", ValidationSource::OwnSplit);
+        let native = Path::new("native");
+        assert!(Holdout::of_all(&[held_back.as_path(), native]).is_ok());
+        assert!(Holdout::of_all(&[own.as_path(), native]).is_err());
+        assert!(Holdout::of_all(&[own, held_back]).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cifake::{Dataset, Decoder, Split};
+use cifake::{Dataset, Decoder, Split, SplitDataset};
 use clap::ValueEnum;
 
 use crate::args::DataArgs;
@@ -16,7 +16,7 @@ pub enum Part {
     /// The pictures that the weights were trained on.
     #[value(alias = "training")]
     Train,
-    /// The training pictures that were held back: they choose.
+    /// The validation split of a run, or the training pictures that it held back: they choose.
     #[value(aliases = ["val", "valid"])]
     Validation,
     /// The pictures that are reported on.
@@ -47,8 +47,7 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// If there is no data set, or a picture of the training part cannot be read; as [`Holdout::of`] and
-    /// [`Holdout::parts`] for the training and the validation part.
+    /// If there is no data set; as [`of_listed`](Self::of_listed).
     pub fn of(
         self,
         data: &DataArgs,
@@ -56,11 +55,26 @@ impl Part {
         weights: &Path,
         decoder: &Decoder,
     ) -> Result<Pictures> {
+        self.of_listed(&data.listed(path)?, weights, decoder)
+    }
+
+    /// This part of the data set `whole`, as `weights` split it.
+    ///
+    /// # Errors
+    ///
+    /// If the part is empty, or a picture of the training part cannot be read; as [`Holdout::of`] and
+    /// [`Holdout::parts`] for the training and the validation part.
+    pub fn of_listed(
+        self,
+        whole: &SplitDataset,
+        weights: &Path,
+        decoder: &Decoder,
+    ) -> Result<Pictures> {
         if self == Self::Test {
-            return Ok(Pictures::all(data.open(path, Some(Split::Test))?));
+            return Ok(Pictures::all(Box::new(whole.part(Split::Test)?)));
         }
         let held_back = Holdout::of(weights)?;
-        let (dataset, parts) = held_back.parts(data.open(path, Some(Split::Train))?, decoder)?;
+        let (dataset, parts) = held_back.parts(Box::new(whole.training()?), decoder)?;
         let indices = if self == Self::Validation { parts.validation } else { parts.train };
         Ok(Pictures { dataset, indices })
     }

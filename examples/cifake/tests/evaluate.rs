@@ -176,7 +176,7 @@ fn own_weights(folder: &Path, record: Option<&TrainedOn>) -> String {
 #[test]
 fn validation_pictures_are_those_that_the_weights_hold_back() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
+    let config = DataConfig::default().with_validation_fraction(0.5);
     let training = open_dataset(&mini(), Some(Split::Train)).expect("the mini set is there");
     let data = TrainingData::load(&*training, &[], &config, &Decoder::default());
     let data = data.expect("the mini set has both labels");

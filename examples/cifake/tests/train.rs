@@ -250,12 +250,7 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     assert!(stderr(&output).contains("are left out: 1"), "{}", stderr(&output));
     assert!(stderr(&output).contains("photos/broken.jpg"), "{}", stderr(&output));
     assert!(stderr(&output).contains("cifake evaluate"), "{}", stderr(&output));
-    let weights = out.join("best.safetensors");
-    let evaluated = Command::new(env!("CARGO_BIN_EXE_cifake"))
-        .args(["evaluate", "--json", "--data", text(&data), "--weights", text(&weights)])
-        .args(names)
-        .output()
-        .expect("the program was built");
+    let evaluated = on_data("evaluate", &data, &out, &[&["--json"][..], &names].concat());
     assert_eq!(evaluated.status.code(), Some(1), "{}", stderr(&evaluated));
     let report: serde_json::Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");
     assert_eq!((&report["n"], &report["n_failed"]), (&16.into(), &1.into()));
@@ -263,6 +258,58 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     let refused = train(&[&arguments[..], &names, &["--strict"]].concat());
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("broken.jpg") && !strict.exists());
+}
+
+/// What `cifake` prints for `arguments` on `data`, with the weights of `run`.
+fn on_data(command: &str, data: &Path, run: &Path, arguments: &[&str]) -> Output {
+    let weights = run.join("best.safetensors");
+    Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args([command, "--data", text(data), "--weights", text(&weights)])
+        .args(arguments)
+        .output()
+        .expect("the program was built")
+}
+
+#[test]
+fn a_validation_folder_validates_and_every_later_program_knows_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out, calibrated] =
+        ["data", "out", "own.safetensors"].map(|name| folder.path().join(name));
+    for split in ["train", "val"] {
+        own_pictures(&data.join(split), ["real", "fake"]);
+        std::fs::remove_file(data.join(split).join("real/broken.jpg")).expect("it is there");
+    }
+    // The pictures of both folders are the same but for one of each label.
+    for (seed, label) in (2u64..).zip(["real", "fake"]) {
+        let png = cifake::Drawing::Shapes.picture(32, seed, 0).to_png();
+        std::fs::write(data.join("val").join(label).join("0.png"), png).expect("room");
+        for number in 8..16u64 {
+            let png = cifake::Drawing::Noise.picture(32, seed, number).to_png();
+            let file = data.join("train").join(label).join(format!("{number}.png"));
+            std::fs::write(file, png).expect("room");
+        }
+    }
+    let recipe = short(folder.path());
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let output = train(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for words in ["18 pictures to train on", "16 to validate on, the validation split", "14 dupl"] {
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
+    assert!(String::from_utf8_lossy(&weights).contains("own_split"), "the record names it");
+    let output = on_data("evaluate", &data, &out, &["--json", "--split", "validation"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["n"], 16);
+    let output = on_data("calibrate", &data, &out, &["--out", text(&calibrated)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("only 16 pictures"), "{}", stderr(&output));
+    // Without the folder, the data set is not the one that the weights are of.
+    std::fs::remove_dir_all(data.join("val")).expect("it is there");
+    let output = on_data("calibrate", &data, &out, &["--out", text(&calibrated)]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("another data set"), "{}", stderr(&output));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod parquet_file;
 mod parquet_row;
 #[cfg(feature = "parquet")]
 mod parquet_rows;
+mod part;
 mod pattern;
 mod sample;
 mod split;
@@ -39,6 +40,7 @@ pub use parquet_file::{ParquetColumn, ParquetFile};
 pub use parquet_row::{ParquetBytes, ParquetList, ParquetRow, ParquetValue};
 #[cfg(feature = "parquet")]
 pub use parquet_rows::ParquetRows;
+pub use part::{DatasetPart, SplitDataset};
 pub use pattern::{SeenFiles, find_images};
 pub use sample::{Dataset, Origin, Sample};
 pub use split::Split;

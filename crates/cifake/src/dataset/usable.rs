@@ -1,13 +1,14 @@
 //! Data sets without the pictures that cannot be read.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use image::codecs::bmp::BmpEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::error::DatasetError;
-use super::{Dataset, Sample};
+use super::{Dataset, DatasetPart, Sample};
 use crate::{Decoder, Error};
 
 /// Pictures that are decoded between two reports of progress.
@@ -105,9 +106,7 @@ impl Dataset for FittedDataset {
 
 /// The pictures of a data set that can be read.
 pub struct ReadableDataset {
-    inner: Box<dyn Dataset>,
-    indices: Vec<usize>,
-    samples: Vec<Sample>,
+    part: DatasetPart,
     failed: Vec<Error>,
 }
 
@@ -135,8 +134,7 @@ impl ReadableDataset {
         if indices.is_empty() && !failed.is_empty() {
             return Err(failed.swap_remove(0));
         }
-        let samples = indices.iter().map(|&index| dataset.samples()[index].clone()).collect();
-        Ok(Self { inner: dataset, indices, samples, failed })
+        Ok(Self { part: DatasetPart::new(Arc::from(dataset), indices), failed })
     }
 
     /// Why pictures were left out; each error names its picture.
@@ -148,11 +146,11 @@ impl ReadableDataset {
 
 impl Dataset for ReadableDataset {
     fn samples(&self) -> &[Sample] {
-        &self.samples
+        self.part.samples()
     }
 
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
-        self.inner.bytes(self.indices[index])
+        self.part.bytes(index)
     }
 }
 

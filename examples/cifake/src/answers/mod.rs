@@ -8,6 +8,7 @@ use anyhow::Result;
 use cifake::{Answers, Dataset, Detector, Observed, Split, open_dataset};
 use cifake_eval::{AnswerOptions, Answered, Breakdown, Report, fit_answers};
 
+use crate::args::DataArgs;
 use crate::{Holdout, balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
@@ -57,8 +58,9 @@ pub fn see(
     others: Option<&Path>,
     limit: usize,
 ) -> Result<Seen> {
-    let dataset = open_dataset(data, Some(Split::Train))?;
-    let (dataset, parts) = holdout.parts(dataset, detector.decoder())?;
+    let whole = DataArgs::at(data).listed(data)?;
+    let training = Box::new(whole.training()?);
+    let (dataset, parts) = holdout.parts(training, detector.decoder())?;
     let limit = limit.min(parts.train.len());
     let training = observe(detector, &*dataset, &balanced(&*dataset, parts.train, limit, 0))?;
     let held_back = observe(detector, &*dataset, &parts.validation)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cifake::text::path_text;
-use cifake::{Dataset, DatasetError, Error, LabelNames, Split, open_dataset_named};
+use cifake::{Dataset, DatasetError, Error, LabelNames, Split, SplitDataset, open_dataset_named};
 
 use super::mini;
 
@@ -63,6 +63,15 @@ impl DataArgs {
             names.iter().map(|name| format!(" {flag} {name}")).collect()
         };
         named("--real", &self.real) + &named("--fake", &self.fake)
+    }
+
+    /// The data set at `path` with all of its splits.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_dataset_named`].
+    pub fn listed(&self, path: &Path) -> Result<SplitDataset> {
+        Ok(SplitDataset::new(path, self.open(path, None)?))
     }
 
     /// The pictures of `split` of the data set at `path`, or all of them.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cifake::text::counted;
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
 use cifake::{LabelNames, device};
 use cifake_training::{Recipe, calibrate};
@@ -141,7 +142,8 @@ fn temperature<N: Trained>(args: &Args) -> Result<()> {
     let n_validation = data.validation.len();
     if n_validation < FEW {
         eprintln!(
-            "warning: {n_validation} pictures say little about a temperature; {FEW} or more do"
+            "warning: only {} to fit a temperature to; {FEW} or more give a reliable one",
+            counted(n_validation, "picture")
         );
     }
     let (model, config, info) = load_configured::<N>(Source::File(weights), &device)?;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-use cifake::{Dataset, Decoder, Detector, Sample, Split};
+use cifake::text::counted;
+use cifake::{Dataset, Decoder, Detector, Split, SplitDataset};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
 use crate::args::{DataArgs, DetectorArgs, split_named};
@@ -66,21 +67,21 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let path = args.data.path(args.smoke)?;
     let (detector, device) = args.detector.detector()?;
     let decoder = detector.decoder();
+    let whole = args.data.listed(&path)?;
     let (Pictures { dataset, indices }, is_held_back) =
-        detector.threads().install(|| pictures(args, &path, decoder))?;
+        detector.threads().install(|| pictures(args, &whole, decoder))?;
     // A data set without splits gives all of its pictures to whoever asks for a split.
-    let is_whole = !is_held_back && !is_split(args, &path)?;
+    let is_whole = !is_held_back && !whole.is_split();
     if is_whole && is_training_set(args.detector.weights(), &*dataset, &detector) {
         eprintln!("warning: the weights were trained on these pictures; figures on them flatter");
     }
     let arrival = args.arrival.and_all(args.smoke);
-    let names = args.data.names()?;
     let unique = match is_held_back {
         // The split left the copies out.
         true => indices.clone(),
-        false => detector
-            .threads()
-            .install(|| unique_samples(&path, &names, &*dataset, args.split, decoder))?,
+        false => {
+            detector.threads().install(|| unique_samples(&whole, &*dataset, args.split, decoder))?
+        }
     };
     let (detector, time_ratio) = arrival.looking(detector, &device);
     let options = evaluation(&detector, &device).with_threshold(detector.threshold().into());
@@ -98,7 +99,8 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         bar.set_position(done as u64);
     })?;
     if let (true, Some(first)) = (args.strict, report.failed.first()) {
-        bail!("{} pictures cannot be read, the first: {}", report.n_failed, first.error);
+        let failed = counted(report.n_failed, "picture");
+        bail!("{failed} cannot be read, the first: {}", first.error);
     }
     // What cannot be read is no row of the suite.
     options.indices = Some(report.samples.iter().map(|sample| sample.index).collect());
@@ -142,11 +144,6 @@ pub(crate) fn evaluation(detector: &Detector, device: &Device) -> EvaluateOption
     options
 }
 
-/// Whether the data set at `path` has splits.
-fn is_split(args: &Args, path: &Path) -> Result<bool> {
-    Ok(args.data.open(path, None)?.samples().iter().any(|sample| sample.split.is_some()))
-}
-
 /// Whether `dataset`, which is not split, is the one that the record of `weights` names.
 fn is_training_set(weights: &Path, dataset: &dyn Dataset, detector: &Detector) -> bool {
     let Ok(Holdout::Recorded(record)) = Holdout::of(weights) else { return false };
@@ -156,13 +153,11 @@ fn is_training_set(weights: &Path, dataset: &dyn Dataset, detector: &Detector) -
 /// The pictures to judge, and whether they are what was held back of the training pictures.
 ///
 /// A data set may have a validation set of its own, which no weights are trained on.
-fn pictures(args: &Args, path: &Path, decoder: &Decoder) -> Result<(Pictures, bool)> {
-    let is_of_validation = |sample: &Sample| sample.split == Some(Split::Validation);
-    let is_held_back = args.split == Split::Validation
-        && !args.data.open(path, None)?.samples().iter().any(is_of_validation);
+fn pictures(args: &Args, whole: &SplitDataset, decoder: &Decoder) -> Result<(Pictures, bool)> {
+    let is_held_back = args.split == Split::Validation && !whole.has(Split::Validation);
     let pictures = match is_held_back {
-        true => Part::Validation.of(&args.data, path, args.detector.weights(), decoder)?,
-        false => Pictures::all(args.data.open(path, Some(args.split))?),
+        true => Part::Validation.of_listed(whole, args.detector.weights(), decoder)?,
+        false => Pictures::all(Box::new(whole.part(args.split)?)),
     };
     Ok((pictures, is_held_back))
 }

@@ -58,9 +58,7 @@ impl Samples {
     /// As [`Part::of`]; a data set without a training set; where these are the pictures that are reported on.
     pub(super) fn held_back(&mut self, weights: &Path, detector: &Detector) -> Result<Sample> {
         ensure!(self.part == Part::Test, "the pictures themselves are of the training set");
-        let is_of_training = |split: Option<Split>| split == Some(Split::Train);
-        let samples = self.data.open(&self.path, None)?;
-        let has_training = samples.samples().iter().any(|sample| is_of_training(sample.split));
+        let has_training = self.data.listed(&self.path)?.has(Split::Train);
         ensure!(has_training, "the data set has no training pictures");
         self.part(Part::Validation, weights, detector)
     }
@@ -79,13 +77,11 @@ impl Samples {
 
     fn draw(&self, part: Part, weights: &Path, detector: &Detector) -> Result<Sample> {
         let Self { data, path, limit, seed, .. } = self;
-        let (decoder, names) = (detector.decoder(), data.names()?);
+        let (decoder, whole) = (detector.decoder(), data.listed(path)?);
         detector.threads().install(|| {
-            let pictures = part.of(data, path, weights, decoder)?;
+            let pictures = part.of_listed(&whole, weights, decoder)?;
             let unique = match part {
-                Part::Test => {
-                    unique_samples(path, &names, &*pictures.dataset, Split::Test, decoder)?
-                }
+                Part::Test => unique_samples(&whole, &*pictures.dataset, Split::Test, decoder)?,
                 // The split of a training set left the copies out.
                 Part::Train | Part::Validation => pictures.indices.clone(),
             };

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use cifake::text::one_line;
-use cifake::{Dataset, Error, FittedDataset, Label, ReadableDataset, Split, error_chain};
+use cifake::text::{counted, one_line};
+use cifake::{Dataset, Error, FittedDataset, Label, ReadableDataset, Sample, Split, error_chain};
 
 use crate::args::{DataArgs, decoder};
 use crate::progress_bar;
@@ -14,7 +14,8 @@ const MAX_BYTES: u64 = 4 << 30;
 /// Most broken pictures that are named.
 const NAMED: usize = 10;
 
-/// The training pictures of the data set at `path`, each brought to `side` pixels once.
+/// The training pictures of the data set at `path` and those of its validation split, each brought to
+/// `side` pixels once.
 ///
 /// # Errors
 ///
@@ -26,8 +27,8 @@ pub(crate) fn main_set(
     side: u32,
     strict: bool,
 ) -> Result<FittedDataset> {
-    let dataset = data.open(path, Some(Split::Train))?;
-    require_both(&*dataset, path)?;
+    let dataset = data.listed(path)?.training()?;
+    require_both(&dataset, path)?;
     let bar = progress_bar()?;
     bar.set_message("reading pictures");
     let mut progress = |done: usize, total: usize| {
@@ -35,7 +36,7 @@ pub(crate) fn main_set(
         bar.set_position(done as u64);
     };
     let size = (side, side);
-    let fitted = FittedDataset::new(&*dataset, size, &decoder(), MAX_BYTES, &mut progress)?;
+    let fitted = FittedDataset::new(&dataset, size, &decoder(), MAX_BYTES, &mut progress)?;
     bar.finish_and_clear();
     tell(fitted.failed(), strict)?;
     require_both(&fitted, path)?;
@@ -59,7 +60,9 @@ pub(super) fn extra_set(data: &DataArgs, path: &Path, strict: bool) -> Result<Bo
 
 fn require_both(dataset: &dyn Dataset, path: &Path) -> Result<()> {
     for label in Label::ALL {
-        let is_there = dataset.samples().iter().any(|sample| sample.label == label);
+        let is_it =
+            |sample: &Sample| sample.label == label && sample.split != Some(Split::Validation);
+        let is_there = dataset.samples().iter().any(is_it);
         ensure!(
             is_there,
             "{} has no {label} pictures to train on; --real NAME and --fake NAME name the folders",
@@ -73,7 +76,8 @@ fn require_both(dataset: &dyn Dataset, path: &Path) -> Result<()> {
 fn tell(failed: &[Error], strict: bool) -> Result<()> {
     let Some(first) = failed.first() else { return Ok(()) };
     if strict {
-        bail!("{} pictures cannot be read, the first: {}", failed.len(), error_chain(first));
+        let n = counted(failed.len(), "picture");
+        bail!("{n} cannot be read, the first: {}", error_chain(first));
     }
     eprintln!("warning: pictures that cannot be read and are left out: {}", failed.len());
     for error in failed.iter().take(NAMED) {

@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use burn::tensor::Device;
 use cifake::file::FolderLock;
+use cifake::text::counted;
 use cifake::weights::{Checkpoint, Source};
-use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData};
+use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData, ValidationSource};
 
 use super::pictures::{extra_set, main_set};
 use super::watch::watch;
@@ -46,14 +47,18 @@ impl Runner<'_> {
         drop((dataset, extra));
         let from = stage.start.path().map(|path| path.display().to_string());
         eprintln!(
-            "{}: from {}; {} pictures to train on, {} of them from additional sets; {} to validate; \
-             {} duplicates left out",
+            "{}: from {}; {} to train on, {} of them from additional sets; {} to validate on{}; {} left \
+             out",
             stage.name,
             from.as_deref().unwrap_or("random weights"),
-            data.train.len(),
+            counted(data.train.len(), "picture"),
             data.n_extra,
             data.validation.len(),
-            data.n_duplicates
+            match data.record.validation {
+                ValidationSource::OwnSplit => ", the validation split of the data set",
+                _ => "",
+            },
+            counted(data.n_duplicates, "duplicate"),
         );
         let seed = recipe.train.seed;
         let load = |path: &Path| N::open(&stage.model, path, seed, &self.device);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use cifake::device;
 use cifake::weights::{Checkpoint, Source};
-use cifake_cli::args::decoder;
+use cifake_cli::args::{DataArgs, decoder};
 use cifake_cli::trained::{Task, Trained, with_metadata};
 use cifake_cli::{Holdout, exit_code};
 use cifake_training::Averaged;
@@ -78,8 +78,8 @@ fn average<N: Trained>(args: &Args) -> anyhow::Result<()> {
     let Some(out) = &args.out else { bail!("--out is required") };
     let mut averaged = Averaged::<N>::of(&args.weights, &device)?;
     if let Some(data) = &args.recalibrate_norm {
-        let dataset = cifake::open_dataset(data, Some(cifake::Split::Train))?;
-        let data = Holdout::of_all(&args.weights)?.load(dataset, &decoder())?;
+        let dataset = DataArgs::at(data).listed(data)?.training()?;
+        let data = Holdout::of_all(&args.weights)?.load(Box::new(dataset), &decoder())?;
         averaged = averaged.with_norms_of(&data.train, args.seed, &device);
     }
     let info = averaged.save(out)?;

@@ -63,8 +63,7 @@ fn run(args: &Args) -> Result<usize> {
     if args.smoke {
         let folder = tempfile::tempdir()?;
         let [known, others] = sets::drawn(folder.path())?;
-        let config = DataConfig { validation_fraction: 0.5, ..DataConfig::default() };
-        let holdout = Holdout::Configured(config);
+        let holdout = Holdout::Configured(DataConfig::default().with_validation_fraction(0.5));
         return compare(args, detector, &holdout, &known, Some(&others));
     }
     let data = data_or_shared(args.data.as_deref())?;

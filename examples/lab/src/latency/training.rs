@@ -32,12 +32,10 @@ pub fn measure_training(setting: Setting) -> anyhow::Result<Times> {
     let labels =
         |batch: usize| (0..batch).map(|i| [Label::Real, Label::Fake][i % 2]).collect::<Vec<_>>();
     let examples = |batch: usize| Examples::new(bytes(batch), labels(batch), side);
-    let recipe = TrainConfig {
-        epochs: N_WARM + setting.n_runs + 1,
-        batch_size: setting.batch,
-        augment: Augment::none(),
-        ..TrainConfig::default()
-    };
+    let recipe = TrainConfig::default()
+        .with_epochs(N_WARM + setting.n_runs + 1)
+        .with_batch_size(setting.batch)
+        .with_augment(Augment::none());
     let folder = tempfile::tempdir()?;
     let sets = [examples(setting.batch)?, examples(2)?];
     let mut seconds = Vec::new();
