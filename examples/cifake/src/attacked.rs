@@ -4,7 +4,6 @@ use std::io::Cursor;
 use std::path::Path;
 
 use burn::tensor::Device;
-use cifake::text::path_text;
 use cifake::{Detector, rgb8_from_tensor, tensor_from_rgb8};
 use cifake_attacks::{Attack, Norm, Samples, TargetModel};
 use image::{ImageFormat, RgbImage};
@@ -17,7 +16,7 @@ use crate::results::Results;
 /// A picture before and after an attack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Attacked {
-    /// Its file, see [`path_text`].
+    /// Its file.
     pub(crate) path: String,
     /// Probability of FAKE before the attack.
     pub(crate) before: f32,
@@ -38,24 +37,24 @@ pub(crate) struct Attacked {
 pub(crate) fn attack_file(
     detector: &Detector,
     (target, attack): (&TargetModel<'_>, &dyn Attack),
-    named: &Named,
+    Named { input, stem }: Named,
     [id, seed]: [u64; 2],
     out: &Path,
     device: &Device,
 ) -> anyhow::Result<Attacked> {
-    let (width, height) = detector.input_size();
-    let picture = detector.decoder().read_fitted(&named.path, width, height)?.picture;
+    let (path, fitted) = input.fitted(detector.decoder(), detector.input_size());
+    let picture = fitted?.picture;
     let before = detector.detect(picture.clone())?;
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let samples = Samples::new(images.clone(), vec![before.label], vec![id]);
     let found = attack.perturb(target, &samples, seed)?;
     let attacked = rgb8_from_tensor(found.images).remove(0);
-    let results = Results::of(&named.stem, out);
+    let results = Results::of(&stem, out);
     write_png(&RgbImage::from(attacked.clone()), &results.attacked)?;
     write_png(&side_by_side(&picture, &attacked), &results.compared)?;
     let delta = tensor_from_rgb8(std::slice::from_ref(&attacked), device)? - images;
     Ok(Attacked {
-        path: path_text(&named.path),
+        path,
         before: before.p_fake,
         after: detector.detect(attacked)?.p_fake,
         l2: Norm::L2.sizes(delta.clone())[0],

@@ -1,6 +1,5 @@
 //! The files with the results of an attack.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::named::Named;
@@ -12,7 +11,7 @@ use crate::spared::Spared;
 ///
 /// The first such result.
 pub(crate) fn keep_pictures(pictures: &[Named], out: &Path) -> anyhow::Result<()> {
-    let spared = Spared::of(pictures.iter().map(|picture| &picture.path));
+    let spared = Spared::of(pictures.iter().filter_map(|picture| picture.input.path()));
     let mut results = pictures.iter().flat_map(|picture| Results::of(&picture.stem, out).files());
     results.try_for_each(|file| spared.refuse(&file))
 }
@@ -25,13 +24,9 @@ pub(crate) struct Results {
 
 impl Results {
     /// `STEM.attacked.png` and `STEM.compared.png` in `out`.
-    pub(crate) fn of(stem: &OsStr, out: &Path) -> Self {
-        let file = |ending: &str| {
-            let mut name = stem.to_owned();
-            name.push(ending);
-            out.join(name)
-        };
-        Self { attacked: file(".attacked.png"), compared: file(".compared.png") }
+    pub(crate) fn of(stem: &str, out: &Path) -> Self {
+        let file = |ending: &str| out.join(format!("{stem}.{ending}.png"));
+        Self { attacked: file("attacked"), compared: file("compared") }
     }
 
     fn files(self) -> [PathBuf; 2] {
@@ -41,10 +36,10 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
-    use cifake::text::path_text;
+    use cifake::Input;
 
     use super::*;
-    use crate::named::pictures;
+    use crate::named::named;
 
     #[test]
     fn a_result_that_would_replace_a_picture_is_refused() {
@@ -53,7 +48,7 @@ mod tests {
         for path in [&a, &b] {
             std::fs::write(path, b"").expect("it is writable");
         }
-        let pictures = pictures(&[a, b]).expect("they are there");
+        let pictures = named([a, b].map(Input::file).into());
         let error = keep_pictures(&pictures, folder.path()).expect_err("one would be replaced");
         assert!(error.to_string().contains("a.attacked.png"), "{error}");
         let elsewhere = folder.path().join("out");
@@ -63,10 +58,14 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn names_that_are_not_utf8_have_results_and_texts_of_their_own() {
+        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
-        let [a, b] = [b"a\xff.png", b"a\xfe.png"].map(|name| Path::new(OsStr::from_bytes(name)));
-        assert_eq!([path_text(a), path_text(b)], [r"a\xFF.png", r"a\xFE.png"]);
-        let [a, b] = [a, b].map(|path| Results::of(path.as_os_str(), Path::new("out")).files());
+        let inputs = [b"a\xff.png", b"a\xfe.png"].map(|name| Input::file(OsStr::from_bytes(name)));
+        let pictures = named(inputs.into());
+        let names: Vec<&str> = pictures.iter().map(|picture| picture.input.name()).collect();
+        assert_eq!(names, [r"a\xFF.png", r"a\xFE.png"]);
+        let files = |picture: &Named| Results::of(&picture.stem, Path::new("out")).files();
+        let [a, b] = [&pictures[0], &pictures[1]].map(files);
         assert!(a[0] != b[0] && a[1] != b[1]);
     }
 }

@@ -69,6 +69,15 @@ impl Input {
         &self.name
     }
 
+    /// Its file, where it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::File(path) => Some(path),
+            Origin::Reader(_) | Origin::Failed(_) => None,
+        }
+    }
+
     /// Its name, and its picture at its own size.
     ///
     /// # Errors
@@ -86,11 +95,15 @@ impl Input {
     }
 
     /// Its name, and its picture brought to `size` (width, height).
-    pub(super) fn decode(
-        self,
-        decoder: &Decoder,
-        size: (u32, u32),
-    ) -> (String, Result<Fitted, Error>) {
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::read_fitted`], beside the name.
+    ///
+    /// # Panics
+    ///
+    /// If a side is 0.
+    pub fn fitted(self, decoder: &Decoder, size: (u32, u32)) -> (String, Result<Fitted, Error>) {
         let fitted = match self.origin {
             Origin::File(path) => decoder.read_fitted(&path, size.0, size.1),
             Origin::Reader(reader) => decode_stream(reader, &self.name, decoder, size),
@@ -160,6 +173,9 @@ mod tests {
     #[test]
     fn a_folder_stands_for_its_images_at_any_depth() {
         let folder = folder();
+        let files = Input::expand(folder.path());
+        assert_eq!(files[1].path(), Some(&*folder.path().join("a.png")));
+        assert_eq!(Input::reader("-", std::io::empty()).path(), None);
         assert_eq!(names(folder.path(), ""), ["[x].png", "a.png", "b.png", "deep/c.png"]);
     }
 
@@ -184,7 +200,7 @@ mod tests {
         ] {
             let mut inputs = Input::expand(&folder.path().join(argument));
             assert_eq!(inputs.len(), 1, "{argument}");
-            let (name, outcome) = inputs.remove(0).decode(&Decoder::default(), (32, 32));
+            let (name, outcome) = inputs.remove(0).fitted(&Decoder::default(), (32, 32));
             assert!(name.ends_with(argument), "{name}");
             let error = outcome.expect_err("there is no picture").to_string();
             assert!(error.contains(expected) && error.contains(argument), "{error}");

@@ -98,7 +98,7 @@ impl Detector {
 
     /// The name of `input`, and its picture brought to the model's size.
     pub fn fit(&self, input: Input) -> (String, Result<Fitted, Error>) {
-        input.decode(&self.decoder, self.input_size())
+        input.fitted(&self.decoder, self.input_size())
     }
 
     /// The network, for attacks and class activation maps: its logits are before calibration.
@@ -298,7 +298,7 @@ impl Detector {
     }
 
     fn decode_all(&self, inputs: Vec<Input>) -> Vec<(String, Result<Fitted, Error>)> {
-        let decode = |input: Input| input.decode(&self.decoder, self.input_size());
+        let decode = |input: Input| input.fitted(&self.decoder, self.input_size());
         self.threads.install(|| inputs.into_par_iter().map(decode).collect())
     }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cifake::error_chain;
-use cifake::text::{one_line, path_text};
+use cifake::text::one_line;
 use cifake_attacks::{AttackName, TargetModel, attacks_help};
 
-use crate::args::{DetectorArgs, samples};
+use crate::args::{DetectorArgs, inputs, samples};
 use crate::attacked::attack_file;
-use crate::named::pictures;
+use crate::named::named;
+use crate::progress_bar;
 use crate::results::keep_pictures;
 
 /// Changes pictures so that the detector errs.
@@ -24,7 +25,7 @@ Examples:
   cifake attack datasets/sample
   cifake attack --attack apgd-l2@0.5 --out attacked photo.png", attacks_help()))]
 pub(crate) struct Args {
-    /// Pictures and folders of pictures.
+    /// Files, folders or patterns; `-` is a picture on standard input.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     /// Name of the attack, see below.
@@ -57,7 +58,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let (detector, device) = args.detector.detector()?;
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
-    let pictures = pictures(&args.paths)?;
+    let pictures = named(inputs(&args.paths));
     keep_pictures(&pictures, &args.out)?;
     let mut out = io::stdout().lock();
     if !args.json {
@@ -68,31 +69,39 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             "picture", "before", "after", "l2", "linf"
         )?;
     }
+    let bar = progress_bar()?;
+    bar.set_length(pictures.len() as u64);
     let mut n_failed = 0;
-    for (id, picture) in pictures.iter().enumerate() {
-        let path = &picture.path;
+    for (id, picture) in pictures.into_iter().enumerate() {
+        let path = picture.input.name().to_owned();
+        let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
+        let name = one_line(&name).into_owned();
+        let tell = |share: f64| {
+            bar.set_message(format!("{name}, {:.0} %", 100.0 * share));
+            bar.set_position(id as u64);
+        };
+        let target = target.with_progress(&tell);
         let draw = [id as u64, args.seed];
         let outcome =
             attack_file(&detector, (&target, &*attack), picture, draw, &args.out, &device);
-        let name =
-            one_line(&path_text(Path::new(path.file_name().unwrap_or_default()))).into_owned();
-        match outcome {
+        n_failed += usize::from(outcome.is_err());
+        bar.inc(1);
+        bar.suspend(|| match outcome {
             Err(error) if args.json => {
                 let error = error_chain(error.as_ref());
-                let error = serde_json::json!({ "path": path_text(path), "error": error });
-                writeln!(out, "{error}")?;
-                n_failed += 1;
+                writeln!(out, "{}", serde_json::json!({ "path": path, "error": error }))
             }
-            Err(error) => {
-                writeln!(out, "{name:<40} {}", one_line(&error_chain(error.as_ref())))?;
-                n_failed += 1;
+            Err(error) => writeln!(out, "{name:<40} {}", one_line(&error_chain(error.as_ref()))),
+            Ok(attacked) if args.json => {
+                let line = serde_json::to_string(&attacked).map_err(io::Error::from);
+                line.and_then(|line| writeln!(out, "{line}"))
             }
-            Ok(attacked) if args.json => writeln!(out, "{}", serde_json::to_string(&attacked)?)?,
             Ok(a) => {
                 let [before, after, l2, levels] = [a.before, a.after, a.l2, 255.0 * a.linf];
-                writeln!(out, "{name:<40} {before:>8.3} {after:>8.3} {l2:>7.3} {levels:>5.1}/255")?;
+                writeln!(out, "{name:<40} {before:>8.3} {after:>8.3} {l2:>7.3} {levels:>5.1}/255")
             }
-        }
+        })?;
     }
+    bar.finish_and_clear();
     Ok(n_failed)
 }

@@ -9,8 +9,8 @@ use cifake::text::{one_line, path_text};
 use cifake::{Detector, Fitted, InputFit, Picture, error_chain, tensor_from_rgb8};
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
-use crate::args::{CamArgs, DetectorArgs, method_named, samples};
-use crate::named::{Named, pictures};
+use crate::args::{CamArgs, DetectorArgs, inputs, method_named, samples};
+use crate::named::{Named, named};
 use crate::spared::Spared;
 
 /// Least longer side of the pictures that are written, in pixels.
@@ -31,7 +31,7 @@ const N_REGIONS: usize = 3;
   cifake cam --method hirescam --flips --out maps photo.png
   cifake cam --layer stages.1.blocks.1.local_conv --json photo.png")]
 pub(crate) struct Args {
-    /// Pictures and folders of pictures.
+    /// Files, folders or patterns; `-` is a picture on standard input.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
@@ -65,16 +65,21 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
     let mut n_failed = 0;
-    let pictures = pictures(&args.paths)?;
-    let spared = Spared::of(pictures.iter().map(|picture| &picture.path));
-    for picture in pictures {
-        let path = &picture.path;
-        let line = match draw((&detector, &device), &cam, &picture, &args.out, &spared) {
+    let pictures = named(inputs(&args.paths));
+    let spared = Spared::of(pictures.iter().filter_map(|picture| picture.input.path()));
+    for Named { input, stem } in pictures {
+        let (path, picture) = input.picture(detector.decoder());
+        let file = args.out.join(format!("{stem}.heatmap.png"));
+        let drawn = spared.refuse(&file).and_then(|()| {
+            let found = draw((&detector, &device), &cam, picture?, &file)?;
+            Ok(with_names(found, &path, &file))
+        });
+        let line = match drawn {
             Ok(found) if args.json => found.to_string(),
             Ok(found) => one_line(&row(&found)).into_owned(),
             Err(error) => {
                 n_failed += 1;
-                failed(&path_text(path), &error_chain(error.as_ref()), args.json)
+                failed(&path, &error_chain(error.as_ref()), args.json)
             }
         };
         writeln!(out, "{line}")?;
@@ -102,15 +107,21 @@ fn failed(path: &str, error: &str, as_json: bool) -> String {
     }
 }
 
+/// What was `found`, with the names of its picture and of the file with the map.
+fn with_names(mut found: serde_json::Value, path: &str, file: &Path) -> serde_json::Value {
+    found["path"] = path.into();
+    found["heatmap"] = path_text(file).into();
+    found
+}
+
+/// Draws the map of the picture `given` into `file`; returns what it shows.
 fn draw(
     (detector, device): (&Detector, &Device),
     cam: &Cam,
-    Named { path, stem }: &Named,
-    out: &Path,
-    spared: &Spared,
+    given: Picture,
+    file: &Path,
 ) -> Result<serde_json::Value> {
     let (width, height) = detector.input_size();
-    let given = detector.decoder().read(path)?;
     let (original_width, original_height) = (given.width(), given.height());
     let (picture, fit) = given.clone().fitted(width, height);
     let fitted = Fitted { picture, fit, original_width, original_height };
@@ -121,17 +132,12 @@ fn draw(
     };
     let images = tensor_from_rgb8(std::slice::from_ref(&picture), device)?;
     let map = cam.maps(detector.classifier(), &images, &[verdict.label])?.remove(0);
-    let mut name = stem.clone();
-    name.push(".heatmap.png");
-    let file = out.join(name);
-    spared.refuse(&file)?;
     let drawn = overlay(&shown, &map, Colormap::default(), OPACITY, SIDE);
-    cifake::file::write_atomic(&file, &Picture::from(drawn).to_png())?;
+    cifake::file::write_atomic(file, &Picture::from(drawn).to_png())?;
     let strongest = regions(&map).into_iter().take(N_REGIONS);
     let names: Vec<_> = strongest.map(|RegionShare { region, .. }| region).collect();
     let (label, p_fake, flat) = (verdict.label, verdict.p_fake, map.is_flat());
     Ok(serde_json::json!({
-        "path": path_text(path), "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,
-        "heatmap": path_text(&file),
+        "label": label, "p_fake": p_fake, "answer": verdict.answer, "regions": names, "flat": flat,
     }))
 }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use cifake::text::one_line;
-use cifake::{Class, Input, Picture, error_chain};
+use cifake::{Class, Picture, error_chain};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
+use crate::named::{Named, named};
 use crate::overlays::Overlays;
 use crate::spared::Spared;
 
@@ -73,15 +74,15 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         .with_cam(Cam::new(args.method))
         .with_explainer(args.explainer.explainer()?)
         .with_class(args.class);
-    let inputs = inputs(&args.paths);
-    let spared = Spared::of(inputs.iter().map(Input::name));
+    let inputs = named(inputs(&args.paths));
+    let spared = Spared::of(inputs.iter().filter_map(|named| named.input.path()));
     if let Some(html) = &args.html {
         spared.refuse(html)?;
         anyhow::ensure!(args.overlay.as_ref() != Some(html), "--html and --overlay name one file");
     }
     let mut overlays = args.overlay.map(|target| Overlays::new(target, spared));
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
-    for input in inputs {
+    for Named { input, stem } in inputs {
         let (path, picture) = input.picture(detector.decoder());
         let explain =
             |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);
@@ -96,7 +97,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             }
         }
         if let (Some(overlays), Ok(report)) = (&mut overlays, &outcome) {
-            overlays.write(report)?;
+            overlays.write(report, &stem)?;
         }
         outcomes.push(outcome);
     }
