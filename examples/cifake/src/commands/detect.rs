@@ -7,11 +7,10 @@ use std::time::Instant;
 use anyhow::Result;
 use cifake::text::one_line;
 use cifake::{Summary, json_line, table_header, table_row};
-use clap::ColorChoice;
 
 use crate::args::{DetectorArgs, inputs, samples};
-use crate::progress_bar;
-use crate::{Progress, color};
+use crate::color::ColorArgs;
+use crate::{Progress, progress_bar};
 
 /// From this many inputs on, progress is shown.
 const MANY: usize = 200;
@@ -35,9 +34,8 @@ pub(crate) struct Args {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
-    /// Color of the answers; auto colors a terminal where NO_COLOR is not set.
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    color: ColorChoice,
+    #[command(flatten)]
+    color: ColorArgs,
     #[command(flatten)]
     detector: DetectorArgs,
     /// Judge the committed samples and nothing else.
@@ -57,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     if !args.json {
         writeln!(out, "{}", table_header())?;
     }
-    let in_color = color::is_wanted(args.color);
+    let paint = args.color.paint();
     let written = detector.detect_each(inputs, |path, outcome| {
         summary.add(&outcome);
         bar.inc(1);
@@ -66,8 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
             // A name of several lines or with escape sequences must not forge other rows.
             false => {
                 let row = table_row(path, &outcome);
-                let row = one_line(&row);
-                writeln!(out, "{}", if in_color { color::row(&row) } else { row })
+                writeln!(out, "{}", paint.verdicts(&one_line(&row)))
             }
         }
     });

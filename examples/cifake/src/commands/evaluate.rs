@@ -10,6 +10,7 @@ use cifake::{Dataset, Decoder, Detector, Split, SplitDataset};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
 use crate::args::{DataArgs, DetectorArgs, split_named};
+use crate::color::ColorArgs;
 use crate::degraded::ArrivalArgs;
 use crate::part::{Part, Pictures};
 use crate::{Holdout, answers, balanced, progress_bar};
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     /// A JSON report instead of tables.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    color: ColorArgs,
     /// Write the ROC curve here.
     #[arg(long, value_name = "FILE.png")]
     roc: Option<PathBuf>,
@@ -118,9 +121,10 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     } else {
         let part = if is_whole { "all pictures, not split" } else { args.split.as_str() };
         writeln!(out, "{} on {} ({part})\n", detector.model_name(), path.display())?;
-        writeln!(out, "{report}{arrived}")?;
+        let paint = args.color.paint();
+        writeln!(out, "{}", paint.table(&format!("{report}{arrived}")))?;
         if let Some(answers) = &answers {
-            write!(out, "\nAnswers\n{answers}")?;
+            write!(out, "\nAnswers\n{}", paint.table(&answers.to_string()))?;
         }
     }
     if let Some(file) = &args.roc {

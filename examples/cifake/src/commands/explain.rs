@@ -11,6 +11,7 @@ use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
 use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
+use crate::color::ColorArgs;
 use crate::named::{Named, named};
 use crate::overlays::Overlays;
 use crate::spared::Spared;
@@ -51,6 +52,8 @@ pub(crate) struct Args {
     /// One JSON object a line instead of text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    color: ColorArgs,
     /// Explain two of the committed samples.
     #[arg(long, hide = true)]
     smoke: bool,
@@ -74,7 +77,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         .with_cam(Cam::new(args.method))
         .with_explainer(args.explainer.explainer()?)
         .with_class(args.class);
-    let inputs = named(inputs(&args.paths));
+    let (inputs, paint) = (named(inputs(&args.paths)), args.color.paint());
     let spared = Spared::of(inputs.iter().filter_map(|named| named.input.path()));
     if let Some(html) = &args.html {
         spared.refuse(html)?;
@@ -90,7 +93,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let outcome = outcome.map_err(|error| Failure { error: error_chain(error.as_ref()), path });
         match &outcome {
             Ok(report) if args.json => writeln!(out, "{}", report.json())?,
-            Ok(report) => writeln!(out, "{report}")?,
+            Ok(report) => writeln!(out, "{}", paint.verdicts(&report.to_string()))?,
             Err(failure) if args.json => writeln!(out, "{}", serde_json::to_string(failure)?)?,
             Err(failure) => {
                 eprintln!("{}", one_line(&format!("{}: {}", failure.path, failure.error)));

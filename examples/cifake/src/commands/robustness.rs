@@ -7,10 +7,12 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::Detector;
 use cifake_attacks::{
-    ModelId, RunOptions, TargetModel, attacks_help, evaluate_built, evaluate_robustness,
+    ModelId, RobustnessProgress, RunOptions, TargetModel, attacks_help, evaluate_built,
+    evaluate_robustness,
 };
 
 use crate::args::{AttackArgs, DataArgs, DetectorArgs};
+use crate::color::ColorArgs;
 use crate::curve::{draw_sweep, kinds_with_radius};
 use crate::part::Part;
 use crate::progress_bar;
@@ -58,6 +60,8 @@ pub(crate) struct Args {
     /// Print a JSON report instead of a table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    color: ColorArgs,
     /// Attack the committed mini set.
     #[arg(long, hide = true)]
     smoke: bool,
@@ -74,15 +78,18 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     let mut options = run_options(&detector, &device, args.seed, &args.out);
     let bar = progress_bar()?;
-    let tell = |what: &str, done: usize, total: usize| {
+    let tell = |what: String, done: usize, total: usize| {
         bar.set_length(total as u64);
-        bar.set_message(what.to_owned());
+        bar.set_message(what);
         bar.set_position(done as u64);
     };
+    let paint = args.color.paint();
     let model = detector.model_name();
     let (json, table) = if let Some(folder) = &args.built {
-        let report = evaluate_built(&detector, folder, &options, &mut |d, t| tell("", d, t))?;
-        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", folder.display()))
+        let mut told = |done, total| tell(String::new(), done, total);
+        let report = evaluate_built(&detector, folder, &options, &mut told)?;
+        let table = paint.table(&report.to_string()).into_owned();
+        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{table}", folder.display()))
     } else {
         let data = args.data.path(args.smoke)?;
         let names = args.attacks.names();
@@ -99,12 +106,16 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             &*pictures.dataset,
             &attacks,
             &options,
-            &mut |progress| tell(progress.attack, progress.done, progress.total),
+            &mut |progress| {
+                let done = progress.done + progress.under_way as usize;
+                tell(message(&progress), done, progress.total);
+            },
         )?;
         if let Some(file) = &args.curve {
             draw_sweep(&names, &report.attacks, file)?;
         }
-        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{report}", data.display()))
+        let table = paint.table(&report.to_string()).into_owned();
+        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{table}", data.display()))
     };
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
@@ -129,4 +140,12 @@ pub(crate) fn run_options(
     options.seed = seed;
     options.bootstrap.seed = seed;
     options
+}
+
+/// The attack under way, and its work on the present batch where it tells that.
+fn message(progress: &RobustnessProgress<'_>) -> String {
+    match progress.under_way > 0.0 {
+        true => format!("{}, {:.1} pictures of a batch", progress.attack, progress.under_way),
+        false => progress.attack.to_owned(),
+    }
 }
