@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use baselines::dire::{Ddpm, DdpmEvent, DdpmRecipe};
+use cifake::device;
 use cifake::file::FolderLock;
-use cifake::{Split, device};
 use cifake_cli::args::{DataArgs, decoder, threads};
 use cifake_cli::{exit_code, progress_bar};
 use cifake_training::TrainingData;
@@ -87,8 +87,8 @@ fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
     let lock = FolderLock::acquire(out)?;
     let _lock =
         lock.with_context(|| format!("another run writes into {}: let it end", out.display()))?;
-    let dataset = args.data.open(&args.data.path(args.smoke)?, Some(Split::Train))?;
-    let data = TrainingData::load(&*dataset, &[], &recipe.data, &decoder())?;
+    let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
+    let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
     drop(dataset);
     let mut run = Ddpm::new(recipe, &data, out, &device::parse(&args.device)?)?;
     let bar = progress_bar()?;

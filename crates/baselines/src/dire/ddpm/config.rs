@@ -161,7 +161,7 @@ mod tests {
             train(|train| train.ema_decay = 1.0),
             train(|train| train.learned_steps = 0),
             train(|train| train.sample_steps = 999),
-            DdpmRecipe { data: DataConfig { side: 64, ..good.data.clone() }, ..good.clone() },
+            DdpmRecipe { data: good.data.clone().with_side(64), ..good.clone() },
             DdpmRecipe {
                 model: UNetConfig { learn_sigma: true, ..good.model.clone() },
                 ..good.clone()

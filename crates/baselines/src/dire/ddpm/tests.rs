@@ -22,7 +22,7 @@ fn recipe() -> DdpmRecipe {
             num_groups: 2,
             ..UNetConfig::ddpm_32()
         },
-        data: DataConfig { side: 8, validation_fraction: 0.25, ..DataConfig::default() },
+        data: DataConfig::default().with_side(8).with_validation_fraction(0.25),
         train: DdpmConfig {
             epochs: 2,
             batch_size: 4,
