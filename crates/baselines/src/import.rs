@@ -90,6 +90,20 @@ impl Import {
                 return Err(Error::Setting { name, value, reason: "it is given twice".into() });
             }
         }
+        let written = std::fs::canonicalize(out).ok();
+        for (name, file) in request
+            .parts
+            .iter()
+            .flat_map(|(name, files)| files.iter().map(move |file| (name, file)))
+        {
+            if written.is_some() && std::fs::canonicalize(file).ok() == written {
+                let (value, reason) = (
+                    out.display().to_string(),
+                    format!("it is the part `{name}`, which would be lost"),
+                );
+                return Err(Error::Setting { name: "out".into(), value, reason });
+            }
+        }
         let lacks = |part: &&Part| part.required && !request.parts.contains_key(part.name);
         match self.parts.iter().find(lacks) {
             Some(part) => Err(Error::MissingPart { detector: self.name, name: part.name }),
@@ -170,7 +184,7 @@ pub fn load_published<M: Module>(
         return Err(Error::TrainingState { path, keys });
     };
     for top in tops.iter().filter(|top| *top != wrapper) {
-        checkpoint.take(top)?;
+        checkpoint.take(&format!("{top}."))?;
     }
     let unwrap = format!(r"^{wrapper}\.");
     let renames = [&[(unwrap.as_str(), "")], mapping.renames].concat();

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// The model has no such layer.
-    #[error("the model has no layer `{name}`; its layers are {known}")]
+    #[error("the model has no layer `{name}`; {}", layers(known))]
     Layer {
         /// The layer that was asked for.
         name: String,
@@ -51,4 +51,12 @@ pub enum Error {
         /// Columns.
         width: usize,
     },
+}
+
+/// What a message says of the layers there are.
+fn layers(known: &str) -> String {
+    match known {
+        "" => "this detector has no maps".to_owned(),
+        _ => format!("its layers are {known}"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, TensorData};
 use cifake::Error;
-use cifake::weights::{Checkpoint, Mapping, Source};
+use cifake::weights::{Checkpoint, Configured, Mapping, Source};
 
 use crate::block::TinyVitBlock;
 use crate::config::TinyVitConfig;
@@ -82,8 +82,7 @@ impl TinyVitConfig {
         source: impl Into<Source<'a>>,
         device: &Device,
     ) -> Result<TinyVit, Error> {
-        let checkpoint = Checkpoint::open(source.into())?;
-        self.load_checkpoint(&checkpoint, device)
+        self.load_checkpoint(&opened(source.into())?, device)
     }
 
     /// As [`load`](Self::load), for what is to be trained further: a head of another number of
@@ -99,7 +98,7 @@ impl TinyVitConfig {
         seed: u64,
         device: &Device,
     ) -> Result<TinyVit, Error> {
-        let checkpoint = Checkpoint::open(source.into())?;
+        let checkpoint = opened(source.into())?;
         let saved = self.as_saved_in(&checkpoint);
         let mut model = saved.load_checkpoint(&checkpoint, device)?;
         if saved == *self {
@@ -145,6 +144,15 @@ impl TinyVitConfig {
         }
         saved
     }
+}
+
+/// The weights in `source`, without what a detector knows of its training pictures.
+fn opened(source: Source<'_>) -> Result<Checkpoint, Error> {
+    let mut checkpoint = Checkpoint::open(source)?;
+    if let Some(prefix) = TinyVit::BESIDE {
+        checkpoint.take(prefix)?;
+    }
+    Ok(checkpoint)
 }
 
 /// The attention blocks of all stages, in order.

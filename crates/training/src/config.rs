@@ -77,7 +77,7 @@ impl Recipe {
 
 /// Whether a network of `config` can be built and is a detector.
 pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), TrainError> {
-    N::validate(config).map_err(TrainError::Config)?;
+    N::check(config).map_err(TrainError::Config)?;
     match N::n_outputs(config) {
         1 | 2 => Ok(()),
         n => Err(TrainError::Config(format!(

@@ -44,7 +44,7 @@ impl Holdout {
             Some(record) => Ok(Self::Recorded(record)),
             None => bail!(
                 "{} does not record its training pictures: held-back pictures cannot be told from them; \
-                 use --split test",
+                 name the recipe (`calibrate --config`) or use test pictures (`evaluate --split test`)",
                 weights.display()
             ),
         }
@@ -216,7 +216,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let weights = weight_file(folder.path().join("own.safetensors"), &BTreeMap::new());
         let error = Holdout::of(&weights).expect_err("it has no record").to_string();
-        assert!(error.contains("use --split test"), "{error}");
+        assert!(error.contains("evaluate --split test"), "{error}");
         let file = mini().join("../../crates/tinyvit/weights/native.safetensors");
         for known in [Path::new("native"), Path::new("robust"), Path::new("static-robust"), &file] {
             let split = Holdout::of(known).expect("they are shipped");

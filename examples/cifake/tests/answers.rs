@@ -80,7 +80,7 @@ fn a_collection_is_told_by_generator_and_source_and_teaches_when_to_be_unsure() 
     assert_eq!((count(&answers["labels"]), count(&answers["generators"])), (200, 80));
     assert_eq!(count(&answers["publishers"]), 200);
     let unsure = |answers: &Value| answers["labels"][1]["unsure"].as_f64().expect("a share");
-    assert_eq!(unsure(answers), 0.0, "the shipped weights know no UNSURE");
+    assert!(unsure(answers) > 0.5, "the shipped weights know nothing of such pictures");
 
     let recipe = folder.path().join("recipe.toml");
     let half = "model = { preset = 'native' }\ndata = { validation_fraction = 0.5 }";

@@ -25,8 +25,8 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
     std::fs::create_dir(&data).expect("the folder is writable");
-    let sample = dataset("sample").join("fake-bird-1.jpg");
-    std::fs::copy(sample, data.join("bird.jpg")).expect("the sample is there");
+    let sample = dataset("sample").join("fake-airplane-1.jpg");
+    std::fs::copy(sample, data.join("airplane.jpg")).expect("the sample is there");
     std::fs::write(data.join("broken.jpg"), "no picture").expect("it is writable");
     let [data_name, out_name] = [&data, &out].map(|path| path.to_str().expect("plain"));
     let arguments = [data_name, "--out", out_name, "--attack", "pgd-linf@4", "--json"];
@@ -41,9 +41,9 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
     assert!(lines[0]["after"].as_f64() < lines[0]["before"].as_f64(), "{}", lines[0]);
     assert!(lines[0]["linf"].as_f64() <= Some(4.0 / 255.0 + 1e-6), "{}", lines[0]);
     assert!(lines[1]["error"].as_str().is_some_and(|error| error.contains("broken.jpg")));
-    let sheet = image::open(out.join("bird.compared.png")).expect("it was written");
+    let sheet = image::open(out.join("airplane.compared.png")).expect("it was written");
     assert_eq!((sheet.width(), sheet.height()), (3 * 256 + 2 * 8, 256));
-    let attacked = image::open(out.join("bird.attacked.png")).expect("it was written");
+    let attacked = image::open(out.join("airplane.attacked.png")).expect("it was written");
     assert_eq!((attacked.width(), attacked.height()), (32, 32));
 }
 

@@ -189,7 +189,7 @@ fn validation_pictures_are_those_that_the_weights_hold_back() {
     let bare = own_weights(folder.path(), None);
     let refused = evaluate(&["--split", "validation", "--weights", &bare]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("use --split test"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("evaluate --split test"));
     assert!(evaluate(&["--limit", "4", "--weights", &bare]).status.success());
 }
 

@@ -55,7 +55,7 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
         return Err(broken("the part lpips is one file; give it once".into()));
     };
     let mut config = configuration(request)?;
-    Aeroblade::validate(&config).map_err(broken)?;
+    Aeroblade::check(&config).map_err(broken)?;
     let pictures = request.pictures()?;
     let mut model = Aeroblade::build(&config, &request.device);
     load_published(lpips, &mut model.lpips, config.lpips.published())?;

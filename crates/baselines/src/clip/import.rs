@@ -79,7 +79,7 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     config.fit = request.setting("fit", Fit::Resize)?;
     config.side = request.setting("side", config.side)?;
     let broken = |reason| Error::Configuration { detector: NAME, reason };
-    ClipDetector::validate(&config).map_err(broken)?;
+    ClipDetector::check(&config).map_err(broken)?;
     let training = HeadTraining {
         epochs: request.setting("epochs", HeadTraining::default().epochs)?,
         seed: request.setting("seed", 1)?,

@@ -60,7 +60,7 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
         steps: request.setting("steps", 20)?,
         ..DireConfig::of(unet_config, classifier_config)
     };
-    Dire::validate(&config).map_err(broken)?;
+    Dire::check(&config).map_err(broken)?;
     let model = Dire { unet, classifier };
     Ok(save_configured(&model, &config, &[].into(), Precision::F32, &request.out)?)
 }

@@ -47,7 +47,7 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
         return Err(broken("the part encoder is one file; give it once".into()));
     };
     let mut config = configuration(request)?;
-    Rigid::validate(&config).map_err(broken)?;
+    Rigid::check(&config).map_err(broken)?;
     let pictures = request.pictures()?;
     let encoder = match &config.encoder {
         RigidEncoderConfig::Vit(vit) => {

@@ -40,6 +40,23 @@ pub trait Configured: Module {
     /// That sentence.
     fn validate(config: &Self::Config) -> Result<(), String>;
 
+    /// As [`validate`](Self::validate), and that the activations of a picture fit into
+    /// [`MAX_ACTIVATION_BYTES`], since a weight file of a larger network is refused.
+    ///
+    /// # Errors
+    ///
+    /// A sentence.
+    fn check(config: &Self::Config) -> Result<(), String> {
+        Self::validate(config)?;
+        match Self::activation_bytes(config) {
+            0..=MAX_ACTIVATION_BYTES => Ok(()),
+            bytes => Err(format!(
+                "the activations of a picture need {bytes} bytes, more than the limit of \
+                 {MAX_ACTIVATION_BYTES}: take a smaller picture or network"
+            )),
+        }
+    }
+
     /// How many values a module of `config` has, for `config` as it came from outside: no overflow.
     fn n_values(config: &Self::Config) -> u64;
 

@@ -114,7 +114,8 @@ fn write_points(svg: &mut String, points: Vec<Point<'_>>) {
             start < *to && *from < start + width && (line - of).abs() < LINE
         };
         while let Some(other) = taken.iter().find(|other| meets(line, other)) {
-            line = other[2] + LINE;
+            // Rounding may leave the sum a hair too near; each turn moves on.
+            line = (other[2] + LINE).max(line.next_up());
         }
         taken.push([start, start + width, line]);
         let _ = writeln!(
