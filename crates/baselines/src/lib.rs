@@ -30,6 +30,7 @@
 //! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336).
 
 mod aeroblade;
+mod channels_last;
 mod clip;
 pub mod dire;
 mod error;

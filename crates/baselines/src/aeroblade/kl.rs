@@ -8,7 +8,10 @@ use burn::tensor::{Tensor, activation};
 use cifake::weights::Mapping;
 use cifake_kernels::linear;
 
-use super::layer::{channels_first, channels_last, convolve, doubled, halved, normalized};
+use super::layer::halved;
+use crate::channels_last::{
+    activated, channels_first, channels_last, convolve, doubled, normalized,
+};
 
 /// Logarithms of variances are kept in this range.
 const LOG_VARIANCE: [f32; 2] = [-30.0, 20.0];
@@ -153,7 +156,7 @@ impl KlEncoder {
         let down = |x, stage: &KlStage| stage.forward(x);
         let x = self.down_blocks.iter().fold(convolve(&self.conv_in, x), down);
         let x = self.mid_block.forward(x);
-        convolve(&self.conv_out, activation::silu(normalized(&self.conv_norm_out, x)))
+        convolve(&self.conv_out, activated(&self.conv_norm_out, x))
     }
 }
 
@@ -161,7 +164,7 @@ impl KlDecoder {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.mid_block.forward(convolve(&self.conv_in, x));
         let x = self.up_blocks.iter().fold(x, |x, stage| stage.forward(x));
-        convolve(&self.conv_out, activation::silu(normalized(&self.conv_norm_out, x)))
+        convolve(&self.conv_out, activated(&self.conv_norm_out, x))
     }
 }
 
@@ -180,9 +183,9 @@ impl KlStage {
 
 impl KlBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = activation::silu(normalized(&self.norm1, x.clone()));
+        let branch = activated(&self.norm1, x.clone());
         let branch = convolve(&self.conv1, branch);
-        let branch = convolve(&self.conv2, activation::silu(normalized(&self.norm2, branch)));
+        let branch = convolve(&self.conv2, activated(&self.norm2, branch));
         match &self.conv_shortcut {
             Some(shortcut) => convolve(shortcut, x) + branch,
             None => x + branch,

@@ -9,7 +9,8 @@ use burn::tensor::{Device, Tensor, activation};
 use cifake::weights::Mapping;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{channels_first, channels_last, convolve, pooled};
+use super::layer::pooled;
+use crate::channels_last::{channels_first, channels_last, convolve};
 
 /// Stages of both networks.
 pub(super) const N_STAGES: usize = 5;

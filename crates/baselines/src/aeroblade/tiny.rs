@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor, activation};
 use cifake::weights::Mapping;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{channels_first, channels_last, convolve, doubled, normalized, same_size};
+use super::layer::same_size;
+use crate::channels_last::{channels_first, channels_last, convolve, doubled, normalized};
 
 /// Groups of the norm of a pooled branch.
 const N_GROUPS: usize = 4;

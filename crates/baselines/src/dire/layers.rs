@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use cifake_kernels::{group_norm, group_norm_silu, linear_t, window_attention};
+use cifake_kernels::{group_norm_silu, linear_t, window_attention};
 
 use super::UNetConfig;
+use crate::channels_last::{activated, affine, convolve, doubled, normalized};
 
 /// A change of the map's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,7 @@ impl Resize {
                 let cells: Tensor<5> = x.reshape([batch * height, 2, width, 2, channels]);
                 cells.mean_dim(1).mean_dim(3).reshape([batch, height, width, channels])
             }
-            Self::Double => {
-                let cells: Tensor<5> = x.reshape([batch * height, 1, width, 1, channels]);
-                let doubled = cells.repeat_dim(1, 2).repeat_dim(3, 2);
-                doubled.reshape([batch, 2 * height, 2 * width, channels])
-            }
+            Self::Double => doubled(x),
         }
     }
 }
@@ -42,30 +39,6 @@ pub(crate) fn conv3x3([n_in, n_out]: [usize; 2], stride: usize, device: &Device)
 
 pub(crate) fn norm(config: &UNetConfig, width: usize, device: &Device) -> GroupNorm {
     GroupNormConfig::new(config.num_groups, width).init(device)
-}
-
-/// What a 3x3 convolution makes of `x`.
-pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let out = cifake_kernels::conv3x3(x, conv.weight.val(), conv.stride[0]);
-    match &conv.bias {
-        Some(bias) => out + bias.val().reshape([1, 1, 1, -1]),
-        None => out,
-    }
-}
-
-/// The weights of a norm, the same for each of `batch` pictures.
-fn affine(norm: &GroupNorm, batch: usize) -> [Tensor<2>; 2] {
-    let width = norm.num_channels;
-    [&norm.gamma, &norm.beta].map(|part| {
-        let part = part.as_ref().expect("a norm of this network is affine").val();
-        part.reshape([1, width]).repeat_dim(0, batch)
-    })
-}
-
-/// The norm and SiLU.
-pub(crate) fn activated(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
-    let [scale, shift] = affine(norm, x.dims()[0]);
-    group_norm_silu(x, scale, shift, norm.num_groups, norm.epsilon)
 }
 
 /// Two convolutions and a shortcut, between which the time enters.
@@ -168,8 +141,7 @@ impl Attention {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, height, width, channels] = x.dims();
         let (n, heads) = (height * width, self.heads);
-        let [scale, shift] = affine(&self.norm, batch);
-        let normal = group_norm(x.clone(), scale, shift, self.norm.num_groups, self.norm.epsilon);
+        let normal = normalized(&self.norm, x.clone());
         let qkv = pointwise(&self.qkv, normal.reshape([batch, n, channels]));
         // The older order holds queries, keys and values of one head side by side, as the kernel does.
         let qkv = if self.new_order {

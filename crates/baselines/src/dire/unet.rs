@@ -10,9 +10,8 @@ use rand::rngs::ChaCha8Rng;
 
 use super::UNetConfig;
 use super::config::Plan;
-use super::layers::{
-    Attention, Resample, ResidualBlock, Resize, activated, conv3x3, convolve, norm,
-};
+use super::layers::{Attention, Resample, ResidualBlock, Resize, conv3x3, norm};
+use crate::channels_last::{activated, convolve};
 
 /// A stage of the way down or up, of up to three layers.
 #[derive(Module, Debug)]
