@@ -327,7 +327,7 @@ mod tests {
         let margins: Vec<f32> =
             scores.iter().map(|score| ((f64::from(*score) - 0.5) * 12.0) as f32).collect();
         let [temperature, bias] = metrics::fit_platt(&margins, &labels).expect("both labels");
-        // Where the likelihood is greatest, errors have no mean, not even weighted by the margins.
+        // At the greatest likelihood the errors have a mean of 0, and so have they weighted by the margins.
         let error = |(margin, label): (&f32, &Label)| {
             1.0 / (1.0 + (-f64::from(*margin) / temperature - bias).exp()) - label.index() as f64
         };

@@ -17,8 +17,8 @@ use crate::progress_bar;
 /// Measures several detectors on the same pictures and makes a page of them.
 ///
 /// Each detector is a JSON file in --out: accuracy, ranking, calibration, McNemar's test against native,
-/// time, memory and how it was made. What stands there for the same weights, pictures and limit is not
-/// measured again. leaderboard.md and leaderboard.html are made of all JSON files in the folder.
+/// time, memory and how it was made. A row of the same weights, pictures and limit is not measured
+/// again. leaderboard.md and leaderboard.html are made of all JSON files in the folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cifake leaderboard                                all shipped weights, the 20,000 test pictures
