@@ -11,9 +11,19 @@ pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let bias = || conv.bias.as_ref().map(|bias| bias.val());
     match kernel {
         1 => linear_t(x, conv.weight.val().reshape([n_out, n_in]), bias()),
-        3 => biased(conv3x3(x, conv.weight.val(), conv.stride[0]), bias()),
+        3 => conv3x3(x, conv.weight.val(), bias(), conv.stride[0]),
         _ => channels_last(conv.forward(channels_first(x))),
     }
+}
+
+/// What `conv`, 3x3 of stride 2, makes of `x` that is padded with zeros on the right and below alone.
+pub(crate) fn halved(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let [batch, height, width, channels] = x.dims();
+    let device = x.device();
+    // Behind a row and a column of zeros, the results but the first are those of the other padding.
+    let x = Tensor::cat(vec![Tensor::zeros([batch, 1, width, channels], &device), x], 1);
+    let x = Tensor::cat(vec![Tensor::zeros([batch, height + 1, 1, channels], &device), x], 2);
+    convolve(conv, x).narrow(1, 1, height / 2).narrow(2, 1, width / 2)
 }
 
 /// `x` with every value twice in both directions.
@@ -55,9 +65,49 @@ pub(crate) fn channels_first(x: Tensor<4>) -> Tensor<4> {
     x.permute([0, 3, 1, 2])
 }
 
-fn biased(x: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-    match bias {
-        Some(bias) => x + bias.reshape([1, 1, 1, -1]),
-        None => x,
+#[cfg(test)]
+mod tests {
+    use burn::nn::GroupNormConfig;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    fn random(shape: [usize; 4]) -> Tensor<4> {
+        let device = Device::flex();
+        device.seed(1);
+        Tensor::random(shape, Distribution::Default, &device)
+    }
+
+    fn largest(difference: Tensor<4>) -> f32 {
+        difference.abs().max().into_scalar::<f32>()
+    }
+
+    #[test]
+    fn norm_is_that_of_burn_in_another_order() {
+        let device = Device::flex();
+        let mut norm = GroupNormConfig::new(2, 6).init(&device);
+        let affine = |low, high| {
+            let values = Tensor::<1>::random([6], Distribution::Uniform(low, high), &device);
+            burn::module::Param::from_tensor(values)
+        };
+        (norm.gamma, norm.beta) = (Some(affine(0.5, 2.0)), Some(affine(-1.0, 1.0)));
+        let x = random([2, 6, 4, 3]);
+        let theirs = norm.forward(x.clone());
+        let ours = channels_first(normalized(&norm, channels_last(x)));
+        assert!(largest(ours - theirs) < 1e-5);
+    }
+
+    #[test]
+    fn halving_pads_the_end_alone() {
+        let device = Device::flex();
+        let conv = Conv2dConfig::new([2, 3], [3, 3]).with_stride([2, 2]).init(&device);
+        let x = random([2, 4, 6, 2]);
+        let below = Tensor::cat(vec![x.clone(), Tensor::zeros([2, 1, 6, 2], &device)], 1);
+        let padded = Tensor::cat(vec![below, Tensor::zeros([2, 5, 1, 2], &device)], 2);
+        let theirs = channels_last(conv.forward(channels_first(padded)));
+        let ours = halved(&conv, x);
+        assert_eq!(ours.dims(), [2, 2, 3, 3]);
+        assert!(largest(ours - theirs) < 1e-5);
     }
 }

@@ -64,12 +64,12 @@ fn convolution(criterion: &mut Criterion) {
     let weight = random([24, 3, 3, 3]).require_grad();
     let x = random([128, 32, 32, 3]);
     step(criterion, "conv3x3 32x32x3 -> 24, no input gradient", || {
-        cifake_kernels::conv3x3(x.clone(), weight.clone(), 1)
+        cifake_kernels::conv3x3(x.clone(), weight.clone(), None, 1)
     });
     let weight = random([48, 24, 3, 3]).require_grad();
     let x = random([128, 32, 32, 24]).require_grad();
     step(criterion, "conv3x3 32x32x24 -> 48 stride 2", || {
-        cifake_kernels::conv3x3(x.clone(), weight.clone(), 2)
+        cifake_kernels::conv3x3(x.clone(), weight.clone(), None, 2)
     });
 }
 

@@ -103,7 +103,7 @@ impl ConvNorm {
             return crate::linear_t(x, weight.reshape([d_output, d_input]), bias);
         }
         let out = match (kernel, self.conv.groups) {
-            (3, 1) => crate::conv3x3(x, weight, stride),
+            (3, 1) => return crate::conv3x3(x, weight, bias, stride),
             (3, _) => crate::depthwise_conv3x3(x, weight, stride),
             (_, groups) => crate::conv::composed(x, weight, stride, groups),
         };

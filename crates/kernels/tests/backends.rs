@@ -39,8 +39,8 @@ fn operations() -> Vec<(&'static str, [usize; 4], Operation)> {
         ("linear_t", [1, 1, 6, 6], |x, w, b| cifake_kernels::linear_t(x, matrix(w), Some(b))),
         ("depthwise", [6, 1, 3, 3], |x, w, _| cifake_kernels::depthwise_conv3x3(x, w, 1)),
         ("depthwise, stride 2", [6, 1, 3, 3], |x, w, _| cifake_kernels::depthwise_conv3x3(x, w, 2)),
-        ("conv3x3", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, 1)),
-        ("conv3x3, stride 2", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, 2)),
+        ("conv3x3", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, None, 1)),
+        ("conv3x3, stride 2", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, None, 2)),
         ("batch_norm", [1, 1, 1, 6], |x, g, b| {
             cifake_kernels::batch_norm(x, g.reshape([6]), b, 1e-3).output
         }),

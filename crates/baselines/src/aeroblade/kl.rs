@@ -8,9 +8,8 @@ use burn::tensor::{Tensor, activation};
 use cifake::weights::Mapping;
 use cifake_kernels::linear;
 
-use super::layer::halved;
 use crate::channels_last::{
-    activated, channels_first, channels_last, convolve, doubled, normalized,
+    activated, channels_first, channels_last, convolve, doubled, halved, normalized,
 };
 
 /// Logarithms of variances are kept in this range.

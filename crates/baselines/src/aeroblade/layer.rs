@@ -4,22 +4,10 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::channels_last::convolve;
-
 /// 3x3, of the same size, with a bias.
 pub(super) fn same_size(n_in: usize, n_out: usize, device: &Device) -> Conv2d {
     let config = Conv2dConfig::new([n_in, n_out], [3, 3]);
     config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init(device)
-}
-
-/// What `conv`, 3x3 of stride 2, makes of `x` that is padded with zeros on the right and below alone.
-pub(super) fn halved(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let [batch, height, width, channels] = x.dims();
-    let device = x.device();
-    // Behind a row and a column of zeros, the results but the first are those of the other padding.
-    let x = Tensor::cat(vec![Tensor::zeros([batch, 1, width, channels], &device), x], 1);
-    let x = Tensor::cat(vec![Tensor::zeros([batch, height + 1, 1, channels], &device), x], 2);
-    convolve(conv, x).narrow(1, 1, height / 2).narrow(2, 1, width / 2)
 }
 
 /// The greatest of each 2x2 values; a last odd row or column is left out.

@@ -3,10 +3,11 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, GroupNormConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 use super::config::FftVaeConfig;
-use super::layer::{FftVaeBlock, SpatialAttention, conv, convolve, halve, normalize};
+use super::layer::{FftVaeBlock, SpatialAttention, conv, halving};
+use crate::channels_last::{activated, convolve, halved};
 
 /// Logarithms of variances are kept in this range.
 const LOG_VARIANCE: [f32; 2] = [-30.0, 20.0];
@@ -52,9 +53,9 @@ impl SpectrumEncoder {
             frequency_table: config.frequency_table.then(table),
             conv_in: conv([config.planes.count(), narrow], 3, device),
             block1: block(narrow, narrow),
-            halve1: conv([narrow, narrow], 3, device),
+            halve1: halving(narrow, device),
             block2: block(narrow, wide),
-            halve2: conv([wide, wide], 3, device),
+            halve2: halving(wide, device),
             block3: block(wide, wide),
             block4: block(wide, wide),
             attention: SpatialAttention::new(wide, n_groups, device),
@@ -71,10 +72,10 @@ impl SpectrumEncoder {
             x = x + table.val().unsqueeze();
         }
         let x = self.block1.forward(x);
-        let x = self.block2.forward(halve(&self.halve1, x));
-        let x = self.block3.forward(halve(&self.halve2, x));
+        let x = self.block2.forward(halved(&self.halve1, x));
+        let x = self.block3.forward(halved(&self.halve2, x));
         let x = self.attention.forward(self.block4.forward(x));
-        let x = activation::silu(normalize(&self.norm_out, self.block5.forward(x)));
+        let x = activated(&self.norm_out, self.block5.forward(x));
         let both = convolve(&self.conv_out, x);
         let channels = both.dims()[3] / 2;
         let [low, high] = LOG_VARIANCE;

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use cifake::weights::sha256_hex;
-use cifake::{Dataset, ParquetColumn, ParquetFile, Picture, Split};
+use cifake::{Dataset, ParquetColumn, ParquetFile, Picture, Split, rgb8_from_tensor};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 pub use evaluate::{BuiltReport, BuiltRow, evaluate_built};
@@ -23,8 +23,11 @@ use self::manifest::{Progress, sha256_of};
 use crate::Error;
 use crate::kit::{Attack, TargetModel};
 use crate::run::{
-    AttackedBatch, ModelId, RunOptions, VERSION, create_folder, differ, names, picture_hashes, slug,
+    AttackedBatch, ModelId, RunOptions, create_folder, differ, names, picture_hashes, slug,
 };
+
+/// Version of attacks and files: results of another version are not reused.
+const VERSION: u32 = 1;
 
 /// A set to be built.
 pub struct Build<'a> {
@@ -218,7 +221,8 @@ struct Rows {
 
 impl Rows {
     fn extend(&mut self, dataset: &dyn Dataset, indices: &[usize], attacked: AttackedBatch) {
-        let AttackedBatch { samples, pictures, sizes, .. } = attacked;
+        let AttackedBatch { samples, images, sizes, .. } = attacked;
+        let pictures = rgb8_from_tensor(images);
         let pngs: Vec<Vec<u8>> = pictures.par_iter().map(Picture::to_png).collect();
         let sources = indices.iter().map(|&i| dataset.samples()[i].id.clone());
         self.sources.extend(sources);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use cifake::{Dataset, Picture, rgb8_from_tensor, tensor_from_rgb8};
+use cifake::{Dataset, rgb8_from_tensor, tensor_from_rgb8};
 
 use super::RunOptions;
 use super::sizes::Sizes;
@@ -17,8 +17,6 @@ pub(crate) struct AttackedBatch {
     /// The result of the attack.
     pub(crate) found: Perturbed,
     /// The attacked pictures, rounded to 8 bits.
-    pub(crate) pictures: Vec<Picture>,
-    /// The rounded pictures as a tensor.
     pub(crate) images: Tensor<4>,
     /// Sizes of the perturbations after rounding.
     pub(crate) sizes: Sizes,
@@ -39,9 +37,9 @@ impl AttackedBatch {
         let begun = Instant::now();
         let found = attack.perturb(target, &samples, options.seed)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let pictures = rgb8_from_tensor(found.images.clone());
-        let images = tensor_from_rgb8(&pictures, &options.device)?;
+        let rounded = rgb8_from_tensor(found.images.clone());
+        let images = tensor_from_rgb8(&rounded, &options.device)?;
         let sizes = Sizes::of(&samples.images, &images);
-        Ok(Self { samples, found, pictures, images, sizes, seconds })
+        Ok(Self { samples, found, images, sizes, seconds })
     }
 }

@@ -8,8 +8,6 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// Version of attacks and files: results of another version are not reused.
-pub(crate) const VERSION: u32 = 1;
 /// Longest value in an error text.
 const MAX_SHOWN: usize = 80;
 

@@ -12,7 +12,7 @@ use cifake_eval::metrics::Bootstrap;
 
 pub(crate) use batch::AttackedBatch;
 pub use identity::ModelId;
-pub(crate) use identity::{Difference, VERSION, picture_hashes};
+pub(crate) use identity::{Difference, picture_hashes};
 
 use crate::Error;
 use crate::kit::{Attack, Samples};

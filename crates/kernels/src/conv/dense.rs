@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::geometry::{Geometry, TAPS};
 use super::images::differentiate_images;
 use crate::buffer;
-use crate::gemm::{Matrix, OuterWorkspace, Panels, Start, accumulate_outer, multiply};
+use crate::gemm::{Matrix, Operand, Outer, Products, Start, products};
+use crate::simd;
 
 /// Output pixels whose patches are gathered at once, about.
 const TILE_PIXELS: usize = 96;
@@ -112,14 +113,21 @@ pub(crate) fn taps_first(weight: &[f32], n_in: usize) -> Vec<f32> {
     (0..weight.len()).map(|i| weight[source(i)]).collect()
 }
 
-pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+pub(super) fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<FlexTensor>,
+    stride: usize,
+) -> FlexTensor {
     let geometry = Geometry::new(x, weight, stride);
     let x = x.to_contiguous();
     let batch = x.shape()[0];
     let images = buffer::values(&x);
     let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
-    let panels = Panels::pack(Matrix::columns(&taps, patch_len), patch_len, n_out);
+    let filters = Operand::pack(products(), Matrix::columns(&taps, patch_len), patch_len, n_out);
+    let bias = bias.map(buffer::contiguous);
+    let start = bias.as_ref().map_or(Start::Zero, |bias| Start::Row(buffer::values(bias)));
     let mut out = buffer::scratch(batch * geometry.out_image_len());
     let tile_rows = geometry.tile_rows();
     let tile_len = tile_rows * geometry.out_row_len();
@@ -135,45 +143,68 @@ pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Fle
         let rows = out.len() / geometry.out_row_len();
         geometry.rows(first, rows).gather(image, patches);
         let pixels = rows * geometry.out_width();
-        multiply(pixels, Matrix::rows(patches, patch_len), &panels, Start::Zero, out, n_out);
+        filters.multiply(pixels, patches, start, out, n_out);
     });
     geometry.output(out)
 }
 
-/// Gradients of the input and the weight, where `wanted`.
+/// Gradients of the input, the weight and the bias, where `wanted`.
 pub(super) fn backward(
     x: &FlexTensor,
     weight: &FlexTensor,
     grad: FlexTensor,
     stride: usize,
-    wanted: [bool; 2],
-) -> [Option<FlexTensor>; 2] {
+    products: Products,
+    wanted: [bool; 3],
+) -> [Option<FlexTensor>; 3] {
     let geometry = Geometry::new(x, weight, stride);
     let (patch_len, n_in, n_out) = (geometry.patch_len(), geometry.n_in, geometry.n_out);
     let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
-    let panels = wanted[0].then(|| Panels::pack(Matrix::rows(&taps, patch_len), n_out, patch_len));
-    let (x_grad, weight_grad) =
-        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, workspace| {
+    let filters = wanted[0]
+        .then(|| Operand::pack(products, Matrix::rows(&taps, patch_len), n_out, patch_len));
+    let grad = buffer::contiguous(grad);
+    let bias_grad = wanted[2].then(|| bias_gradient(&grad, geometry));
+    let workspace = || Workspace { patches: Vec::new(), outer: Outer::new(products) };
+    let (x_grad, weight_grad) = differentiate_images(
+        x,
+        grad,
+        geometry,
+        taps.len(),
+        [wanted[0], wanted[1]],
+        workspace,
+        |image, workspace| {
             if let Some(sums) = image.weight_grad {
                 weight_gradient(image.x, image.grad, geometry, workspace, sums);
             }
-            if let (Some(panels), Some(out)) = (&panels, image.x_grad) {
-                input_gradient(image.grad, panels, geometry, &mut workspace.patches, out);
+            if let (Some(filters), Some(out)) = (&filters, image.x_grad) {
+                input_gradient(image.grad, filters, geometry, &mut workspace.patches, out);
             }
-        });
+        },
+    );
     let weight_grad = weight_grad.map(|sums| {
         let source =
             |i: usize| (i / patch_len) * patch_len + (i % TAPS) * n_in + i % patch_len / TAPS;
         buffer::tensor((0..sums.len()).map(|i| sums[source(i)]).collect(), [n_out, n_in, 3, 3])
     });
-    [x_grad, weight_grad]
+    [x_grad, weight_grad, bias_grad]
+}
+
+/// The sum of `grad` over all pixels.
+fn bias_gradient(grad: &FlexTensor, geometry: Geometry) -> FlexTensor {
+    let n_out = geometry.n_out;
+    let images = buffer::values(grad).par_chunks(geometry.out_image_len());
+    let sums = images.map(|grad| {
+        let mut sums = vec![0.0; n_out];
+        simd::add_rows(grad, &mut sums);
+        sums
+    });
+    buffer::tensor(buffer::sum_parts(sums.collect()), [n_out])
 }
 
 /// Memory that the images of a group share on the way back.
-#[derive(Default)]
 struct Workspace {
     patches: Vec<f32>,
-    outer: OuterWorkspace,
+    outer: Outer,
 }
 
 /// Adds the weight gradient `[out, 9, in]` of one image to `sums`.
@@ -189,25 +220,25 @@ fn weight_gradient(
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
         geometry.rows(i * geometry.tile_rows(), rows).gather(image, patches);
-        accumulate_outer(grad, patches, n_out, patch_len, outer, sums);
+        outer.accumulate(grad, patches, n_out, patch_len, sums);
     }
 }
 
 /// Writes the input gradient of one image to `out`.
 fn input_gradient(
     grad: &[f32],
-    panels: &Panels,
+    filters: &Operand,
     geometry: Geometry,
     patches: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
+    let patch_len = geometry.patch_len();
     out.fill(0.0);
     for (i, grad) in grad.chunks(geometry.tile_rows() * geometry.out_row_len()).enumerate() {
         let rows = grad.len() / geometry.out_row_len();
         let pixels = rows * geometry.out_width();
         patches.resize(pixels * patch_len, 0.0);
-        multiply(pixels, Matrix::rows(grad, n_out), panels, Start::Zero, patches, patch_len);
+        filters.multiply(pixels, grad, Start::Zero, patches, patch_len);
         geometry.rows(i * geometry.tile_rows(), rows).scatter(patches, out);
     }
 }

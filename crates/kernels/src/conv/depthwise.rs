@@ -43,15 +43,22 @@ pub(super) fn backward(
 ) -> [Option<FlexTensor>; 2] {
     let geometry = Geometry::new(x, weight, stride);
     let taps = taps_first(buffer::values(&weight.to_contiguous()));
-    let (x_grad, weight_grad) =
-        differentiate_images(x, grad, geometry, taps.len(), wanted, |image, (): &mut ()| {
+    let (x_grad, weight_grad) = differentiate_images(
+        x,
+        grad,
+        geometry,
+        taps.len(),
+        wanted,
+        || (),
+        |image, ()| {
             if let Some(sums) = image.weight_grad {
                 weight_gradient(image.x, image.grad, geometry, sums);
             }
             if let Some(out) = image.x_grad {
                 input_gradient(image.grad, &taps, geometry, out);
             }
-        });
+        },
+    );
     let weight_grad = weight_grad.map(|sums| {
         let channels = sums.len() / TAPS;
         let sums = (0..sums.len()).map(|i| sums[(i % TAPS) * channels + i / TAPS]).collect();

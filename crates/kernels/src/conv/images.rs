@@ -20,14 +20,15 @@ pub(super) struct Image<'a> {
     pub(super) weight_grad: Option<&'a mut [f32]>,
 }
 
-/// Runs `differentiate` on every image, with a workspace that its group shares, and returns the
+/// Runs `differentiate` on every image, with a `workspace` that its group shares, and returns the
 /// gradients of the input and of the weight, of `weight_len` elements, where `wanted`.
-pub(super) fn differentiate_images<W: Default>(
+pub(super) fn differentiate_images<W>(
     x: &FlexTensor,
     grad: FlexTensor,
     geometry: Geometry,
     weight_len: usize,
     wanted: [bool; 2],
+    workspace: impl Fn() -> W + Sync,
     differentiate: impl Fn(Image<'_>, &mut W) + Sync,
 ) -> (Option<FlexTensor>, Option<Vec<f32>>) {
     let shape = x.shape();
@@ -45,7 +46,7 @@ pub(super) fn differentiate_images<W: Default>(
         .zip(grad.par_chunks(group * out_image_len))
         .map(|((x_grad, x), grad)| {
             let mut sums = vec![0.0; if wanted[1] { weight_len } else { 0 }];
-            let mut workspace = W::default();
+            let mut workspace = workspace();
             let mut x_grads = x_grad.chunks_exact_mut(image_len);
             for (x, grad) in x.chunks_exact(image_len).zip(grad.chunks_exact(out_image_len)) {
                 let weight_grad = wanted[1].then_some(&mut sums[..]);

@@ -12,6 +12,7 @@ use burn_flex::FlexTensor;
 
 use crate::backward::propagate;
 use crate::buffer;
+use crate::gemm::{Products, products};
 
 pub(crate) mod dense;
 pub(crate) mod depthwise;
@@ -20,16 +21,37 @@ mod images;
 
 /// Convolution with 3x3 filters, padding 1, `stride` 1 or 2.
 ///
-/// `x` is `[batch, height, width, in]`, `weight` `[out, in, 3, 3]`; returns
-/// `[batch, ceil(height / stride), ceil(width / stride), out]`.
+/// `x` is `[batch, height, width, in]`, `weight` `[out, in, 3, 3]`, `bias` `[out]`; returns
+/// `[batch, ceil(height / stride), ceil(width / stride), out]`. Products are those of
+/// [`with_products`](crate::with_products).
 ///
 /// # Panics
 /// If `stride` is neither 1 nor 2, or the shapes do not fit.
 #[must_use]
-pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+pub fn conv3x3(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+) -> Tensor<4> {
     let [n_out, ..] = weight.dims();
     assert_eq!(weight.dims(), [n_out, x.dims()[3], 3, 3], "3x3 filters over the input's channels");
-    convolve(x, weight, stride, false)
+    assert_stride(stride);
+    if !buffer::is_fast(&x) {
+        let out = composed(x, weight, stride, 1);
+        return match bias {
+            Some(bias) => out + bias.reshape([1, 1, 1, n_out]),
+            None => out,
+        };
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => {
+            assert_eq!(bias.dims(), [n_out], "one bias an output");
+            <Dispatch as ConvOps>::convolve_biased(x, weight, bias.into_dispatch(), stride)
+        }
+        None => <Dispatch as ConvOps>::convolve3x3(x, weight, stride, false),
+    })
 }
 
 /// Convolution of every channel with a filter of its own, padding 1, `stride` 1 or 2.
@@ -42,17 +64,17 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
 #[must_use]
 pub fn depthwise_conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     assert_eq!(weight.dims(), [x.dims()[3], 1, 3, 3], "one 3x3 filter a channel");
-    convolve(x, weight, stride, true)
-}
-
-fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: usize, depthwise: bool) -> Tensor<4> {
-    assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
+    assert_stride(stride);
     if !buffer::is_fast(&x) {
-        let n_groups = if depthwise { x.dims()[3] } else { 1 };
+        let n_groups = x.dims()[3];
         return composed(x, weight, stride, n_groups);
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as ConvOps>::convolve3x3(x, weight, stride, depthwise))
+    Tensor::from_dispatch(<Dispatch as ConvOps>::convolve3x3(x, weight, stride, true))
+}
+
+fn assert_stride(stride: usize) {
+    assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
 }
 
 /// The convolution by burn's own operation, for a square kernel of odd width; padding is half of it.
@@ -75,6 +97,13 @@ trait ConvOps: Backend {
         stride: usize,
         depthwise: bool,
     ) -> FloatTensor<Self>;
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
 }
 
 impl ConvOps for Flex {
@@ -84,8 +113,20 @@ impl ConvOps for Flex {
         stride: usize,
         depthwise: bool,
     ) -> FloatTensor<Self> {
-        let forward = if depthwise { depthwise::forward } else { dense::forward };
-        forward(&x, &weight, stride)
+        if depthwise {
+            depthwise::forward(&x, &weight, stride)
+        } else {
+            dense::forward(&x, &weight, None, stride)
+        }
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self> {
+        dense::forward(&x, &weight, Some(bias), stride)
     }
 }
 
@@ -100,7 +141,29 @@ impl<C: CheckpointStrategy> ConvOps for Autodiff<Flex, C> {
         let (weight, weight_node) = weight.into_parts();
         let output = Flex::convolve3x3(x.clone(), weight.clone(), stride, depthwise);
         match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(Saved { x, weight, stride, depthwise }, output),
+            OpsKind::Tracked(prep) => {
+                prep.finish(Saved { x, weight, stride, depthwise, products: products() }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (bias, bias_node) = bias.into_parts();
+        let output = Flex::convolve_biased(x.clone(), weight.clone(), bias, stride);
+        let nodes = [x_node, weight_node, bias_node];
+        match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let depthwise = false;
+                prep.finish(Saved { x, weight, stride, depthwise, products: products() }, output)
+            }
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }
@@ -112,18 +175,28 @@ struct Saved {
     weight: FlexTensor,
     stride: usize,
     depthwise: bool,
+    products: Products,
 }
 
 #[derive(Debug)]
 struct ConvBackward;
 
-impl Backward<Flex, 2> for ConvBackward {
+/// `N` is 3 with a bias and 2 without.
+impl<const N: usize> Backward<Flex, N> for ConvBackward {
     type State = Saved;
 
-    fn backward(self, ops: Ops<Saved, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        propagate(ops, grads, |Saved { x, weight, stride, depthwise }, grad, wanted| {
-            let backward = if depthwise { depthwise::backward } else { dense::backward };
-            backward(&x, &weight, grad, stride, wanted)
+    fn backward(self, ops: Ops<Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        propagate(ops, grads, |saved, grad, tracked| {
+            let Saved { x, weight, stride, depthwise, products } = saved;
+            let mut wanted = [false; 3];
+            wanted[..N].copy_from_slice(&tracked);
+            if depthwise {
+                let [x, weight] =
+                    depthwise::backward(&x, &weight, grad, stride, [wanted[0], wanted[1]]);
+                [x, weight, None]
+            } else {
+                dense::backward(&x, &weight, grad, stride, products, wanted)
+            }
         });
     }
 }
@@ -134,6 +207,7 @@ mod tests {
 
     use super::{composed, conv3x3, depthwise_conv3x3};
     use crate::check::{assert_close, assert_same_gradients, random};
+    use crate::gemm::{Products, with_products};
 
     /// Sums of up to 360 products of magnitude 1.
     const DENSE_LIMIT: f32 = 1e-4;
@@ -164,13 +238,59 @@ mod tests {
 
     #[test]
     fn dense_values_and_gradients_agree_with_burn() {
-        let both: [Convolution; 2] = [conv3x3, |x, w, stride| composed(x, w, stride, 1)];
+        let both: [Convolution; 2] =
+            [|x, w, stride| conv3x3(x, w, None, stride), |x, w, stride| composed(x, w, stride, 1)];
         for (height, width, n_in, n_out, stride) in
             [(5, 7, 3, 11, 1), (5, 7, 3, 11, 2), (20, 24, 8, 17, 2), (2, 1, 5, 4, 1)]
         {
             let (x_shape, w_shape) = ([3, height, width, n_in], [n_out, n_in, 3, 3]);
             assert_agrees(x_shape, w_shape, stride, DENSE_LIMIT, both);
         }
+    }
+
+    #[test]
+    fn a_bias_adds_to_every_pixel() {
+        let device = Device::flex().autodiff();
+        let (x_shape, w_shape) = ([3, 5, 7, 4], [11, 4, 3, 3]);
+        assert_same_gradients(
+            [
+                random([x_shape.iter().product()], 1.0, 1, &device),
+                random([w_shape.iter().product()], 1.0, 2, &device),
+                random([11], 1.0, 3, &device),
+            ],
+            DENSE_LIMIT,
+            |[x, w, b]| conv3x3(x.reshape(x_shape), w.reshape(w_shape), Some(b), 2),
+            |[x, w, b]| {
+                composed(x.reshape(x_shape), w.reshape(w_shape), 2, 1) + b.reshape([1, 1, 1, 11])
+            },
+        );
+    }
+
+    /// Operands that bf16 holds give the same products in both.
+    #[test]
+    fn products_in_bf16_are_those_of_rounded_operands() {
+        let device = Device::flex().autodiff();
+        let small = |shape: [usize; 4], seed| {
+            (random::<4>(shape, 8.0, seed, &device).round() / 8.0).require_grad()
+        };
+        let results = |products| {
+            let (x, weight) = (small([2, 6, 5, 9], 1), small([7, 9, 3, 3], 2));
+            let out = with_products(products, || conv3x3(x.clone(), weight.clone(), None, 1));
+            let weights = small([2, 6, 5, 7], 3).detach();
+            let grads = (out.clone() * weights).sum().backward();
+            let grad = |of: &Tensor<4>| of.grad(&grads).expect("tracked");
+            [out.inner(), grad(&x), grad(&weight)]
+        };
+        let (single, half) = (results(Products::F32), results(Products::Bf16));
+        for (name, (a, b)) in ["output", "input", "weight"].iter().zip(single.iter().zip(&half)) {
+            assert_close(name, a, b, 1e-5);
+        }
+        // Other operands are rounded, so that their products differ.
+        let third = || random::<4>([1, 4, 4, 3], 1.0, 4, &Device::flex()) / 3.0;
+        let weight = || random::<4>([2, 3, 3, 3], 1.0, 5, &Device::flex()) / 3.0;
+        let out = |p| with_products(p, || conv3x3(third(), weight(), None, 1));
+        let most = (out(Products::F32) - out(Products::Bf16)).abs().max().into_scalar::<f32>();
+        assert!((1e-5..0.1).contains(&most), "{most}");
     }
 
     #[test]
@@ -193,7 +313,7 @@ mod tests {
         let x = random::<4>([2, 4, 6, 3], 1.0, 1, &device);
         let weight = random::<4>([5, 3, 3, 3], 1.0, 2, &device).require_grad();
         let gradient = |y: Tensor<4>| weight.grad(&y.sum().backward()).expect("tracked");
-        let ours = gradient(conv3x3(x.clone(), weight.clone(), 2));
+        let ours = gradient(conv3x3(x.clone(), weight.clone(), None, 2));
         let theirs = gradient(composed(x, weight.clone(), 2, 1));
         assert_close("gradient", &ours, &theirs, DENSE_LIMIT);
     }

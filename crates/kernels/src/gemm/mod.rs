@@ -19,7 +19,7 @@ use crate::simd::vectorize;
 
 pub(crate) use self::operand::{Operand, Outer, products};
 pub use self::operand::{Products, with_products};
-pub(crate) use self::outer::{OuterWorkspace, accumulate_outer};
+
 pub(crate) use self::tile::PANEL;
 
 /// A multiple of it, as rows of a product, wastes nothing with any instruction set.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::amx;
 use super::{Matrix, Panels, Start, multiply, outer};
 
-/// Numbers that the matrix products of linear layers are made of; sums are always `f32`.
+/// Numbers that the products of linear layers and 3x3 convolutions over all channels are made of; sums are
+/// always `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Products {
@@ -26,8 +27,8 @@ thread_local! {
     static PRODUCTS: Cell<Products> = const { Cell::new(Products::F32) };
 }
 
-/// Runs `f`, in which linear layers that this thread calls take their products in `products`, and
-/// their gradients later as well, wherever those are computed.
+/// Runs `f`, in which linear layers and 3x3 convolutions over all channels that this thread calls take their
+/// products in `products`, and their gradients later as well, wherever those are computed.
 ///
 /// What `f` does on other threads is not affected.
 pub fn with_products<R>(products: Products, f: impl FnOnce() -> R) -> R {
@@ -113,7 +114,7 @@ impl Outer {
         }
     }
 
-    /// `out += leftᵀ right`, as [`accumulate_outer`](super::accumulate_outer).
+    /// `out += leftᵀ right`, as [`accumulate_outer`](outer::accumulate_outer).
     pub(crate) fn accumulate(
         &mut self,
         left: &[f32],

@@ -1,10 +1,8 @@
 use pulp::{Scalar128b, Scalar256b, Scalar512b, WithSimd};
 
 use super::operand::rounded;
-use super::outer::OuterWorkspace;
-use super::{
-    Finish, Matrix, Multiply, Operand, Outer, Panels, Products, Start, accumulate_outer, multiply,
-};
+use super::outer::{OuterWorkspace, accumulate_outer};
+use super::{Finish, Matrix, Multiply, Operand, Outer, Panels, Products, Start, multiply};
 
 /// How a product is run.
 type Run = fn(Multiply<'_>);
