@@ -58,7 +58,7 @@ fn convolution(criterion: &mut Criterion) {
         let x = random([128, size, size, channels]).require_grad();
         let weight = random([channels, 1, 3, 3]).require_grad();
         step(criterion, &format!("depthwise {size}x{size}x{channels} stride {stride}"), || {
-            cifake_kernels::depthwise_conv3x3(x.clone(), weight.clone(), stride)
+            cifake_kernels::depthwise_conv(x.clone(), weight.clone(), None, stride)
         });
     }
     let weight = random([24, 3, 3, 3]).require_grad();

@@ -102,14 +102,18 @@ impl ConvNorm {
             let x = if stride == 1 { x } else { every_second(x) };
             return crate::linear_t(x, weight.reshape([d_output, d_input]), bias);
         }
-        let out = match (kernel, self.conv.groups) {
-            (3, 1) => return crate::conv3x3(x, weight, bias, stride),
-            (3, _) => crate::depthwise_conv3x3(x, weight, stride),
-            (_, groups) => crate::conv::composed(x, weight, stride, groups),
-        };
-        match bias {
-            Some(bias) => out + bias.reshape([1, 1, 1, -1]),
-            None => out,
+        match (kernel, self.conv.groups) {
+            (3, 1) => crate::conv3x3(x, weight, bias, stride),
+            (3 | 5, groups) if groups == d_output && d_input == 1 => {
+                crate::depthwise_conv(x, weight, bias, stride)
+            }
+            (_, groups) => {
+                let out = crate::conv::composed(x, weight, stride, groups);
+                match bias {
+                    Some(bias) => out + bias.reshape([1, 1, 1, -1]),
+                    None => out,
+                }
+            }
         }
     }
 

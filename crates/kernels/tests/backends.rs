@@ -37,8 +37,13 @@ fn operations() -> Vec<(&'static str, [usize; 4], Operation)> {
         ("gelu", [1; 4], |x, _, _| cifake_kernels::gelu(x)),
         ("linear", [1, 1, 6, 6], |x, w, b| cifake_kernels::linear(x, matrix(w), Some(b))),
         ("linear_t", [1, 1, 6, 6], |x, w, b| cifake_kernels::linear_t(x, matrix(w), Some(b))),
-        ("depthwise", [6, 1, 3, 3], |x, w, _| cifake_kernels::depthwise_conv3x3(x, w, 1)),
-        ("depthwise, stride 2", [6, 1, 3, 3], |x, w, _| cifake_kernels::depthwise_conv3x3(x, w, 2)),
+        ("depthwise", [6, 1, 3, 3], |x, w, _| cifake_kernels::depthwise_conv(x, w, None, 1)),
+        ("depthwise, stride 2", [6, 1, 3, 3], |x, w, _| {
+            cifake_kernels::depthwise_conv(x, w, None, 2)
+        }),
+        ("depthwise, 5x5", [6, 1, 5, 5], |x, w, _| cifake_kernels::depthwise_conv(x, w, None, 2)),
+        ("relu", [1; 4], |x, _, _| cifake_kernels::relu(x)),
+        ("relu6", [1; 4], |x, _, _| cifake_kernels::relu6(x)),
         ("conv3x3", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, None, 1)),
         ("conv3x3, stride 2", [5, 6, 3, 3], |x, w, _| cifake_kernels::conv3x3(x, w, None, 2)),
         ("batch_norm", [1, 1, 1, 6], |x, g, b| {

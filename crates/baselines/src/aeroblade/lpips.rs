@@ -5,8 +5,9 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use cifake::weights::Mapping;
+use cifake_kernels::relu;
 use serde::{Deserialize, Serialize};
 
 use super::layer::pooled;
@@ -177,7 +178,7 @@ impl Lpips {
         let mut maps = Vec::new();
         for (at, stage) in self.stages.iter().enumerate().take(n_stages) {
             x = self.reduced(x, at);
-            x = stage.iter().fold(x, |x, conv| activation::relu(convolve(conv, x)));
+            x = stage.iter().fold(x, |x, conv| relu(convolve(conv, x)));
             maps.push(x.clone());
         }
         maps

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use cifake::weights::Mapping;
+use cifake_kernels::relu;
 use serde::{Deserialize, Serialize};
 
 use super::layer::same_size;
@@ -231,7 +232,7 @@ impl TinyDecoder {
     #[must_use]
     pub fn forward(&self, latent: Tensor<4>) -> Tensor<4> {
         let x = channels_last((latent / LATENT_RANGE).tanh() * LATENT_RANGE);
-        let x = activation::relu(convolve(&self.conv_in, x));
+        let x = relu(convolve(&self.conv_in, x));
         let up = |x, stage: &TinyStage| convolve(&stage.conv, doubled(stage.run_blocks(x)));
         let x = self.last.forward(self.stages.iter().fold(x, up));
         channels_first(convolve(&self.conv_out, x))
@@ -271,12 +272,12 @@ impl TinyBlock {
         let x = match &self.branch {
             Some(TinyBranch { expand, norm, reduce }) => {
                 let branch = normalized(norm, convolve(expand, x.clone()));
-                x + convolve(reduce, activation::relu(branch))
+                x + convolve(reduce, relu(branch))
             }
             None => x,
         };
-        let y = activation::relu(convolve(&self.conv1, x.clone()));
-        let y = convolve(&self.conv3, activation::relu(convolve(&self.conv2, y)));
-        activation::relu(y + x)
+        let y = relu(convolve(&self.conv1, x.clone()));
+        let y = convolve(&self.conv3, relu(convolve(&self.conv2, y)));
+        relu(y + x)
     }
 }

@@ -9,9 +9,10 @@ mod pretrained;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use cifake::Familiarity;
 use cifake::weights::{Configured, draw_weights};
+use cifake_kernels::relu;
 use cifake_vit::{RowMap, Vit, resize_bicubic};
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Uniform};
@@ -112,7 +113,7 @@ impl ClipDetector {
 fn judge(head: &[Linear], embeddings: Tensor<2>) -> Tensor<2> {
     let mut layers = head.iter();
     let first = layers.next().map(|layer| layer.map_rows(embeddings.clone()));
-    let rest = |x, layer: &Linear| layer.map_rows(activation::relu(x));
+    let rest = |x, layer: &Linear| layer.map_rows(relu(x));
     layers.fold(first.unwrap_or(embeddings), rest)
 }
 

@@ -1,8 +1,8 @@
 //! A residual block.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
-use cifake_kernels::ConvNorm;
+use burn::tensor::{Device, Tensor};
+use cifake_kernels::{ConvNorm, relu};
 
 use super::config::BlockKind;
 
@@ -50,14 +50,14 @@ impl ResidualBlock {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut branch = self.conv2.forward(activation::relu(self.conv1.forward(x.clone())));
+        let mut branch = self.conv2.forward(relu(self.conv1.forward(x.clone())));
         if let Some(conv3) = &self.conv3 {
-            branch = conv3.forward(activation::relu(branch));
+            branch = conv3.forward(relu(branch));
         }
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.forward(x),
             None => x,
         };
-        activation::relu(branch + shortcut)
+        relu(branch + shortcut)
     }
 }

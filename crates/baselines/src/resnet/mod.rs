@@ -8,10 +8,10 @@ mod pretrained;
 use burn::module::Module;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Familiarity;
 use cifake::weights::{Configured, draw_weights};
-use cifake_kernels::{ConvNorm, linear};
+use cifake_kernels::{ConvNorm, linear, relu};
 use cifake_training::Network;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -122,7 +122,7 @@ impl ResNet {
             Tensor::<1>::from_data(TensorData::from(values), &device).reshape([1, 1, 1, 3])
         });
         let x = (images.permute([0, 2, 3, 1]) - mean) / std;
-        let x = activation::relu(self.stem.forward(x));
+        let x = relu(self.stem.forward(x));
         if !self.pools {
             return x;
         }

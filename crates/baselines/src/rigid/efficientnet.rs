@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cifake::weights::Mapping;
-use cifake_kernels::ConvNorm;
+use cifake_kernels::{ConvNorm, relu6};
 use serde::{Deserialize, Serialize};
 
 /// Mean and standard deviation of ImageNet's pixels.
@@ -233,10 +233,6 @@ fn layer(channels: [usize; 2], [kernel, stride, groups]: [usize; 3], device: &De
     let mut layer = ConvNorm::new(channels, kernel, stride, groups, device);
     layer.bn.epsilon = NORM_EPSILON;
     layer
-}
-
-fn relu6(x: Tensor<4>) -> Tensor<4> {
-    x.clamp(0.0, 6.0)
 }
 
 /// What `layer` makes of `x` with TensorFlow's padding.

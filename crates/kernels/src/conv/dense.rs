@@ -4,12 +4,13 @@ use burn::backend::TensorMetadata;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::geometry::{Geometry, TAPS};
+use super::geometry::Geometry;
 use super::images::differentiate_images;
 use crate::buffer;
 use crate::gemm::{Matrix, Operand, Outer, Products, Start, products};
-use crate::simd;
 
+/// Taps of a filter.
+const TAPS: usize = 9;
 /// Output pixels whose patches are gathered at once, about.
 const TILE_PIXELS: usize = 96;
 
@@ -108,15 +109,26 @@ impl Rows {
 
 /// `[out, in, 3, 3]` as `[out, 9, in]`, the order of patches.
 pub(crate) fn taps_first(weight: &[f32], n_in: usize) -> Vec<f32> {
-    let patch_len = TAPS * n_in;
-    let source = |i: usize| (i / patch_len) * patch_len + (i % n_in) * TAPS + i % patch_len / n_in;
-    (0..weight.len()).map(|i| weight[source(i)]).collect()
+    let mut taps = vec![0.0; weight.len()];
+    let filters = taps.chunks_exact_mut(TAPS * n_in).zip(weight.chunks_exact(TAPS * n_in));
+    filters.for_each(|(taps, filter)| transpose(filter, TAPS, taps));
+    taps
+}
+
+/// Rows of `width` elements as columns.
+fn transpose(rows: &[f32], width: usize, columns: &mut [f32]) {
+    let height = rows.len() / width;
+    for (y, row) in rows.chunks_exact(width).enumerate() {
+        for (x, value) in row.iter().enumerate() {
+            columns[x * height + y] = *value;
+        }
+    }
 }
 
 pub(super) fn forward(
     x: &FlexTensor,
     weight: &FlexTensor,
-    bias: Option<FlexTensor>,
+    bias: Option<&[f32]>,
     stride: usize,
 ) -> FlexTensor {
     let geometry = Geometry::new(x, weight, stride);
@@ -126,8 +138,7 @@ pub(super) fn forward(
     let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
     let filters = Operand::pack(products(), Matrix::columns(&taps, patch_len), patch_len, n_out);
-    let bias = bias.map(buffer::contiguous);
-    let start = bias.as_ref().map_or(Start::Zero, |bias| Start::Row(buffer::values(bias)));
+    let start = bias.map_or(Start::Zero, Start::Row);
     let mut out = buffer::scratch(batch * geometry.out_image_len());
     let tile_rows = geometry.tile_rows();
     let tile_len = tile_rows * geometry.out_row_len();
@@ -148,29 +159,27 @@ pub(super) fn forward(
     geometry.output(out)
 }
 
-/// Gradients of the input, the weight and the bias, where `wanted`.
+/// Gradients of the input and the weight, where `wanted`.
 pub(super) fn backward(
     x: &FlexTensor,
     weight: &FlexTensor,
     grad: FlexTensor,
     stride: usize,
     products: Products,
-    wanted: [bool; 3],
-) -> [Option<FlexTensor>; 3] {
+    wanted: [bool; 2],
+) -> [Option<FlexTensor>; 2] {
     let geometry = Geometry::new(x, weight, stride);
     let (patch_len, n_in, n_out) = (geometry.patch_len(), geometry.n_in, geometry.n_out);
     let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
     let filters = wanted[0]
         .then(|| Operand::pack(products, Matrix::rows(&taps, patch_len), n_out, patch_len));
-    let grad = buffer::contiguous(grad);
-    let bias_grad = wanted[2].then(|| bias_gradient(&grad, geometry));
     let workspace = || Workspace { patches: Vec::new(), outer: Outer::new(products) };
     let (x_grad, weight_grad) = differentiate_images(
         x,
         grad,
         geometry,
         taps.len(),
-        [wanted[0], wanted[1]],
+        wanted,
         workspace,
         |image, workspace| {
             if let Some(sums) = image.weight_grad {
@@ -182,23 +191,12 @@ pub(super) fn backward(
         },
     );
     let weight_grad = weight_grad.map(|sums| {
-        let source =
-            |i: usize| (i / patch_len) * patch_len + (i % TAPS) * n_in + i % patch_len / TAPS;
-        buffer::tensor((0..sums.len()).map(|i| sums[source(i)]).collect(), [n_out, n_in, 3, 3])
+        let mut filters = vec![0.0; sums.len()];
+        let pairs = filters.chunks_exact_mut(patch_len).zip(sums.chunks_exact(patch_len));
+        pairs.for_each(|(filter, sums)| transpose(sums, n_in, filter));
+        buffer::tensor(filters, [n_out, n_in, 3, 3])
     });
-    [x_grad, weight_grad, bias_grad]
-}
-
-/// The sum of `grad` over all pixels.
-fn bias_gradient(grad: &FlexTensor, geometry: Geometry) -> FlexTensor {
-    let n_out = geometry.n_out;
-    let images = buffer::values(grad).par_chunks(geometry.out_image_len());
-    let sums = images.map(|grad| {
-        let mut sums = vec![0.0; n_out];
-        simd::add_rows(grad, &mut sums);
-        sums
-    });
-    buffer::tensor(buffer::sum_parts(sums.collect()), [n_out])
+    [x_grad, weight_grad]
 }
 
 /// Memory that the images of a group share on the way back.

@@ -4,7 +4,7 @@ use burn::backend::TensorMetadata;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::geometry::{Geometry, TAPS};
+use super::geometry::Geometry;
 use super::images::differentiate_images;
 use crate::buffer;
 
@@ -12,23 +12,28 @@ mod kernel;
 
 use kernel::{forward_row, input_gradient, weight_gradient};
 
-/// `[channels, 1, 3, 3]` as `[9, channels]`.
-pub(crate) fn taps_first(weight: &[f32]) -> Vec<f32> {
-    let channels = weight.len() / TAPS;
-    (0..weight.len()).map(|i| weight[(i % channels) * TAPS + i / channels]).collect()
+/// `[channels, 1, side, side]` as `[taps, channels]`.
+pub(crate) fn taps_first(weight: &[f32], channels: usize) -> Vec<f32> {
+    let n_taps = weight.len() / channels;
+    (0..weight.len()).map(|i| weight[(i % channels) * n_taps + i / channels]).collect()
 }
 
-pub(super) fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> FlexTensor {
+pub(super) fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&[f32]>,
+    stride: usize,
+) -> FlexTensor {
     let x = x.to_contiguous();
     let geometry = Geometry::new(&x, weight, stride);
     let batch = x.shape()[0];
-    let weight = taps_first(buffer::values(&weight.to_contiguous()));
+    let weight = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_out);
     let mut out = buffer::scratch(batch * geometry.out_image_len());
     let images = buffer::values(&x);
     out.par_chunks_mut(geometry.out_row_len()).enumerate().for_each(|(row, out)| {
         let (image, oy) = (row / geometry.out_height(), row % geometry.out_height());
         let image = &images[image * geometry.image_len()..][..geometry.image_len()];
-        forward_row(image, &weight, oy, geometry, out);
+        forward_row(image, &weight, bias, oy, geometry, out);
     });
     geometry.output(out)
 }
@@ -42,7 +47,7 @@ pub(super) fn backward(
     wanted: [bool; 2],
 ) -> [Option<FlexTensor>; 2] {
     let geometry = Geometry::new(x, weight, stride);
-    let taps = taps_first(buffer::values(&weight.to_contiguous()));
+    let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_out);
     let (x_grad, weight_grad) = differentiate_images(
         x,
         grad,
@@ -60,9 +65,11 @@ pub(super) fn backward(
         },
     );
     let weight_grad = weight_grad.map(|sums| {
-        let channels = sums.len() / TAPS;
-        let sums = (0..sums.len()).map(|i| sums[(i % TAPS) * channels + i / TAPS]).collect();
-        buffer::tensor(sums, [channels, 1, 3, 3])
+        let Geometry { n_out: channels, side, .. } = geometry;
+        let n_taps = side * side;
+        let place = |i: usize| (i % n_taps) * channels + i / n_taps;
+        let sums = (0..sums.len()).map(|i| sums[place(i)]).collect();
+        buffer::tensor(sums, [channels, 1, side, side])
     });
     [x_grad, weight_grad]
 }

@@ -5,9 +5,6 @@ use burn_flex::FlexTensor;
 
 use crate::buffer;
 
-/// Taps of a 3x3 filter.
-pub(super) const TAPS: usize = 9;
-
 /// Sizes of the feature maps.
 #[derive(Clone, Copy)]
 pub(super) struct Geometry {
@@ -16,12 +13,15 @@ pub(super) struct Geometry {
     pub(super) n_in: usize,
     pub(super) n_out: usize,
     pub(super) stride: usize,
+    /// Height and width of the filters, odd.
+    pub(super) side: usize,
 }
 
 impl Geometry {
     pub(super) fn new(x: &FlexTensor, weight: &FlexTensor, stride: usize) -> Self {
-        let (shape, n_out) = (x.shape(), weight.shape()[0]);
-        Self { height: shape[1], width: shape[2], n_in: shape[3], n_out, stride }
+        let (shape, filters) = (x.shape(), weight.shape());
+        let (n_out, side) = (filters[0], filters[2]);
+        Self { height: shape[1], width: shape[2], n_in: shape[3], n_out, stride, side }
     }
 
     pub(super) fn out_height(self) -> usize {

@@ -1,4 +1,4 @@
-//! 3x3 convolutions: over all channels, and of every channel by itself.
+//! Convolutions: 3x3 over all channels, and 3x3 or 5x5 of every channel by itself.
 
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -6,13 +6,15 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Tensor, module, ops::ConvOptions};
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
 use crate::backward::propagate;
 use crate::buffer;
 use crate::gemm::{Products, products};
+use crate::simd;
 
 pub(crate) mod dense;
 pub(crate) mod depthwise;
@@ -36,45 +38,55 @@ pub fn conv3x3(
 ) -> Tensor<4> {
     let [n_out, ..] = weight.dims();
     assert_eq!(weight.dims(), [n_out, x.dims()[3], 3, 3], "3x3 filters over the input's channels");
-    assert_stride(stride);
+    run(x, weight, bias, stride, false)
+}
+
+/// Convolution of every channel with a filter of its own, of 3x3 or 5x5, whose result has the size of `x` divided by
+/// `stride`, 1 or 2.
+///
+/// `x` is `[batch, height, width, channels]`, `weight` `[channels, 1, side, side]`, `bias` `[channels]`; the padding
+/// is `side / 2`.
+/// Returns `[batch, ceil(height / stride), ceil(width / stride), channels]`.
+///
+/// # Panics
+/// If `side` is neither 3 nor 5, `stride` is neither 1 nor 2, or the shapes do not fit.
+#[must_use]
+pub fn depthwise_conv(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+) -> Tensor<4> {
+    let side = weight.dims()[2];
+    assert!(matches!(side, 3 | 5), "a filter is 3x3 or 5x5");
+    assert_eq!(weight.dims(), [x.dims()[3], 1, side, side], "one filter a channel");
+    run(x, weight, bias, stride, true)
+}
+
+fn run(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    depthwise: bool,
+) -> Tensor<4> {
+    assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
+    let n_out = weight.dims()[0];
+    if let Some(bias) = &bias {
+        assert_eq!(bias.dims(), [n_out], "one bias an output");
+    }
     if !buffer::is_fast(&x) {
-        let out = composed(x, weight, stride, 1);
+        let out = composed(x, weight, stride, if depthwise { n_out } else { 1 });
         return match bias {
             Some(bias) => out + bias.reshape([1, 1, 1, n_out]),
             None => out,
         };
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(match bias {
-        Some(bias) => {
-            assert_eq!(bias.dims(), [n_out], "one bias an output");
-            <Dispatch as ConvOps>::convolve_biased(x, weight, bias.into_dispatch(), stride)
-        }
-        None => <Dispatch as ConvOps>::convolve3x3(x, weight, stride, false),
+    Tensor::from_dispatch(match bias.map(Tensor::into_dispatch) {
+        Some(bias) => <Dispatch as ConvOps>::convolve_biased(x, weight, bias, stride, depthwise),
+        None => <Dispatch as ConvOps>::convolve(x, weight, stride, depthwise),
     })
-}
-
-/// Convolution of every channel with a filter of its own, padding 1, `stride` 1 or 2.
-///
-/// `x` is `[batch, height, width, channels]`, `weight` `[channels, 1, 3, 3]`; returns
-/// `[batch, ceil(height / stride), ceil(width / stride), channels]`.
-///
-/// # Panics
-/// If `stride` is neither 1 nor 2, or the shapes do not fit.
-#[must_use]
-pub fn depthwise_conv3x3(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
-    assert_eq!(weight.dims(), [x.dims()[3], 1, 3, 3], "one 3x3 filter a channel");
-    assert_stride(stride);
-    if !buffer::is_fast(&x) {
-        let n_groups = x.dims()[3];
-        return composed(x, weight, stride, n_groups);
-    }
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as ConvOps>::convolve3x3(x, weight, stride, true))
-}
-
-fn assert_stride(stride: usize) {
-    assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
 }
 
 /// The convolution by burn's own operation, for a square kernel of odd width; padding is half of it.
@@ -91,7 +103,7 @@ pub(crate) fn composed(
 
 #[backend_extension(Flex, Autodiff)]
 trait ConvOps: Backend {
-    fn convolve3x3(
+    fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         stride: usize,
@@ -103,21 +115,18 @@ trait ConvOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
+        depthwise: bool,
     ) -> FloatTensor<Self>;
 }
 
 impl ConvOps for Flex {
-    fn convolve3x3(
+    fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         stride: usize,
         depthwise: bool,
     ) -> FloatTensor<Self> {
-        if depthwise {
-            depthwise::forward(&x, &weight, stride)
-        } else {
-            dense::forward(&x, &weight, None, stride)
-        }
+        forward(&x, &weight, None, stride, depthwise)
     }
 
     fn convolve_biased(
@@ -125,13 +134,14 @@ impl ConvOps for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
+        depthwise: bool,
     ) -> FloatTensor<Self> {
-        dense::forward(&x, &weight, Some(bias), stride)
+        forward(&x, &weight, Some(bias), stride, depthwise)
     }
 }
 
 impl<C: CheckpointStrategy> ConvOps for Autodiff<Flex, C> {
-    fn convolve3x3(
+    fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         stride: usize,
@@ -139,7 +149,7 @@ impl<C: CheckpointStrategy> ConvOps for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
-        let output = Flex::convolve3x3(x.clone(), weight.clone(), stride, depthwise);
+        let output = forward(&x, &weight, None, stride, depthwise);
         match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 prep.finish(Saved { x, weight, stride, depthwise, products: products() }, output)
@@ -153,15 +163,15 @@ impl<C: CheckpointStrategy> ConvOps for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         stride: usize,
+        depthwise: bool,
     ) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (bias, bias_node) = bias.into_parts();
-        let output = Flex::convolve_biased(x.clone(), weight.clone(), bias, stride);
+        let output = forward(&x, &weight, Some(bias), stride, depthwise);
         let nodes = [x_node, weight_node, bias_node];
         match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let depthwise = false;
                 prep.finish(Saved { x, weight, stride, depthwise, products: products() }, output)
             }
             OpsKind::UnTracked(prep) => prep.finish(output),
@@ -190,22 +200,49 @@ impl<const N: usize> Backward<Flex, N> for ConvBackward {
             let Saved { x, weight, stride, depthwise, products } = saved;
             let mut wanted = [false; 3];
             wanted[..N].copy_from_slice(&tracked);
-            if depthwise {
-                let [x, weight] =
-                    depthwise::backward(&x, &weight, grad, stride, [wanted[0], wanted[1]]);
-                [x, weight, None]
+            let grad = buffer::contiguous(grad);
+            let bias_grad = wanted[2].then(|| sum_pixels(&grad));
+            let wanted = [wanted[0], wanted[1]];
+            let [x, weight] = if depthwise {
+                depthwise::backward(&x, &weight, grad, stride, wanted)
             } else {
                 dense::backward(&x, &weight, grad, stride, products, wanted)
-            }
+            };
+            [x, weight, bias_grad]
         });
     }
+}
+
+fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<FlexTensor>,
+    stride: usize,
+    depthwise: bool,
+) -> FlexTensor {
+    let bias = bias.map(buffer::contiguous);
+    let bias = bias.as_ref().map(buffer::values);
+    let forward = if depthwise { depthwise::forward } else { dense::forward };
+    forward(x, weight, bias, stride)
+}
+
+/// The sum of a gradient over all pixels: that of a bias.
+fn sum_pixels(grad: &FlexTensor) -> FlexTensor {
+    let shape = grad.shape();
+    let (values, n_out) = (buffer::values(grad), shape[3]);
+    let sums = values.par_chunks((values.len() / shape[0]).max(1)).map(|image| {
+        let mut sums = vec![0.0; n_out];
+        simd::add_rows(image, &mut sums);
+        sums
+    });
+    buffer::tensor(buffer::sum_parts(sums.collect()), [n_out])
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tensor};
 
-    use super::{composed, conv3x3, depthwise_conv3x3};
+    use super::{composed, conv3x3, depthwise_conv};
     use crate::check::{assert_close, assert_same_gradients, random};
     use crate::gemm::{Products, with_products};
 
@@ -251,19 +288,25 @@ mod tests {
     #[test]
     fn a_bias_adds_to_every_pixel() {
         let device = Device::flex().autodiff();
-        let (x_shape, w_shape) = ([3, 5, 7, 4], [11, 4, 3, 3]);
-        assert_same_gradients(
-            [
-                random([x_shape.iter().product()], 1.0, 1, &device),
-                random([w_shape.iter().product()], 1.0, 2, &device),
-                random([11], 1.0, 3, &device),
-            ],
-            DENSE_LIMIT,
-            |[x, w, b]| conv3x3(x.reshape(x_shape), w.reshape(w_shape), Some(b), 2),
-            |[x, w, b]| {
-                composed(x.reshape(x_shape), w.reshape(w_shape), 2, 1) + b.reshape([1, 1, 1, 11])
-            },
-        );
+        let x_shape = [3, 5, 7, 11];
+        type Biased = fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>;
+        let added = |y: Tensor<4>, b: Tensor<1>| y + b.reshape([1, 1, 1, 11]);
+        let cases: [([usize; 4], Biased, usize); 2] = [
+            ([11, 11, 3, 3], |x, w, b| conv3x3(x, w, Some(b), 2), 1),
+            ([11, 1, 5, 5], |x, w, b| depthwise_conv(x, w, Some(b), 2), 11),
+        ];
+        for (w_shape, ours, n_groups) in cases {
+            assert_same_gradients(
+                [
+                    random([x_shape.iter().product()], 1.0, 1, &device),
+                    random([w_shape.iter().product()], 1.0, 2, &device),
+                    random([11], 1.0, 3, &device),
+                ],
+                DENSE_LIMIT,
+                |[x, w, b]| ours(x.reshape(x_shape), w.reshape(w_shape), b),
+                |[x, w, b]| added(composed(x.reshape(x_shape), w.reshape(w_shape), 2, n_groups), b),
+            );
+        }
     }
 
     /// Operands that bf16 holds give the same products in both.
@@ -295,15 +338,20 @@ mod tests {
 
     #[test]
     fn depthwise_values_and_gradients_agree_with_burn() {
-        let both: [Convolution; 2] = [depthwise_conv3x3, |x, w, stride| {
-            let n = x.dims()[3];
-            composed(x, w, stride, n)
-        }];
+        let both: [Convolution; 2] = [
+            |x, w, stride| depthwise_conv(x, w, None, stride),
+            |x, w, stride| {
+                let n = x.dims()[3];
+                composed(x, w, stride, n)
+            },
+        ];
         for (height, width, channels, stride) in
             [(5, 7, 43, 1), (5, 7, 43, 2), (6, 4, 32, 2), (2, 1, 3, 1), (1, 3, 9, 2)]
         {
-            let (x_shape, w_shape) = ([3, height, width, channels], [channels, 1, 3, 3]);
-            assert_agrees(x_shape, w_shape, stride, DEPTHWISE_LIMIT, both);
+            for side in [3, 5] {
+                let (x_shape, w_shape) = ([3, height, width, channels], [channels, 1, side, side]);
+                assert_agrees(x_shape, w_shape, stride, DEPTHWISE_LIMIT, both);
+            }
         }
     }
 

@@ -24,7 +24,7 @@ impl DepthwiseConv3x3 {
         let channels = bias.len();
         assert!(channels > 0 && weight.len() == channels * 9, "one 3x3 filter a channel");
         assert!(matches!(stride, 1 | 2), "the stride is 1 or 2");
-        let taps = taps_first(weight);
+        let taps = taps_first(weight, channels);
         Self { taps, bias: bias.to_vec(), stride }
     }
 
