@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::geometry::Geometry;
 use super::images::differentiate_images;
+use super::winograd;
 use crate::buffer;
 use crate::gemm::{Matrix, Operand, Outer, Products, Start, products};
 
@@ -135,11 +136,16 @@ pub(super) fn forward(
     let x = x.to_contiguous();
     let batch = x.shape()[0];
     let images = buffer::values(&x);
-    let taps = taps_first(buffer::values(&weight.to_contiguous()), geometry.n_in);
+    let weight = weight.to_contiguous();
+    let mut out = buffer::scratch(batch * geometry.out_image_len());
+    if products() == Products::F32 && winograd::is_faster(geometry, batch) {
+        winograd::forward(images, buffer::values(&weight), bias, geometry, &mut out);
+        return geometry.output(out);
+    }
+    let taps = taps_first(buffer::values(&weight), geometry.n_in);
     let (patch_len, n_out) = (geometry.patch_len(), geometry.n_out);
     let filters = Operand::pack(products(), Matrix::columns(&taps, patch_len), patch_len, n_out);
     let start = bias.map_or(Start::Zero, Start::Row);
-    let mut out = buffer::scratch(batch * geometry.out_image_len());
     let tile_rows = geometry.tile_rows();
     let tile_len = tile_rows * geometry.out_row_len();
     let tiles: Vec<(usize, usize, &mut [f32])> = out

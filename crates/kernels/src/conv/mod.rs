@@ -20,6 +20,7 @@ pub(crate) mod dense;
 pub(crate) mod depthwise;
 mod geometry;
 mod images;
+mod winograd;
 
 /// Convolution with 3x3 filters, padding 1, `stride` 1 or 2.
 ///
@@ -246,7 +247,7 @@ mod tests {
     use crate::check::{assert_close, assert_same_gradients, random};
     use crate::gemm::{Products, with_products};
 
-    /// Sums of up to 360 products of magnitude 1.
+    /// Sums of up to 400 products of magnitude 1.
     const DENSE_LIMIT: f32 = 1e-4;
     /// Sums of up to 126 products of magnitude 1.
     const DEPTHWISE_LIMIT: f32 = 3e-5;
@@ -277,9 +278,13 @@ mod tests {
     fn dense_values_and_gradients_agree_with_burn() {
         let both: [Convolution; 2] =
             [|x, w, stride| conv3x3(x, w, None, stride), |x, w, stride| composed(x, w, stride, 1)];
-        for (height, width, n_in, n_out, stride) in
-            [(5, 7, 3, 11, 1), (5, 7, 3, 11, 2), (20, 24, 8, 17, 2), (2, 1, 5, 4, 1)]
-        {
+        for (height, width, n_in, n_out, stride) in [
+            (5, 7, 3, 11, 1),
+            (5, 7, 3, 11, 2),
+            (20, 24, 8, 17, 2),
+            (2, 1, 5, 4, 1),
+            (12, 26, 37, 41, 1),
+        ] {
             let (x_shape, w_shape) = ([3, height, width, n_in], [n_out, n_in, 3, 3]);
             assert_agrees(x_shape, w_shape, stride, DENSE_LIMIT, both);
         }

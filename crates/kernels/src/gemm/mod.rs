@@ -78,6 +78,12 @@ impl Panels {
         panels
     }
 
+    /// Panels that were packed elsewhere.
+    pub(crate) fn of_values(k: usize, n: usize, values: Vec<f32>) -> Self {
+        assert_eq!(values.len(), n.div_ceil(PANEL) * k * PANEL, "whole panels");
+        Self { k, n, values }
+    }
+
     /// Packs another matrix into the same memory.
     pub(crate) fn repack(&mut self, source: Matrix<'_>, k: usize, n: usize) {
         assert!(source.holds(k, n), "the matrix is smaller than [{k}, {n}]");
