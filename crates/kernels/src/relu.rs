@@ -12,6 +12,7 @@ use burn_flex::FlexTensor;
 
 use crate::backward::propagate;
 use crate::buffer;
+use crate::simd::multiversion;
 
 /// Elements a task works on: 32 KiB.
 const BLOCK: usize = 8192;
@@ -78,24 +79,33 @@ impl Backward<Flex, 1> for ReluBackward {
 }
 
 fn forward(x: FlexTensor, high: f32) -> FlexTensor {
-    buffer::update_blocks(x, BLOCK, |_, block| {
-        for x in block {
-            // A NaN stays one, as in burn's own operations.
-            let low = if *x <= 0.0 { 0.0 } else { *x };
-            *x = if low >= high { high } else { low };
-        }
-    })
+    buffer::update_blocks(x, BLOCK, |_, block| clip(block, high))
 }
 
 fn backward(out: &FlexTensor, grad: FlexTensor, high: f32) -> FlexTensor {
     let out = buffer::values(out);
     buffer::update_blocks(grad, BLOCK, |i, block| {
-        for (grad, out) in block.iter_mut().zip(&out[i * BLOCK..]) {
-            if *out <= 0.0 || *out >= high {
-                *grad = 0.0;
-            }
-        }
+        keep_inside(&out[i * BLOCK..][..block.len()], high, block);
     })
+}
+
+multiversion! {
+    fn clip(values: &mut [f32], high: f32) {
+        for x in values {
+            // A NaN stays one, as in burn's own operations.
+            let low = if *x <= 0.0 { 0.0 } else { *x };
+            *x = if low >= high { high } else { low };
+        }
+    }
+}
+
+multiversion! {
+    /// Zero wherever `out` is at a border.
+    fn keep_inside(out: &[f32], high: f32, grad: &mut [f32]) {
+        for (grad, out) in grad.iter_mut().zip(out) {
+            *grad = if *out <= 0.0 || *out >= high { 0.0 } else { *grad };
+        }
+    }
 }
 
 #[cfg(test)]

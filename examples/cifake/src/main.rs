@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use cifake_cli::Cli;
 use cifake_kernels::RecyclingAllocator;
 
-/// Keeps nothing until a training run asks for it.
+/// Keeps what one batch frees for the next one; a training run asks for more.
 #[global_allocator]
-static ALLOCATOR: RecyclingAllocator = RecyclingAllocator::new(0);
+static ALLOCATOR: RecyclingAllocator = RecyclingAllocator::new(256 << 20);
 
 fn main() -> ExitCode {
     cifake_cli::parsed::<Cli>().run(&ALLOCATOR)
