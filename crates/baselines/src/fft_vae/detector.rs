@@ -3,9 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use cifake::weights::Configured;
-use cifake::{
-    Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Loader, Network,
-};
+use cifake::{Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Loader, Network};
 
 use super::{FftVae, FftVaeConfig};
 
