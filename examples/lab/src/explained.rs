@@ -10,7 +10,7 @@ use explain::{
 };
 use gradcam::{Cam, HeatMap, Method};
 
-use cifake_cli::args::{CamArgs, builder, method_named, open};
+use cifake_cli::args::{CamArgs, METHOD, builder, method_named, open};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub struct SetArgs {
     #[arg(long, value_name = "TEXT")]
     question: Option<String>,
     /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
