@@ -10,6 +10,7 @@ use explain::{
 };
 use gradcam::{Cam, HeatMap, Method};
 
+use cifake_cli::Spared;
 use cifake_cli::args::{CamArgs, METHOD, builder, method_named, open};
 
 /// Which set is written, with which detector and maps.
@@ -51,8 +52,10 @@ impl SetArgs {
     ///
     /// # Errors
     ///
-    /// If there are no such weights, the question shows pictures, or the folder holds a set of another origin.
+    /// If there are no such weights, the question shows pictures, or the folder cannot be written to or holds a set of
+    /// another origin.
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
+        Spared::default().folder(folder)?;
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
         let detector = open(builder(), &self.weights)?;

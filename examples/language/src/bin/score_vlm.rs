@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cifake::Label;
 use cifake::text::counted;
+use cifake_cli::Spared;
 use cifake_cli::args::{builder, open};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -70,6 +71,9 @@ fn main() -> ExitCode {
 /// Returns how many pictures could not be explained.
 fn run(mut args: Args) -> Result<usize> {
     let folder = tempfile::tempdir()?;
+    if !args.smoke {
+        Spared::default().folder(&args.out)?;
+    }
     let device = cifake::device::parse(&args.device)?;
     let detector = open(builder().device(&device), &args.weights)?;
     if args.smoke {
