@@ -19,11 +19,11 @@ use crate::results::Results;
 pub(crate) struct Attacked {
     /// Its file.
     pub(crate) path: String,
-    /// What the detector answers before the attack.
+    /// The answer before the attack.
     pub(crate) answer_before: Answer,
     /// Probability of FAKE before the attack.
     pub(crate) before: f32,
-    /// What it answers after the attack, for the 8-bit picture that was written.
+    /// The answer after the attack, for the 8-bit picture that was written.
     pub(crate) answer_after: Answer,
     /// Probability of FAKE after the attack, for that picture.
     pub(crate) after: f32,

@@ -36,7 +36,7 @@ pub(crate) struct Arrived {
 }
 
 impl ArrivalArgs {
-    /// Where the sheet of pictures is written.
+    /// The file of the sheet of pictures.
     pub(crate) fn picture(&self) -> &Option<PathBuf> {
         &self.degradation_picture
     }

@@ -1,4 +1,4 @@
-//! How programs with a folder of results open.
+//! The opening of programs with a folder of results.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::Spared;
 
-/// What a program has before its work begins: a temporary folder, the folder of its results, and its threads.
+/// A temporary folder, the folder of the results, and the threads of a program.
 #[derive(Debug)]
 pub struct Opening {
     temporary: TempDir,

@@ -12,7 +12,7 @@ pub(crate) fn tell_unread<T: AsRef<str>>(errors: impl ExactSizeIterator<Item = T
     }
 }
 
-/// What is said; nothing where there are no errors.
+/// The sentences; none where there are no errors.
 fn lines<T: AsRef<str>>(errors: impl ExactSizeIterator<Item = T>) -> Vec<String> {
     let n = errors.len();
     if n == 0 {

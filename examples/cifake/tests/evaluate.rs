@@ -140,6 +140,18 @@ fn the_table_has_the_rows_and_the_cost() {
     }
 }
 
+#[test]
+fn pictures_without_labels_are_no_data_set_and_the_error_names_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--data"])
+        .arg(mini().join("../sample"))
+        .output()
+        .expect("the example was built");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("datasets/mini") && told.contains("cifake detect"), "{told}");
+}
+
 /// A path that cannot be written is found before anything is measured.
 #[test]
 fn outputs_are_looked_at_before_the_work() {

@@ -87,7 +87,7 @@ fn a_run_that_is_broken_off_five_times_changes_no_bit_of_the_weights() {
     }
 }
 
-/// What a run says when it goes on, and what it refuses then.
+/// A run that goes on tells its place and refuses other numbers.
 #[test]
 fn a_run_that_goes_on_says_where_and_keeps_its_numbers() {
     let folder = tempfile::tempdir().expect("a temporary folder");

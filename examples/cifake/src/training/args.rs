@@ -89,7 +89,7 @@ impl TrainArgs {
         recipe
     }
 
-    /// How the weights in the file at `path` are called.
+    /// The name of the weights in the file at `path`.
     pub(super) fn name_of(&self, path: &Path) -> String {
         match &self.shipped {
             Some(name) if self.weights.as_deref() == Some(path) => name.clone(),
@@ -110,7 +110,9 @@ impl TrainArgs {
         let pictures = counted(n, "picture");
         let is_built_in = self.config.is_none() && self.queue.is_none() && !self.smoke;
         if is_built_in && self.batch_size.is_none() {
-            eprintln!("note: a batch has {pictures} instead of {batch}: there are no more to train on");
+            eprintln!(
+                "note: a batch has {pictures} instead of {batch}: there are no more to train on"
+            );
             return Ok(config.clone().with_batch_size(n));
         }
         let how = match self.queue {

@@ -28,7 +28,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 #[command(after_help = "Example:
   build_explanations --data ../shared/datasets/cifake --split test --limit 400 --named-only \\
     --question 'What gives this picture away?' --out reference
-  score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean \\
+  score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower native \\
     --adapter runs/finetune/best --out said
 
 The default question is that of the set. A second start with the same folders resumes the run. The answers
