@@ -10,7 +10,7 @@ use cifake_attacks::{TargetModel, attacks_help};
 
 use crate::args::{DetectorArgs, OneAttackArgs, inputs, samples};
 use crate::attacked::{Attacked, attack_file};
-use crate::named::named;
+use crate::named::{error_line, named};
 use crate::results::keep_pictures;
 use crate::{Spared, progress_bar};
 
@@ -87,10 +87,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
                 let error = error_chain(error.as_ref());
                 writeln!(out, "{}", serde_json::json!({ "path": path, "error": error }))
             }
-            Err(error) => {
-                let error = error_chain(error.as_ref());
-                writeln!(out, "{}", one_line(&format!("ERROR  {path}: {error}")))
-            }
+            Err(error) => writeln!(out, "{}", error_line(&path, &error_chain(error.as_ref()))),
             Ok(attacked) if args.json => {
                 let line = serde_json::to_string(&attacked).map_err(io::Error::from);
                 line.and_then(|line| writeln!(out, "{line}"))

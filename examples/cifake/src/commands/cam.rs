@@ -10,7 +10,7 @@ use cifake::{Detector, Fitted, InputFit, Picture, error_chain, tensor_from_rgb8}
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
 use crate::args::{CamArgs, DetectorArgs, METHOD, inputs, method_named, samples};
-use crate::named::{Named, named};
+use crate::named::{Named, error_line, named};
 use crate::spared::Spared;
 
 /// Least longer side of the pictures that are written, in pixels.
@@ -119,7 +119,7 @@ fn columns(answer: &str, p_fake: &str, label: &str, rest: &str) -> String {
 fn failed(path: &str, error: &str, as_json: bool) -> String {
     match as_json {
         true => serde_json::json!({"path": path, "error": error}).to_string(),
-        false => one_line(&format!("ERROR  {path}: {error}")).into_owned(),
+        false => error_line(path, error),
     }
 }
 
