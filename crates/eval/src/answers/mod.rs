@@ -4,7 +4,7 @@ mod band;
 
 use cifake::{Answers, Curve, Error, Familiarity, InputFit, Label, Observation, Observed};
 
-use crate::metrics::{calibration, fit_platt, must_suffice};
+use crate::metrics::{fit_platt, must_suffice};
 
 /// What an answer must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,8 +48,7 @@ impl Default for AnswerOptions {
 ///
 /// # Errors
 ///
-/// Too few pictures, pictures of one label, scores that do not follow the labels of the held-back pictures, or
-/// probabilities that cannot be told apart.
+/// Too few pictures, of one label perhaps, or probabilities that cannot be told apart.
 pub fn fit_answers(
     training: &Observed,
     held_back: &Observed,
@@ -72,14 +71,17 @@ fn margins(observed: &Observed) -> (Vec<f32>, Vec<Label>) {
     observed.iter().map(|(sample, seen): &(_, Observation)| (seen.margin(), sample.label)).unzip()
 }
 
-/// The curve of a calibration, with a threshold of one half.
-fn calibrated([temperature, bias]: [f64; 2]) -> Curve {
-    Curve { temperature: temperature as f32, bias: bias as f32, ..Curve::PLAIN }
+/// The curve that makes `labels` most likely, with a threshold of one half. Labels that do not follow the margins have
+/// the temperature of 100, and then the band leaves no answer but UNSURE.
+fn fitted(margins: &[f32], labels: &[Label]) -> Result<Curve, Error> {
+    must_suffice(labels)?;
+    let [temperature, bias] = fit_platt(margins, labels)?.map(|value| value as f32);
+    Ok(Curve { temperature, bias, ..Curve::PLAIN })
 }
 
 fn native_curve(held_back: &Observed, right: f64) -> Result<Curve, Error> {
     let (margins, labels) = margins(held_back);
-    let curve = calibrated(calibration(&margins, &labels)?);
+    let curve = fitted(&margins, &labels)?;
     let logits: Vec<f32> = margins.iter().map(|margin| curve.logit(*margin)).collect();
     Ok(Curve { unsure: Some(band::symmetric(&logits, &labels, right)), ..curve })
 }
@@ -90,9 +92,7 @@ fn resized_curve(
     options: &AnswerOptions,
 ) -> Result<Curve, Error> {
     let (fitting_margins, fitting_labels) = margins(fitting);
-    must_suffice(&fitting_labels)?;
-    // Labels that do not follow the margins of resized pictures have the temperature of 100 and no answer but UNSURE.
-    let curve = calibrated(fit_platt(&fitting_margins, &fitting_labels)?);
+    let curve = fitted(&fitting_margins, &fitting_labels)?;
     let (margins, labels) = margins(choosing);
     let probabilities = curve.probabilities(&margins);
     let of = |label: Label| -> Vec<f32> {

@@ -123,7 +123,7 @@ const SLOPES: [f64; 2] = [0.01, 100.0];
 /// logistic regression (Peduzzi et al. 1996, doi 10.1016/S0895-4356(96)00236-3).
 pub const MIN_CALIBRATION: usize = 20;
 /// Temperatures that [`calibration`] may give.
-pub const TEMPERATURES: RangeInclusive<f64> = 0.02..=50.0;
+pub const TEMPERATURES: RangeInclusive<f64> = 0.0125..=80.0;
 /// Biases that [`calibration`] may give.
 pub const BIASES: RangeInclusive<f64> = -20.0..=20.0;
 
