@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use burn::tensor::{Device, Tensor};
 use cifake::{
     Batches, Classifier, Dataset, Decoder, Differentiable, EmbeddingClassifier, FeatureClassifier,
-    Label, Layer, Network, class_scores,
+    Label, Network, class_scores,
 };
 use serde::{Deserialize, Serialize};
 
@@ -151,26 +151,7 @@ impl<S: Statistic> Classifier for StatisticNetwork<S> {
 
 impl<S: Statistic> Differentiable for StatisticNetwork<S> {}
 
-impl<S: Statistic> FeatureClassifier for StatisticNetwork<S> {
-    /// None: a statistic has no feature map.
-    fn layers(&self) -> &[Layer] {
-        &[]
-    }
-
-    /// # Panics
-    ///
-    /// Always, as there is no layer.
-    fn features(&self, _images: Tensor<4>, at: &Layer) -> Tensor<4> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-
-    /// # Panics
-    ///
-    /// Always, as there is no layer.
-    fn head(&self, _features: Tensor<4>, at: &Layer) -> Tensor<2> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-}
+impl<S: Statistic> FeatureClassifier for StatisticNetwork<S> {}
 
 impl<S: Statistic> EmbeddingClassifier for StatisticNetwork<S> {
     fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {

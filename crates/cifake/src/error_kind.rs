@@ -54,7 +54,9 @@ impl Error {
             | Self::TooManyThreads { .. }
             | Self::UnknownDevice { .. }
             | Self::NoSamples
-            | Self::OneLabel { .. } => ErrorKind::InvalidInput,
+            | Self::OneLabel { .. }
+            | Self::TooFewToCalibrate { .. }
+            | Self::NoCalibration { .. } => ErrorKind::InvalidInput,
             #[cfg(feature = "parquet")]
             Self::LabelOrder { .. } => ErrorKind::InvalidInput,
             #[cfg(feature = "zip")]

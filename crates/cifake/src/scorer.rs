@@ -37,16 +37,33 @@ pub struct Layer {
 }
 
 /// A differentiable classifier that can be cut at a named layer: what a CAM needs.
+///
+/// A detector whose network cannot be cut implements none of the methods. It then has no layers, so a CAM is a typed
+/// error.
 pub trait FeatureClassifier: Differentiable {
-    /// The layers at which the model can be cut, from input to output.
-    fn layers(&self) -> &[Layer];
+    /// The layers at which the model can be cut, from input to output. None by default.
+    fn layers(&self) -> &[Layer] {
+        &[]
+    }
 
     /// The feature map `[batch, channels, height, width]` that `at` puts out.
-    fn features(&self, images: Tensor<4>, at: &Layer) -> Tensor<4>;
+    ///
+    /// # Panics
+    ///
+    /// If `at` is none of [`layers`](Self::layers): always where there are none.
+    fn features(&self, _images: Tensor<4>, at: &Layer) -> Tensor<4> {
+        panic!("{} is not a layer of this model", at.name)
+    }
 
     /// The class scores `[batch, 2]` that the rest of the model makes of `features` at `at`;
     /// `head(features(x, at), at)` equals `logits(x)`.
-    fn head(&self, features: Tensor<4>, at: &Layer) -> Tensor<2>;
+    ///
+    /// # Panics
+    ///
+    /// If `at` is none of [`layers`](Self::layers): always where there are none.
+    fn head(&self, _features: Tensor<4>, at: &Layer) -> Tensor<2> {
+        panic!("{} is not a layer of this model", at.name)
+    }
 }
 
 /// A head's outputs `[batch, 1 or 2]` as class scores `[batch, 2]`: a single logit `z` of FAKE
@@ -85,5 +102,30 @@ impl<C: Classifier + ?Sized> Scorer for ProbabilityOfFake<'_, C> {
         let logits = self.0.logits(images);
         let [batch, _] = logits.dims();
         burn::tensor::activation::softmax(logits, 1).narrow(1, 1, 1).reshape([batch])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    struct Whole;
+
+    impl Classifier for Whole {
+        fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+            Tensor::zeros([images.dims()[0], 2], &images.device())
+        }
+    }
+
+    impl Differentiable for Whole {}
+
+    impl FeatureClassifier for Whole {}
+
+    #[test]
+    fn a_detector_that_cannot_be_cut_has_no_layers() {
+        let model: Arc<dyn FeatureClassifier> = Arc::new(Whole);
+        assert!(model.layers().is_empty());
     }
 }

@@ -5,11 +5,15 @@ use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, TargetModel,
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
+use crate::config::{MAX_COUNT, MAX_STEPS};
+use crate::range::Range;
 
 /// Steps of the validating attack, which the guard uses too.
 const VALIDATION_STEPS: usize = 10;
-/// Most steps at the start of a run.
-const MAX_STEPS: usize = 1000;
+/// Most steps of the attack at the start of a run.
+const MAX_ATTACK_STEPS: usize = 1000;
+/// Largest radius: the diagonal of a picture of 577x577 pixels.
+const MAX_EPSILON: f64 = 1e3;
 /// Pictures of one check of the guard.
 pub(crate) const N_GUARD: usize = 100;
 
@@ -24,28 +28,28 @@ pub(crate) const N_GUARD: usize = 100;
 pub struct Adversary {
     /// Norm of the perturbation.
     pub norm: Norm,
-    /// Radius of the perturbation after the ramp; in a file a number, or a text such as "2/255".
+    /// Radius of the perturbation after the ramp, at most 1000; in a file a number, or a text such as "2/255".
     pub epsilon: Epsilon,
-    /// Gradient steps at the start of the run.
+    /// Gradient steps at the start of the run, 1 to 1000.
     pub steps: usize,
-    /// Length of a single step in multiples of epsilon; several steps are of 2.5 epsilon / steps.
+    /// Length of a single step in multiples of epsilon, 0 to 1000; several steps are of 2.5 epsilon / steps.
     pub single_step_size: f64,
-    /// Epochs in which the radius rises from 0.
+    /// Epochs in which the radius rises from 0, at most 2^20.
     pub ramp_epochs: f64,
-    /// Share of each batch that is attacked; the rest is trained on without an attack.
+    /// Share of each batch that is attacked, above 0 and at most 1; the rest is trained on without an attack.
     pub share: f64,
-    /// Weight of TRADES' second term (Zhang et al. 2019, arXiv 1901.08573). At 0 the loss is the
+    /// Weight of TRADES' second term (Zhang et al. 2019, arXiv 1901.08573), 0 to 1e6. At 0 the loss is the
     /// cross-entropy of the attacked pictures. Otherwise the loss is the cross-entropy of the clean
     /// batch, plus this weight times the divergence between the answers to clean and to attacked
     /// pictures; `share` must then be 1. The attack on the cross-entropy also serves the divergence:
     /// with two classes and normalized steps both follow the gradient of the margin.
     pub trades: f64,
-    /// Training steps between two checks of the guard; 0 turns it off.
+    /// Training steps between two checks of the guard, at most 2^30; 0 turns it off.
     pub guard_steps: usize,
     /// The guard adds a step where the accuracy under the training attack exceeds that under the
-    /// validating attack by more than this share.
+    /// validating attack by more than this share, -1 to 1.
     pub guard_gap: f64,
-    /// Validation pictures whose robust accuracy is measured after each epoch.
+    /// Validation pictures whose robust accuracy is measured after each epoch, 1 to 2^30.
     pub validation: usize,
 }
 
@@ -68,20 +72,20 @@ impl Default for Adversary {
 
 impl Adversary {
     pub(crate) fn validate(&self) -> Result<(), String> {
-        if !(1..=MAX_STEPS).contains(&self.steps) || self.validation == 0 {
-            return Err(format!(
-                "adversary: steps must be 1 to {MAX_STEPS}, and validation at least 1"
-            ));
-        }
-        if !(self.share > 0.0 && self.share <= 1.0) {
-            return Err("adversary: share must be above 0 and at most 1".into());
-        }
-        let rest = [self.single_step_size, self.ramp_epochs, self.trades];
-        if !self.guard_gap.is_finite() {
-            return Err("adversary: guard_gap must be a number".into());
-        }
-        if rest.iter().any(|x| !x.is_finite() || *x < 0.0) {
-            return Err("adversary: sizes, epochs and weights must be at least 0".into());
+        let count = |high: usize| Range::Closed(1.0, high as f64);
+        count(MAX_ATTACK_STEPS).check_count("adversary: steps", self.steps)?;
+        count(MAX_STEPS).check_count("adversary: validation", self.validation)?;
+        let steps = Range::Closed(0.0, MAX_STEPS as f64);
+        steps.check_count("adversary: guard_steps", self.guard_steps)?;
+        for (name, value, range) in [
+            ("epsilon", self.epsilon.value(), Range::Closed(0.0, MAX_EPSILON)),
+            ("share", self.share, Range::Above(0.0, 1.0)),
+            ("single_step_size", self.single_step_size, Range::Closed(0.0, 1e3)),
+            ("ramp_epochs", self.ramp_epochs, Range::Closed(0.0, MAX_COUNT as f64)),
+            ("trades", self.trades, Range::Closed(0.0, 1e6)),
+            ("guard_gap", self.guard_gap, Range::Closed(-1.0, 1.0)),
+        ] {
+            range.check(&format!("adversary: {name}"), value)?;
         }
         if self.trades > 0.0 && self.share < 1.0 {
             return Err("adversary: TRADES trains on every picture twice; share must be 1".into());

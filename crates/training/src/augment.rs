@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::degrade::Draw;
 use crate::examples::{Examples, planes};
+use crate::range::Range;
 
 /// Largest shift.
 const MAX_SHIFT: usize = 1024;
@@ -19,19 +20,19 @@ const MAX_SHIFT: usize = 1024;
 pub struct Augment {
     /// Mirrors half of the pictures left to right.
     pub flip: bool,
-    /// Shifts by up to this many pixels each way, borders mirrored.
+    /// Shifts by up to this many pixels each way, at most 1024, borders mirrored.
     pub shift: usize,
-    /// Multiplies brightness, contrast and saturation by up to `1 ± colour`.
+    /// Multiplies brightness, contrast and saturation by up to `1 ± colour`; in `[0, 1)`.
     pub colour: f32,
-    /// Share of the pictures that are compressed as JPEG once more.
+    /// Share of the pictures that are compressed as JPEG once more, 0 to 1.
     pub jpeg_probability: f64,
     /// Lowest and highest JPEG quality, 1 to 100.
     pub jpeg_quality: [u8; 2],
     /// Share of the pictures that are blended with another (mixup; Zhang et al. 2018, arXiv
-    /// 1710.09412). The weight is uniform, which is Beta(1, 1).
+    /// 1710.09412), 0 to 1. The weight is uniform, which is Beta(1, 1).
     pub mixup_probability: f64,
     /// Share of the pictures into which a box of another is pasted (CutMix; Yun et al. 2019, arXiv
-    /// 1905.04899). The area of the box is uniform.
+    /// 1905.04899), 0 to 1; both shares together are at most 1. The area of the box is uniform.
     pub cutmix_probability: f64,
     /// Degradations, applied in this order, each with a chance of its own: after all of the above,
     /// before mixup and CutMix.
@@ -96,24 +97,24 @@ impl Augment {
     }
 
     pub(crate) fn validate(&self) -> Result<(), String> {
-        let shares = [self.jpeg_probability, self.mixup_probability, self.cutmix_probability];
-        if shares.iter().any(|p| !(0.0..=1.0).contains(p)) {
-            return Err("augment: probabilities must be in [0, 1]".into());
+        let share = Range::Closed(0.0, 1.0);
+        for (name, value, range) in [
+            ("jpeg_probability", self.jpeg_probability, share),
+            ("mixup_probability", self.mixup_probability, share),
+            ("cutmix_probability", self.cutmix_probability, share),
+            ("colour", self.colour.into(), Range::Below(0.0, 1.0)),
+        ] {
+            range.check(&format!("augment: {name}"), value)?;
         }
+        Range::Closed(0.0, MAX_SHIFT as f64).check_count("augment: shift", self.shift)?;
         if self.mixup_probability + self.cutmix_probability > 1.0 {
             return Err("augment: mixup and cutmix exclude each other, so that their \
                         probabilities must not exceed 1 together"
                 .into());
         }
-        if self.shift > MAX_SHIFT {
-            return Err(format!("augment: shift must be at most {MAX_SHIFT}"));
-        }
         let [low, high] = self.jpeg_quality;
         if low == 0 || low > high || high > 100 {
             return Err("augment: jpeg_quality must be [low, high] within 1 to 100".into());
-        }
-        if !(0.0..1.0).contains(&self.colour) {
-            return Err("augment: colour must be in [0, 1)".into());
         }
         self.degrade.iter().try_for_each(Draw::validate)
     }

@@ -19,7 +19,8 @@ const BATCH: usize = 250;
 ///
 /// # Errors
 ///
-/// A validation set of one label, or a file that cannot be written.
+/// Those of [`metrics::calibration`] for too few pictures, or scores that do not follow the labels; a file that cannot
+/// be written.
 pub fn calibrate<N: Network>(
     model: N,
     config: &N::Config,
@@ -32,7 +33,7 @@ pub fn calibrate<N: Network>(
     let model = as_stored(model, precision)?;
     let scores = validation_scores(&model, validation, device);
     let labels = validation.labels();
-    let [temperature, bias] = metrics::fit_platt(&scores, labels)?;
+    let [temperature, bias] = metrics::calibration(&scores, labels)?;
     let probability = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature - bias).exp());
     let probabilities: Vec<f32> = scores.iter().map(|z| probability(z) as f32).collect();
     let mut notes = notes.clone();

@@ -11,11 +11,14 @@ use serde_json::Value;
 use crate::adversary::Adversary;
 use crate::augment::Augment;
 use crate::data_config::DataConfig;
+use crate::range::Range;
 use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
 /// Most epochs, and most pictures a step.
-const MAX_COUNT: usize = 1 << 20;
+pub(crate) const MAX_COUNT: usize = 1 << 20;
+/// Most steps between two checkpoints, or between two looks of a guard.
+pub(crate) const MAX_STEPS: usize = 1 << 30;
 /// Largest recipe or queue that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -103,28 +106,28 @@ pub(crate) fn validate_model<N: Network>(config: &N::Config) -> Result<(), Train
 pub struct TrainConfig {
     /// Root of every random draw.
     pub seed: u64,
-    /// Passes over the training set.
+    /// Passes over the training set, 1 to 2^20.
     pub epochs: usize,
-    /// Pictures a step; an incomplete batch at the end of an epoch is left out.
+    /// Pictures a step, 1 to 2^20; an incomplete batch at the end of an epoch is left out.
     pub batch_size: usize,
-    /// Highest learning rate, reached at the end of the warm-up.
+    /// Highest learning rate, reached at the end of the warm-up; above 0, at most 100.
     pub learning_rate: f64,
-    /// Learning rate at the end of the cosine.
+    /// Learning rate at the end of the cosine, 0 to `learning_rate`.
     pub min_learning_rate: f64,
-    /// Length of the linear warm-up in epochs.
+    /// Length of the linear warm-up in epochs, 0 to `epochs`.
     pub warmup_epochs: f64,
-    /// Decoupled weight decay (AdamW) of matrices and kernels; norms and biases have none.
+    /// Decoupled weight decay (AdamW) of matrices and kernels, 0 to 100; norms and biases have none.
     pub weight_decay: f64,
-    /// Decay rates of AdamW's two moments.
+    /// Decay rates of AdamW's two moments, in `[0, 1)`.
     pub betas: [f64; 2],
-    /// Added to the root of AdamW's second moment.
+    /// Added to the root of AdamW's second moment; above 0, at most 1.
     pub epsilon: f64,
-    /// Largest l2 norm of the whole gradient; a larger one is scaled down to it. 0 turns it off.
+    /// Largest l2 norm of the whole gradient, 0 to 1e9; a larger one is scaled down to it. 0 turns it off.
     pub clip_norm: f64,
-    /// Targets are moved by this towards one half: `t (1 - s) + s / 2`.
+    /// Targets are moved by this towards one half, `t (1 - s) + s / 2`; in `[0, 1)`.
     pub label_smoothing: f64,
     /// Decay of the exponential moving average of the weights; the average is validated and saved. The
-    /// decay starts lower, at `(1 + step) / (10 + step)`. 0 turns averaging off.
+    /// decay starts lower, at `(1 + step) / (10 + step)`. It is in `[0, 1)`; 0 turns averaging off.
     pub ema_decay: f64,
     /// Precision of the operands of matrix products, forward and backward; all else is `f32`.
     pub products: Products,
@@ -134,9 +137,9 @@ pub struct TrainConfig {
     pub adversary: Option<Adversary>,
     /// Distillation, if any.
     pub teacher: Option<Distillation>,
-    /// Longest time between two checkpoints, in minutes.
+    /// Longest time between two checkpoints, 0 to 1e6 minutes.
     pub checkpoint_minutes: f64,
-    /// Steps between two checkpoints in addition; 0 for none.
+    /// Steps between two checkpoints in addition, at most 2^30; 0 for none.
     pub checkpoint_steps: usize,
 }
 
@@ -215,26 +218,26 @@ impl TrainConfig {
     ///
     /// A sentence with the field that is out of range.
     pub fn validate(&self) -> Result<(), String> {
-        if [self.epochs, self.batch_size].iter().any(|n| !(1..=MAX_COUNT).contains(n)) {
-            return Err(format!("epochs and batch_size must be 1 to {MAX_COUNT}"));
-        }
-        let positive = [self.learning_rate, self.epsilon];
-        if positive.iter().any(|x| !x.is_finite() || *x <= 0.0) {
-            return Err("learning_rate and epsilon must be positive".into());
-        }
-        let rest = [
-            self.min_learning_rate,
-            self.warmup_epochs,
-            self.weight_decay,
-            self.clip_norm,
-            self.checkpoint_minutes,
-        ];
-        if rest.iter().any(|x| !x.is_finite() || *x < 0.0) {
-            return Err("rates, decays and times must be numbers of at least 0".into());
-        }
-        let fractions = [self.betas[0], self.betas[1], self.label_smoothing, self.ema_decay];
-        if fractions.iter().any(|x| !(0.0..1.0).contains(x)) {
-            return Err("betas, label_smoothing and ema_decay must be in [0, 1)".into());
+        let count = Range::Closed(1.0, MAX_COUNT as f64);
+        count.check_count("epochs", self.epochs)?;
+        count.check_count("batch_size", self.batch_size)?;
+        let steps = Range::Closed(0.0, MAX_STEPS as f64);
+        steps.check_count("checkpoint_steps", self.checkpoint_steps)?;
+        let fraction = Range::Below(0.0, 1.0);
+        for (name, value, range) in [
+            ("learning_rate", self.learning_rate, Range::Above(0.0, 100.0)),
+            ("min_learning_rate", self.min_learning_rate, Range::Closed(0.0, self.learning_rate)),
+            ("warmup_epochs", self.warmup_epochs, Range::Closed(0.0, self.epochs as f64)),
+            ("weight_decay", self.weight_decay, Range::Closed(0.0, 100.0)),
+            ("the first of betas", self.betas[0], fraction),
+            ("the second of betas", self.betas[1], fraction),
+            ("epsilon", self.epsilon, Range::Above(0.0, 1.0)),
+            ("clip_norm", self.clip_norm, Range::Closed(0.0, 1e9)),
+            ("label_smoothing", self.label_smoothing, fraction),
+            ("ema_decay", self.ema_decay, fraction),
+            ("checkpoint_minutes", self.checkpoint_minutes, Range::Closed(0.0, 1e6)),
+        ] {
+            range.check(name, value)?;
         }
         if let Some(teacher) = &self.teacher {
             teacher.validate()?;
@@ -317,6 +320,70 @@ mod tests {
             TrainConfig { batch_size: 1 << 40, ..TrainConfig::default() },
         ] {
             assert!(broken.validate().is_err(), "{broken:?}");
+        }
+    }
+
+    /// Every number of a recipe by its path, with the part of the error that names it.
+    const NUMBERS: [(&str, &str); 31] = [
+        ("data.side", "side"),
+        ("data.validation_fraction", "validation_fraction"),
+        ("data.limit", "limit"),
+        ("train.epochs", "epochs"),
+        ("train.batch_size", "batch_size"),
+        ("train.learning_rate", "learning_rate"),
+        ("train.min_learning_rate", "min_learning_rate"),
+        ("train.warmup_epochs", "warmup_epochs"),
+        ("train.weight_decay", "weight_decay"),
+        ("train.betas", "betas"),
+        ("train.epsilon", "epsilon"),
+        ("train.clip_norm", "clip_norm"),
+        ("train.label_smoothing", "label_smoothing"),
+        ("train.ema_decay", "ema_decay"),
+        ("train.checkpoint_minutes", "checkpoint_minutes"),
+        ("train.checkpoint_steps", "checkpoint_steps"),
+        ("train.augment.shift", "shift"),
+        ("train.augment.colour", "colour"),
+        ("train.augment.jpeg_probability", "jpeg_probability"),
+        ("train.augment.mixup_probability", "mixup_probability"),
+        ("train.augment.cutmix_probability", "cutmix_probability"),
+        ("train.adversary.epsilon", "epsilon"),
+        ("train.adversary.steps", "steps"),
+        ("train.adversary.single_step_size", "single_step_size"),
+        ("train.adversary.ramp_epochs", "ramp_epochs"),
+        ("train.adversary.share", "share"),
+        ("train.adversary.trades", "trades"),
+        ("train.adversary.guard_steps", "guard_steps"),
+        ("train.adversary.guard_gap", "guard_gap"),
+        ("train.adversary.validation", "validation"),
+        ("train.teacher.temperature", "temperature"),
+    ];
+
+    /// Recipes with a number that is NaN, infinite, negative or huge are refused at the door by its name.
+    #[test]
+    fn no_number_of_a_recipe_is_without_a_range() {
+        for (path, name) in NUMBERS {
+            for value in ["nan", "-inf", "1e300", "-1e300", "9000000000000000000"] {
+                let value = if path.ends_with("betas") {
+                    format!("[0.9, {value}]")
+                } else {
+                    value.to_owned()
+                };
+                let (section, key) = path.rsplit_once('.').expect("a section and a key");
+                let rest = match section {
+                    "train.teacher" => "weights = ['a']\nweight = 1.0\n",
+                    _ => "",
+                };
+                let text =
+                    format!("[model]\npreset = 'small'\n[{section}]\n{rest}{key} = {value}\n");
+                let error = match toml::from_str::<Recipe>(&text) {
+                    Err(error) => error.to_string(),
+                    Ok(recipe) => match recipe.model_config::<Small>() {
+                        Err(error) => error.to_string(),
+                        Ok(_) => panic!("{path} = {value} is accepted"),
+                    },
+                };
+                assert!(error.contains(name), "{path} = {value}: {error}");
+            }
         }
     }
 }

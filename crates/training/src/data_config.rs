@@ -3,8 +3,12 @@
 use cifake::{Dataset, Split};
 use serde::{Deserialize, Serialize};
 
+use crate::range::Range;
+
 /// Largest side of a training picture.
 const MAX_SIDE: u32 = 1024;
+/// Most pictures that a limit may name.
+const MAX_LIMIT: usize = 1 << 40;
 
 /// The size of the pictures, and the split into training and validation set.
 ///
@@ -20,14 +24,14 @@ const MAX_SIDE: u32 = 1024;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct DataConfig {
-    /// Height and width that pictures are brought to.
+    /// Height and width that pictures are brought to, 1 to 1024 pixels.
     pub side: u32,
     /// Share of the training set that is held back to choose the epoch, threshold and temperature,
     /// above 0 and below 1. A data set with a validation split of its own holds nothing back.
     pub validation_fraction: f64,
     /// Keeps the first picture of each group of identical ones.
     pub deduplicate: bool,
-    /// Number of pictures of the training set that are used, half of each label; 0 for all.
+    /// Number of pictures of the training set that are used, half of each label, at most 2^40; 0 for all.
     pub limit: usize,
     /// Seed of the split and of the limit. It differs from the seed of the run, so that runs of several
     /// seeds share their validation set.
@@ -70,13 +74,10 @@ impl DataConfig {
     }
 
     pub(crate) fn validate(&self) -> Result<(), String> {
-        if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
-            return Err("data: validation_fraction must be above 0 and below 1".into());
-        }
-        if !(1..=MAX_SIDE).contains(&self.side) {
-            return Err(format!("data: side must be 1 to {MAX_SIDE}"));
-        }
-        Ok(())
+        let fraction = Range::Open(0.0, 1.0);
+        fraction.check("data: validation_fraction", self.validation_fraction)?;
+        Range::Closed(1.0, MAX_SIDE.into()).check("data: side", self.side.into())?;
+        Range::Closed(0.0, MAX_LIMIT as f64).check_count("data: limit", self.limit)
     }
 }
 

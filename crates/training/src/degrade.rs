@@ -6,6 +6,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use crate::range::Range;
+
 /// A degradation that some training pictures undergo, with a strength drawn for each.
 ///
 /// In TOML, `{ kind = "enlarge", chance = 0.3, strength = [1.3, 7.0] }`. The entries of a list are
@@ -36,9 +38,8 @@ impl Draw {
     /// Checks the ranges of all fields; the error is a sentence.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let kind = self.kind.as_str();
-        if !(0.0..=1.0).contains(&self.chance) {
-            return Err(format!("augment: the chance of degrade `{kind}` must be in [0, 1]"));
-        }
+        let name = format!("augment: the chance of degrade `{kind}`");
+        Range::Closed(0.0, 1.0).check(&name, self.chance)?;
         let (known, range) = match (self.kind.strengths(), self.range()) {
             (None, None) => return Ok(()),
             (None, Some(_)) => {

@@ -7,6 +7,7 @@ use cifake::weights::{Checkpoint, Source, configured_from};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Compiled, Evaluated};
+use crate::range::Range;
 use crate::{Network, TrainError};
 
 /// Side of the picture with which the outputs of a teacher are counted.
@@ -28,7 +29,7 @@ pub struct Distillation {
     /// Weight files; several teach by the mean of their logits. A relative path begins at the folder of
     /// the recipe. See [`Stage`](crate::Stage) for `{extra}` and `{out}`.
     pub weights: Vec<String>,
-    /// Divisor of the logits of both, above 0.
+    /// Divisor of the logits of both, above 0 and at most 1000.
     pub temperature: f64,
     /// Weight of the divergence in the loss, above 0 and at most 1.
     pub weight: f64,
@@ -39,13 +40,8 @@ impl Distillation {
         if self.weights.is_empty() {
             return Err("teacher: weights must name at least one file".into());
         }
-        if !self.temperature.is_finite() || self.temperature <= 0.0 {
-            return Err("teacher: temperature must be positive".into());
-        }
-        if !(self.weight > 0.0 && self.weight <= 1.0) {
-            return Err("teacher: weight must be above 0 and at most 1".into());
-        }
-        Ok(())
+        Range::Above(0.0, 1e3).check("teacher: temperature", self.temperature)?;
+        Range::Above(0.0, 1.0).check("teacher: weight", self.weight)
     }
 }
 

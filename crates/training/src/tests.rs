@@ -69,7 +69,7 @@ fn an_adversary_without_a_radius_changes_nothing() {
 #[test]
 fn who_was_trained_against_an_adversary_stands_better() {
     let strength = 5.0;
-    let measured = Adversary { share: 0.01, ramp_epochs: 1e9, ..adversary(strength) };
+    let measured = Adversary { share: 0.01, ramp_epochs: 1e6, ..adversary(strength) };
     let (_, clean) = run(recipe(Some(measured)));
     for against in [
         adversary(strength),
@@ -85,7 +85,7 @@ fn who_was_trained_against_an_adversary_stands_better() {
 #[test]
 fn a_run_that_was_broken_off_ends_as_if_it_had_not_been() {
     // A gap that every look of the guard finds.
-    let against = Adversary { share: 0.5, guard_gap: -2.0, guard_steps: 20, ..adversary(3.0) };
+    let against = Adversary { share: 0.5, guard_gap: -1.0, guard_steps: 20, ..adversary(3.0) };
     let config = recipe(Some(against));
     let [whole, broken] = [0, 1].map(|_| tempfile::tempdir().expect("a temporary folder"));
     let mut unbroken = trainer(config.clone(), whole.path());
@@ -273,9 +273,10 @@ fn a_damaged_checkpoint_is_refused() {
 #[test]
 fn a_step_that_diverges_leaves_the_checkpoint_of_before() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // The rate rises until a step overflows.
+    // The rate rises, and each step of the decay multiplies the weights by up to 10^4.
     let config = TrainConfig {
-        learning_rate: 1e39,
+        learning_rate: 100.0,
+        weight_decay: 100.0,
         warmup_epochs: 1.0,
         checkpoint_steps: 1,
         ..recipe(None)

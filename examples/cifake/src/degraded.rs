@@ -36,6 +36,11 @@ pub(crate) struct Arrived {
 }
 
 impl ArrivalArgs {
+    /// The file of the sheet of pictures.
+    pub(crate) fn picture(&self) -> &Option<PathBuf> {
+        &self.degradation_picture
+    }
+
     /// Everything that can be measured, for `--smoke`.
     #[must_use]
     pub(crate) fn and_all(&self, all: bool) -> Self {

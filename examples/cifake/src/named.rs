@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use cifake::Input;
+use cifake::text::one_line;
 
 /// A picture, and how the names of its results begin.
 #[derive(Debug)]
@@ -37,6 +38,15 @@ pub(crate) fn named(inputs: Vec<Input>) -> Vec<Named> {
     inputs.into_iter().map(&mut free).collect()
 }
 
+/// The line of a table for the input at `path` that has an `error`, which may name it already.
+pub(crate) fn error_line(path: &str, error: &str) -> String {
+    let line = match error.contains(path) {
+        true => format!("ERROR  {error}"),
+        false => format!("ERROR  {path}: {error}"),
+    };
+    one_line(&line).into_owned()
+}
+
 /// `stem` for the result of this `number`, from 1 on.
 pub(crate) fn numbered(stem: &str, number: usize) -> String {
     if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") }
@@ -45,6 +55,13 @@ pub(crate) fn numbered(stem: &str, number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_its_picture_once() {
+        let line = |error: &str| error_line("a.png", error);
+        assert_eq!(line("it is\nempty"), line("a.png: it is\nempty"));
+        assert!(line("it is empty").starts_with("ERROR  a.png: "));
+    }
 
     #[test]
     fn pictures_of_one_name_get_numbers_that_no_other_has() {

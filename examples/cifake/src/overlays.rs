@@ -22,8 +22,17 @@ pub(crate) struct Overlays {
 
 impl Overlays {
     /// Writes to `target`. It is a folder if it exists as one, or ends with a slash.
-    pub(crate) fn new(target: PathBuf, spared: Spared) -> Self {
-        Self { target, n_written: 0, spared }
+    ///
+    /// # Errors
+    ///
+    /// A target that cannot be written, or that is one of the pictures.
+    pub(crate) fn new(target: PathBuf, spared: Spared) -> Result<Self> {
+        let overlays = Self { target, n_written: 0, spared };
+        match overlays.is_folder() {
+            true => overlays.spared.folder(&overlays.target)?,
+            false => overlays.spared.file(&overlays.target)?,
+        }
+        Ok(overlays)
     }
 
     /// Writes the picture of `report` under its map. No two pictures have one `stem`.
@@ -69,17 +78,19 @@ mod tests {
 
     #[test]
     fn every_picture_has_a_file_of_its_own() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let files = |target: &str| {
-            let mut overlays = Overlays::new(target.into(), Spared::default());
+            let target = folder.path().join(target);
+            let mut overlays = Overlays::new(target, Spared::default()).expect("it is writable");
             ["a", "a-2", "b"].map(|stem| {
                 let file = overlays.file(stem);
                 overlays.n_written += 1;
                 file
             })
         };
-        let expected = ["maps/o.png", "maps/o-2.png", "maps/o-3.png"];
-        assert_eq!(files("maps/o.png"), expected.map(PathBuf::from));
+        let expected = ["new/o.png", "new/o-2.png", "new/o-3.png"];
+        assert_eq!(files("new/o.png"), expected.map(|name| folder.path().join(name)));
         let expected = ["maps/a.overlay.png", "maps/a-2.overlay.png", "maps/b.overlay.png"];
-        assert_eq!(files("maps/"), expected.map(PathBuf::from));
+        assert_eq!(files("maps/"), expected.map(|name| folder.path().join(name)));
     }
 }

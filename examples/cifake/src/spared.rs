@@ -1,18 +1,18 @@
-//! Inputs that no output may replace.
+//! Outputs, looked at before the work: they replace no input and can be written.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, Result, bail, ensure};
 use cifake::text::path_text;
 
-/// The files that a command reads, by their real paths.
+/// The files that a command reads, by their real paths. No output may replace one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spared(HashSet<PathBuf>);
+pub struct Spared(HashSet<PathBuf>);
 
 impl Spared {
     /// The files at `paths`. A path that leads nowhere is left out: nothing can be lost there.
-    pub(crate) fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
+    pub fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
         Self(paths.into_iter().filter_map(|path| path.as_ref().canonicalize().ok()).collect())
     }
 
@@ -21,7 +21,7 @@ impl Spared {
     /// # Errors
     ///
     /// The output that would replace an input.
-    pub(crate) fn refuse(&self, output: &Path) -> anyhow::Result<()> {
+    pub fn refuse(&self, output: &Path) -> Result<()> {
         match output.canonicalize() {
             Ok(real) if self.0.contains(&real) => {
                 bail!(
@@ -32,11 +32,76 @@ impl Spared {
             _ => Ok(()),
         }
     }
+
+    /// Looks at a file that is to be written, before the work for it begins, and makes the folder that holds it.
+    ///
+    /// # Errors
+    ///
+    /// An input; a folder; a folder around it that cannot be made or written to.
+    pub fn file(&self, output: &Path) -> Result<()> {
+        self.refuse(output)?;
+        match std::fs::metadata(output) {
+            Ok(found) if found.is_dir() => {
+                bail!("{} is a folder; name a file", path_text(output))
+            }
+            // A device or a pipe is written as it is.
+            Ok(found) if !found.is_file() => return Ok(()),
+            _ => {}
+        }
+        let real = output.canonicalize().unwrap_or_else(|_| output.to_owned());
+        let around = around(&real);
+        std::fs::create_dir_all(around)
+            .and_then(|()| probe(around))
+            .with_context(|| format!("{} cannot be written", path_text(output)))
+    }
+
+    /// Looks at the files of `outputs` that are given, as [`file`](Self::file) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`file`](Self::file), of the first; two outputs that are one file.
+    pub fn files<'a>(&self, outputs: impl IntoIterator<Item = &'a Option<PathBuf>>) -> Result<()> {
+        let mut seen = HashSet::new();
+        for output in outputs.into_iter().flatten() {
+            self.file(output)?;
+            ensure!(seen.insert(output), "two outputs are the file {}", path_text(output));
+        }
+        Ok(())
+    }
+
+    /// Looks at a folder that results are to be written into, before the work begins. It is not made yet.
+    ///
+    /// # Errors
+    ///
+    /// A file; a folder that cannot be made or written to.
+    pub fn folder(&self, output: &Path) -> Result<()> {
+        self.refuse(output)?;
+        let mut nearest = output;
+        while !nearest.exists() {
+            nearest = around(nearest);
+        }
+        let of = || format!("the folder {} cannot be written to", path_text(output));
+        ensure!(nearest.is_dir(), "{}: {} is no folder", of(), path_text(nearest));
+        probe(nearest).with_context(of)
+    }
+}
+
+/// The folder that holds `path`.
+fn around(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file into `folder` and removes it.
+fn probe(folder: &Path) -> std::io::Result<()> {
+    tempfile::Builder::new().prefix(".cifake-").tempfile_in(folder).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Spared;
+    use super::*;
 
     #[test]
     fn an_output_that_would_replace_an_input_is_refused_whatever_leads_there() {
@@ -44,10 +109,45 @@ mod tests {
         let input = folder.path().join("a.png");
         std::fs::write(&input, b"").expect("it is writable");
         let spared = Spared::of([&input, &folder.path().join("missing.png")]);
-        let error = spared.refuse(&folder.path().join("./a.png")).expect_err("it is the input");
-        assert!(error.to_string().contains("is an input"), "{error}");
-        for other in ["b.png", "missing.png"] {
-            assert!(spared.refuse(&folder.path().join(other)).is_ok(), "{other}");
+        let looks = [Spared::refuse, Spared::file, Spared::folder];
+        for look in looks {
+            let error = look(&spared, &folder.path().join("./a.png")).expect_err("it is the input");
+            assert!(error.to_string().contains("is an input"), "{error}");
         }
+        for other in ["b.png", "missing.png"] {
+            assert!(looks.iter().all(|look| look(&spared, &folder.path().join(other)).is_ok()));
+        }
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").expect("it is writable");
+        let (spared, below) = (Spared::default(), file.join("below/page.html"));
+        for (outcome, part) in [
+            (spared.file(&below), "cannot be written"),
+            (spared.file(folder.path()), "is a folder"),
+            (spared.folder(&below), "is no folder"),
+            (spared.folder(&file), "is no folder"),
+        ] {
+            let error = outcome.expect_err(part);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let new = folder.path().join("a/b/page.html");
+        spared.folder(&new).expect("it can be made");
+        assert!(!folder.path().join("a").exists(), "a folder is made by who writes into it");
+        spared.file(&new).expect("it can be written");
+        assert!(folder.path().join("a/b").is_dir() && !new.exists());
+        assert_eq!(std::fs::read_dir(folder.path().join("a/b")).expect("it is there").count(), 0);
+        let twice = [Some(new.clone()), None, Some(new)];
+        assert!(spared.files(&twice[..2]).is_ok());
+        assert!(spared.files(&twice).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_can_be_written() {
+        assert!(Spared::default().file(Path::new("/dev/null")).is_ok());
     }
 }

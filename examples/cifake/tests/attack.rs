@@ -50,7 +50,8 @@ fn attacked_pictures_are_written_and_a_broken_one_does_not_stop_the_others() {
 #[test]
 fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
     for (program, name, reason) in [
-        ("attack", "pgd-linf", "needs a radius"),
+        ("attack", "jpeg", "jpeg@50"),
+        ("attack", "guessing", "fgsm = fgsm-linf"),
         ("robustness", "pgd-linf@x", "not a number"),
         ("robustness", "guessing", "ensemble-linf@2"),
     ] {
@@ -58,6 +59,61 @@ fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
         assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
     }
+}
+
+/// The table of `attack` names the files and their folder; both programs know one name of an attack.
+#[test]
+fn a_table_tells_where_the_attacked_pictures_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (sample, out) = (dataset("sample").join("fake-bird-1.jpg"), folder.path().join("new/out"));
+    let [sample, out_name] = [&sample, &out].map(|path| path.to_str().expect("plain"));
+    let output = run("attack", &[sample, "--out", out_name, "--attack", "fgsm-linf"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let attacked = out.join("fake-bird-1.attacked.png");
+    for words in ["FGSM linf 2/255", "BEFORE  P(FAKE)  AFTER", "1 attacked picture in", out_name] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert!(table.contains(&format!("{sample} -> {}", attacked.display())), "{table}");
+    assert!(attacked.is_file());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("it is writable");
+    let below = file.join("out");
+    let below = below.to_str().expect("plain");
+    let mini = dataset("mini");
+    let mini = mini.to_str().expect("plain");
+    for (command, input) in
+        [("attack", vec![sample]), ("cam", vec![sample]), ("robustness", vec!["--data", mini])]
+    {
+        let refused = run(command, &[&input[..], &["--out", below]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        assert!(text(&refused.stderr).contains("is no folder"), "{}", text(&refused.stderr));
+        assert!(refused.stdout.is_empty());
+    }
+}
+
+/// `cam` answers as `detect` does, also where that is UNSURE.
+#[test]
+fn a_map_has_the_answer_of_detect_and_the_label() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let flat = cifake::Picture::new(vec![90; 32 * 32 * 3], 32, 32).expect("32x32");
+    let (path, out) = (folder.path().join("flat.png"), folder.path().join("maps"));
+    std::fs::write(&path, flat.to_png()).expect("it is writable");
+    let [path, out] = [&path, &out].map(|path| path.to_str().expect("plain"));
+    let verdict: serde_json::Value =
+        serde_json::from_slice(&run("detect", &["--json", path]).stdout).expect("one object");
+    assert_eq!(verdict["answer"], "UNSURE");
+    let label = verdict["label"].as_str().expect("a label");
+    let output = run("cam", &[path, "--out", out]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let row = table.lines().nth(1).expect("a row under the headings");
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!((words[0], words[3]), ("UNSURE", label), "{table}");
+    assert!(table.starts_with("ANSWER  P(FAKE)  LABEL"), "{table}");
+    assert!(table.contains(&format!("1 map in {out}")), "{table}");
+    let help = text(&run("cam", &["--help"]).stdout);
+    assert!(help.contains("[default: hirescam]"), "{help}");
 }
 
 #[test]

@@ -141,6 +141,39 @@ fn the_table_has_the_rows_and_the_cost() {
 }
 
 #[test]
+fn pictures_without_labels_are_no_data_set_and_the_error_names_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--data"])
+        .arg(mini().join("../sample"))
+        .output()
+        .expect("the example was built");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("datasets/mini") && told.contains("cifake detect"), "{told}");
+}
+
+/// A path that cannot be written is found before anything is measured.
+#[test]
+fn outputs_are_looked_at_before_the_work() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("it is writable");
+    let below = file.join("figure.png");
+    let data = mini();
+    for output in [&below, &data] {
+        let path = output.to_str().expect("plain");
+        for flag in ["--roc", "--reliability", "--scores"] {
+            let refused = evaluate(&[flag, path]);
+            assert_eq!(refused.status.code(), Some(2), "{flag} {path}");
+            assert!(refused.stdout.is_empty(), "{flag} {path}");
+        }
+    }
+    let new = folder.path().join("a/b/scores.csv");
+    let made = evaluate(&["--scores", new.to_str().expect("plain"), "--limit", "4"]);
+    assert!(made.status.success() && new.is_file(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
 fn what_cannot_be_measured_is_an_error() {
     for arguments in [&["--split", "nowhere"][..], &["--weights", "missing.safetensors"]] {
         let output = evaluate(arguments);
@@ -215,6 +248,8 @@ fn a_broken_picture_is_counted_and_strict_stops() {
     assert_eq!(counted.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&counted.stdout).expect("JSON");
     assert_eq!((&report["n"], &report["n_failed"]), (&2.into(), &1.into()));
+    let told = String::from_utf8_lossy(&counted.stderr).into_owned();
+    assert!(told.contains("are left out: 1") && told.contains("1_fake/broken.jpg"), "{told}");
     let strict = run(&["--strict"]);
     assert_eq!(strict.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&strict.stderr).contains("broken.jpg"));

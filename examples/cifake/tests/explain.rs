@@ -154,6 +154,23 @@ fn errors_are_safe_to_print() {
     assert!(!error.chars().any(|c| c.is_control() || c == '\u{202e}'), "{error:?}");
 }
 
+/// A page or an overlay that cannot be written is found before a picture is explained.
+#[test]
+fn outputs_are_looked_at_before_the_work() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let real = folder.path().join("cat.jpg");
+    std::fs::copy(sample("real-cat-1.jpg"), &real).expect("it is copied");
+    let below = real.join("page.html");
+    let [real, below] = [&real, &below].map(|path| path.to_str().expect("plain"));
+    for (flag, path) in
+        [("--html", below), ("--html", real), ("--overlay", below), ("--overlay", real)]
+    {
+        let output = explain(&[flag, path, real]);
+        assert_eq!(output.status.code(), Some(2), "{flag} {path}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{flag} {path}");
+    }
+}
+
 #[test]
 fn an_unknown_explainer_is_wrong_usage() {
     let real = sample("real-cat-1.jpg");

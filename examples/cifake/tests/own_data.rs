@@ -108,20 +108,20 @@ fn a_validation_folder_validates_and_every_later_program_knows_it() {
         std::fs::remove_file(data.join(split).join("real/broken.jpg")).expect("it is there");
     }
     // The pictures of both folders are the same but for one of each label.
-    for (seed, label) in (2u64..).zip(["real", "fake"]) {
-        let png = cifake::Drawing::Shapes.picture(32, seed, 0).to_png();
-        std::fs::write(data.join("val").join(label).join("0.png"), png).expect("room");
-        for number in 8..16u64 {
-            let png = cifake::Drawing::Noise.picture(32, seed, number).to_png();
-            let file = data.join("train").join(label).join(format!("{number}.png"));
+    let kinds = [("real", cifake::Drawing::Noise), ("fake", cifake::Drawing::Shapes)];
+    for (seed, (label, kind)) in (2u64..).zip(kinds) {
+        let more = std::iter::once(("val", 0)).chain((8..16).map(|number| ("train", number)));
+        for (split, number) in more.chain((16..29).map(|number| ("val", number))) {
+            let png = kind.picture(32, seed, number).to_png();
+            let file = data.join(split).join(label).join(format!("{number}.png"));
             std::fs::write(file, png).expect("room");
         }
     }
     let recipe = short(folder.path());
     let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
-    let output = train(&arguments);
+    let output = train(&[&arguments[..], &["--epochs", "30"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for words in ["18 pictures to train on", "16 to validate on, the validation split", "14 dupl"] {
+    for words in ["18 pictures to train on", "42 to validate on, the validation split", "14 dupl"] {
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
     let weights = std::fs::read(out.join("best.safetensors")).expect("it was written");
@@ -129,15 +129,75 @@ fn a_validation_folder_validates_and_every_later_program_knows_it() {
     let output = on_data("evaluate", &data, &out, &["--json", "--split", "validation"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(report["n"], 16);
+    assert_eq!(report["n"], 42);
+    // The last weights are surer than the first ones that made no mistake.
+    let [last, best] = ["last", "best"].map(|name| out.join(format!("{name}.safetensors")));
+    std::fs::copy(last, best).expect("both were written");
     let output = on_data("calibrate", &data, &out, &["--out", text(&calibrated)]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("only 16 pictures"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("only 42 pictures"), "{}", stderr(&output));
     // Without the folder, the data set is not the one that the weights are of.
     std::fs::remove_dir_all(data.join("val")).expect("it is there");
     let output = on_data("calibrate", &data, &out, &["--out", text(&calibrated)]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("another data set"), "{}", stderr(&output));
+}
+
+/// The built-in recipe takes what is there; another recipe's batch must be filled.
+#[test]
+fn a_batch_of_the_built_in_recipe_shrinks_to_the_pictures_there_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out, other] = ["data", "out", "other"].map(|name| folder.path().join(name));
+    own_pictures(&data, ["real", "fake"]);
+    let output = train(&["--data", text(&data), "--out", text(&out), "--epochs", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("a batch has 14 pictures instead of 64"), "{told}");
+    assert!(told.contains("from random weights; 14 pictures to train on"), "{told}");
+    let recipe = short(folder.path());
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&other)];
+    let refused = train(&[&arguments[..], &["--batch-size", "32"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("pass --batch-size 12"), "{}", stderr(&refused));
+    let none = train(&[&arguments[..], &["--batch-size", "0"]].concat());
+    assert_eq!(none.status.code(), Some(2), "{}", stderr(&none));
+    assert!(stderr(&none).contains("batch_size must be from 1"), "{}", stderr(&none));
+}
+
+/// `calibrate` takes shipped weights by their name, wants 20 pictures of each label and replaces no input.
+#[test]
+fn a_calibration_needs_enough_pictures_and_keeps_its_input() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [recipe, weights, out] =
+        ["recipe.toml", "own.safetensors", "out.safetensors"].map(|name| folder.path().join(name));
+    let shipped = mini().join("../../crates/tinyvit/weights/native.safetensors");
+    std::fs::copy(shipped, &weights).expect("they are shipped");
+    let calibrate = |fraction: &str, weights: &str, out: &Path| {
+        let content = format!(
+            "model = {{ preset = 'native' }}\ndata = {{ validation_fraction = {fraction} }}"
+        );
+        std::fs::write(&recipe, content).expect("room");
+        Command::new(env!("CARGO_BIN_EXE_cifake"))
+            .args(["calibrate", "--config", text(&recipe), "--data", text(&mini())])
+            .args(["--weights", weights, "--out", text(out)])
+            .output()
+            .expect("the program was built")
+    };
+    let few = calibrate("0.5", "native", &out);
+    assert_eq!(few.status.code(), Some(2), "{}", stderr(&few));
+    assert!(stderr(&few).contains("needs 20 pictures of each label"), "{}", stderr(&few));
+    assert!(!out.exists());
+    let before = std::fs::read(&weights).expect("it was copied");
+    let in_place = calibrate("0.7", text(&weights), &weights);
+    assert_eq!(in_place.status.code(), Some(2), "{}", stderr(&in_place));
+    assert!(stderr(&in_place).contains("is an input"), "{}", stderr(&in_place));
+    assert_eq!(std::fs::read(&weights).expect("it stays"), before);
+    let enough = calibrate("0.7", "native", &out);
+    assert_eq!(enough.status.code(), Some(0), "{}", stderr(&enough));
+    let told = String::from_utf8_lossy(&enough.stdout).into_owned();
+    let temperature = told.lines().find_map(|line| line.strip_prefix("temperature: "));
+    let temperature: f64 = temperature.and_then(|text| text.parse().ok()).expect("it is printed");
+    assert!((0.0125..=80.0).contains(&temperature), "{told}");
 }
 
 #[test]
@@ -222,7 +282,9 @@ train = { epochs = 1, batch_size = 4 }
     assert!(stderr(&unknown).contains("native"), "{}", stderr(&unknown));
     let output = train(&[&arguments[..], &["--weights", "native"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("from ") && out.join("best.safetensors").exists());
+    assert!(stderr(&output).contains("from native; "), "{}", stderr(&output));
+    assert!(out.join("best.safetensors").exists());
+    assert!(!out.join("start.safetensors").exists(), "nothing else is left in the folder");
 }
 
 #[test]

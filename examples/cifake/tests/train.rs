@@ -87,6 +87,39 @@ fn a_run_that_is_broken_off_five_times_changes_no_bit_of_the_weights() {
     }
 }
 
+/// A run that goes on tells its place and refuses other numbers.
+#[test]
+fn a_run_that_goes_on_says_where_and_keeps_its_numbers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [file, out] = ["recipe.toml", "run"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&out).expect("the folder is writable");
+    std::fs::write(&file, RECIPE).expect("the folder is writable");
+    let mut recipe: Recipe = toml::from_str(RECIPE).expect("it is a recipe");
+    recipe.train.epochs = 3;
+    let n_steps = trainer(&recipe, &out).n_steps();
+    let stop = n_steps / 3 + 2;
+    assert_eq!(run(&recipe, &out, 1, Some(stop)), stop);
+    let data = mini();
+    let train = |epochs: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+            .args(["train", "--config", text(&file), "--data", text(&data), "--out", text(&out)])
+            .args(["--epochs", epochs])
+            .output()
+            .expect("it was built");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (status, told) = train("4");
+    assert_eq!(status, Some(2), "{told}");
+    assert!(told.contains("another recipe") && told.contains("epochs"), "{told}");
+    let (status, told) = train("3");
+    assert_eq!(status, Some(0), "{told}");
+    let words = format!("run: continues at epoch 2, step {stop} of {n_steps}; ");
+    assert!(told.contains(&words) && !told.contains("random weights"), "{told}");
+    let (status, told) = train("3");
+    assert_eq!(status, Some(0), "{told}");
+    assert!(told.contains(&format!("is at its end, step {n_steps} of {n_steps}")), "{told}");
+}
+
 /// A kill leaves the old checkpoint or the new one, never a part: each run goes on from the last.
 #[test]
 fn a_kill_leaves_a_whole_checkpoint() {

@@ -10,7 +10,8 @@ use explain::{
 };
 use gradcam::{Cam, HeatMap, Method};
 
-use cifake_cli::args::{CamArgs, builder, method_named, open};
+use cifake_cli::Spared;
+use cifake_cli::args::{CamArgs, METHOD, builder, method_named, open};
 
 /// Which set is written, with which detector and maps.
 #[derive(clap::Args)]
@@ -22,7 +23,7 @@ pub struct SetArgs {
     #[arg(long, value_name = "TEXT")]
     question: Option<String>,
     /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
@@ -51,8 +52,10 @@ impl SetArgs {
     ///
     /// # Errors
     ///
-    /// If there are no such weights, the question shows pictures, or the folder holds a set of another origin.
+    /// If there are no such weights, the question shows pictures, or the folder cannot be written to or holds a set of
+    /// another origin.
     pub fn open(&self, folder: &Path, explainer: &str) -> Result<Explaining> {
+        Spared::default().folder(folder)?;
         let question = self.question.clone().unwrap_or_else(|| prompt(&Rules::default()));
         ensure!(!question.contains("<image>"), "--question must not show pictures of its own");
         let detector = open(builder(), &self.weights)?;

@@ -7,12 +7,13 @@ use std::process::Command;
 fn weights_without_a_record_are_refused_where_held_back_pictures_are_needed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let [weights, out] = ["own.safetensors", "out"].map(|name| folder.path().join(name));
+    let [weights, out, mean] =
+        ["own.safetensors", "out", "mean.safetensors"].map(|name| folder.path().join(name));
     let shipped = root.join("crates/tinyvit/weights/native.safetensors");
     std::fs::copy(shipped, &weights).expect("they are shipped");
     let mini = root.join("datasets/mini");
-    let [weights, out, data] =
-        [&weights, &out, &mini].map(|path| path.to_str().expect("the path is UTF-8"));
+    let [weights, out, mean, data] =
+        [&weights, &out, &mean, &mini].map(|path| path.to_str().expect("the path is UTF-8"));
     let programs = [
         (
             env!("CARGO_BIN_EXE_build_explanations"),
@@ -21,7 +22,7 @@ fn weights_without_a_record_are_refused_where_held_back_pictures_are_needed() {
         (env!("CARGO_BIN_EXE_familiarity"), &["--weights", weights, "--data", data]),
         (
             env!("CARGO_BIN_EXE_average_weights"),
-            &[weights, weights, "--recalibrate-norm", data, "--out", out],
+            &[weights, weights, "--recalibrate-norm", data, "--out", mean],
         ),
     ];
     for (program, arguments) in programs {

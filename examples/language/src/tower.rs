@@ -39,7 +39,11 @@ impl TowerArgs {
         let detector = open(builder().device(device), weights)?;
         let (width, height) = detector.input_size();
         let classifier = detector.classifier().clone();
-        let layer = classifier.layers().last().context("a network has layers")?.clone();
+        let layer = classifier
+            .layers()
+            .last()
+            .context("the detector has no layer at which it could be cut")?
+            .clone();
         let image_size = [height as usize, width as usize];
         let name = format!("{} at {}", detector.model_name(), layer.name);
         let tower = Arc::new(CutTower { name, classifier, layer, image_size });

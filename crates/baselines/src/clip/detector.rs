@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use cifake::weights::Configured;
 use cifake::{
-    Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Layer, Loader, Network,
+    Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Loader, Network,
     class_scores,
 };
 
@@ -40,26 +40,7 @@ impl Classifier for ClipClassifier {
 
 impl Differentiable for ClipClassifier {}
 
-impl FeatureClassifier for ClipClassifier {
-    /// None.
-    fn layers(&self) -> &[Layer] {
-        &[]
-    }
-
-    /// # Panics
-    ///
-    /// Always, as there is no layer.
-    fn features(&self, _: Tensor<4>, at: &Layer) -> Tensor<4> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-
-    /// # Panics
-    ///
-    /// Always, as there is no layer.
-    fn head(&self, _: Tensor<4>, at: &Layer) -> Tensor<2> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-}
+impl FeatureClassifier for ClipClassifier {}
 
 impl EmbeddingClassifier for ClipClassifier {
     fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {

@@ -3,9 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use cifake::weights::Configured;
-use cifake::{
-    Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Layer, Loader, Network,
-};
+use cifake::{Classifier, Differentiable, EmbeddingClassifier, FeatureClassifier, Loader, Network};
 
 use super::{FftVae, FftVaeConfig};
 
@@ -41,25 +39,7 @@ impl Classifier for FftVaeClassifier {
 
 impl Differentiable for FftVaeClassifier {}
 
-impl FeatureClassifier for FftVaeClassifier {
-    fn layers(&self) -> &[Layer] {
-        &[]
-    }
-
-    /// # Panics
-    ///
-    /// Always, since there is no layer to name.
-    fn features(&self, _: Tensor<4>, at: &Layer) -> Tensor<4> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-
-    /// # Panics
-    ///
-    /// Always, since there is no layer to name.
-    fn head(&self, _: Tensor<4>, at: &Layer) -> Tensor<2> {
-        panic!("{} is not a layer of this model", at.name)
-    }
-}
+impl FeatureClassifier for FftVaeClassifier {}
 
 impl EmbeddingClassifier for FftVaeClassifier {
     fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {

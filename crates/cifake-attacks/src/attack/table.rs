@@ -35,18 +35,18 @@ enum Constructor {
 
 /// All attacks with a name. A new attack is one more line here.
 pub static ATTACKS: &[AttackEntry] = &[
-    linf("fgsm-linf", &[], "8", |_, epsilon, _| Box::new(Pgd::fgsm(epsilon))),
-    linf("pgd-linf", &[], "2", pgd),
+    linf("fgsm-linf", &["fgsm"], "8", |_, epsilon, _| Box::new(Pgd::fgsm(epsilon))),
+    linf("pgd-linf", &["pgd"], "2", pgd),
     l2("pgd-l2", &[], "0.5", pgd),
     linf("apgd-linf", &["apgd"], "2", |n, e, steps| Box::new(apgd(n, e, steps))),
     l2("apgd-l2", &[], "0.5", |n, e, steps| Box::new(apgd(n, e, steps))),
-    linf("apgd-margin-linf", &[], "2", apgd_margin),
+    linf("apgd-margin-linf", &["apgd-margin"], "2", apgd_margin),
     l2("apgd-margin-l2", &[], "0.5", apgd_margin),
     linf("fab-linf", &["fab"], "2", fab),
     l2("fab-l2", &[], "0.5", fab),
     linf("square-linf", &["square"], "2", |n, e, _| Box::new(Square::new(n, e))),
     l2("square-l2", &[], "0.5", |n, e, _| Box::new(Square::new(n, e))),
-    linf("noise-linf", &[], "8", |n, e, _| Box::new(RandomNoise::new(n, e))),
+    linf("noise-linf", &["noise"], "8", |n, e, _| Box::new(RandomNoise::new(n, e))),
     l2("noise-l2", &[], "0.5", |n, e, _| Box::new(RandomNoise::new(n, e))),
     linf("ensemble-linf", &["ensemble"], "2", ensemble),
     l2("ensemble-l2", &[], "0.5", ensemble),

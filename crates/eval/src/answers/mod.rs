@@ -4,7 +4,7 @@ mod band;
 
 use cifake::{Answers, Curve, Error, Familiarity, InputFit, Label, Observation, Observed};
 
-use crate::metrics::fit_platt;
+use crate::metrics::{fit_platt, must_suffice};
 
 /// What an answer must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +48,7 @@ impl Default for AnswerOptions {
 ///
 /// # Errors
 ///
-/// Too few pictures, pictures of one label, or probabilities that cannot be told apart.
+/// Too few pictures, of one label perhaps, or probabilities that cannot be told apart.
 pub fn fit_answers(
     training: &Observed,
     held_back: &Observed,
@@ -71,8 +71,10 @@ fn margins(observed: &Observed) -> (Vec<f32>, Vec<Label>) {
     observed.iter().map(|(sample, seen): &(_, Observation)| (seen.margin(), sample.label)).unzip()
 }
 
-/// The curve that makes `labels` most likely, with a threshold of one half.
+/// The curve that makes `labels` most likely, with a threshold of one half. Labels that do not follow the margins have
+/// the temperature of 100, and then the band leaves no answer but UNSURE.
 fn fitted(margins: &[f32], labels: &[Label]) -> Result<Curve, Error> {
+    must_suffice(labels)?;
     let [temperature, bias] = fit_platt(margins, labels)?.map(|value| value as f32);
     Ok(Curve { temperature, bias, ..Curve::PLAIN })
 }

@@ -1,5 +1,7 @@
 //! Whether a probability means what it says.
 
+use std::ops::RangeInclusive;
+
 use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
 
@@ -117,11 +119,47 @@ pub fn brier(scores: &[f32], labels: &[Label]) -> Result<f64, Error> {
 /// Slopes, which are inverse temperatures, among which [`fit_platt`] looks.
 const SLOPES: [f64; 2] = [0.01, 100.0];
 
+/// Least number of samples of each label for [`calibration`]: ten for each of its two numbers, as is usual for a
+/// logistic regression (Peduzzi et al. 1996, doi 10.1016/S0895-4356(96)00236-3).
+pub const MIN_CALIBRATION: usize = 20;
+/// Temperatures that [`calibration`] may give.
+pub const TEMPERATURES: RangeInclusive<f64> = 0.0125..=80.0;
+/// Biases that [`calibration`] may give.
+pub const BIASES: RangeInclusive<f64> = -20.0..=20.0;
+
+/// [`fit_platt`] of samples that can bear it: temperature, in [`TEMPERATURES`], and bias, in [`BIASES`].
+///
+/// # Errors
+/// Those of [`fit_platt`]; [`Error::TooFewToCalibrate`] for fewer than [`MIN_CALIBRATION`] samples of a label;
+/// [`Error::NoCalibration`] where the fit leaves the ranges.
+pub fn calibration(margins: &[f32], labels: &[Label]) -> Result<[f64; 2], Error> {
+    must_suffice(labels)?;
+    let [temperature, bias] = fit_platt(margins, labels)?;
+    match TEMPERATURES.contains(&temperature) && BIASES.contains(&bias) {
+        true => Ok([temperature, bias]),
+        false => Err(Error::NoCalibration { temperature, bias }),
+    }
+}
+
+/// There must be [`MIN_CALIBRATION`] of both labels.
+pub(crate) fn must_suffice(labels: &[Label]) -> Result<(), Error> {
+    let needed = MIN_CALIBRATION;
+    for label in Label::ALL {
+        let found = labels.iter().filter(|&&other| other == label).count();
+        if found < needed {
+            return Err(Error::TooFewToCalibrate { label, found, needed });
+        }
+    }
+    Ok(())
+}
+
 /// Temperature `t` and bias `b` for which `sigmoid(margin / t + b)` explains the labels best (least
 /// negative log-likelihood; Platt 1999), by Newton's method. To be fitted on validation data.
 ///
 /// `margins` are the logit of FAKE minus the logit of REAL, or the one logit of a one-logit head. The
-/// temperature lies in `[0.01, 100]`: it is 100 where labels do not follow the margins.
+/// temperature lies in `[0.01, 100]`: it is 100 where labels do not follow the margins. Where the margins tell the
+/// labels apart without a mistake, no temperature is the best one. The targets are then Platt's,
+/// `(n + 1) / (n + 2)` for `n` samples of a label.
 ///
 /// # Errors
 /// [`Error::NoSamples`], [`Error::LengthMismatch`], [`Error::ScoreNotFinite`], [`Error::OneLabel`].
@@ -129,17 +167,17 @@ pub fn fit_platt(margins: &[f32], labels: &[Label]) -> Result<[f64; 2], Error> {
     /// Steps at most; about ten are needed.
     const STEPS: usize = 100;
     check_both_labels(margins, labels)?;
+    let targets = targets(margins, labels);
     let loss = |[slope, bias]: [f64; 2]| -> f64 {
-        let one = |(margin, label): (&f32, &Label)| {
+        let one = |(margin, target): (&f32, &f64)| {
             let z = slope * f64::from(*margin) + bias;
-            let z = if *label == Label::Fake { -z } else { z };
-            z.max(0.0) + (-z.abs()).exp().ln_1p()
+            z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z
         };
-        margins.iter().zip(labels).map(one).sum()
+        margins.iter().zip(&targets).map(one).sum()
     };
     let mut at = [1.0, 0.0];
     for _ in 0..STEPS {
-        let step = newton_step(margins, labels, at);
+        let step = newton_step(margins, &targets, at);
         let next = |scale: f64| {
             [(at[0] - scale * step[0]).clamp(SLOPES[0], SLOPES[1]), at[1] - scale * step[1]]
         };
@@ -157,13 +195,31 @@ pub fn fit_platt(margins: &[f32], labels: &[Label]) -> Result<[f64; 2], Error> {
     Ok([at[0].recip(), at[1]])
 }
 
+/// The probability of FAKE that a fit aims at, sample by sample: the label, or Platt's target where the margins make
+/// no mistake.
+fn targets(margins: &[f32], labels: &[Label]) -> Vec<f64> {
+    let of = |label: Label| margins.iter().zip(labels).filter(move |(_, of)| **of == label);
+    let highest_real = of(Label::Real).map(|(margin, _)| *margin).fold(f32::MIN, f32::max);
+    let has_mistakes = of(Label::Fake).any(|(margin, _)| *margin <= highest_real);
+    let target = |label: &Label| match (has_mistakes, label) {
+        (true, label) => label.index() as f64,
+        (false, label) => {
+            let n = of(*label).count() as f64;
+            let sure = (n + 1.0) / (n + 2.0);
+            if *label == Label::Fake { sure } else { 1.0 - sure }
+        }
+    };
+    let both = Label::ALL.map(|label| target(&label));
+    labels.iter().map(|label| both[label.index()]).collect()
+}
+
 /// Inverse Hessian times gradient of the loss of [`fit_platt`], in slope and bias.
-fn newton_step(margins: &[f32], labels: &[Label], [slope, bias]: [f64; 2]) -> [f64; 2] {
+fn newton_step(margins: &[f32], targets: &[f64], [slope, bias]: [f64; 2]) -> [f64; 2] {
     let (mut gradient, mut hessian) = ([0.0f64; 2], [1e-9f64, 0.0, 1e-9]);
-    for (margin, label) in margins.iter().zip(labels) {
+    for (margin, target) in margins.iter().zip(targets) {
         let margin = f64::from(*margin);
         let p = 1.0 / (1.0 + (-(slope * margin + bias)).exp());
-        let (error, weight) = (p - label.index() as f64, p * (1.0 - p));
+        let (error, weight) = (p - target, p * (1.0 - p));
         gradient[0] += error * margin;
         gradient[1] += error;
         hessian[0] += weight * margin * margin;
@@ -252,9 +308,38 @@ mod tests {
     }
 
     #[test]
-    fn margins_without_a_mistake_have_a_low_temperature() {
+    fn margins_without_a_mistake_aim_at_platts_targets() {
         let [temperature, bias] = fit_platt(&[3.0, -3.0], &[Fake, Real]).expect("both labels");
-        assert!((0.01..0.2).contains(&temperature) && bias.abs() < 1e-6, "{temperature} {bias}");
+        // One of each label: the aim is 2 / 3, whose logit is ln 2.
+        assert!((temperature - 3.0 / 2.0_f64.ln()).abs() < 1e-6, "{temperature}");
+        assert!(bias.abs() < 1e-9, "{bias}");
+    }
+
+    /// `n` margins of each label around `apart` and `-apart`, a tenth of them beyond the other's.
+    fn samples(n: usize, apart: f32) -> (Vec<f32>, Vec<Label>) {
+        let of = |label: Label, sign: f32| {
+            (0..n).map(move |i| {
+                let side = if i % 10 == 0 { -sign } else { sign };
+                (side * apart * (1.0 + i as f32 / n as f32), label)
+            })
+        };
+        of(Fake, 1.0).chain(of(Real, -1.0)).unzip()
+    }
+
+    #[test]
+    fn a_calibration_needs_enough_of_both_labels_and_keeps_within_its_ranges() {
+        let (margins, labels) = samples(MIN_CALIBRATION, 3.0);
+        let [temperature, _] = calibration(&margins, &labels).expect("there are just enough");
+        assert!(TEMPERATURES.contains(&temperature), "{temperature}");
+        let few = calibration(&margins[1..], &labels[1..]);
+        let is_few = matches!(
+            few,
+            Err(Error::TooFewToCalibrate { label: Fake, found: 19, needed: MIN_CALIBRATION })
+        );
+        assert!(is_few, "{few:?}");
+        let reversed: Vec<f32> = margins.iter().map(|margin| -margin).collect();
+        let refused = calibration(&reversed, &labels);
+        assert!(matches!(refused, Err(Error::NoCalibration { .. })), "{refused:?}");
     }
 
     proptest! {

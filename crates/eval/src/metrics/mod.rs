@@ -29,8 +29,10 @@ mod separation;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::Bootstrap;
+pub(crate) use calibration::must_suffice;
 pub use calibration::{
-    N_BINS, ReliabilityBin, brier, expected_calibration_error, fit_platt, reliability,
+    BIASES, MIN_CALIBRATION, N_BINS, ReliabilityBin, TEMPERATURES, brier, calibration,
+    expected_calibration_error, fit_platt, reliability,
 };
 pub use confusion::{Confusion, accuracy, label_accuracy};
 pub use mcnemar::McNemar;

@@ -49,7 +49,7 @@ impl AnswerArgs {
     }
 }
 
-/// Writes the TinyViT in the file `weights` to `out` in half precision, with answers fitted to the data set at
+/// Writes the TinyViT in `weights` to `out` in half precision, with answers fitted to the data set at
 /// `data`, of which `holdout` says what was not trained on, and to that at `generators`; prints what was fitted and
 /// how the held-back pictures are answered then.
 ///
@@ -61,11 +61,10 @@ pub fn calibrate_answers(
     generators: &Path,
     holdout: &Holdout,
     data: &Path,
-    weights: &Path,
+    weights: Source<'_>,
     out: &Path,
 ) -> Result<()> {
-    let (model, model_config, info) =
-        load_configured::<TinyVit>(Source::File(weights), &Device::flex())?;
+    let (model, model_config, info) = load_configured::<TinyVit>(weights, &Device::flex())?;
     // The rounded weights are what ships, so that they are what is looked at.
     let notes = &info.metadata;
     let bytes = configured_bytes(&model, &model_config, notes, Precision::F16, &BTreeMap::new())?;

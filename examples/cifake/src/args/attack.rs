@@ -6,6 +6,41 @@ use cifake_attacks::{Attack, AttackName, Error, Norm};
 const REFERENCE: [&str; 4] =
     ["reference-pgd-l2", "reference-pgd-linf", "reference-dct", "reference-pixel"];
 
+/// One attack, with a radius and steps if its name has none.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OneAttackArgs {
+    /// Name of the attack, see below.
+    #[arg(long, value_name = "NAME", default_value = "pgd-linf@2")]
+    attack: AttackName,
+    /// Radius in 255ths if the attack is named without one.
+    #[arg(long, value_name = "E", default_value_t = 2.0)]
+    epsilon_255: f64,
+    /// Steps of a gradient attack [default: depends on the attack].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
+    steps: Option<u16>,
+}
+
+impl OneAttackArgs {
+    /// The attack.
+    ///
+    /// # Errors
+    ///
+    /// As [`AttackName::attack`].
+    pub fn attack(&self) -> Result<Box<dyn Attack>, Error> {
+        let name = with_radius(self.attack, self.epsilon_255);
+        name.attack(self.steps.map(usize::from))
+    }
+}
+
+/// `name` with a radius of `levels` 255ths, if it is an attack in a ball that was named without a radius.
+fn with_radius(name: AttackName, levels: f64) -> AttackName {
+    match (name.number(), name.entry().norm()) {
+        (None, Some(Norm::Linf)) => name.with_number(levels),
+        (None, Some(Norm::L2)) => name.with_number(levels / 255.0),
+        _ => name,
+    }
+}
+
 /// The attacks of an evaluation, with a radius and steps for those without their own.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AttackArgs {
@@ -25,15 +60,10 @@ impl AttackArgs {
     #[must_use]
     pub fn names(&self) -> Vec<AttackName> {
         let every_radius = |name: &AttackName| -> Vec<AttackName> {
-            let norm = match (name.number(), name.entry().norm()) {
-                (None, Some(norm)) => norm,
-                _ => return vec![*name],
-            };
-            let radius = |&levels: &f64| match norm {
-                Norm::Linf => name.with_number(levels),
-                Norm::L2 => name.with_number(levels / 255.0),
-            };
-            self.epsilon_255.iter().map(radius).collect()
+            if name.number().is_some() || name.entry().norm().is_none() {
+                return vec![*name];
+            }
+            self.epsilon_255.iter().map(|&levels| with_radius(*name, levels)).collect()
         };
         self.attacks.iter().flat_map(every_radius).collect()
     }
@@ -75,6 +105,20 @@ impl ReferenceArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_attack_has_the_names_of_several() {
+        let made = |name: &str| {
+            let attack = name.parse().expect("it is in the table");
+            OneAttackArgs { attack, epsilon_255: 4.0, steps: Some(7) }.attack()
+        };
+        let name = |name: &str| made(name).expect("an attack").name();
+        assert_eq!(name("pgd-linf"), "PGD-7 linf 4/255");
+        assert_eq!((name("pgd"), name("fgsm")), (name("pgd-linf"), name("fgsm-linf")));
+        assert_eq!(name("pgd-linf@8"), "PGD-7 linf 8/255");
+        assert!(name("pgd-l2").starts_with("PGD-7 l2 0.0156"), "{}", name("pgd-l2"));
+        assert!(made("jpeg").is_err(), "a quality is no radius");
+    }
 
     #[test]
     fn a_radius_apart_from_the_name_serves_every_ball() {

@@ -81,17 +81,24 @@ impl DataArgs {
     /// As [`open_dataset_named`].
     pub fn open(&self, path: &Path, split: Option<Split>) -> Result<Box<dyn Dataset>> {
         let opened = open_dataset_named(path, split, &self.names()?);
-        opened.map_err(|error| {
-            let is_unnamed = match &error {
-                Error::Dataset(
-                    DatasetError::OneClass { folders, .. }
-                    | DatasetError::UnknownDataset { folders, .. },
-                ) => !folders.is_empty(),
-                _ => false,
-            };
-            let error = anyhow::Error::from(error);
-            if is_unnamed { error.context("use --real NAME and --fake NAME") } else { error }
+        opened.map_err(|error| match hint(&error) {
+            Some(hint) => anyhow::Error::from(error).context(hint),
+            None => error.into(),
         })
+    }
+}
+
+/// The remedy where a data set cannot be opened.
+fn hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Dataset(
+            DatasetError::OneClass { folders, .. } | DatasetError::UnknownDataset { folders, .. },
+        ) if !folders.is_empty() => Some("use --real NAME and --fake NAME"),
+        Error::Dataset(DatasetError::UnknownDataset { path, .. }) if path.is_dir() => Some(
+            "name a data set with labels, such as datasets/mini of the repository; `cifake detect` judges pictures \
+             without labels, such as datasets/sample",
+        ),
+        _ => None,
     }
 }
 
@@ -105,7 +112,8 @@ pub fn data_or_shared(data: Option<&Path>) -> Result<PathBuf> {
         return Ok(data.to_owned());
     }
     let shared = std::env::var_os(SHARED).context(
-        "--data is required: name a data set, or set CIFAKE_SHARED to a folder with datasets/cifake",
+        "--data is required: name a data set, such as datasets/mini of the repository, or set CIFAKE_SHARED to a \
+         folder with datasets/cifake",
     )?;
     let path = Path::new(&shared).join("datasets/cifake");
     anyhow::ensure!(

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use cifake::Split;
 use gradcam::Method;
 
-pub use attack::{AttackArgs, ReferenceArgs};
+pub use attack::{AttackArgs, OneAttackArgs, ReferenceArgs};
 pub use cam::CamArgs;
 pub use data::{DataArgs, data_or_shared, portable};
 pub use detector::{DetectorArgs, builder, decoder, open, registry, threads};
@@ -31,6 +31,9 @@ pub fn mini() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini")
 }
 
+/// The default [`Method`] as [`method_named`] accepts it and the help of a program spells it.
+pub const METHOD: &str = "hirescam";
+
 /// The method of class activation mapping called `name`.
 ///
 /// # Errors
@@ -47,4 +50,15 @@ pub fn method_named(name: &str) -> Result<Method, String> {
 /// The names.
 pub fn split_named(name: &str) -> Result<Split, &'static str> {
     Split::from_name(name).ok_or("use train, validation or test")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_method_is_spelled_as_the_others() {
+        assert_eq!(method_named(METHOD), Ok(Method::default()));
+        assert_eq!(METHOD, METHOD.to_lowercase());
+    }
 }

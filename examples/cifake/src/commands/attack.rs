@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cifake::error_chain;
-use cifake::text::one_line;
-use cifake_attacks::{AttackName, TargetModel, attacks_help};
+use cifake::text::{counted, one_line, path_text};
+use cifake_attacks::{TargetModel, attacks_help};
 
-use crate::args::{DetectorArgs, inputs, samples};
-use crate::attacked::attack_file;
-use crate::named::named;
-use crate::progress_bar;
+use crate::args::{DetectorArgs, OneAttackArgs, inputs, samples};
+use crate::attacked::{Attacked, attack_file};
+use crate::named::{error_line, named};
 use crate::results::keep_pictures;
+use crate::{Spared, progress_bar};
 
 /// Changes pictures so that the detector errs.
 ///
@@ -23,15 +23,15 @@ use crate::results::keep_pictures;
 
 Examples:
   cifake attack datasets/sample
-  cifake attack --attack apgd-l2@0.5 --out attacked photo.png", attacks_help()))]
+  cifake attack --attack apgd-l2@0.5 --out attacked photo.png
+  cifake attack --attack fgsm-linf --epsilon-255 4 photo.png", attacks_help()))]
 pub(crate) struct Args {
     /// Files, folders or patterns; `-` is a picture on standard input.
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
-    /// Name of the attack, see below.
-    #[arg(long, default_value = "pgd-linf@2")]
-    attack: AttackName,
-    /// Folder for the results.
+    #[command(flatten)]
+    attack: OneAttackArgs,
+    /// Folder for the results; it is made where it does not exist.
     #[arg(long, default_value = "attacked")]
     out: PathBuf,
     #[command(flatten)]
@@ -54,7 +54,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples()];
         args.out = temporary.path().to_owned();
     }
-    let attack = args.attack.attack(None)?;
+    let attack = args.attack.attack()?;
+    Spared::default().folder(&args.out)?;
     let (detector, device) = args.detector.detector()?;
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
@@ -62,16 +63,11 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     keep_pictures(&pictures, &args.out)?;
     let mut out = io::stdout().lock();
     if !args.json {
-        writeln!(out, "{}\n", attack.name())?;
-        writeln!(
-            out,
-            "{:<40} {:>8} {:>8} {:>7} {:>9}",
-            "picture", "before", "after", "l2", "linf"
-        )?;
+        writeln!(out, "{}\n\n{}", attack.name(), Attacked::header())?;
     }
     let bar = progress_bar()?;
     bar.set_length(pictures.len() as u64);
-    let mut n_failed = 0;
+    let (n_pictures, mut n_failed) = (pictures.len(), 0);
     for (id, picture) in pictures.into_iter().enumerate() {
         let path = picture.input.name().to_owned();
         let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
@@ -91,17 +87,22 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
                 let error = error_chain(error.as_ref());
                 writeln!(out, "{}", serde_json::json!({ "path": path, "error": error }))
             }
-            Err(error) => writeln!(out, "{name:<40} {}", one_line(&error_chain(error.as_ref()))),
+            Err(error) => writeln!(out, "{}", error_line(&path, &error_chain(error.as_ref()))),
             Ok(attacked) if args.json => {
                 let line = serde_json::to_string(&attacked).map_err(io::Error::from);
                 line.and_then(|line| writeln!(out, "{line}"))
             }
-            Ok(a) => {
-                let [before, after, l2, levels] = [a.before, a.after, a.l2, 255.0 * a.linf];
-                writeln!(out, "{name:<40} {before:>8.3} {after:>8.3} {l2:>7.3} {levels:>5.1}/255")
-            }
+            Ok(attacked) => writeln!(out, "{}", one_line(&attacked.row())),
         })?;
     }
     bar.finish_and_clear();
+    if !args.json {
+        let n = counted(n_pictures - n_failed, "attacked picture");
+        writeln!(
+            out,
+            "\n{n} in {}: NAME.attacked.png, and NAME.compared.png beside the original and the difference",
+            one_line(&path_text(&args.out))
+        )?;
+    }
     Ok(n_failed)
 }

@@ -11,14 +11,15 @@ use cifake_training::{Recipe, calibrate};
 use clap::ValueEnum;
 use tinyvit::TinyVit;
 
-use crate::Holdout;
 use crate::answers::{AnswerArgs, calibrate_answers};
-use crate::args::{DataArgs, decoder, mini};
+use crate::args::{DataArgs, decoder, mini, registry};
 use crate::sets;
 use crate::trained::{Task, Trained, with_metadata};
 use crate::training::main_set;
+use crate::{Holdout, Spared};
 
-/// Fewer validation pictures than these leave a temperature to chance.
+/// Fewer validation pictures than these leave a temperature to chance; below
+/// [`MIN_CALIBRATION`](cifake_eval::metrics::MIN_CALIBRATION) of a label there is none.
 const FEW: usize = 200;
 
 /// How weights are stored.
@@ -33,7 +34,7 @@ enum Storage {
 }
 
 /// Fits temperature and bias of trained weights on the pictures that their recipe held back, and writes them
-/// rounded as they are stored: the file that ships.
+/// rounded as they are stored: the file that ships. At least 20 of the pictures must be REAL and 20 FAKE.
 ///
 /// With --generators, a TinyViT also learns when to answer UNSURE: bands of probabilities for pictures of its
 /// own size and for resized ones, and how far a picture is from its training. Such a file is of half precision.
@@ -42,8 +43,8 @@ enum Storage {
   cifake calibrate --config examples/lab/recipes/native-2.toml \\
       --weights runs/tinyvit/best.safetensors --out native.safetensors
   cifake calibrate --data my/pictures --weights runs/mine/best.safetensors --out mine.safetensors
-  cifake calibrate --generators $CIFAKE_SHARED/datasets/generators \\
-      --weights crates/tinyvit/weights/native.safetensors --out answers.safetensors")]
+  cifake calibrate --generators $CIFAKE_SHARED/datasets/generators --weights native \\
+      --out answers.safetensors")]
 pub(crate) struct Args {
     /// Recipe of the run: its section data says which pictures are held back [default: what the weight
     /// file records].
@@ -51,10 +52,10 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
-    /// Weights of the run; the file names its network.
-    #[arg(long, value_name = "FILE", required_unless_present = "smoke")]
+    /// Weights of the run, or the name of shipped ones; the file names its network.
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "smoke")]
     weights: Option<PathBuf>,
-    /// File to write.
+    /// File to write; it may replace none of the files that are read.
     #[arg(long, value_name = "FILE", required_unless_present = "smoke")]
     out: Option<PathBuf>,
     /// How the weights are stored.
@@ -74,10 +75,10 @@ pub(crate) struct Args {
 pub(crate) fn run(mut args: Args) -> Result<usize> {
     let folder = tempfile::tempdir()?;
     if args.smoke {
-        args.weights = Some(mini().join("../../crates/tinyvit/weights/native.safetensors"));
+        args.weights = Some("native".into());
         args.data.data = Some(mini());
         args.out = Some(folder.path().join("out.safetensors"));
-        let recipe = "model = { preset = 'native' }\ndata = { validation_fraction = 0.5 }";
+        let recipe = "model = { preset = 'native' }\ndata = { validation_fraction = 0.7 }";
         let config = folder.path().join("recipe.toml");
         std::fs::write(&config, recipe)?;
         args.config = Some(config);
@@ -87,7 +88,12 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.answers.generators = Some(others);
     }
     let (weights, out) = args.files()?;
-    let metadata = Checkpoint::open(Source::File(weights))?.info().metadata.clone();
+    let registry = registry();
+    let source = registry.source(weights)?;
+    let data = args.data.path(args.smoke)?;
+    let read = [source_file(source), args.config.as_deref(), Some(&data)];
+    Spared::of(read.into_iter().flatten()).file(out)?;
+    let metadata = Checkpoint::open(source)?.info().metadata.clone();
     match &args.answers.generators {
         Some(_) if !metadata.contains_key(TinyVit::KEY) => {
             bail!("--generators is for a TinyViT; leave it out")
@@ -97,8 +103,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         }
         Some(generators) => {
             let holdout = args.holdout(weights)?;
-            let data = args.data.path(args.smoke)?;
-            calibrate_answers(&args.answers, generators, &holdout, &data, weights, out)?;
+            calibrate_answers(&args.answers, generators, &holdout, &data, source, out)?;
         }
         None => with_metadata(&metadata, Temperature(&args))?,
     }
@@ -106,7 +111,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
 }
 
 impl Args {
-    /// The file to read and the file to write.
+    /// The weights to read and the file to write.
     fn files(&self) -> Result<(&PathBuf, &PathBuf)> {
         let weights = self.weights.as_ref().context("--weights is required")?;
         Ok((weights, self.out.as_ref().context("--out is required")?))
@@ -118,6 +123,14 @@ impl Args {
             Some(recipe) => Ok(Holdout::Configured(Recipe::open(recipe)?.data)),
             None => Holdout::of(weights),
         }
+    }
+}
+
+/// The file of `source`, if it is one.
+fn source_file(source: Source<'_>) -> Option<&Path> {
+    match source {
+        Source::File(file) => Some(file),
+        Source::Bytes { .. } => None,
     }
 }
 
@@ -146,7 +159,7 @@ fn temperature<N: Trained>(args: &Args) -> Result<()> {
             counted(n_validation, "picture")
         );
     }
-    let (model, config, info) = load_configured::<N>(Source::File(weights), &device)?;
+    let (model, config, info) = load_configured::<N>(registry().source(weights)?, &device)?;
     let precision = match args.precision {
         Storage::F32 => Precision::F32,
         Storage::F16 => Precision::F16,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use cifake::text::{one_line, path_text};
+use cifake::text::{counted, one_line, path_text};
 use cifake::{Detector, Fitted, InputFit, Picture, error_chain, tensor_from_rgb8};
 use gradcam::{Cam, Colormap, Method, RegionShare, overlay, reduced, regions};
 
-use crate::args::{CamArgs, DetectorArgs, inputs, method_named, samples};
-use crate::named::{Named, named};
+use crate::args::{CamArgs, DetectorArgs, METHOD, inputs, method_named, samples};
+use crate::named::{Named, error_line, named};
 use crate::spared::Spared;
 
 /// Least longer side of the pictures that are written, in pixels.
@@ -24,7 +24,8 @@ const N_REGIONS: usize = 3;
 
 /// Draws class activation maps: the places of each picture that speak for its verdict.
 ///
-/// Writes NAME.heatmap.png, the picture under its map, and prints the strongest regions.
+/// Writes NAME.heatmap.png, the picture under its map, and prints the answer, as detect does, and the strongest
+/// regions for the label. The label is the side of the threshold, also where the answer is UNSURE.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cifake cam datasets/sample
@@ -35,11 +36,11 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "smoke")]
     paths: Vec<PathBuf>,
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,
-    /// Folder for the results.
+    /// Folder for the results; it is made where it does not exist.
     #[arg(long, default_value = "heatmaps")]
     out: PathBuf,
     #[command(flatten)]
@@ -59,14 +60,19 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.paths = vec![samples()];
         args.out = temporary.path().to_owned();
     }
+    Spared::default().folder(&args.out)?;
     let (detector, device) = args.detector.detector()?;
     let cam = args.cam.cam(args.method);
     cam.layer(detector.classifier())?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
     let mut out = io::stdout().lock();
+    if !args.json {
+        writeln!(out, "{}", columns("ANSWER", "P(FAKE)", "LABEL", "PICTURE: REGIONS -> MAP"))?;
+    }
     let mut n_failed = 0;
     let pictures = named(inputs(&args.paths));
     let spared = Spared::of(pictures.iter().filter_map(|picture| picture.input.path()));
+    let n_pictures = pictures.len();
     for Named { input, stem } in pictures {
         let (path, picture) = input.picture(detector.decoder());
         let file = args.out.join(format!("{stem}.heatmap.png"));
@@ -84,10 +90,14 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         };
         writeln!(out, "{line}")?;
     }
+    if !args.json {
+        let (n, folder) = (counted(n_pictures - n_failed, "map"), path_text(&args.out));
+        writeln!(out, "\n{n} in {}: NAME.heatmap.png", one_line(&folder))?;
+    }
     Ok(n_failed)
 }
 
-/// The line of a picture: its label, the strongest regions and the file with the map.
+/// The line of a picture: the answer, its label, the strongest regions and the file with the map.
 fn row(found: &serde_json::Value) -> String {
     let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
     let regions = found["regions"].as_array().into_iter().flatten();
@@ -96,14 +106,20 @@ fn row(found: &serde_json::Value) -> String {
         Some(true) => "no place stands out".to_owned(),
         _ => regions.join(", "),
     };
-    format!("{} {}: {regions} -> {}", text("path"), text("label"), text("heatmap"))
+    let percent = format!("{:.1} %", 100.0 * found["p_fake"].as_f64().unwrap_or(f64::NAN));
+    let rest = format!("{}: {regions} -> {}", text("path"), text("heatmap"));
+    columns(&text("answer"), &percent, &text("label"), &rest)
+}
+
+fn columns(answer: &str, p_fake: &str, label: &str, rest: &str) -> String {
+    format!("{answer:<6}  {p_fake:>7}  {label:<5}  {rest}")
 }
 
 /// The line of a picture that failed.
 fn failed(path: &str, error: &str, as_json: bool) -> String {
     match as_json {
         true => serde_json::json!({"path": path, "error": error}).to_string(),
-        false => one_line(&format!("{path}: {error}")).into_owned(),
+        false => error_line(path, error),
     }
 }
 

@@ -13,7 +13,8 @@ use crate::args::{DataArgs, DetectorArgs, split_named};
 use crate::color::ColorArgs;
 use crate::degraded::ArrivalArgs;
 use crate::part::{Part, Pictures};
-use crate::{Holdout, answers, balanced, progress_bar};
+use crate::unread::tell_unread;
+use crate::{Holdout, Spared, answers, balanced, progress_bar};
 
 /// Measures the detector on a labelled data set: accuracy, AUC, calibration and more, each with a 95 %
 /// bootstrap interval, for the data as published and without copies.
@@ -68,6 +69,8 @@ pub(crate) struct Args {
 /// Returns how many pictures could not be read.
 pub(crate) fn run(args: &Args) -> Result<usize> {
     let path = args.data.path(args.smoke)?;
+    let outputs = [&args.roc, &args.reliability, &args.scores, args.arrival.picture()];
+    Spared::of([path.as_path(), args.detector.weights()]).files(outputs)?;
     let (detector, device) = args.detector.detector()?;
     let decoder = detector.decoder();
     let whole = args.data.listed(&path)?;
@@ -105,6 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         let failed = counted(report.n_failed, "picture");
         bail!("{failed} cannot be read, the first: {}", first.error);
     }
+    tell_unread(report.failed.iter().map(|failed| &failed.error));
     // What cannot be read is no row of the suite.
     options.indices = Some(report.samples.iter().map(|sample| sample.index).collect());
     let arrived = arrival.measure((&detector, time_ratio), &*dataset, &options, &bar)?;

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
 
-use crate::args::{DetectorArgs, ExplainerArgs, inputs, method_named, samples};
+use crate::args::{DetectorArgs, ExplainerArgs, METHOD, inputs, method_named, samples};
 use crate::color::ColorArgs;
 use crate::named::{Named, named};
 use crate::overlays::Overlays;
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     explainer: ExplainerArgs,
     /// grad-cam, grad-cam++, hirescam, layercam, xgrad-cam or eigencam.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     /// Class of what the pictures show; only artifacts that it can have are named.
     #[arg(long, value_parser = class_parser())]
@@ -72,18 +72,20 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     if args.smoke {
         args.paths = ["fake-cat-1.jpg", "real-cat-1.jpg"].map(|name| samples().join(name)).to_vec();
     }
+    let inputs = named(inputs(&args.paths));
+    let spared = Spared::of(inputs.iter().filter_map(|named| named.input.path()));
+    spared.files([&args.html])?;
+    anyhow::ensure!(
+        args.html.is_none() || args.overlay != args.html,
+        "--html and --overlay name one file"
+    );
+    let mut overlays = args.overlay.map(|target| Overlays::new(target, spared)).transpose()?;
     let (detector, _) = args.detector.detector()?;
     let analysis = Analysis::of(&detector)
         .with_cam(Cam::new(args.method))
         .with_explainer(args.explainer.explainer()?)
         .with_class(args.class);
-    let (inputs, paint) = (named(inputs(&args.paths)), args.color.paint());
-    let spared = Spared::of(inputs.iter().filter_map(|named| named.input.path()));
-    if let Some(html) = &args.html {
-        spared.refuse(html)?;
-        anyhow::ensure!(args.overlay.as_ref() != Some(html), "--html and --overlay name one file");
-    }
-    let mut overlays = args.overlay.map(|target| Overlays::new(target, spared));
+    let paint = args.color.paint();
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
     for Named { input, stem } in inputs {
         let (path, picture) = input.picture(detector.decoder());

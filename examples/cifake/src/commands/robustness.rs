@@ -15,7 +15,7 @@ use crate::args::{AttackArgs, DataArgs, DetectorArgs};
 use crate::color::ColorArgs;
 use crate::curve::{draw_sweep, kinds_with_radius};
 use crate::part::Part;
-use crate::progress_bar;
+use crate::{Spared, progress_bar};
 
 /// Measures the accuracy of the detector under attack.
 ///
@@ -74,6 +74,13 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         args.out = temporary.path().to_owned();
         args.limit = 8;
     }
+    let data = match &args.built {
+        Some(folder) => folder.clone(),
+        None => args.data.path(args.smoke)?,
+    };
+    let spared = Spared::of([data.as_path(), args.detector.weights()]);
+    spared.folder(&args.out)?;
+    spared.files([&args.curve])?;
     let (detector, device) = args.detector.detector()?;
     let target = TargetModel::new(detector.classifier()).with_answers(&detector);
     let mut options = run_options(&detector, &device, args.seed, &args.out);
@@ -85,13 +92,11 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     };
     let paint = args.color.paint();
     let model = detector.model_name();
-    let (json, table) = if let Some(folder) = &args.built {
+    let (json, table) = if args.built.is_some() {
         let mut told = |done, total| tell(String::new(), done, total);
-        let report = evaluate_built(&detector, folder, &options, &mut told)?;
-        let table = paint.table(&report.to_string()).into_owned();
-        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{table}", folder.display()))
+        let report = evaluate_built(&detector, &data, &options, &mut told)?;
+        (serde_json::to_value(&report)?, report.to_string())
     } else {
-        let data = args.data.path(args.smoke)?;
         let names = args.attacks.names();
         if args.curve.is_some() {
             kinds_with_radius(&names)?;
@@ -114,15 +119,14 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         if let Some(file) = &args.curve {
             draw_sweep(&names, &report.attacks, file)?;
         }
-        let table = paint.table(&report.to_string()).into_owned();
-        (serde_json::to_value(&report)?, format!("{model} on {}\n\n{table}", data.display()))
+        (serde_json::to_value(&report)?, report.to_string())
     };
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{json:#}")?
     } else {
-        writeln!(out, "{table}")?
+        writeln!(out, "{model} on {}\n\n{}", data.display(), paint.table(&table))?
     }
     Ok(0)
 }

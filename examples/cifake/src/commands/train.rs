@@ -22,6 +22,7 @@ const KEPT: usize = 8 << 30;
   cifake train --data my/pictures --out runs/mine             folders real and fake, built-in recipe
   cifake train --data my/pictures --real photos --fake renders --out runs/mine
   cifake train --data list.csv --out runs/mine                columns path and label
+  cifake train --data my/pictures --epochs 40 --batch-size 32 --out runs/longer
   cifake train --config examples/lab/recipes/native-1.toml --out runs/native-1
   cifake train --config my.toml --data cifake/ --weights runs/first/best.safetensors --out runs/second
   cifake train --queue queue.toml --extra-root sets/ --out runs/queue")]

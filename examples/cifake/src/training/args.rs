@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cifake::file::write_atomic;
+use cifake::text::{counted, path_text};
 use cifake::weights::Source;
-use cifake_training::Places;
+use cifake_training::{Places, Recipe, TrainConfig};
 
 use crate::args::{DataArgs, registry, threads};
 
@@ -33,6 +34,15 @@ pub(crate) struct TrainArgs {
     /// the network reads. In a queue the first stage starts from them.
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) weights: Option<PathBuf>,
+    /// The name of `weights`, where they are part of the program and their file is a temporary one.
+    #[arg(skip)]
+    shipped: Option<String>,
+    /// Passes over the training pictures, instead of the recipe's. A run that goes on keeps its number.
+    #[arg(long, value_name = "N", conflicts_with = "queue")]
+    epochs: Option<usize>,
+    /// Pictures a step, instead of the recipe's. A run that goes on keeps its number.
+    #[arg(long, value_name = "N", conflicts_with = "queue")]
+    batch_size: Option<usize>,
     /// Folder of the run, or of the queue's runs. The file state.json in it tells in one line where
     /// the run stands.
     #[arg(long, value_name = "FOLDER", required_unless_present = "smoke")]
@@ -53,25 +63,66 @@ pub(crate) struct TrainArgs {
 
 impl TrainArgs {
     /// The same with the file of weights that have a name. Those that are part of the program are written
-    /// into `out`, the folder of the run.
+    /// into `folder`, which must last as long as the run.
     ///
     /// # Errors
     ///
     /// A name that no weights have; a file that cannot be written.
-    pub(super) fn with_file_of_weights(&self, out: &Path) -> Result<Self> {
-        let registry = registry();
-        let named = self.weights.as_deref().map(|weights| registry.source(weights)).transpose()?;
-        let weights = match named {
-            None => None,
-            Some(Source::File(file)) => Some(file.to_owned()),
-            Some(Source::Bytes { bytes, .. }) => {
-                let file = out.join("start.safetensors");
-                std::fs::create_dir_all(out)?;
+    pub(super) fn with_file_of_weights(&self, folder: &Path) -> Result<Self> {
+        let Some(weights) = &self.weights else { return Ok(self.clone()) };
+        let (file, shipped) = match registry().source(weights)? {
+            Source::File(file) => (file.to_owned(), None),
+            Source::Bytes { name, bytes } => {
+                let file = folder.join("start.safetensors");
                 write_atomic(&file, bytes)?;
-                Some(file)
+                (file, Some(name.to_owned()))
             }
         };
-        Ok(Self { weights, ..self.clone() })
+        Ok(Self { weights: Some(file), shipped, ..self.clone() })
+    }
+
+    /// `recipe` with the numbers that the arguments set.
+    pub(super) fn recipe(&self, mut recipe: Recipe) -> Recipe {
+        let train = &mut recipe.train;
+        train.epochs = self.epochs.unwrap_or(train.epochs);
+        train.batch_size = self.batch_size.unwrap_or(train.batch_size);
+        recipe
+    }
+
+    /// The name of the weights in the file at `path`.
+    pub(super) fn name_of(&self, path: &Path) -> String {
+        match &self.shipped {
+            Some(name) if self.weights.as_deref() == Some(path) => name.clone(),
+            _ => path_text(path),
+        }
+    }
+
+    /// `config` for `n` pictures to train on. The batch of the built-in recipe shrinks to what is there.
+    ///
+    /// # Errors
+    ///
+    /// A batch of a recipe or of an argument that `n` pictures cannot fill.
+    pub(super) fn fitted(&self, config: &TrainConfig, n: usize) -> Result<TrainConfig> {
+        let batch = config.batch_size;
+        if n >= batch {
+            return Ok(config.clone());
+        }
+        let pictures = counted(n, "picture");
+        let is_built_in = self.config.is_none() && self.queue.is_none() && !self.smoke;
+        if is_built_in && self.batch_size.is_none() {
+            eprintln!(
+                "note: a batch has {pictures} instead of {batch}: there are no more to train on"
+            );
+            return Ok(config.clone().with_batch_size(n));
+        }
+        let how = match self.queue {
+            None => format!("pass --batch-size {n}, or set"),
+            Some(_) => "set".to_owned(),
+        };
+        bail!(
+            "{pictures} cannot fill one batch of {batch}: {how} batch_size in the section train of the \
+             recipe to at most {n}"
+        )
     }
 
     /// Where the recipe or queue at `file` reads and writes, with results in `out`.

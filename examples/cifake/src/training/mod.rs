@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use cifake::device;
 use cifake_training::{Places, Queue, ReadyStage, Recipe, State};
 
+use crate::Spared;
 use crate::exit::{BROKEN_OFF, BrokenOff};
 use crate::trained::{Task, Trained, with_recipe};
 
@@ -85,7 +86,9 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
         return Ok(true);
     }
     let out = args.out.as_deref().context("--out is required")?;
-    let args = &args.with_file_of_weights(out)?;
+    Spared::default().folder(out)?;
+    let temporary = tempfile::tempdir()?;
+    let args = &args.with_file_of_weights(temporary.path())?;
     match (&args.queue, &args.config) {
         (Some(file), _) => {
             let queue = Queue::open(file)?;
@@ -95,10 +98,10 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
             let recipe = Recipe::open(&places.resolve(&stage.recipe, base)?)?;
             with_recipe(&recipe, Stages { args, stop, queue, places })
         }
-        (None, Some(config)) => alone(args, Recipe::open(config)?, config, out, stop),
+        (None, Some(config)) => alone(args, args.recipe(Recipe::open(config)?), config, out, stop),
         (None, None) => {
             let recipe = toml::from_str(OWN).context("the built-in recipe is not valid")?;
-            alone(args, recipe, Path::new("."), out, stop)
+            alone(args, args.recipe(recipe), Path::new("."), out, stop)
         }
     }
 }
@@ -167,6 +170,6 @@ impl<'a> Runner<'a> {
     fn new(args: &'a TrainArgs, stop: &'a AtomicBool) -> Result<Self> {
         let path = args.data.path(args.smoke)?;
         let device = device::parse(&args.device)?;
-        Ok(Self { data: &args.data, path, device, strict: args.strict, stop })
+        Ok(Self { args, path, device, stop })
     }
 }

@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use cifake::text::{counted, one_line};
+use cifake::text::counted;
 use cifake::{Dataset, Error, FittedDataset, Label, ReadableDataset, Sample, Split, error_chain};
 
 use crate::args::{DataArgs, decoder};
 use crate::progress_bar;
+use crate::unread::tell_unread;
 
 /// Most bytes of fitted pictures; a run needs some four times as much.
 const MAX_BYTES: u64 = 4 << 30;
-/// Most broken pictures that are named.
-const NAMED: usize = 10;
 
 /// The training pictures of the data set at `path` and those of its validation split, each brought to
 /// `side` pixels once.
@@ -79,12 +78,6 @@ fn tell(failed: &[Error], strict: bool) -> Result<()> {
         let n = counted(failed.len(), "picture");
         bail!("{n} cannot be read, the first: {}", error_chain(first));
     }
-    eprintln!("warning: pictures that cannot be read and are left out: {}", failed.len());
-    for error in failed.iter().take(NAMED) {
-        eprintln!("  {}", one_line(&error_chain(error)));
-    }
-    if failed.len() > NAMED {
-        eprintln!("  and {} more", failed.len() - NAMED);
-    }
+    tell_unread(failed.iter().map(|error| error_chain(error)));
     Ok(())
 }

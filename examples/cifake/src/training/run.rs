@@ -5,24 +5,23 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use burn::tensor::Device;
-use cifake::file::FolderLock;
 use cifake::text::counted;
 use cifake::weights::{Checkpoint, Source};
 use cifake_training::{Event, ReadyStage, State, Teacher, Trainer, TrainingData, ValidationSource};
 
+use super::args::TrainArgs;
 use super::pictures::{extra_set, main_set};
 use super::watch::watch;
-use crate::args::{DataArgs, decoder};
+use crate::args::decoder;
+use crate::lock_folder;
 use crate::trained::{Task, Trained, with_metadata};
 
 /// What all runs of a program share.
 pub(super) struct Runner<'a> {
-    pub(super) data: &'a DataArgs,
+    pub(super) args: &'a TrainArgs,
     /// Where the data set is.
     pub(super) path: PathBuf,
     pub(super) device: Device,
-    /// Whether a picture that cannot be read ends a run.
-    pub(super) strict: bool,
     pub(super) stop: &'a AtomicBool,
 }
 
@@ -35,46 +34,55 @@ impl Runner<'_> {
         state_path: &Path,
     ) -> anyhow::Result<bool> {
         let recipe = &stage.recipe;
-        let dataset = main_set(self.data, &self.path, recipe.data.side, self.strict)?;
-        let open = |path: &PathBuf| extra_set(self.data, path, self.strict);
+        let TrainArgs { data, strict, .. } = self.args;
+        let dataset = main_set(data, &self.path, recipe.data.side, *strict)?;
+        let open = |path: &PathBuf| extra_set(data, path, *strict);
         let extra = stage.extra.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        std::fs::create_dir_all(&stage.folder)?;
-        let lock = FolderLock::acquire(&stage.folder)?;
-        let folder = stage.folder.display();
-        let _lock =
-            lock.with_context(|| format!("another run writes into {folder}: let it end"))?;
+        let _lock = lock_folder(&stage.folder, "run")?;
         let data = TrainingData::load(&dataset, &extra, &recipe.data, &decoder())?;
         drop((dataset, extra));
-        let from = stage.start.path().map(|path| path.display().to_string());
-        eprintln!(
-            "{}: from {}; {} to train on, {} of them from additional sets; {} to validate on{}; {} left \
-             out",
-            stage.name,
-            from.as_deref().unwrap_or("random weights"),
-            counted(data.train.len(), "picture"),
-            data.n_extra,
-            data.validation.len(),
-            match data.record.validation {
-                ValidationSource::OwnSplit => ", the validation split of the data set",
-                _ => "",
-            },
-            counted(data.n_duplicates, "duplicate"),
-        );
+        let config = self.args.fitted(&recipe.train, data.train.len())?;
+        let pictures = told(&data);
         let seed = recipe.train.seed;
         let load = |path: &Path| N::open(&stage.model, path, seed, &self.device);
         let start = stage.start.path().map(load).transpose()?;
         let (sets, record) = ([data.train, data.validation], data.record);
-        let (config, model) = (recipe.train.clone(), stage.model.clone());
+        let model = stage.model.clone();
         let trainer = Trainer::new(config, model, start, sets, &stage.folder, &self.device)?;
         let mut trainer = trainer.with_record(record);
         if !stage.teacher.is_empty() {
             trainer = trainer.with_teacher(teacher(&stage.teacher, &self.device)?)?;
         }
-        let mut state = state.with_run(recipe.train.epochs, trainer.n_steps(), trainer.step());
+        let (step, n_steps) = (trainer.step(), trainer.n_steps());
+        let mut state = state.with_run(recipe.train.epochs, n_steps, step);
+        let begins = match stage.start.path() {
+            _ if step == n_steps => format!("is at its end, step {step} of {n_steps}"),
+            _ if step > 0 => {
+                format!("continues at epoch {}, step {step} of {n_steps}", state.epoch + 1)
+            }
+            Some(path) => format!("from {}", self.args.name_of(path)),
+            None => "from random weights".to_owned(),
+        };
+        eprintln!("{}: {begins}; {pictures}", stage.name);
         state.update(&Event::Epoch(trainer.history()));
         watch(&mut trainer, &stage.folder, state, state_path, self.stop)?;
         Ok(trainer.step() == trainer.n_steps())
     }
+}
+
+/// The pictures of a run, in words.
+fn told(data: &TrainingData) -> String {
+    let validation = match data.record.validation {
+        ValidationSource::OwnSplit => ", the validation split of the data set",
+        _ => "",
+    };
+    format!(
+        "{} to train on, {} of them from additional sets; {} to validate on{validation}; {} left out",
+        counted(data.train.len(), "picture"),
+        data.n_extra,
+        data.validation.len(),
+        counted(data.n_duplicates, "duplicate"),
+    )
 }
 
 /// The networks in `paths`, each of the kind that its file names.

@@ -9,7 +9,7 @@ use cifake::device;
 use cifake::weights::{Checkpoint, Source};
 use cifake_cli::args::{DataArgs, decoder};
 use cifake_cli::trained::{Task, Trained, with_metadata};
-use cifake_cli::{Holdout, exit_code};
+use cifake_cli::{Holdout, Spared, exit_code};
 use cifake_training::Averaged;
 use clap::Parser;
 
@@ -76,6 +76,7 @@ impl Task for Average<'_> {
 fn average<N: Trained>(args: &Args) -> anyhow::Result<()> {
     let device = device::parse(&args.device)?;
     let Some(out) = &args.out else { bail!("--out is required") };
+    Spared::of(args.weights.iter().chain(&args.recalibrate_norm)).file(out)?;
     let mut averaged = Averaged::<N>::of(&args.weights, &device)?;
     if let Some(data) = &args.recalibrate_norm {
         let dataset = DataArgs::at(data).listed(data)?.training()?;

@@ -12,7 +12,7 @@ use cifake::text::counted;
 use cifake::weights::{Source, load_configured};
 use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
 use cifake_cli::args::{DataArgs, ReferenceArgs, decoder, split_named};
-use cifake_cli::{balanced, exit_code, progress_bar};
+use cifake_cli::{Spared, balanced, exit_code, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
 use lab::generators;
@@ -84,6 +84,7 @@ fn run(mut args: Args) -> Result<usize> {
     }
     let data = args.data.path(args.smoke)?;
     let out = args.out.as_deref().context("--out is required")?;
+    Spared::default().folder(out)?;
     let weights = root.join("crates/baselines/weights/resnet18_32.safetensors");
     let weights = args.surrogate.as_deref().unwrap_or(&weights);
     let source = Source::File(weights);

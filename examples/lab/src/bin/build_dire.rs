@@ -8,11 +8,10 @@ use std::time::Instant;
 use anyhow::Context;
 use baselines::dire::{ResidueSet, ResidueSettings, UNet, UNetConfig};
 use burn::tensor::Device;
-use cifake::file::FolderLock;
 use cifake::weights::{Precision, Source, load_configured, save_configured};
 use cifake::{Split, device};
 use cifake_cli::args::{DataArgs, decoder, split_named, threads};
-use cifake_cli::{balanced, exit_code, progress_bar};
+use cifake_cli::{Opening, balanced, exit_code, lock_folder, progress_bar};
 use clap::Parser;
 
 /// Writes DIRE's residues of labelled pictures as a data set, OUT/SPLIT/REAL and OUT/SPLIT/FAKE, all as PNG.
@@ -73,18 +72,16 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
-    let temporary = tempfile::tempdir()?;
+    let opening = Opening::new(args.out.take(), args.smoke, args.threads)?;
     if args.smoke {
-        args.out.get_or_insert_with(|| temporary.path().join("residues"));
         args.limit = Some(8);
         if args.weights.is_none() {
-            args.weights = Some(random_weights(temporary.path())?);
+            args.weights = Some(random_weights(opening.temporary())?);
         }
     }
-    let out = args.out.as_deref().context("--out is required")?;
     let weights = args.weights.as_deref().context("--weights is required")?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    pool.install(|| build(&args, weights, &out.join(args.split.to_string())))
+    let out = opening.out().join(args.split.to_string());
+    opening.install(|| build(&args, weights, &out))
 }
 
 fn build(args: &Args, weights: &Path, out: &Path) -> anyhow::Result<()> {
@@ -98,10 +95,7 @@ fn build(args: &Args, weights: &Path, out: &Path) -> anyhow::Result<()> {
     let (learned_steps, steps) = (args.learned_steps, args.steps);
     let settings = ResidueSettings { unet: info.sha256, learned_steps, steps };
     let set = ResidueSet::new((&unet, &config), settings, &*dataset, indices)?;
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let lock = FolderLock::acquire(out)?;
-    let _lock =
-        lock.with_context(|| format!("another build writes into {}: let it end", out.display()))?;
+    let _lock = lock_folder(out, "build")?;
     let bar = progress_bar()?;
     let (begun, mut first, mut last) = (Instant::now(), None, 0);
     set.write(out, args.batch.max(1), (&decoder(), &device), &mut |done, total| {

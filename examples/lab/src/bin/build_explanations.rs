@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cifake::text::{counted, one_line, path_text};
 use cifake::{Label, error_chain};
 use cifake_cli::args::ExplainerArgs;
-use cifake_cli::{exit_code, progress_bar};
+use cifake_cli::{Spared, exit_code, progress_bar};
 use clap::Parser;
 use explain::Subject;
 use lab::draw::DrawArgs;
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
 
 /// Returns the number of pictures that could not be explained.
 fn run(args: &Args) -> Result<usize> {
+    Spared::default().files([&args.parquet])?;
     let temporary = tempfile::tempdir()?;
     let folder = args.set.out.as_deref().unwrap_or(temporary.path());
     let explainer = args.explainer.explainer()?;

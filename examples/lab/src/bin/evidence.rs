@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cifake::is_near_grey;
-use cifake_cli::exit_code;
+use cifake_cli::{Spared, exit_code};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
 use explain::evidence::{Survey, SurveyRow};
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<usize> {
+    Spared::default().files([&args.calibration])?;
     // No detector judges here: the parts are those of the default weights.
     let (drawn, seed) = (args.draw.draw((SIDE, SIDE), Path::new("native"))?, args.draw.seed);
     let labels = drawn.labels();

@@ -29,7 +29,7 @@ use serde_json::json;
     version,
     after_help = "Examples:
   faithfulness --split validation --limit 1000
-  faithfulness --split test --json --weights robust"
+  faithfulness --split test --json --weights adversarial"
 )]
 struct Args {
     #[command(flatten)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use cifake::{Label, tensor_from_rgb8};
-use cifake_cli::args::{CamArgs, builder, method_named, open};
+use cifake_cli::args::{CamArgs, METHOD, builder, method_named, open};
 use cifake_cli::{exit_code, progress_bar};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -33,7 +33,7 @@ struct Args {
     #[command(flatten)]
     draw: DrawArgs,
     /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use cifake::text::counted;
-use cifake_cli::args::{CamArgs, ExplainerArgs, builder, method_named, open};
+use cifake_cli::args::{CamArgs, ExplainerArgs, METHOD, builder, method_named, open};
 use cifake_cli::exit_code;
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -42,7 +42,7 @@ struct Args {
     #[command(flatten)]
     explainer: ExplainerArgs,
     /// Method of the maps.
-    #[arg(long, default_value = Method::default().as_str(), value_parser = method_named)]
+    #[arg(long, default_value = METHOD, value_parser = method_named)]
     method: Method,
     #[command(flatten)]
     cam: CamArgs,

@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use baselines::dire::{Ddpm, DdpmEvent, DdpmRecipe};
 use cifake::device;
-use cifake::file::FolderLock;
 use cifake_cli::args::{DataArgs, decoder, threads};
-use cifake_cli::{exit_code, progress_bar};
+use cifake_cli::{Opening, exit_code, lock_folder, progress_bar};
 use cifake_training::TrainingData;
 use clap::Parser;
 
@@ -66,13 +65,8 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
-    let temporary = tempfile::tempdir()?;
-    if args.smoke {
-        args.out = Some(temporary.path().to_owned());
-    }
-    let out = args.out.as_deref().context("--out is required")?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    pool.install(|| train(&args, out))
+    let opening = Opening::new(args.out.take(), args.smoke, args.threads)?;
+    opening.install(|| train(&args, opening.out()))
 }
 
 fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
@@ -83,10 +77,7 @@ fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
     };
     let recipe: DdpmRecipe = toml::from_str(&text).context("the recipe is not valid")?;
     recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let lock = FolderLock::acquire(out)?;
-    let _lock =
-        lock.with_context(|| format!("another run writes into {}: let it end", out.display()))?;
+    let _lock = lock_folder(out, "run")?;
     let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
     let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
     drop(dataset);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cifake::error_chain;
 use cifake::text::{one_line, path_text};
+use cifake_cli::Spared;
 use cifake_cli::args::{builder, open};
 use clap::Parser;
 use explain::{Analysis, Class, Combined, EvidenceExplainer, Failure, html_page};
@@ -73,6 +74,7 @@ fn run(mut args: Args) -> Result<usize> {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
         args.paths = vec![samples.join("fake-cat-1.jpg")];
     }
+    Spared::of(&args.paths).files([&args.html])?;
     let device = cifake::device::parse(&args.device)?;
     let mut explainers = args.vlm.explainers(None, &device)?;
     if !args.no_evidence {

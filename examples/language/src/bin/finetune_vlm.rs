@@ -18,7 +18,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 #[command(after_help = "Examples:
   finetune_vlm --model Qwen2-VL-2B-Instruct --data train.jsonl --images pictures/ --recipe axolotl
   finetune_vlm --model SmolLM2-135M-Instruct --data chat.jsonl --out runs/chat --held-out 0.1
-  finetune_vlm --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean --data short/explanations.jsonl \\
+  finetune_vlm --model SmolLM2-135M-Instruct.Q4_1.gguf --tower native --data short/explanations.jsonl \\
     --held-out 0.05 --curve loss.png
   finetune_vlm --model DIR --data train.jsonl --recipe my.json --storage int8 --estimate
   finetune_vlm --smoke

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use cifake::text::{counted, path_text};
+use cifake_cli::Opening;
+use cifake_cli::args::threads;
 use clap::Parser;
 use language::exit_code;
 use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
@@ -32,6 +34,9 @@ struct Args {
     /// flex, ndarray, wgpu or cuda:0.
     #[arg(long, default_value = "flex")]
     device: String,
+    /// Threads to compute in; 0 takes all cores. The files do not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
+    threads: usize,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -45,20 +50,19 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let opening = Opening::new(args.out.take(), args.smoke, args.threads)?;
     if args.smoke {
         let fixtures = "../../crates/vlm-lora/tests/fixtures/lora_qwen2";
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixtures);
         args.adapter = Some(model.join("adapter"));
         args.model = Some(model);
-        args.out = Some(folder.path().join("merged"));
     }
     let model = args.model.as_deref().context("--model is required")?;
     let adapter = args.adapter.as_deref().context("--adapter is required")?;
-    let out = args.out.as_deref().context("--out is required")?;
+    let out = opening.out();
     let device = cifake::device::parse(&args.device)?;
     let adapter = Adapter::open(adapter, &AdapterLimits::default())?;
-    let exported = export_merged(model, &adapter, out, &device)?;
+    let exported = opening.install(|| export_merged(model, &adapter, out, &device))?;
     let said = match args.json {
         true => serde_json::json!({
             "out": path_text(out), "files": exported.n_files, "bytes": exported.bytes,

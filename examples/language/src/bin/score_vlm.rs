@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cifake::Label;
 use cifake::text::counted;
+use cifake_cli::Spared;
 use cifake_cli::args::{builder, open};
 use cifake_eval::metrics::Bootstrap;
 use clap::Parser;
@@ -27,7 +28,7 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 #[command(after_help = "Example:
   build_explanations --data ../shared/datasets/cifake --split test --limit 400 --named-only \\
     --question 'What gives this picture away?' --out reference
-  score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower clean \\
+  score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower native \\
     --adapter runs/finetune/best --out said
 
 The default question is that of the set. A second start with the same folders resumes the run. The answers
@@ -70,6 +71,9 @@ fn main() -> ExitCode {
 /// Returns how many pictures could not be explained.
 fn run(mut args: Args) -> Result<usize> {
     let folder = tempfile::tempdir()?;
+    if !args.smoke {
+        Spared::default().folder(&args.out)?;
+    }
     let device = cifake::device::parse(&args.device)?;
     let detector = open(builder().device(&device), &args.weights)?;
     if args.smoke {

@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use cifake::device;
 use cifake::text::counted;
+use cifake_cli::Spared;
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Projector;
 use vlm_lora::tune::{
@@ -39,6 +40,9 @@ pub fn tune(args: TuneArgs) -> anyhow::Result<usize> {
 
 fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let model = args.model.as_deref().context("--model is required")?;
+    let spared = Spared::of(&args.data);
+    spared.folder(&args.out)?;
+    spared.files([&args.curve])?;
     let device = device::parse(&args.device)?;
     train(args, args.sight.open(model, args.storage, &device)?, &device)
 }

@@ -3,7 +3,7 @@
 use cifake::weights::Configured;
 use cifake_kernels::Products;
 use cifake_optim::Schedule;
-use cifake_training::DataConfig;
+use cifake_training::{DataConfig, Range};
 use serde::{Deserialize, Serialize};
 
 use crate::dire::{Diffusion, UNet, UNetConfig};
@@ -31,20 +31,20 @@ pub struct DdpmRecipe {
 pub struct DdpmConfig {
     /// Root of every random draw.
     pub seed: u64,
-    /// Passes over the training set.
+    /// Passes over the training set, 1 to 2^20.
     pub epochs: usize,
-    /// Pictures a step; an incomplete batch at the end of an epoch is left out.
+    /// Pictures a step, 1 to 2^20; an incomplete batch at the end of an epoch is left out.
     pub batch_size: usize,
-    /// Highest learning rate of Adam, reached at the end of the warm-up.
+    /// Highest learning rate of Adam, reached at the end of the warm-up; above 0, at most 100.
     pub learning_rate: f64,
-    /// Learning rate at the end of the cosine.
+    /// Learning rate at the end of the cosine, 0 to `learning_rate`.
     pub min_learning_rate: f64,
-    /// Steps of the linear warm-up.
+    /// Steps of the linear warm-up, at most 2^20.
     pub warmup_steps: usize,
-    /// Largest l2 norm of the whole gradient; a larger one is scaled down to it. 0 turns it off.
+    /// Largest l2 norm of the whole gradient, 0 to 1e9; a larger one is scaled down to it. 0 turns it off.
     pub clip_norm: f64,
     /// Decay of the exponential moving average of the weights; the average is validated and saved. The
-    /// decay starts lower, at `(1 + step) / (10 + step)`.
+    /// decay starts lower, at `(1 + step) / (10 + step)`. It is in `[0, 1)`.
     pub ema_decay: f64,
     /// Whether half of the pictures are mirrored left to right.
     pub flip: bool,
@@ -54,7 +54,7 @@ pub struct DdpmConfig {
     pub sample_steps: usize,
     /// Precision of the operands of the products of linear layers; all else is `f32`.
     pub products: Products,
-    /// Longest time between two checkpoints, in minutes.
+    /// Longest time between two checkpoints, 0 to 1e6 minutes.
     pub checkpoint_minutes: f64,
 }
 
@@ -100,21 +100,18 @@ impl DdpmRecipe {
 
 impl DdpmConfig {
     fn validate(&self) -> Result<(), String> {
-        let counts = [self.epochs, self.batch_size];
-        if counts.iter().any(|n| !(1..=MAX_COUNT).contains(n)) || self.warmup_steps > MAX_COUNT {
-            return Err(format!(
-                "epochs and batch_size are 1 to {MAX_COUNT}, warmup_steps at most"
-            ));
-        }
-        if !self.learning_rate.is_finite() || self.learning_rate <= 0.0 {
-            return Err("learning_rate must be positive".into());
-        }
-        let rest = [self.min_learning_rate, self.clip_norm, self.checkpoint_minutes];
-        if rest.iter().any(|x| !x.is_finite() || *x < 0.0) {
-            return Err("rates, norms and times must be numbers of at least 0".into());
-        }
-        if !(0.0..1.0).contains(&self.ema_decay) {
-            return Err("ema_decay must be in [0, 1)".into());
+        let count = Range::Closed(1.0, MAX_COUNT as f64);
+        count.check_count("epochs", self.epochs)?;
+        count.check_count("batch_size", self.batch_size)?;
+        Range::Closed(0.0, MAX_COUNT as f64).check_count("warmup_steps", self.warmup_steps)?;
+        for (name, value, range) in [
+            ("learning_rate", self.learning_rate, Range::Above(0.0, 100.0)),
+            ("min_learning_rate", self.min_learning_rate, Range::Closed(0.0, self.learning_rate)),
+            ("clip_norm", self.clip_norm, Range::Closed(0.0, 1e9)),
+            ("ema_decay", self.ema_decay, Range::Below(0.0, 1.0)),
+            ("checkpoint_minutes", self.checkpoint_minutes, Range::Closed(0.0, 1e6)),
+        ] {
+            range.check(name, value)?;
         }
         for steps in [self.learned_steps, self.sample_steps] {
             Diffusion::linear(self.learned_steps, steps).map_err(|error| error.to_string())?;
@@ -159,6 +156,8 @@ mod tests {
             train(|train| train.learning_rate = f64::NAN),
             train(|train| train.clip_norm = -1.0),
             train(|train| train.ema_decay = 1.0),
+            train(|train| train.min_learning_rate = 1e300),
+            train(|train| train.checkpoint_minutes = f64::INFINITY),
             train(|train| train.learned_steps = 0),
             train(|train| train.sample_steps = 999),
             DdpmRecipe { data: good.data.clone().with_side(64), ..good.clone() },
