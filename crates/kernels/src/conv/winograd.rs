@@ -192,7 +192,7 @@ fn transform_input<I: InstructionSet, const N: usize>(
         *row = input_line::<N>(line);
     }
     for x in 0..4 {
-        let line = input_line::<N>([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+        let line = input_line::<N>(column(&rows, x));
         for (y, values) in line.iter().enumerate() {
             let place = (4 * y + x) * point_len(n_tiles, n_in) + tile * n_in + c;
             out[place..][..N].copy_from_slice(values);
@@ -256,7 +256,7 @@ fn transform_product<I: InstructionSet, const N: usize>(
         *row = product_line::<N>(line);
     }
     for x in 0..2 {
-        let line = product_line::<N>([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+        let line = product_line::<N>(column(&rows, x));
         for (y, values) in line.iter().enumerate() {
             let to = &mut out[(y * width + x) * n_out + c..][..N];
             for (to, (value, start)) in to.iter_mut().zip(values.iter().zip(&start)) {
@@ -275,4 +275,12 @@ fn product_line<const N: usize>([a, b, c, d]: [[f32; N]; 4]) -> [[f32; N]; 2] {
         out[1][lane] = b[lane] - c[lane] - d[lane];
     }
     out
+}
+
+#[inline(always)]
+fn column<const N: usize, const WIDTH: usize>(
+    rows: &[[[f32; N]; WIDTH]; 4],
+    x: usize,
+) -> [[f32; N]; 4] {
+    [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]
 }
