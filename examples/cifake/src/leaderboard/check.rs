@@ -11,8 +11,8 @@ use cifake_eval::{GroupRow, Latency};
 use super::folder::{MAX_NAME, file_name};
 use super::row::{Adaptive, Built, Part, Row, Share};
 
-/// Longest text, in bytes.
-const MAX_TEXT: usize = 1 << 14;
+/// Longest text, in bytes: a command line has at most about as many.
+const MAX_TEXT: usize = 1 << 20;
 /// Most entries of a list.
 const MAX_ENTRIES: usize = 1000;
 /// How far shares and counts that say the same may differ.
@@ -89,7 +89,7 @@ impl fmt::Display for Fault {
 }
 
 impl Row {
-    /// Checks the row that was read from `file`.
+    /// Checks the row of `file`.
     ///
     /// # Errors
     ///

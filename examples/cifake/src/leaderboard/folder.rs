@@ -87,10 +87,12 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// As [`row`](Self::row); a file that cannot be written.
+    /// As [`row`](Self::row); a row that cannot be; a file that cannot be written.
     pub(super) fn save(&mut self, row: &Row) -> Result<()> {
         self.row(&row.name)?;
         let file = self.file(&row.name)?;
+        // What cannot be read again is not written.
+        row.check(&file)?;
         let mut json = serde_json::to_vec_pretty(row)?;
         json.push(b'\n');
         write_atomic(&file, &json)?;

@@ -8,7 +8,7 @@ use cifake_eval::GroupRow;
 use super::methods::METHODS;
 use super::number::{NONE, interval, millions, or_dash, probability, short};
 use super::order::{ORDERS, shown_name, words_of_others};
-use super::row::{EPSILON, Row, Share};
+use super::row::{EPSILON, Part, Row, Share};
 use super::table::{Cell, Table};
 
 /// A part of a page.
@@ -179,12 +179,18 @@ fn published(rows: &[&Row]) -> Section {
     Section { title: "Next to the published accuracies", words, table }
 }
 
+/// The rows that have a part.
+fn with<'a, T>(rows: &[&'a Row], part: fn(&Row) -> &Option<Part<T>>) -> Vec<&'a Row> {
+    rows.iter().copied().filter(|row| part(row).is_some()).collect()
+}
+
 fn attacked_set(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.built);
     let columns =
         ["clean %", "attacked %", "drop, points", "published clean %", "published attacked %"];
     let mut table = Table::of_numbers("detector", columns);
     let mut sets = BTreeSet::new();
-    for row in rows {
+    for row in &rows {
         let Some(part) = &row.built else { continue };
         let found = &part.found;
         sets.insert(format!("The set is {}, made with {}.", found.set, found.surrogate));
@@ -199,7 +205,7 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
             publication(|method| method.clean),
             publication(|method| method.attacked),
         ];
-        table.add(&row.name, numbers);
+        table.add(&shown_name(row, &rows), numbers);
     }
     let mut words = vec![
         "The pictures were attacked once, for another network. Such an accuracy is no robustness.".to_owned(),
@@ -207,6 +213,7 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
         "The published figures are of another set.".to_owned(),
     ];
     words.extend(sets);
+    words.extend(words_of_others(&rows));
     (!table.rows.is_empty()).then_some(Section {
         title: "On a set of attacked pictures",
         words,
@@ -215,10 +222,11 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
 }
 
 fn adaptive(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.adaptive);
     let columns =
         ["pictures", "clean %", "APGD %", "ensemble %", "ensemble, worse label %", "doubts"];
     let mut table = Table::of_numbers("detector", columns);
-    for row in rows {
+    for row in &rows {
         let Some(part) = &row.adaptive else { continue };
         let found = &part.found;
         let share =
@@ -232,7 +240,7 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
             or_dash(found.worst_label, |metric| interval(&metric)),
             if doubts.is_empty() { NONE.to_owned() } else { doubts.join("; ") },
         ];
-        table.add(&row.name, numbers);
+        table.add(&shown_name(row, &rows), numbers);
     }
     let words = [
         format!(
@@ -245,20 +253,22 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
         "A doubt is a sign that the attacks went astray, so that the accuracies are too high.".to_owned(),
     ];
     let title = "Under attacks on the detector itself";
-    (!table.rows.is_empty()).then_some(Section { title, words: words.into(), table })
+    let words = words.into_iter().chain(words_of_others(&rows)).collect();
+    (!table.rows.is_empty()).then_some(Section { title, words, table })
 }
 
 fn degradations(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.degradations);
     let of = |row: &&Row| {
         let shares = row.degradations.as_ref()?.found.iter();
         let named = |share: &Share| (share.name.clone(), percent(share.accuracy.value));
-        Some((shown_name(row, rows), shares.map(named).collect()))
+        Some((shown_name(row, &rows), shares.map(named).collect()))
     };
     let table = matrix("arrives as", rows.iter().filter_map(of).collect())?;
     let words =
         ["A cell is the accuracy in percent on the same pictures, changed on their way."
             .to_owned()];
-    let words = words.into_iter().chain(words_of_others(rows)).collect();
+    let words = words.into_iter().chain(words_of_others(&rows)).collect();
     Some(Section { title: "Pictures as they arrive", words, table })
 }
 
