@@ -53,7 +53,7 @@ fn a_row_holds_every_measure_and_is_measured_once() {
             assert!((0.0..=1.0).contains(&value) && low <= high, "{name}: {value} {low} {high}");
         }
         let accuracy = measures["accuracy"]["value"].as_f64().expect("a share");
-        assert_eq!(row["clean_acc"], format!("{:.2}", 100.0 * accuracy));
+        assert_eq!(row["clean_acc"], cifake::text::percent(accuracy));
         assert_eq!(row["without_copies"]["n"], 31);
         for batch in ["one", "many"] {
             assert!(row["cost"][batch]["median_ms"].as_f64().is_some_and(|ms| ms > 0.0));
@@ -106,7 +106,7 @@ fn optional_parts_are_added_to_a_row_that_is_there() {
     assert!(accuracy(&attacks[1]) <= found["clean"]["value"].as_f64().expect("a share"));
     assert_eq!(
         (&more["eps"], &more["external"]),
-        (&"2/255".into(), &format!("{:.2}", 100.0 * accuracy(&attacks[1])).into())
+        (&"2/255".into(), &cifake::text::percent(accuracy(&attacks[1])).into())
     );
     assert_eq!(more.get("autoattack_acc"), None);
     let arrived = more["degradations"]["found"].as_array().expect("a list");
