@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use cifake::Label;
 use cifake::weights::{Checkpoint, Mapping, Source, WeightsInfo};
 
 use crate::Error;
@@ -61,8 +62,9 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownName`], [`Error::MissingPart`], [`Error::Setting`] for a setting that is given twice,
-    /// and those of the detector.
+    /// [`Error::UnknownName`], [`Error::MissingPart`], [`Error::Setting`] for a setting that is given twice and
+    /// for an output that is a part; [`cifake::Error::Read`] and [`cifake::Error::Write`] for a part or an output
+    /// that cannot be opened, before anything is computed; and those of the detector.
     pub fn start<'a>(
         &self,
         parts: Vec<(String, PathBuf)>,
@@ -90,25 +92,12 @@ impl Import {
                 return Err(Error::Setting { name, value, reason: "it is given twice".into() });
             }
         }
-        let written = std::fs::canonicalize(out).ok();
-        for (name, file) in request
-            .parts
-            .iter()
-            .flat_map(|(name, files)| files.iter().map(move |file| (name, file)))
-        {
-            if written.is_some() && std::fs::canonicalize(file).ok() == written {
-                let (value, reason) = (
-                    out.display().to_string(),
-                    format!("it is the part `{name}`, which would be lost"),
-                );
-                return Err(Error::Setting { name: "out".into(), value, reason });
-            }
-        }
         let lacks = |part: &&Part| part.required && !request.parts.contains_key(part.name);
-        match self.parts.iter().find(lacks) {
-            Some(part) => Err(Error::MissingPart { detector: self.name, name: part.name }),
-            None => (self.run)(&request),
+        if let Some(part) = self.parts.iter().find(lacks) {
+            return Err(Error::MissingPart { detector: self.name, name: part.name });
         }
+        request.check_files()?;
+        (self.run)(&request)
     }
 
     fn known(&self, kind: &'static str, name: &str, known: &[&'static str]) -> Result<(), Error> {
@@ -144,13 +133,36 @@ impl Request<'_> {
         })
     }
 
-    /// The pictures.
+    /// The pictures, of both labels. To be asked for before a network is read, which takes long.
     ///
     /// # Errors
     ///
-    /// [`Error::MissingPictures`].
+    /// [`Error::MissingPictures`]; [`cifake::Error::OneLabel`].
     pub fn pictures(&self) -> Result<&Pictures<'_>, Error> {
-        self.pictures.as_ref().ok_or(Error::MissingPictures { detector: self.detector })
+        let pictures = self.pictures.as_ref().filter(|pictures| !pictures.indices.is_empty());
+        let pictures = pictures.ok_or(Error::MissingPictures { detector: self.detector })?;
+        let samples = pictures.dataset.samples();
+        let has = |label| pictures.indices.iter().any(|&index| samples[index].label == label);
+        match Label::ALL.into_iter().find(|&label| !has(label)) {
+            Some(missing) => Err(cifake::Error::OneLabel { missing }.into()),
+            None => Ok(pictures),
+        }
+    }
+
+    /// Whether every part can be read and the output be written, and replaces no part.
+    fn check_files(&self) -> Result<(), Error> {
+        let written = std::fs::canonicalize(&self.out).ok();
+        for (name, file) in
+            self.parts.iter().flat_map(|(name, files)| files.iter().map(move |file| (name, file)))
+        {
+            cifake::file::open(file)?;
+            if written.is_some() && std::fs::canonicalize(file).ok() == written {
+                let reason = format!("it is the part `{name}`, which would be lost");
+                let value = self.out.display().to_string();
+                return Err(Error::Setting { name: "out".into(), value, reason });
+            }
+        }
+        Ok(cifake::file::check_writable(&self.out)?)
     }
 }
 
@@ -219,9 +231,32 @@ mod tests {
     };
 
     fn start(parts: &[&str], settings: &[(&str, &str)]) -> Result<WeightsInfo, Error> {
-        let parts = parts.iter().map(|name| (name.to_string(), PathBuf::from("x"))).collect();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("x");
+        std::fs::write(&file, "").expect("room");
+        let parts = parts.iter().map(|name| (name.to_string(), file.clone())).collect();
         let pairs = settings.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        TOY.start(parts, pairs.collect(), None, (&Device::flex(), Path::new("out")))
+        TOY.start(parts, pairs.collect(), None, (&Device::flex(), &folder.path().join("out")))
+    }
+
+    #[test]
+    fn files_are_tried_before_anything_is_computed() {
+        let never = Import { run: |_| panic!("it began its work"), ..TOY };
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("x"), "").expect("room");
+        let start = |part: &str, out: &str| {
+            let parts = vec![("encoder".to_owned(), at(part))];
+            never.start(parts, Vec::new(), None, (&Device::flex(), &at(out))).expect_err("refused")
+        };
+        let read = start("gone", "out");
+        assert!(matches!(&read, Error::Core(cifake::Error::Read { .. })), "{read}");
+        for out in ["", "no/out", "x/out"] {
+            let write = start("x", out);
+            assert!(matches!(&write, Error::Core(cifake::Error::Write { .. })), "{write}");
+        }
+        assert!(start("x", "x").to_string().contains("would be lost"));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
@@ -239,6 +274,31 @@ mod tests {
         assert!(error(&["encoder"], &[("size", "1")]).contains("it has layer"));
         assert!(error(&["encoder"], &[("layer", "two")]).contains("`two`"));
         assert!(error(&["encoder"], &[("layer", "1"), ("layer", "1")]).contains("twice"));
+    }
+
+    #[test]
+    fn pictures_of_one_label_are_refused_before_the_work() {
+        let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+        let dataset = cifake::open_dataset(&mini, Some(cifake::Split::Test)).expect("committed");
+        let dataset = &*dataset;
+        let all = 0..dataset.len();
+        let of = |label| all.clone().filter(move |&i| dataset.samples()[i].label == label);
+        let request = |indices: Vec<usize>| Request {
+            detector: "toy",
+            parts: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            pictures: Some(Pictures { dataset, indices, decoder: cifake::Decoder::default() }),
+            device: Device::flex(),
+            out: PathBuf::new(),
+        };
+        assert!(request(all.clone().collect()).pictures().is_ok());
+        let empty = request(Vec::new());
+        assert!(matches!(empty.pictures().err(), Some(Error::MissingPictures { .. })));
+        for label in Label::ALL {
+            let one = request(of(label).collect());
+            let missing = |error| matches!(error, Error::Core(cifake::Error::OneLabel { missing }) if missing != label);
+            assert!(one.pictures().err().is_some_and(missing));
+        }
     }
 
     fn load(names: &[(&str, [usize; 2])]) -> Result<WeightsInfo, Error> {

@@ -297,6 +297,7 @@ fn a_detector_of_nonsense_is_refused() {
         DireConfig { classifier, ..good.clone() },
         DireConfig { steps: 999, ..good.clone() },
         DireConfig { steps: 0, ..good.clone() },
+        DireConfig { learned_steps: 1_000_000, steps: 1_000_000, ..good.clone() },
         DireConfig { learned_steps: usize::MAX, ..good },
     ] {
         assert!(Dire::validate(&broken).is_err(), "{broken:?}");

@@ -10,6 +10,19 @@ use rayon::slice::ParallelSliceMut;
 use crate::image::{Decoder, Fitted, tensor_from_flat_rgb8};
 use crate::{Dataset, Error, Threads};
 
+/// Pictures that go through a network together, at most.
+const MAX_BATCH: usize = 64;
+/// Memory for the activations of a batch, in bytes; one picture may take more.
+const MAX_BATCH_BYTES: u64 = 1 << 30;
+
+/// How many pictures go through a network together, 1 to 64: as many as fit into 1 GiB where the activations of
+/// one picture take `activation_bytes`.
+#[must_use]
+pub fn batch_within(activation_bytes: u64) -> usize {
+    let fitting = MAX_BATCH_BYTES / activation_bytes.max(1);
+    usize::try_from(fitting).unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
+}
+
 /// Pictures brought to one size, and the errors of those that could not be.
 #[derive(Debug)]
 pub struct Batch {
@@ -192,4 +205,15 @@ pub fn load_pixels(
         Ok::<(), Error>(())
     })?;
     Ok(pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_fits_into_memory_and_holds_a_picture() {
+        let bytes = [0, 1 << 20, 1 << 25, 1 << 30, u64::MAX];
+        assert_eq!(bytes.map(batch_within), [64, 64, 32, 1, 1]);
+    }
 }

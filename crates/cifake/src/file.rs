@@ -40,6 +40,23 @@ pub fn write_atomic_with(
     replace(path, content)
 }
 
+/// Whether [`write_atomic`] can write `path`, which stays as it is: to be asked before long work.
+///
+/// # Errors
+/// [`Error::Write`] for a folder, a folder that is not there or one that the operating system protects.
+pub fn check_writable(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+        // Opening a pipe would wait for somebody to read.
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => {
+            let target = followed(path).map_err(failed)?;
+            Temporary::create(&target, None).map(drop).map_err(failed)
+        }
+    }
+}
+
 /// The file at `path`, to be read.
 ///
 /// # Errors
@@ -160,6 +177,23 @@ mod tests {
         assert!(matches!(failed, Err(Error::Write { .. })));
         assert_eq!(std::fs::read(&path).expect("it was written"), b"old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_place_is_tried_before_the_work_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.txt");
+        check_writable(&path).expect("the folder is writable");
+        assert!(names(folder.path()).is_empty());
+        write_atomic(&path, b"old").expect("the folder is writable");
+        check_writable(&path).expect("the folder is writable");
+        assert_eq!(std::fs::read(&path).expect("it stays"), b"old");
+        for wrong in [folder.path().to_owned(), folder.path().join("no/a.txt"), path.join("b")] {
+            let refused = check_writable(&wrong);
+            assert!(matches!(refused, Err(Error::Write { path, .. }) if path == wrong));
+        }
+        #[cfg(unix)]
+        check_writable(Path::new("/dev/null")).expect("a device");
     }
 
     /// A pipe, or a file without end, would keep a reader forever.

@@ -27,7 +27,7 @@ mod threads;
 pub mod weights;
 
 pub use answer::{Answer, Scope};
-pub use batch::{Batch, Batches, load_pixels};
+pub use batch::{Batch, Batches, batch_within, load_pixels};
 pub use chain::error_chain;
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;

@@ -49,6 +49,19 @@ fn bytes_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// A share in percent with two digits. One between two such numbers becomes the larger, so that 19,325 of 20,000
+/// are the same number everywhere.
+///
+/// ```
+/// use cifake::text::percent;
+///
+/// assert_eq!([0.97484, 0.96625, -0.5].map(percent), ["97.48", "96.63", "-50.00"]);
+/// ```
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.2}", (share * 1e4).round() / 1e2)
+}
+
 /// `n` of what `noun` names, in words: `1 picture`, `2 pictures`. The plural of `noun` ends in `s`.
 ///
 /// ```

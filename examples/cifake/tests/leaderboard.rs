@@ -1,7 +1,7 @@
 //! `cifake leaderboard` on the committed mini set: its rows, what it measures again, and its pages.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -19,6 +19,10 @@ fn leaderboard(out: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("the program was built")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("it is UTF-8")
 }
 
 fn rows(out: &Path, arguments: &[&str]) -> Vec<Value> {
@@ -49,13 +53,14 @@ fn a_row_holds_every_measure_and_is_measured_once() {
             assert!((0.0..=1.0).contains(&value) && low <= high, "{name}: {value} {low} {high}");
         }
         let accuracy = measures["accuracy"]["value"].as_f64().expect("a share");
-        assert_eq!(row["clean_acc"], format!("{:.2}", 100.0 * accuracy));
+        assert_eq!(row["clean_acc"], cifake::text::percent(accuracy));
         assert_eq!(row["without_copies"]["n"], 31);
         for batch in ["one", "many"] {
             assert!(row["cost"][batch]["median_ms"].as_f64().is_some_and(|ms| ms > 0.0));
         }
         assert!(row["command"].as_str().is_some_and(|text| text.starts_with("cifake leaderboard")));
         assert_eq!(row["weights_sha256"].as_str().map(str::len), Some(64));
+        assert_eq!(row["commit"], env!("CIFAKE_COMMIT"), "what the program was built from");
     }
     let [native, resnet] = ["native", "a resnet"].map(|name| row(&first, name));
     assert_eq!(native["macs"], 62_549_664);
@@ -101,7 +106,7 @@ fn optional_parts_are_added_to_a_row_that_is_there() {
     assert!(accuracy(&attacks[1]) <= found["clean"]["value"].as_f64().expect("a share"));
     assert_eq!(
         (&more["eps"], &more["external"]),
-        (&"2/255".into(), &format!("{:.2}", 100.0 * accuracy(&attacks[1])).into())
+        (&"2/255".into(), &cifake::text::percent(accuracy(&attacks[1])).into())
     );
     assert_eq!(more.get("autoattack_acc"), None);
     let arrived = more["degradations"]["found"].as_array().expect("a list");
@@ -114,6 +119,123 @@ fn optional_parts_are_added_to_a_row_that_is_there() {
         text.contains("## Pictures as they arrive") && text.contains("no AutoAttack"),
         "{text}"
     );
+    assert!(text.contains("The worse label is the lower of"), "{text}");
+
+    // Made again without the parts, the row keeps them.
+    let again = rows(out, &[&few[..], &["--again"]].concat());
+    let again = row(&again, "resnet18_32");
+    assert_ne!(again["cost"], more["cost"], "it was measured again");
+    for part in ["adaptive", "degradations", "external", "eps"] {
+        assert_eq!(again[part], more[part], "{part}");
+    }
+    // Of other pictures they are not.
+    let output = leaderboard(out, &["--detectors", "resnet18_32", "--limit", "6"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("resnet18_32: what --adaptive, --degradations measured"), "{stderr}");
+    let text = std::fs::read_to_string(out.join("resnet18_32.json")).expect("it was written");
+    let other: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (other.get("adaptive"), other.get("degradations"), &other["limit"]),
+        (None, None, &6.into())
+    );
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named_once_and_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    for label in ["REAL", "FAKE"] {
+        let to = data.join("test").join(label);
+        std::fs::create_dir_all(&to).expect("it is writable");
+        let from = repository().join("datasets/mini/test").join(label);
+        for entry in std::fs::read_dir(from).expect("it is committed").take(3) {
+            let entry = entry.expect("it can be read");
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("it is writable");
+        }
+    }
+    std::fs::write(data.join("test/REAL/broken.jpg"), "no picture").expect("it is writable");
+    let run = |arguments: &[&str]| {
+        let place =
+            ["--data", text(&data), "--out", text(&out), "--detectors", "native,resnet18_32"];
+        let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+            .arg("leaderboard")
+            .args(place)
+            .args(arguments)
+            .output()
+            .expect("the program was built");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (status, stderr) = run(&["--strict"]);
+    assert_eq!(status, Some(2), "{stderr}");
+    assert!(stderr.contains("1 picture cannot be read, the first:"), "{stderr}");
+    assert!(!out.join("native.json").exists());
+    let (status, stderr) = run(&[]);
+    assert_eq!((status, stderr.matches("broken.jpg").count()), (Some(1), 1), "{stderr}");
+    let row = std::fs::read_to_string(out.join("native.json")).expect("it was written");
+    let row: Value = serde_json::from_str(&row).expect("JSON");
+    assert_eq!((&row["n_failed"], &row["measures"]["n"]), (&1.into(), &6.into()));
+    let (status, stderr) = run(&[]);
+    assert_eq!(status, Some(1), "the rows still lack it: {stderr}");
+    assert!(stderr.contains("native: 1 picture of its row could not be read"), "{stderr}");
+}
+
+#[test]
+fn what_is_not_there_is_told_before_the_work() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("out");
+    std::fs::write(folder.path().join("file"), "").expect("it is writable");
+    let gone = folder.path().join("gone");
+    for option in ["--static", "--generators"] {
+        let output =
+            leaderboard(&out, &["--detectors", "native", "--limit", "4", option, text(&gone)]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(option) && stderr.contains("gone"), "{stderr}");
+        assert_eq!(output.status.code(), Some(2), "{option}: {stderr}");
+        assert!(!out.exists(), "{option}");
+    }
+    let output = leaderboard(&folder.path().join("file/out"), &["--detectors", "native"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_process_that_measures_the_cost_ends_with_the_one_that_asked() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["leaderboard", "--cost-of=resnet18_32"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program was built");
+    drop(child.stdin.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+}
+
+#[test]
+fn a_weight_file_may_have_a_name_that_begins_with_a_dash() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let weights = repository().join("crates/baselines/weights/resnet18_32.safetensors");
+    std::fs::copy(weights, folder.path().join("-r.safetensors")).expect("it is writable");
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .current_dir(folder.path())
+        .args([
+            "leaderboard",
+            "--detectors=-r.safetensors",
+            "--limit",
+            "4",
+            "--out",
+            "out",
+            "--data",
+        ])
+        .arg(repository().join("datasets/mini"))
+        .output()
+        .expect("the program was built");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let names = std::fs::read_dir(folder.path().join("out")).expect("it was made");
+    let is_row = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.expect("it can be read").path().extension() == Some("json".as_ref())
+    };
+    assert_eq!(names.map(is_row).filter(|is_row| *is_row).count(), 1);
 }
 
 #[test]

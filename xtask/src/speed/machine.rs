@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::program::PEERS;
 use crate::process::output;
 
+#[path = "../../../examples/cifake/build/commit.rs"]
+mod commit;
+
 /// Instruction sets that a matrix product is written for, as Linux calls them.
 const INSTRUCTIONS: &[&str] = &[
     "avx",
@@ -46,7 +49,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Asks the system, the compiler and git.
+    /// Asks the system and the compiler; the commit is read as the programs read theirs.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let (cpu, instructions) = processor(&cpuinfo);
@@ -54,7 +57,6 @@ impl Machine {
         let said = |command: &mut Command| {
             output(command.current_dir(root)).map(|text| text.trim().to_owned())
         };
-        let describe = ["describe", "--always", "--dirty", "--exclude=*"];
         let requirements = root.join(PEERS).join("requirements.txt");
         let pinned = std::fs::read_to_string(&requirements)
             .with_context(|| format!("read {}", requirements.display()))?;
@@ -64,8 +66,7 @@ impl Machine {
             instructions,
             versions: versions(&pinned),
             rustc: said(Command::new(rustc).arg("--version"))?,
-            commit: said(Command::new("git").args(describe))
-                .unwrap_or_else(|_| "unknown".to_owned()),
+            commit: commit::checked_out(root).0.unwrap_or_else(|| "unknown".to_owned()),
         })
     }
 }

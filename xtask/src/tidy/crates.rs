@@ -9,7 +9,8 @@ use super::tree::{Tree, Violation};
 use crate::process;
 use crate::workspace::Package;
 
-const MAX_CRATES: usize = 250;
+/// With what reads PyTorch files, ten crates: published weights are such files for the most part.
+const MAX_CRATES: usize = 260;
 const MAX_PACKAGE_BYTES: u64 = 9_500_000;
 
 /// The package of the command `cifake`, which a newcomer builds first.
@@ -111,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn two_hundred_and_fifty_crates_are_enough() {
+    fn two_hundred_and_sixty_crates_are_enough() {
         let crates = |n: usize| (0..n).map(|i| format!("c{i} v1")).collect::<BTreeSet<_>>();
-        assert_eq!(too_many(COMMAND, &crates(250)), None);
-        assert!(too_many(COMMAND, &crates(251)).is_some());
+        assert_eq!(too_many(COMMAND, &crates(MAX_CRATES)), None);
+        assert!(too_many(COMMAND, &crates(261)).is_some());
     }
 
     #[test]

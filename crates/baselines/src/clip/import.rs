@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use burn::tensor::Tensor;
 use cifake::weights::{Configured, Precision, Source, WeightsInfo, save_configured};
-use cifake::{Batches, Label};
+use cifake::{Batches, Label, batch_within};
 use cifake_vit::{Activation, VitConfig};
 
 use super::{ClipConfig, ClipDetector, Fit, HeadTraining};
@@ -13,8 +13,6 @@ use crate::import::{Import, Part, Request};
 use crate::statistic::Pictures;
 
 const NAME: &str = "clip";
-/// Pictures that go through the tower at once.
-const BATCH: usize = 16;
 
 /// `cifake import clip`.
 pub(crate) const IMPORT: Import = Import {
@@ -94,10 +92,11 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
         _ => return Err(broken("the part head is one file; give it once".into())),
     };
     let head = head.map(|path| Source::File(path));
+    let pictures = head.is_none().then(|| request.pictures()).transpose()?;
     let device = &request.device;
     let mut model = config.load(Source::File(tower), head, training.seed, device)?;
-    if head.is_none() {
-        let (embeddings, labels) = embedded(&model, &config, request.pictures()?, request)?;
+    if let Some(pictures) = pictures {
+        let (embeddings, labels) = embedded(&model, &config, pictures, request)?;
         training.fit(&mut model, embeddings, &labels);
     }
     Ok(save_configured(&model, &config, &[].into(), Precision::F32, &request.out)?)
@@ -113,7 +112,8 @@ fn embedded(
     let side = u32::try_from(config.side).expect("a valid side is at most 4096");
     let indices = pictures.indices.clone();
     let (mut embeddings, mut labels) = (Vec::new(), Vec::new());
-    let batches = Batches::new(pictures.dataset, indices, BATCH, (side, side), &pictures.decoder);
+    let batch = batch_within(ClipDetector::activation_bytes(config));
+    let batches = Batches::new(pictures.dataset, indices, batch, (side, side), &pictures.decoder);
     for mut batch in batches {
         if let Some((_, error)) = batch.failed.pop() {
             return Err(error.into());
@@ -122,8 +122,5 @@ fn embedded(
         labels.extend(batch.indices.iter().map(|&index| samples[index].label));
         embeddings.extend(batch.images(&request.device).map(|images| model.embed(images)));
     }
-    match embeddings.is_empty() {
-        true => Err(Error::MissingPictures { detector: NAME }),
-        false => Ok((Tensor::cat(embeddings, 0), labels)),
-    }
+    Ok((Tensor::cat(embeddings, 0), labels))
 }

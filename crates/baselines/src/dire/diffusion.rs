@@ -5,12 +5,15 @@ use std::fmt;
 
 use burn::tensor::Tensor;
 
+/// The longest schedule that was published (Nichol and Dhariwal 2021, arXiv 2102.09672).
+const MAX_LEARNED: usize = 4000;
+
 /// Why no diffusion has these steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiffusionError {
-    /// The network learned fewer than 2 steps or more than a million.
+    /// The network learned fewer than 2 steps or more than 4000.
     Learned(usize),
-    /// No whole stride takes this many steps of those that the network learned.
+    /// No step, more steps than the network learned, or a number that no whole stride takes of them.
     Steps {
         /// Steps to take.
         steps: usize,
@@ -23,10 +26,14 @@ impl fmt::Display for DiffusionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Learned(learned) => {
-                write!(f, "a network learns 2 to 1000000 steps, not {learned}")
+                write!(f, "a network learns 2 to {MAX_LEARNED} steps, not {learned}")
             }
             Self::Steps { steps, learned } => {
-                write!(f, "no whole stride takes {steps} steps out of {learned}")
+                write!(
+                    f,
+                    "a diffusion takes 1 to {learned} of the {learned} steps that its network learned, by \
+                     a whole stride; {steps} is no such number"
+                )
             }
         }
     }
@@ -54,7 +61,7 @@ impl Diffusion {
     ///
     /// [`DiffusionError`].
     pub fn linear(learned: usize, n_steps: usize) -> Result<Self, DiffusionError> {
-        if !(2..=1_000_000).contains(&learned) {
+        if !(2..=MAX_LEARNED).contains(&learned) {
             return Err(DiffusionError::Learned(learned));
         }
         let stride = (1..learned).find(|&stride| learned.div_ceil(stride) == n_steps);
@@ -148,7 +155,13 @@ mod tests {
             |learned, n_steps| Diffusion::linear(learned, n_steps).expect_err("no stride");
         assert_eq!(refused(1000, 999), DiffusionError::Steps { steps: 999, learned: 1000 });
         assert_eq!(refused(1000, 0), DiffusionError::Steps { steps: 0, learned: 1000 });
+        assert_eq!(refused(1000, 1001), DiffusionError::Steps { steps: 1001, learned: 1000 });
+        assert!(refused(1000, 1001).to_string().contains("takes 1 to 1000 of"));
         assert_eq!(refused(1, 1), DiffusionError::Learned(1));
+        // Each step is a run of the network: a file may not ask for a million.
+        assert_eq!(refused(4001, 4001), DiffusionError::Learned(4001));
+        assert!(refused(1_000_000, 20).to_string().contains("2 to 4000 steps"));
+        assert!(Diffusion::linear(4000, 4000).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use burn::tensor::Device;
-use cifake::text::counted;
+use cifake::text::{counted, percent};
 use cifake::{Dataset, Label, Picture, Scorer, tensor_from_rgb8};
 use cifake_eval::EvaluateOptions;
 use cifake_eval::metrics::{Bootstrap, Metric};
@@ -238,7 +238,7 @@ impl fmt::Display for DegradationReport {
         )?;
         for row in std::iter::once(&self.clean).chain(&self.degradations) {
             let [real, fake] = [row.accuracy_real, row.accuracy_fake]
-                .map(|m| m.map_or_else(|| "-".to_owned(), |m| format!("{:.2}", 100.0 * m.value)));
+                .map(|m| m.map_or_else(|| "-".to_owned(), |m| percent(m.value)));
             let auc = row.auc.map_or_else(|| "-".to_owned(), |m| format!("{:.4}", m.value));
             let [accuracy, drop] = [row.accuracy, row.drop].map(in_percent);
             writeln!(
@@ -257,8 +257,8 @@ impl fmt::Display for DegradationReport {
 
 /// `97.48 [97.25, 97.70]`.
 fn in_percent(metric: Metric) -> String {
-    let [value, low, high] = [metric.value, metric.low, metric.high].map(|x| 100.0 * x);
-    format!("{value:.2} [{low:.2}, {high:.2}]")
+    let [value, low, high] = [metric.value, metric.low, metric.high].map(percent);
+    format!("{value} [{low}, {high}]")
 }
 
 #[cfg(test)]

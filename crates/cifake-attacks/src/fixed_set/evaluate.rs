@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
+use cifake::text::percent;
 use cifake::{Classifier, Dataset, LabelOrder, ParquetDataset};
 use cifake_eval::metrics::Metric;
 use serde::Serialize;
@@ -127,8 +128,8 @@ fn open(folder: &Path, file: &BuiltFile) -> Result<ParquetDataset, Error> {
 impl fmt::Display for BuiltReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = |metric: &Metric| {
-            let [value, low, high] = [metric.value, metric.low, metric.high].map(|x| 100.0 * x);
-            format!("{value:.2} [{low:.2}, {high:.2}]")
+            let [value, low, high] = [metric.value, metric.low, metric.high].map(percent);
+            format!("{value} [{low}, {high}]")
         };
         writeln!(f, "{}, made with {}", self.set, self.surrogate)?;
         writeln!(f, "{:<26} {:>6} {:>22}", "pictures of", "n", "accuracy")?;

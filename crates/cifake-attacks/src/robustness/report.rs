@@ -167,6 +167,10 @@ impl fmt::Display for RobustnessReport {
         for warning in &self.warnings {
             writeln!(f, "\nwarning: {warning}")?;
         }
-        write!(f, "\nshares in percent with 95 % bootstrap intervals; seed {}", self.seed)
+        f.write_str(
+            "\nworse label: the lower of the accuracies on REAL and FAKE pictures under the attack\n\
+             (constant answer): the accuracy of a detector that gives all pictures their more frequent label\n",
+        )?;
+        write!(f, "shares in percent with 95 % bootstrap intervals; seed {}", self.seed)
     }
 }

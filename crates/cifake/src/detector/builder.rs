@@ -8,12 +8,7 @@ use burn::tensor::Device;
 use super::{Calibration, Detector};
 use crate::registry::Loaded;
 use crate::weights::Source;
-use crate::{DecodeLimits, Decoder, Error, Familiarity, Registry, Threads};
-
-/// Pictures that go through the network together, at most.
-const BATCH: usize = 64;
-/// Memory for the activations of a batch, in bytes; one picture may take more.
-const BATCH_BYTES: u64 = 1 << 30;
+use crate::{DecodeLimits, Decoder, Error, Familiarity, Registry, Threads, batch_within};
 
 /// How a [`Detector`] is made: where it computes, in which threads, and which files it accepts.
 ///
@@ -115,10 +110,9 @@ impl DetectorBuilder {
             .then(|| Familiarity::from_tensors(familiarity, network.embedding_dim()))
             .transpose()
             .map_err(|reason| Error::WeightConfig { path, reason })?;
-        let fitting = BATCH_BYTES / network.activation_bytes().max(1);
         Ok(Detector {
             model_name: format!("{}@{}", network.name(), &weights.sha256[..8]).into(),
-            batch: usize::try_from(fitting).unwrap_or(BATCH).clamp(1, BATCH),
+            batch: batch_within(network.activation_bytes()),
             network,
             plan,
             device,

@@ -142,7 +142,10 @@ impl fmt::Display for Breakdown {
                 writeln!(f, "{n:>6} {fake} {unsure} {real}  {p:>6.4} {auc:>7}  {name}{of}")?;
             }
         }
-        Ok(())
+        if self.labels.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nMEAN P: the mean probability of FAKE")
     }
 }
 
@@ -203,6 +206,7 @@ mod tests {
         assert_eq!(found.labels[1].auc, None);
         let table = found.to_string();
         assert!(table.contains("GENERATOR") && !table.contains('\u{1b}'), "{table}");
+        assert!(table.ends_with("MEAN P: the mean probability of FAKE\n"), "{table}");
         let broken = [Answered { p_fake: f32::NAN, ..answers[0] }];
         assert!(matches!(Breakdown::new(&broken), Err(Error::ScoreNotFinite { .. })));
     }

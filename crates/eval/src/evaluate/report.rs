@@ -160,8 +160,14 @@ impl Report {
             self.threshold, self.n_resamples, self.seed
         )?;
         match self.n_failed {
-            0 => Ok(()),
-            n => write!(f, "; {} could not be decoded", counted(n, "picture")),
+            0 => {}
+            n => write!(f, "; {} could not be decoded", counted(n, "picture"))?,
+        }
+        match self.near_grey {
+            None => Ok(()),
+            Some(_) => f.write_str(
+                "\nnear grey: pictures almost without color, which are far more frequent among CIFAKE's FAKE",
+            ),
         }
     }
 }

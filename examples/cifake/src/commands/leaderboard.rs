@@ -9,7 +9,7 @@ use cifake::text::{one_line, path_text, printable};
 
 use crate::args::{DataArgs, threads};
 use crate::leaderboard::{
-    Bench, Cost, DEFAULT, Folder, PartArgs, Samples, Setting, entrants, summary,
+    Bench, Cost, DEFAULT, Folder, PartArgs, Samples, Setting, end_with_the_other, entrants, summary,
 };
 use crate::part::Part;
 use crate::progress_bar;
@@ -26,7 +26,8 @@ use crate::progress_bar;
   cifake leaderboard --static datasets/perturbed --adaptive 200 --degradations
   cifake leaderboard --data my/folder --json
 
-Exit status: 0 if every detector has its row, 1 if some have none, 2 if nothing could be done.")]
+Exit status: 0 if every detector has its row, 1 if some have none or some pictures could not be read,
+2 if nothing could be done.")]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -45,9 +46,12 @@ pub(crate) struct Args {
     /// Folder of the rows and pages.
     #[arg(long, value_name = "DIR", default_value = "runs/leaderboard")]
     out: PathBuf,
-    /// Make rows again that are there.
+    /// Make rows again that are there. Finished parts stay, but for those that are asked for.
     #[arg(long)]
     again: bool,
+    /// Fail if a picture cannot be read, instead of counting it.
+    #[arg(long)]
+    strict: bool,
     /// flex, ndarray, wgpu or cuda:0; times are always those of flex.
     #[arg(long, default_value = "flex")]
     device: String,
@@ -68,10 +72,11 @@ pub(crate) struct Args {
     smoke: bool,
 }
 
-/// Returns how many detectors have no row.
+/// Returns how many detectors have no row and how many pictures could not be read, together.
 pub(crate) fn run(mut args: Args) -> Result<usize> {
     let mut out = io::stdout();
     if let Some(weights) = &args.cost_of {
+        end_with_the_other();
         writeln!(out, "{}", serde_json::to_string(&Cost::measure(weights)?)?)?;
         return Ok(0);
     }
@@ -82,6 +87,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     }
     let entrants = entrants(&args.detectors)?;
     let setting = args.setting()?;
+    args.parts.check()?;
     let mut folder = Folder::open(&args.out)?;
     let bar = progress_bar()?;
     let mut bench = Bench::new(setting, &bar)?;
@@ -93,6 +99,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             bar.say(&printable(&format!("error: {weights}: {reason}")));
         }
     }
+    let n_unread = bench.n_unread();
     bar.finish_and_clear();
     ensure!(n_failed < entrants.len(), "no detector could be measured");
     let pages = folder.write_pages()?;
@@ -104,14 +111,17 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
             writeln!(out, "{}", one_line(&path_text(page)))?;
         }
     }
-    Ok(n_failed)
+    Ok(n_failed + n_unread)
 }
 
 impl Args {
     /// How the detectors are measured.
     fn setting(&self) -> Result<Setting> {
+        let path = self.data.path(self.smoke)?;
+        // A data set that cannot be opened is no fault of a detector.
+        self.data.listed(&path)?;
         let samples = Samples {
-            path: self.data.path(self.smoke)?,
+            path,
             data: self.data.clone(),
             part: self.split,
             limit: self.limit,
@@ -124,6 +134,7 @@ impl Args {
             threads: self.threads,
             parts: self.parts.clone(),
             again: self.again,
+            strict: self.strict,
             attacks: self.out.join("attacks"),
         })
     }

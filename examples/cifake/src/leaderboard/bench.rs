@@ -18,6 +18,7 @@ use super::parts::{self, Judge, PartArgs};
 use super::row::{AtValidation, MadeOf, Part, Row, VERSION};
 use super::sample::{Sample, Samples};
 use super::source::Source;
+use super::unread::Unread;
 use crate::Progress;
 use crate::args::{builder, open, portable, registry};
 use crate::commands::evaluate::evaluation;
@@ -40,6 +41,8 @@ pub(crate) struct Setting {
     pub(crate) parts: PartArgs,
     /// Whether rows are made again that are there.
     pub(crate) again: bool,
+    /// Whether a picture that cannot be read is an error.
+    pub(crate) strict: bool,
     /// Folder of finished attacks.
     pub(crate) attacks: PathBuf,
 }
@@ -54,6 +57,7 @@ pub(crate) struct Bench<'a> {
     answers: Option<HashMap<usize, bool>>,
     /// Names of the rows of this run.
     names: HashSet<String>,
+    unread: Unread,
 }
 
 impl<'a> Bench<'a> {
@@ -66,15 +70,21 @@ impl<'a> Bench<'a> {
         let builder = builder().device(&setting.device).threads(setting.threads)?;
         let default = open(builder, Path::new(DEFAULT))?;
         let (source, names) = (Source::of_this_run(), HashSet::new());
-        Ok(Self { setting, source, bar, default, answers: None, names })
+        let unread = Unread::new(setting.strict);
+        Ok(Self { setting, source, bar, default, answers: None, names, unread })
+    }
+
+    /// How many pictures could not be read, for the rows of this run.
+    pub(crate) fn n_unread(&self) -> usize {
+        self.unread.n()
     }
 
     /// Brings the row of `entrant` in `folder` up to date.
     ///
     /// # Errors
     ///
-    /// Weights or pictures that cannot be read; a name that another row of this run has, or whose file is that of another row; a file that cannot be
-    /// written.
+    /// Weights that cannot be read; no picture that can be, or any that cannot where that is an error; a name that
+    /// another row of this run has, or whose file is that of another row; a file that cannot be written.
     pub(crate) fn measure(&mut self, entrant: &Entrant, folder: &mut Folder) -> Result<()> {
         let weights = &entrant.weights;
         let builder = builder().device(&self.setting.device).in_threads(self.default.threads());
@@ -86,16 +96,31 @@ impl<'a> Bench<'a> {
         );
         let sample = self.setting.samples.of(weights, &detector)?;
         let made_of = self.made_of(&detector, &sample);
-        let known = folder.row(&name)?.filter(|row| row.made_of == made_of);
+        let known = folder.row(&name)?.cloned();
         let mut row = match known {
-            Some(row) if !self.setting.again => row.clone(),
-            _ => {
-                let row = self.row(name, weights, &detector, &sample, made_of)?;
+            Some(row) if row.made_of == made_of && !self.setting.again => row,
+            known => {
+                let mut row = self.row(name, weights, &detector, &sample, made_of)?;
+                if let Some(known) = known {
+                    self.take_parts(&mut row, known);
+                }
                 folder.save(&row)?;
                 row
             }
         };
-        self.add_parts(&mut row, &detector, &sample, folder)
+        self.add_parts(&mut row, &detector, &sample, folder)?;
+        self.unread.add_before(&row.name, row.n_unread(), &mut |line| self.bar.say(line))
+    }
+
+    /// Keeps the finished parts of the row that `row` replaces, as far as they are of the same pictures and weights.
+    fn take_parts(&self, row: &mut Row, known: Row) {
+        let left_out = row.take_parts(known);
+        if !left_out.is_empty() {
+            let (name, parts) = (&row.name, left_out.join(", "));
+            self.bar.say(&printable(&format!(
+                "note: {name}: what {parts} measured is dropped, since weights, pictures or limit were others"
+            )));
+        }
     }
 
     fn made_of(&self, detector: &Detector, sample: &Sample) -> MadeOf {
@@ -153,11 +178,18 @@ impl<'a> Bench<'a> {
     }
 
     /// The scores of `detector` for the pictures `indices` of a data set, and their measures.
-    fn report(&self, detector: &Detector, sample: &Sample, indices: &[usize]) -> Result<Report> {
+    fn report(
+        &mut self,
+        detector: &Detector,
+        sample: &Sample,
+        indices: &[usize],
+    ) -> Result<Report> {
         let options = self.options(detector, sample).with_indices(indices.to_vec());
         let judge = self.judge(detector);
-        let mut tell = judge.tell("scores");
-        Ok(evaluate(detector, &*sample.dataset, &options, &mut tell)?)
+        let report = evaluate(detector, &*sample.dataset, &options, &mut judge.tell("scores"))?;
+        let failed = report.failed.iter().map(|failed| (failed.id.clone(), failed.error.clone()));
+        self.unread.add(&failed.collect::<Vec<_>>(), &mut |line| self.bar.say(line))?;
+        Ok(report)
     }
 
     fn options(&self, detector: &Detector, sample: &Sample) -> EvaluateOptions {
@@ -188,7 +220,10 @@ impl<'a> Bench<'a> {
         }
         let answers = match self.answers.take() {
             Some(answers) => answers,
-            None => answers(&self.report(&self.default, sample, &sample.indices)?.samples),
+            None => {
+                let default = self.default.clone();
+                answers(&self.report(&default, sample, &sample.indices)?.samples)
+            }
         };
         let pair = |sample: &ScoredSample| Some([is_right(sample), *answers.get(&sample.index)?]);
         let found = McNemar::new(report.samples.iter().filter_map(pair));
@@ -221,7 +256,7 @@ impl<'a> Bench<'a> {
 
     /// Adds the optional parts that are asked for and not there, and saves each.
     fn add_parts(
-        &self,
+        &mut self,
         row: &mut Row,
         detector: &Detector,
         sample: &Sample,
@@ -234,6 +269,7 @@ impl<'a> Bench<'a> {
             if again || !Part::has(&row.built, &key) {
                 let found = judge.built(set, row.measures.accuracy.value)?;
                 row.built = Some(self.part(key, found));
+                row.settle();
                 folder.save(row)?;
             }
         }
@@ -259,8 +295,11 @@ impl<'a> Bench<'a> {
         if let Some(path) = generators {
             let key = parts::key_of_generators(path)?;
             if again || !Part::has(&row.generators, &key) {
-                let found = judge.generators(path)?;
-                row.generators = Some(self.part(key, found));
+                let (found, failed) = judge.generators(path)?;
+                let part = self.part(key, found);
+                row.generators = Some(Part { n_failed: failed.len(), ..part });
+                row.settle();
+                self.unread.add(&failed, &mut |line| self.bar.say(line))?;
                 folder.save(row)?;
             }
         }
@@ -268,7 +307,7 @@ impl<'a> Bench<'a> {
     }
 
     fn part<T>(&self, key: String, found: T) -> Part<T> {
-        Part { key, source: self.source.clone(), found }
+        Part { key, source: self.source.clone(), n_failed: 0, found }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a detector costs: measured in a process of its own, so that its memory is its own.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use cifake_eval::Latency;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{builder, open};
+use crate::exit::BROKEN_OFF;
 use crate::peak_resident;
 
 /// Pictures of the larger batch, where the memory allows them.
@@ -60,12 +62,28 @@ impl Cost {
     /// As [`measure`](Self::measure); a process that cannot be started.
     pub(super) fn in_a_process(weights: &Path) -> Result<Self> {
         let program = std::env::current_exe().context("the path of this program")?;
+        // A name may begin with a dash.
+        let mut argument = OsString::from("--cost-of=");
+        argument.push(weights);
         let mut command = Command::new(program);
-        command.args(["leaderboard", "--cost-of"]).arg(weights).stderr(Stdio::inherit());
-        let output = command.output().context("start this program once more")?;
+        command.arg("leaderboard").arg(argument);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().context("start this program once more")?;
+        // It stays open while this process lives; the other one ends when it closes.
+        let alive = child.stdin.take();
+        let output = child.wait_with_output().context("wait for this program")?;
+        drop(alive);
         ensure!(output.status.success(), "its time and memory cannot be measured");
         serde_json::from_slice(&output.stdout).context("its time and memory cannot be read")
     }
+}
+
+/// Ends this process when its standard input closes: whoever waits for its measures is gone.
+pub(crate) fn end_with_the_other() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        std::process::exit(i32::from(BROKEN_OFF));
+    });
 }
 
 /// Linux names it in /proc.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use cifake_eval::plot::Scale;
 use explain::html_text;
 
+use super::order::shown_name;
 use super::row::Row;
 
 /// Width and height of the drawing.
@@ -16,11 +17,11 @@ const LINE: f64 = 15.0;
 const CHARACTER: f64 = 7.0;
 
 /// A point and its label.
-struct Point<'a> {
+struct Point {
     at: [f64; 2],
     /// Ends of the interval of its accuracy.
     ends: [f64; 2],
-    name: &'a str,
+    name: String,
 }
 
 /// The axes.
@@ -42,7 +43,7 @@ pub(super) fn figure(rows: &[&Row]) -> Option<String> {
         let [value, low, high] =
             [accuracy.value, accuracy.low, accuracy.high].map(|share| frame.y(100.0 * share));
         let at = [frame.x(row.cost.one.median_ms), value];
-        Point { at, ends: [low, high], name: &row.name }
+        Point { at, ends: [low, high], name: shown_name(row, rows) }
     });
     write_points(&mut svg, points.collect());
     svg.push_str("</svg>\n");
@@ -100,7 +101,7 @@ impl Frame {
 }
 
 /// Draws the points, each with its name where no other name stands.
-fn write_points(svg: &mut String, points: Vec<Point<'_>>) {
+fn write_points(svg: &mut String, points: Vec<Point>) {
     let mut taken: Vec<[f64; 3]> = Vec::new();
     for Point { at: [x, y], ends: [low, high], name } in points {
         let width = CHARACTER * name.chars().count() as f64;
@@ -122,7 +123,7 @@ fn write_points(svg: &mut String, points: Vec<Point<'_>>) {
             svg,
             "<path class=\"interval\" d=\"M{x:.1} {low:.1}V{high:.1}\"/><circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>\
              <text class=\"{class}\" x=\"{edge:.1}\" y=\"{line:.1}\">{}</text>",
-            html_text(name)
+            html_text(&name)
         );
     }
 }

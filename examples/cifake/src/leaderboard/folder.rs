@@ -3,16 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cifake::file::{FolderLock, read_limited, write_atomic};
+use cifake::file::{FolderLock, check_writable, read_limited, write_atomic};
 use cifake::text::path_text;
 
+use super::check::{Fault, RowError};
 use super::row::Row;
 use super::{html, markdown};
 
 /// Largest file of a row, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Longest name of a row.
-const MAX_NAME: usize = 100;
+/// Longest name of a row, in characters.
+pub(super) const MAX_NAME: usize = 100;
+/// Most rows of a folder.
+const MAX_ROWS: usize = 1000;
+/// Names of the pages.
+const PAGES: [&str; 2] = ["leaderboard.md", "leaderboard.html"];
 
 /// The rows in a folder, which belongs to this process.
 #[derive(Debug)]
@@ -28,17 +33,22 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// If another process works in it, or it holds a JSON file that is no row.
+    /// If another process works in it, its pages cannot be written, or it holds a JSON file that is no row or
+    /// more of them than can be.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path_text(path);
         std::fs::create_dir_all(path).with_context(|| format!("cannot create {shown}"))?;
         let lock = FolderLock::acquire(path)?;
         let lock = lock.with_context(|| format!("another program works in {shown}"))?;
+        for page in PAGES {
+            check_writable(&path.join(page))?;
+        }
         let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {shown}"))?;
         let mut rows = Vec::new();
         for entry in entries {
             let file = entry.with_context(|| format!("cannot read {shown}"))?.path();
             if file.extension().is_some_and(|extension| extension == "json") {
+                ensure!(rows.len() < MAX_ROWS, "{shown} has more than {MAX_ROWS} rows");
                 rows.push((file.clone(), read(&file)?));
             }
         }
@@ -55,10 +65,13 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// A name that cannot be a file's, or whose file is that of a row of another name.
+    /// A name that cannot be a file's, or whose file is that of a row of another name, small and capital letters
+    /// being the same.
     pub(super) fn row(&self, name: &str) -> Result<Option<&Row>> {
         let file = self.file(name)?;
-        let Some((_, row)) = self.rows.iter().find(|(of, _)| *of == file) else {
+        // Some file systems make no difference between small and capital letters.
+        let is_it = |of: &Path| of.as_os_str().eq_ignore_ascii_case(file.as_os_str());
+        let Some((_, row)) = self.rows.iter().find(|(of, _)| is_it(of)) else {
             return Ok(None);
         };
         ensure!(
@@ -74,10 +87,12 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// As [`row`](Self::row); a file that cannot be written.
+    /// As [`row`](Self::row); a row that cannot be; a file that cannot be written.
     pub(super) fn save(&mut self, row: &Row) -> Result<()> {
         self.row(&row.name)?;
         let file = self.file(&row.name)?;
+        // What cannot be read again is not written.
+        row.check(&file)?;
         let mut json = serde_json::to_vec_pretty(row)?;
         json.push(b'\n');
         write_atomic(&file, &json)?;
@@ -94,7 +109,7 @@ impl Folder {
     /// A file that cannot be written.
     pub(crate) fn write_pages(&self) -> Result<[PathBuf; 2]> {
         let rows = self.rows();
-        let files = ["leaderboard.md", "leaderboard.html"].map(|name| self.path.join(name));
+        let files = PAGES.map(|name| self.path.join(name));
         write_atomic(&files[0], markdown::document(&rows).as_bytes())?;
         write_atomic(&files[1], html::page(&rows).as_bytes())?;
         Ok(files)
@@ -102,19 +117,28 @@ impl Folder {
 
     /// The file of the row called `name`.
     fn file(&self, name: &str) -> Result<PathBuf> {
-        let is_short = (1..=MAX_NAME).contains(&name.chars().count());
-        ensure!(is_short, "the name of a row has 1 to {MAX_NAME} characters");
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._+@".contains(c) { c } else { '-' };
-        let stem: String = name.chars().map(plain).collect();
-        Ok(self.path.join(format!("{}.json", stem.trim_start_matches('.'))))
+        let file = file_name(name).ok_or_else(|| RowError::new(Path::new(name), Fault::Name))?;
+        Ok(self.path.join(file))
     }
 }
 
+/// The name of the file of the row called `name`; `None` where the name is too long or has dots alone.
+pub(super) fn file_name(name: &str) -> Option<String> {
+    let is_short = name.chars().count() <= MAX_NAME;
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._+@".contains(c) { c } else { '-' };
+    let stem: String = name.trim_start_matches('.').chars().map(plain).collect();
+    (is_short && !stem.is_empty()).then(|| format!("{stem}.json"))
+}
+
+/// The row in `file`, checked; the fields that follow from others are made anew.
 fn read(file: &Path) -> Result<Row> {
     let bytes = read_limited(file, MAX_BYTES)?;
-    serde_json::from_slice(&bytes).with_context(|| {
+    let mut row: Row = serde_json::from_slice(&bytes).with_context(|| {
         format!("{} is no row of a leaderboard; move it out of the folder", path_text(file))
-    })
+    })?;
+    row.check(file)?;
+    row.settle();
+    Ok(row)
 }
 
 #[cfg(test)]
@@ -139,14 +163,41 @@ mod tests {
         // Another name for the same file.
         let error = folder.row("r!sum! / <b>").expect_err("another row's file").to_string();
         assert!(error.contains("another name"), "{error}");
-        assert!(folder.row("").is_err() && folder.row(&"a".repeat(101)).is_err());
+        assert!(folder.row("R-sum- - -B-").is_err(), "the same file for some systems");
+        for name in ["", "...", &"a".repeat(101)] {
+            assert!(folder.row(name).is_err(), "{name}");
+        }
     }
 
     #[test]
     fn a_file_that_is_no_row_is_named() {
         let place = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(place.path().join("x.json"), "{\"name\": 3}").expect("it is writable");
-        let error = format!("{:#}", Folder::open(place.path()).expect_err("no row"));
-        assert!(error.contains("x.json") && error.contains("no row"), "{error}");
+        let file = place.path().join("x.json");
+        let json = |row: &Row| serde_json::to_string(row).expect("plain data");
+        let mut wrong = row("x", 0.9);
+        wrong.measures.confusion.real_as_real = usize::MAX;
+        for text in
+            ["{\"name\": 3}", &json(&row("../x", 0.9)), &json(&row("y", 0.9)), &json(&wrong)]
+        {
+            std::fs::write(&file, text).expect("it is writable");
+            let error = format!("{:#}", Folder::open(place.path()).expect_err("no row"));
+            assert!(error.contains("x.json is no row"), "{error}");
+        }
+        let mut stale = row("x", 0.96625);
+        stale.clean_acc = "100.00".to_owned();
+        std::fs::write(&file, json(&stale)).expect("it is writable");
+        let folder = Folder::open(place.path()).expect("a row");
+        assert_eq!(folder.rows()[0].clean_acc, "96.63", "it follows from the counts");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_hold_the_pages_is_refused_at_once() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(place.path().join("leaderboard.html")).expect("it is writable");
+        let error = format!("{:#}", Folder::open(place.path()).expect_err("a folder in the way"));
+        assert!(error.contains("leaderboard.html"), "{error}");
+        let file = place.path().join("file");
+        std::fs::write(&file, "").expect("it is writable");
+        assert!(Folder::open(&file.join("out")).is_err());
     }
 }

@@ -68,7 +68,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaderboard::row::tests::{hostile, row, with_built};
+    use crate::leaderboard::row::tests::{hostile, row, with_all_parts, with_built};
 
     #[test]
     fn code_stays_code_whatever_stands_in_it() {
@@ -111,5 +111,37 @@ mod tests {
         for markup in ["<script", "<img", "](", "**bold**"] {
             assert!(!outside.contains(markup), "{markup}: {outside}");
         }
+    }
+
+    #[test]
+    fn words_of_the_headings_are_explained_and_other_pictures_marked() {
+        let mut few = with_all_parts(row("few", 0.99));
+        few.made_of.pictures_sha256 = "0".repeat(64);
+        few.measures.n = 2000;
+        let text = document(&[&few, &with_all_parts(row("all", 0.9))]);
+        for words in [
+            "AUC tells",
+            "AP is",
+            "TPR is",
+            "ECE is",
+            "MMAC are",
+            "p is the",
+            "worse label is",
+            "A doubt is",
+            "drop the clean",
+            "REAL % and FAKE % are",
+            "commit is that",
+        ] {
+            assert_eq!(
+                text.matches(words).count(),
+                if words == "AUC tells" { 2 } else { 1 },
+                "{words}: {text}"
+            );
+        }
+        // In the tables of accuracy, McNemar's test, publications and parts.
+        assert!(text.matches(r"few \*").count() >= 6, "{text}");
+        assert!(!text.contains(r"all \*"), "{text}");
+        let [all, few] = ["| all | 10000 |", r"| few \* | 2000 |"].map(|row| text.find(row));
+        assert!(all.is_some() && all < few, "{text}");
     }
 }

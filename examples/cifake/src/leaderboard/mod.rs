@@ -1,6 +1,7 @@
 //! The leaderboard: a row a detector, each in a JSON file, and the pages that are made of all rows.
 
 mod bench;
+mod check;
 mod cost;
 mod entrant;
 mod figure;
@@ -17,9 +18,10 @@ mod section;
 mod source;
 mod table;
 mod terminal;
+mod unread;
 
 pub(crate) use bench::{Bench, Setting};
-pub(crate) use cost::Cost;
+pub(crate) use cost::{Cost, end_with_the_other};
 pub(crate) use entrant::{DEFAULT, entrants};
 pub(crate) use folder::Folder;
 pub(crate) use parts::PartArgs;

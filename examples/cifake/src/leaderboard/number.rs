@@ -1,14 +1,10 @@
 //! Numbers in words for tables.
 
+use cifake::text::percent;
 use cifake_eval::metrics::Metric;
 
 /// What stands where there is no number.
 pub(super) const NONE: &str = "-";
-
-/// `97.48`, of a share.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.2}", 100.0 * share)
-}
 
 /// `97.48 [97.25, 97.70]`, of a share.
 pub(super) fn interval(metric: &Metric) -> String {

@@ -1,15 +1,17 @@
 //! The optional parts of a row.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use cifake::file::read_limited;
+use cifake::text::path_text;
 use cifake::weights::sha256_hex;
-use cifake::{Classifier, Dataset, Detector, Scorer, Split, open_dataset};
+use cifake::{Classifier, Dataset, Detector, Sample, Scorer, Split, open_dataset};
 use cifake_attacks::{
-    Attack, AttackName, Degradation, ModelId, TargetModel, evaluate_built, evaluate_degradations,
-    evaluate_robustness,
+    Attack, AttackName, BuildManifest, Degradation, ModelId, TargetModel, evaluate_built,
+    evaluate_degradations, evaluate_robustness,
 };
 use cifake_eval::{EvaluateOptions, GroupRow};
 
@@ -40,6 +42,26 @@ pub(crate) struct PartArgs {
     /// Also measure the test pictures of this collection of other generators.
     #[arg(long, value_name = "PATH")]
     pub(super) generators: Option<PathBuf>,
+}
+
+impl PartArgs {
+    /// Whether the sets that are named are there, before anything is measured.
+    ///
+    /// # Errors
+    ///
+    /// A set without a manifest, or a collection without test pictures.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(set) = &self.built {
+            let manifest = BuildManifest::read(set);
+            manifest.with_context(|| format!("--static {} is no finished set", path_text(set)))?;
+        }
+        if let Some(path) = &self.generators {
+            let collection = open_dataset(path, Some(Split::Test));
+            let shown = path_text(path);
+            collection.with_context(|| format!("--generators {shown} has no test pictures"))?;
+        }
+        Ok(())
+    }
 }
 
 /// A detector on its device, and the seed of draws, attacks and bootstrap.
@@ -133,11 +155,21 @@ impl Judge<'_> {
         Ok(rows.map(share).collect())
     }
 
-    /// The answers on the test pictures of the collection at `path`: by label, then by generator.
-    pub(super) fn generators(&self, path: &Path) -> Result<Vec<GroupRow>> {
-        let observed = answers::split(self.detector, path, Split::Test)?;
+    /// The answers on the test pictures of the collection at `path`: by label, then by generator. Also the names
+    /// of pictures that cannot be read, each with the reason.
+    pub(super) fn generators(&self, path: &Path) -> Result<(Vec<GroupRow>, Vec<(String, String)>)> {
+        let dataset = open_dataset(path, Some(Split::Test))?;
+        let indices: Vec<usize> = (0..dataset.len()).collect();
+        let observed = answers::observe(self.detector, &*dataset, &indices)?;
+        let seen: HashSet<&str> = observed.iter().map(|(sample, _)| sample.id.as_str()).collect();
+        let is_unread = |sample: &&Sample| !seen.contains(sample.id.as_str());
+        let unread = |sample: &Sample| {
+            let reason = format!("{}: it cannot be read", sample.id);
+            (sample.id.clone(), reason)
+        };
+        let failed = dataset.samples().iter().filter(is_unread).map(unread).collect();
         let found = answers::breakdown(self.detector, &observed)?;
-        Ok([found.labels, found.generators].concat())
+        Ok(([found.labels, found.generators].concat(), failed))
     }
 
     /// Shows how far the work on `what` is.

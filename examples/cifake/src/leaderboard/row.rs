@@ -1,5 +1,6 @@
 //! What is known of a detector: the content of one JSON file.
 
+use cifake::text::{counted, percent};
 use cifake_attacks::Warning;
 use cifake_eval::GroupRow;
 use cifake_eval::metrics::{McNemar, Measures, Metric};
@@ -114,6 +115,9 @@ pub(crate) struct Part<T> {
     /// How it was made.
     #[serde(flatten)]
     pub(super) source: Source,
+    /// Pictures of its own that could not be read, and are in no measure.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) n_failed: usize,
     /// What was found.
     pub(super) found: T,
 }
@@ -160,26 +164,67 @@ pub(crate) struct Adaptive {
 impl Row {
     /// Brings the fields that follow from others up to date.
     pub(super) fn settle(&mut self) {
-        self.clean_acc = format!("{:.2}", 100.0 * self.measures.accuracy.value);
+        self.clean_acc = percent(self.measures.accuracy.value);
+        if let Some(part) = &mut self.built {
+            part.found.drop = self.measures.accuracy.value - part.found.accuracy.value;
+        }
         let adaptive = self.adaptive.as_ref().map(|part| &part.found);
         self.eps = adaptive.map(|_| EPSILON.to_owned());
         let last = adaptive.and_then(|found| found.rows.last());
-        self.external = last.map(|share| format!("{:.2}", 100.0 * share.accuracy.value));
+        self.external = last.map(|share| percent(share.accuracy.value));
         self.unreliable = adaptive.is_some_and(|found| !found.warnings.is_empty());
         self.footnote = self.notes();
+    }
+
+    /// Pictures of the row and of its parts that could not be read.
+    pub(super) fn n_unread(&self) -> usize {
+        self.n_failed + self.generators.as_ref().map_or(0, |part| part.n_failed)
+    }
+
+    /// Takes the finished parts of `old`, an earlier row of this name, and returns the options of those that are
+    /// left out: they were measured with other weights or pictures.
+    pub(super) fn take_parts(&mut self, old: Self) -> Vec<&'static str> {
+        if self.made_of.has_parts_of(&old.made_of) {
+            self.built = old.built;
+            self.adaptive = old.adaptive;
+            self.degradations = old.degradations;
+            self.generators = old.generators;
+            self.settle();
+            return Vec::new();
+        }
+        let parts = [
+            ("--static", old.built.is_some()),
+            ("--adaptive", old.adaptive.is_some()),
+            ("--degradations", old.degradations.is_some()),
+            ("--generators", old.generators.is_some()),
+        ];
+        parts.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect()
     }
 
     fn notes(&self) -> Option<String> {
         let adaptive = self.adaptive.iter().flat_map(|part| &part.found.warnings);
         let mut notes: Vec<String> = adaptive.map(ToString::to_string).collect();
-        if self.n_failed > 0 {
-            notes.push(format!("{} pictures could not be read", self.n_failed));
+        if self.n_unread() > 0 {
+            notes.push(format!("{} could not be read", counted(self.n_unread(), "picture")));
         }
         if !self.cost.optimized {
             notes.push("times and memory are those of an unoptimized build".to_owned());
         }
         (!notes.is_empty()).then(|| notes.join("; "))
     }
+}
+
+impl MadeOf {
+    /// Whether the parts of a row of `old` are parts of a row of this: the same weights, pictures and limits. The
+    /// default detector has no part in them.
+    fn has_parts_of(&self, old: &Self) -> bool {
+        let default_sha256 = self.default_sha256.clone();
+        *self == Self { default_sha256, ..old.clone() }
+    }
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl<T> Part<T> {
@@ -190,128 +235,4 @@ impl<T> Part<T> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use cifake::Label::{Fake, Real};
-    use cifake_eval::Latency;
-    use cifake_eval::metrics::Bootstrap;
-
-    use super::*;
-
-    /// A row called `name` of about this accuracy.
-    pub(in crate::leaderboard) fn row(name: &str, accuracy: f64) -> Row {
-        const N: usize = 10_000;
-        let n_right = (accuracy * N as f64).round() as usize;
-        let labels: Vec<_> = (0..N).map(|i| if i % 2 == 0 { Real } else { Fake }).collect();
-        let score = |i: usize| if (i % 2 == 1) == (i < n_right) { 0.9 } else { 0.1 };
-        let scores: Vec<f32> = (0..N).map(score).collect();
-        let bootstrap = Bootstrap::new(0).with_resamples(3);
-        let measures = bootstrap.measure(&scores, &labels, 0.5).expect("scores of both labels");
-        let latency =
-            |batch| Latency { batch, n_runs: 20, median_ms: 1.5, min_ms: 1.0, max_ms: 2.0 };
-        let source = Source { command: "cifake leaderboard".to_owned(), commit: None };
-        let made_of = MadeOf {
-            version: VERSION,
-            weights_sha256: "ab".repeat(32),
-            pictures_sha256: "cd".repeat(32),
-            split: "test".to_owned(),
-            limit: None,
-            seed: 0,
-            default_sha256: "ef".repeat(32),
-        };
-        let cost = Cost {
-            one: latency(1),
-            many: latency(32),
-            peak_bytes: None,
-            cpu: None,
-            optimized: true,
-        };
-        let mut row = Row {
-            name: name.to_owned(),
-            architecture: "tinyvit-native@abababab".to_owned(),
-            dataset: "a/data/set".to_owned(),
-            eps: None,
-            clean_acc: String::new(),
-            external: None,
-            unreliable: false,
-            footnote: None,
-            made_of,
-            n_failed: 0,
-            measures,
-            without_copies: None,
-            at_validation_threshold: None,
-            mcnemar: Some(McNemar::new([[true, false]])),
-            parameters: 2_200_000,
-            macs: Some(62_549_664),
-            cost,
-            source,
-            built: None,
-            adaptive: None,
-            degradations: None,
-            generators: None,
-        };
-        row.settle();
-        row
-    }
-
-    /// `row` with this accuracy on a built set.
-    pub(in crate::leaderboard) fn with_built(mut row: Row, accuracy: f64) -> Row {
-        let accuracy = Metric { value: accuracy, low: accuracy - 0.01, high: accuracy + 0.01 };
-        let found = Built {
-            set: "perturbed CIFAKE".to_owned(),
-            surrogate: "another".to_owned(),
-            accuracy,
-            drop: row.measures.accuracy.value - accuracy.value,
-            rows: Vec::new(),
-        };
-        row.built = Some(Part { key: "k".to_owned(), source: row.source.clone(), found });
-        row
-    }
-
-    /// A row whose texts would be markup, had nobody escaped them.
-    pub(in crate::leaderboard) fn hostile() -> Row {
-        let text = "<script>x</script> | **bold** ](x) <img src=x onerror=y>\u{202e}\n# `a`";
-        let mut row = with_built(row(text, 0.5), 0.4);
-        for field in [&mut row.architecture, &mut row.dataset, &mut row.made_of.split] {
-            *field = text.to_owned();
-        }
-        row.source.command = text.to_owned();
-        row.source.commit = Some(text.to_owned());
-        row.made_of.weights_sha256 = text.to_owned();
-        row.footnote = Some(text.to_owned());
-        if let Some(part) = &mut row.built {
-            part.found.set = text.to_owned();
-            part.found.surrogate = text.to_owned();
-        }
-        let share = Share { name: text.to_owned(), n: 1, accuracy: row.measures.accuracy };
-        row.degradations =
-            Some(Part { key: String::new(), source: row.source.clone(), found: vec![share] });
-        row
-    }
-
-    #[test]
-    fn fields_are_called_as_in_robust_bench_and_come_back() {
-        let mut row = with_built(row("native", 0.9748), 0.75);
-        let share = |name: &str, accuracy: f64| Share {
-            name: name.to_owned(),
-            n: 500,
-            accuracy: Metric { value: accuracy, low: 0.1, high: 0.9 },
-        };
-        let found = Adaptive {
-            clean: Metric { value: 0.97, low: 0.96, high: 0.98 },
-            rows: vec![share("APGD", 0.3), share("ensemble", 0.28)],
-            worst_label: None,
-            warnings: vec![Warning::HiddenGradients],
-        };
-        row.adaptive = Some(Part { key: String::new(), source: row.source.clone(), found });
-        row.settle();
-        let json = serde_json::to_value(&row).expect("plain data");
-        assert_eq!((&json["clean_acc"], &json["eps"]), (&"97.48".into(), &"2/255".into()));
-        assert_eq!((&json["external"], &json["unreliable"]), (&"28.00".into(), &true.into()));
-        assert!(json.get("autoattack_acc").is_none() && json.get("footnote").is_some());
-        assert_eq!(json["static"]["found"]["accuracy"]["value"], 0.75);
-        let again: Row = serde_json::from_value(json).expect("as it was written");
-        assert_eq!(again, row);
-        assert!(Part::has(&row.built, "k") && !Part::has(&row.built, "other"));
-        assert!(!Part::has(&row.generators, ""));
-    }
-}
+pub(super) mod tests;

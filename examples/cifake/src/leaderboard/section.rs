@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use cifake::text::percent;
 use cifake_eval::GroupRow;
 
 use super::methods::METHODS;
-use super::number::{NONE, interval, millions, or_dash, percent, probability, short};
-use super::order::ORDERS;
-use super::row::{EPSILON, Row, Share};
+use super::number::{NONE, interval, millions, or_dash, probability, short};
+use super::order::{ORDERS, shown_name, words_of_others};
+use super::row::{EPSILON, Part, Row, Share};
 use super::table::{Cell, Table};
 
 /// A part of a page.
@@ -81,17 +82,20 @@ pub(super) fn accuracies(rows: &[&Row]) -> Section {
             format!("{:.2}", row.cost.one.median_ms),
             millions(row.parameters),
         ];
-        table.add(&row.name, numbers);
+        table.add(&shown_name(row, rows), numbers);
     }
     let words = [
         "A picture counts as FAKE from a probability of 0.5 on.",
         "The second accuracy takes the threshold with the most right answers on the pictures that training held back.",
         "It is missing where a weight file does not tell which pictures those are.",
+        "REAL % and FAKE % are the accuracies on the pictures of that label.",
+        "AUC tells how often a FAKE picture has a higher probability of FAKE than a REAL one.",
         "AP is average precision. TPR is the share of FAKE pictures that are found while 1 % or 5 % of the REAL ones raise a false alarm.",
         "ECE is the calibration error over 15 bins.",
         "Brackets hold 95 % intervals of 1,000 bootstrap resamples.",
     ];
-    Section { title: "Accuracy", words: words.map(str::to_owned).into(), table }
+    let words = words.map(str::to_owned).into_iter().chain(words_of_others(rows));
+    Section { title: "Accuracy", words: words.collect(), table }
 }
 
 fn against_default(rows: &[&Row]) -> Option<Section> {
@@ -100,14 +104,15 @@ fn against_default(rows: &[&Row]) -> Option<Section> {
     for row in rows {
         if let Some(test) = &row.mcnemar {
             let [it, default] = [test.only_first, test.only_second].map(|n| n.to_string());
-            table.add(&row.name, [it, default, probability(test.p)]);
+            table.add(&shown_name(row, rows), [it, default, probability(test.p)]);
         }
     }
     let words = [
         "McNemar's exact test compares each detector with the default one, native, on the same pictures.",
         "It looks at those on which exactly one of the two is right, at a threshold of 0.5.",
+        "p is the probability of a split at least as uneven between equally good detectors.",
     ];
-    let words = words.map(str::to_owned).into();
+    let words = words.map(str::to_owned).into_iter().chain(words_of_others(rows)).collect();
     (!table.rows.is_empty()).then_some(Section {
         title: "Against the default detector",
         words,
@@ -154,7 +159,7 @@ fn published(rows: &[&Row]) -> Section {
         for row in &own {
             let here = [interval(&row.measures.accuracy), row.measures.n.to_string()];
             let [here, n] = here.map(Cell::Number);
-            let row = Cell::Text(row.name.clone());
+            let row = Cell::Text(shown_name(row, rows));
             table.add_cells(vec![name.clone(), clean.clone(), here, n, row]);
         }
         if own.is_empty() {
@@ -170,19 +175,22 @@ fn published(rows: &[&Row]) -> Section {
         "The networks here are smaller, and read 32x32 pictures.",
         "A command stands where nobody could load the weights here, or where no run has ended.",
     ];
-    Section {
-        title: "Next to the published accuracies",
-        words: words.map(str::to_owned).into(),
-        table,
-    }
+    let words = words.map(str::to_owned).into_iter().chain(words_of_others(rows)).collect();
+    Section { title: "Next to the published accuracies", words, table }
+}
+
+/// The rows that have a part.
+fn with<'a, T>(rows: &[&'a Row], part: fn(&Row) -> &Option<Part<T>>) -> Vec<&'a Row> {
+    rows.iter().copied().filter(|row| part(row).is_some()).collect()
 }
 
 fn attacked_set(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.built);
     let columns =
         ["clean %", "attacked %", "drop, points", "published clean %", "published attacked %"];
     let mut table = Table::of_numbers("detector", columns);
     let mut sets = BTreeSet::new();
-    for row in rows {
+    for row in &rows {
         let Some(part) = &row.built else { continue };
         let found = &part.found;
         sets.insert(format!("The set is {}, made with {}.", found.set, found.surrogate));
@@ -197,13 +205,15 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
             publication(|method| method.clean),
             publication(|method| method.attacked),
         ];
-        table.add(&row.name, numbers);
+        table.add(&shown_name(row, &rows), numbers);
     }
     let mut words = vec![
         "The pictures were attacked once, for another network. Such an accuracy is no robustness.".to_owned(),
-        "Attacked is the mean over the attacks of the set. The published figures are of another set.".to_owned(),
+        "Attacked is the mean over the attacks of the set, and drop the clean accuracy less this one.".to_owned(),
+        "The published figures are of another set.".to_owned(),
     ];
     words.extend(sets);
+    words.extend(words_of_others(&rows));
     (!table.rows.is_empty()).then_some(Section {
         title: "On a set of attacked pictures",
         words,
@@ -212,10 +222,11 @@ fn attacked_set(rows: &[&Row]) -> Option<Section> {
 }
 
 fn adaptive(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.adaptive);
     let columns =
         ["pictures", "clean %", "APGD %", "ensemble %", "ensemble, worse label %", "doubts"];
     let mut table = Table::of_numbers("detector", columns);
-    for row in rows {
+    for row in &rows {
         let Some(part) = &row.adaptive else { continue };
         let found = &part.found;
         let share =
@@ -229,7 +240,7 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
             or_dash(found.worst_label, |metric| interval(&metric)),
             if doubts.is_empty() { NONE.to_owned() } else { doubts.join("; ") },
         ];
-        table.add(&row.name, numbers);
+        table.add(&shown_name(row, &rows), numbers);
     }
     let words = [
         format!(
@@ -238,21 +249,26 @@ fn adaptive(rows: &[&Row]) -> Option<Section> {
         "The ensemble is APGD on two losses, FAB and Square, one after the other.".to_owned(),
         "It is no AutoAttack, whose DLR loss is not defined for two classes.".to_owned(),
         "Its answers are those of the network before calibration, also the clean ones.".to_owned(),
+        "The worse label is the lower of the accuracies on REAL and on FAKE pictures under the ensemble.".to_owned(),
+        "A doubt is a sign that the attacks went astray, so that the accuracies are too high.".to_owned(),
     ];
     let title = "Under attacks on the detector itself";
-    (!table.rows.is_empty()).then_some(Section { title, words: words.into(), table })
+    let words = words.into_iter().chain(words_of_others(&rows)).collect();
+    (!table.rows.is_empty()).then_some(Section { title, words, table })
 }
 
 fn degradations(rows: &[&Row]) -> Option<Section> {
+    let rows = with(rows, |row| &row.degradations);
     let of = |row: &&Row| {
         let shares = row.degradations.as_ref()?.found.iter();
         let named = |share: &Share| (share.name.clone(), percent(share.accuracy.value));
-        Some((row.name.clone(), shares.map(named).collect()))
+        Some((shown_name(row, &rows), shares.map(named).collect()))
     };
     let table = matrix("arrives as", rows.iter().filter_map(of).collect())?;
-    let words = vec![
-        "A cell is the accuracy in percent on the same pictures, changed on their way.".to_owned(),
-    ];
+    let words =
+        ["A cell is the accuracy in percent on the same pictures, changed on their way."
+            .to_owned()];
+    let words = words.into_iter().chain(words_of_others(&rows)).collect();
     Some(Section { title: "Pictures as they arrive", words, table })
 }
 
@@ -323,6 +339,10 @@ fn made(rows: &[&Row]) -> Section {
             ]);
         }
     }
-    let words = vec!["Weights are named by the first digits of the file's SHA-256.".to_owned()];
+    let words = [
+        "Weights are named by the first digits of the file's SHA-256.",
+        "The commit is that from which the program was built, apart from changes that were not committed.",
+    ];
+    let words = words.map(str::to_owned).into();
     Section { title: "How the rows were made", words, table }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use cifake::text::one_line;
 
 use super::number::{interval, or_dash};
+use super::order::{shown_name, words_of_others};
 use super::row::Row;
 use super::section::usual;
 
@@ -25,8 +26,11 @@ pub(crate) fn summary(rows: &[&Row]) -> String {
             row.measures.n,
             row.cost.one.median_ms,
             row.parameters as f64 / 1e6,
-            one_line(&row.name)
+            one_line(&shown_name(row, rows))
         );
+    }
+    if let Some(words) = words_of_others(rows) {
+        let _ = writeln!(text, "\n{words}");
     }
     text
 }
