@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use baselines::{ClipConfig, ClipDetector, Fit, HeadTraining, IMPORTS, clip_loader};
+use baselines::{ClipConfig, ClipDetector, Fit, HeadTraining, IMPORTS, Pictures, clip_loader};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cifake::weights::{Precision, Source, encode, save_configured};
-use cifake::{Classifier, Detector, Error, Label};
+use cifake::{Classifier, Decoder, Detector, Error, Label, open_dataset};
 use cifake_vit::VitConfig;
 use testkit::{Fixture, assert_close};
 
@@ -164,11 +164,17 @@ fn a_head_learns_on_a_tower_that_stays_as_it_is() {
 #[test]
 fn an_import_says_what_does_not_fit() {
     let import = IMPORTS.iter().find(|import| import.name == "clip").expect("it is listed");
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+    let dataset = open_dataset(&mini, None).expect("the mini set is committed");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let out = folder.path().join("clip.safetensors");
     let start = |settings: &[(&str, &str)]| {
         let parts = vec![("tower".to_owned(), fixture("hf_clip"))];
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        let out = Path::new("nowhere.safetensors");
-        let result = import.start(parts, settings.collect(), None, (&Device::flex(), out));
+        let indices = (0..dataset.len()).collect();
+        let pictures = Pictures { dataset: &*dataset, indices, decoder: Decoder::default() };
+        let device = Device::flex();
+        let result = import.start(parts, settings.collect(), Some(pictures), (&device, &out));
         result.expect_err("the tower is no published one").to_string()
     };
     assert!(start(&[("form", "mlp")]).contains("univfd or original"));

@@ -332,7 +332,7 @@ fn files_of_both_networks_become_a_detector() {
     });
     assert_close(&ours, &theirs, 0.0, "logits");
     let error = start(&unet, "999").expect_err("no stride").to_string();
-    assert!(error.contains("no whole stride takes 999 steps"), "{error}");
+    assert!(error.contains("by a whole stride; 999 is no such number"), "{error}");
     // The golden file holds a UNet's weights and no configuration: too few for the published one.
     let error = start(&fixture("dire.safetensors"), "10").expect_err("no such network").to_string();
     assert!(error.contains("552814086"), "{error}");

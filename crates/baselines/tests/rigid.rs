@@ -1,6 +1,6 @@
 //! RIGID: parity of EfficientNet-Lite, the statistic, weight files, and the import of published weights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use baselines::{
     EfficientNet, EfficientNetConfig, EfficientNetStage, Error, IMPORTS, Import, Logistic,
@@ -229,11 +229,13 @@ fn rigid() -> &'static Import {
 
 #[test]
 fn settings_of_nonsense_are_errors_before_a_file_is_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let [unread, out] = ["unread", "out.safetensors"].map(|name| folder.path().join(name));
+    std::fs::write(&unread, "no weights").expect("there is room");
     let start = |name: &str, value: &str| {
-        let parts = vec![("encoder".to_owned(), PathBuf::from("absent"))];
+        let parts = vec![("encoder".to_owned(), unread.clone())];
         let settings = vec![(name.to_owned(), value.to_owned())];
-        let out = Path::new("absent/out.safetensors");
-        rigid().start(parts, settings, None, (&Device::flex(), out)).expect_err("nonsense")
+        rigid().start(parts, settings, None, (&Device::flex(), &out)).expect_err("nonsense")
     };
     assert!(start("lambda", "0").to_string().contains("rigid cannot be built: lambda"));
     assert!(matches!(start("encoder", "resnet"), Error::Setting { .. }));
