@@ -256,30 +256,9 @@ pub enum Error {
         missing: Label,
     },
 
-    /// A calibration was asked of too few samples of a label.
-    #[error(
-        "a calibration needs {needed} pictures of each label, and there are {found} of {label}; give more"
-    )]
-    TooFewToCalibrate {
-        /// The label.
-        label: Label,
-        /// Number of its samples.
-        found: usize,
-        /// Least number of samples of each label.
-        needed: usize,
-    },
-    /// The best calibration is out of the range that a weight file may hold.
-    #[error(
-        "no calibration fits: the best temperature is {temperature}, the best bias {bias}; the scores do \
-         not follow the labels of these pictures"
-    )]
-    NoCalibration {
-        /// The temperature that was found.
-        temperature: f64,
-        /// The bias that was found.
-        bias: f64,
-    },
-
+    /// A calibration could not be fitted.
+    #[error(transparent)]
+    Calibration(#[from] crate::CalibrationError),
     /// Weights would take more memory than the reader was told to accept.
     #[error("the weights in {} take {bytes} bytes of memory, more than the limit of {limit}; raise the limit if you trust the file", path.display())]
     WeightsTooLarge {
@@ -408,14 +387,6 @@ pub enum Error {
     #[cfg(feature = "network")]
     #[error(transparent)]
     Hub(#[from] crate::weights::HubError),
-}
-
-impl Error {
-    /// The same error with the file, or the sample's name, that it is about.
-    #[must_use]
-    pub fn in_file(self, path: impl Into<PathBuf>) -> Self {
-        Self::InFile { path: path.into(), source: Box::new(self) }
-    }
 }
 
 /// The first of `keys`, for a message.

@@ -1,4 +1,6 @@
-//! What kind of failure an error is, for programs that answer for others.
+//! What kind of failure an error is, for programs that answer for others, and of which file.
+
+use std::path::PathBuf;
 
 use crate::{DatasetError, DetectorError, Error, PictureError};
 
@@ -24,6 +26,12 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// The same error with the file, or the sample's name, that it is about.
+    #[must_use]
+    pub fn in_file(self, path: impl Into<PathBuf>) -> Self {
+        Self::InFile { path: path.into(), source: Box::new(self) }
+    }
+
     /// What kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -55,8 +63,7 @@ impl Error {
             | Self::UnknownDevice { .. }
             | Self::NoSamples
             | Self::OneLabel { .. }
-            | Self::TooFewToCalibrate { .. }
-            | Self::NoCalibration { .. } => ErrorKind::InvalidInput,
+            | Self::Calibration(_) => ErrorKind::InvalidInput,
             #[cfg(feature = "parquet")]
             Self::LabelOrder { .. } => ErrorKind::InvalidInput,
             #[cfg(feature = "zip")]

@@ -5,6 +5,7 @@
 
 mod answer;
 mod batch;
+mod calibration_error;
 mod chain;
 mod dataset;
 mod detector;
@@ -28,6 +29,7 @@ pub mod weights;
 
 pub use answer::{Answer, Scope};
 pub use batch::{Batch, Batches, batch_within, load_pixels};
+pub use calibration_error::CalibrationError;
 pub use chain::error_chain;
 #[cfg(feature = "zip")]
 pub use dataset::ZipDataset;

@@ -5,8 +5,7 @@ use cifake_attacks::{Attack, Epsilon, Norm, Pgd, Samples, StepSize, TargetModel,
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::config::{MAX_COUNT, MAX_STEPS};
-use crate::range::Range;
+use crate::range::{MAX_COUNT, MAX_STEPS, Range};
 
 /// Steps of the validating attack, which the guard uses too.
 const VALIDATION_STEPS: usize = 10;

@@ -11,14 +11,10 @@ use serde_json::Value;
 use crate::adversary::Adversary;
 use crate::augment::Augment;
 use crate::data_config::DataConfig;
-use crate::range::Range;
+use crate::range::{MAX_COUNT, MAX_STEPS, Range};
 use crate::teacher::Distillation;
 use crate::{Network, TrainError};
 
-/// Most epochs, and most pictures a step.
-pub(crate) const MAX_COUNT: usize = 1 << 20;
-/// Most steps between two checkpoints, or between two looks of a guard.
-pub(crate) const MAX_STEPS: usize = 1 << 30;
 /// Largest recipe or queue that is read.
 const MAX_BYTES: u64 = 1 << 20;
 

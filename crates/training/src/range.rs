@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Most epochs, and most pictures a step.
+pub(crate) const MAX_COUNT: usize = 1 << 20;
+/// Most steps between two checkpoints, or between two looks of a guard.
+pub(crate) const MAX_STEPS: usize = 1 << 30;
+
 /// A range of numbers, which a recipe's error names. NaN lies in none.
 ///
 /// ```

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use cifake::{Error, Label};
+use cifake::{CalibrationError, Error, Label};
 use serde::{Deserialize, Serialize};
 
 use super::{check, check_both_labels};
@@ -130,14 +130,14 @@ pub const BIASES: RangeInclusive<f64> = -20.0..=20.0;
 /// [`fit_platt`] of samples that can bear it: temperature, in [`TEMPERATURES`], and bias, in [`BIASES`].
 ///
 /// # Errors
-/// Those of [`fit_platt`]; [`Error::TooFewToCalibrate`] for fewer than [`MIN_CALIBRATION`] samples of a label;
-/// [`Error::NoCalibration`] where the fit leaves the ranges.
+/// Those of [`fit_platt`]; [`CalibrationError::TooFew`] for fewer than [`MIN_CALIBRATION`] samples of a label;
+/// [`CalibrationError::OutOfRange`] where the fit leaves the ranges.
 pub fn calibration(margins: &[f32], labels: &[Label]) -> Result<[f64; 2], Error> {
     must_suffice(labels)?;
     let [temperature, bias] = fit_platt(margins, labels)?;
     match TEMPERATURES.contains(&temperature) && BIASES.contains(&bias) {
         true => Ok([temperature, bias]),
-        false => Err(Error::NoCalibration { temperature, bias }),
+        false => Err(CalibrationError::OutOfRange { temperature, bias }.into()),
     }
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn must_suffice(labels: &[Label]) -> Result<(), Error> {
     for label in Label::ALL {
         let found = labels.iter().filter(|&&other| other == label).count();
         if found < needed {
-            return Err(Error::TooFewToCalibrate { label, found, needed });
+            return Err(CalibrationError::TooFew { label, found, needed }.into());
         }
     }
     Ok(())
@@ -334,12 +334,19 @@ mod tests {
         let few = calibration(&margins[1..], &labels[1..]);
         let is_few = matches!(
             few,
-            Err(Error::TooFewToCalibrate { label: Fake, found: 19, needed: MIN_CALIBRATION })
+            Err(Error::Calibration(CalibrationError::TooFew {
+                label: Fake,
+                found: 19,
+                needed: MIN_CALIBRATION
+            }))
         );
         assert!(is_few, "{few:?}");
         let reversed: Vec<f32> = margins.iter().map(|margin| -margin).collect();
         let refused = calibration(&reversed, &labels);
-        assert!(matches!(refused, Err(Error::NoCalibration { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Calibration(CalibrationError::OutOfRange { .. }))),
+            "{refused:?}"
+        );
     }
 
     proptest! {

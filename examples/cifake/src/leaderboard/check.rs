@@ -8,7 +8,7 @@ use cifake::text::{one_line, path_text};
 use cifake_eval::metrics::{McNemar, Measures, Metric};
 use cifake_eval::{GroupRow, Latency};
 
-use super::folder::{MAX_NAME, file_name};
+use super::name::{MAX_NAME, file_name};
 use super::row::{Adaptive, Built, Part, Row, Share};
 
 /// Longest text, in bytes: a command line has at most about as many.

@@ -7,13 +7,12 @@ use cifake::file::{FolderLock, check_writable, read_limited, write_atomic};
 use cifake::text::path_text;
 
 use super::check::{Fault, RowError};
+use super::name::file_name;
 use super::row::Row;
 use super::{html, markdown};
 
 /// Largest file of a row, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Longest name of a row, in characters.
-pub(super) const MAX_NAME: usize = 100;
 /// Most rows of a folder.
 const MAX_ROWS: usize = 1000;
 /// Names of the pages.
@@ -120,14 +119,6 @@ impl Folder {
         let file = file_name(name).ok_or_else(|| RowError::new(Path::new(name), Fault::Name))?;
         Ok(self.path.join(file))
     }
-}
-
-/// The name of the file of the row called `name`; `None` where the name is too long or has dots alone.
-pub(super) fn file_name(name: &str) -> Option<String> {
-    let is_short = name.chars().count() <= MAX_NAME;
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._+@".contains(c) { c } else { '-' };
-    let stem: String = name.trim_start_matches('.').chars().map(plain).collect();
-    (is_short && !stem.is_empty()).then(|| format!("{stem}.json"))
 }
 
 /// The row in `file`, checked; the fields that follow from others are made anew.

@@ -9,6 +9,7 @@ mod folder;
 mod html;
 mod markdown;
 mod methods;
+mod name;
 mod number;
 mod order;
 mod parts;

@@ -7,7 +7,7 @@ use super::row::Row;
 /// What stands at the name of a row that was measured on other pictures than most rows of the page.
 pub(super) const OTHER: &str = " *";
 /// What it means.
-pub(super) const OTHER_WORDS: &str = "* A row with a star was measured on other pictures than the first rows: do not compare it with them.";
+pub(super) const OTHER_WORDS: &str = "A row with a star (*) was measured on other pictures than the first rows. Do not compare it with them.";
 
 /// What a value was measured on: how many pictures, and a text that is the same for the same pictures. The first
 /// are the larger ones.

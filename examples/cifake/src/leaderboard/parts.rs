@@ -44,6 +44,9 @@ pub(crate) struct PartArgs {
     pub(super) generators: Option<PathBuf>,
 }
 
+/// Names of pictures that cannot be read, each with the reason.
+type Unread = Vec<(String, String)>;
+
 impl PartArgs {
     /// Whether the sets that are named are there, before anything is measured.
     ///
@@ -157,7 +160,7 @@ impl Judge<'_> {
 
     /// The answers on the test pictures of the collection at `path`: by label, then by generator. Also the names
     /// of pictures that cannot be read, each with the reason.
-    pub(super) fn generators(&self, path: &Path) -> Result<(Vec<GroupRow>, Vec<(String, String)>)> {
+    pub(super) fn generators(&self, path: &Path) -> Result<(Vec<GroupRow>, Unread)> {
         let dataset = open_dataset(path, Some(Split::Test))?;
         let indices: Vec<usize> = (0..dataset.len()).collect();
         let observed = answers::observe(self.detector, &*dataset, &indices)?;

@@ -31,12 +31,12 @@ struct Args {
     /// Output folder. It must be empty or not exist.
     #[arg(long, required_unless_present = "smoke")]
     out: Option<PathBuf>,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
     /// Threads to compute in; 0 takes all cores. The files do not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
+    /// flex, ndarray, wgpu or cuda:0.
+    #[arg(long, default_value = "flex")]
+    device: String,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,

@@ -28,7 +28,8 @@ fn a_row_as_it_was_made_passes() {
 #[test]
 fn what_cannot_be_is_named() {
     let long = "x".repeat(MAX_TEXT + 1);
-    let wrong: &[(&str, Value, fn(&Fault) -> bool)] = &[
+    type IsIt = fn(&Fault) -> bool;
+    let wrong: &[(&str, Value, IsIt)] = &[
         ("/name", json!(""), |fault| *fault == Fault::Name),
         ("/name", json!("..."), |fault| *fault == Fault::Name),
         ("/name", json!("n".repeat(MAX_NAME + 1)), |fault| *fault == Fault::Name),

@@ -1,0 +1,32 @@
+//! Why a calibration could not be fitted.
+
+use crate::Label;
+
+/// Why a calibration could not be fitted.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationError {
+    /// There are too few samples of a label.
+    #[error(
+        "a calibration needs {needed} pictures of each label, and there are {found} of {label}; give more"
+    )]
+    TooFew {
+        /// The label.
+        label: Label,
+        /// Number of its samples.
+        found: usize,
+        /// Least number of samples of each label.
+        needed: usize,
+    },
+    /// The best calibration is out of the range that a weight file may hold.
+    #[error(
+        "no calibration fits: the best temperature is {temperature}, the best bias {bias}; the scores do \
+         not follow the labels of these pictures"
+    )]
+    OutOfRange {
+        /// The temperature that was found.
+        temperature: f64,
+        /// The bias that was found.
+        bias: f64,
+    },
+}
