@@ -110,7 +110,7 @@ fn against_default(rows: &[&Row]) -> Option<Section> {
     let words = [
         "McNemar's exact test compares each detector with the default one, native, on the same pictures.",
         "It looks at those on which exactly one of the two is right, at a threshold of 0.5.",
-        "p is the probability of a split at least as uneven between equally good detectors.",
+        "The value p is the probability of a split at least as uneven between equally good detectors.",
     ];
     let words = words.map(str::to_owned).into_iter().chain(words_of_others(rows)).collect();
     (!table.rows.is_empty()).then_some(Section {
