@@ -24,6 +24,8 @@ pub struct Progress {
 
 #[derive(Debug)]
 struct Log {
+    /// When the present count began.
+    began: Instant,
     told: Instant,
     message: String,
     has_told: bool,
@@ -45,7 +47,7 @@ pub fn progress_bar() -> anyhow::Result<Progress> {
         });
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let now = Instant::now();
-    let log = Mutex::new(Log { told: now, message: String::new(), has_told: false });
+    let log = Mutex::new(Log { began: now, told: now, message: String::new(), has_told: false });
     let is_terminal = stderr().is_terminal();
     Ok(Progress { bar: bar.with_style(style), is_terminal, started: now, log })
 }
@@ -55,7 +57,8 @@ impl Progress {
     #[must_use]
     pub fn hidden() -> Self {
         let now = Instant::now();
-        let log = Mutex::new(Log { told: now, message: String::new(), has_told: false });
+        let log =
+            Mutex::new(Log { began: now, told: now, message: String::new(), has_told: false });
         Self { bar: ProgressBar::hidden(), is_terminal: true, started: now, log }
     }
 
@@ -71,8 +74,12 @@ impl Progress {
         self.bar.set_message(message);
     }
 
-    /// States how much is done.
+    /// States how much is done. Less than before begins a new count, with a speed of its own.
     pub fn set_position(&self, done: u64) {
+        if done < self.bar.position() {
+            self.log().began = Instant::now();
+            self.bar.reset_eta();
+        }
         self.bar.set_position(done);
         self.tell();
     }
@@ -126,7 +133,7 @@ impl Progress {
         }
         (log.told, log.has_told) = (Instant::now(), true);
         let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        eprintln!("{}", log_line(&log.message, [done, total], self.started.elapsed()));
+        eprintln!("{}", log_line(&log.message, [done, total], log.began.elapsed()));
     }
 }
 
@@ -167,6 +174,17 @@ mod tests {
         let line = log_line("", [3, 6], Duration::from_secs(6));
         assert_eq!(line, "3 of 6, 0.5 a second, 6 seconds to go");
         assert_eq!(log_line("", [0, 6], Duration::from_secs(60)), "0 of 6, just begun");
+    }
+
+    #[test]
+    fn a_count_that_begins_anew_has_a_speed_of_its_own() {
+        let progress = progress_bar().expect("the template is fixed");
+        let first = progress.log().began;
+        progress.set_position(5);
+        progress.set_position(6);
+        assert_eq!(progress.log().began, first);
+        progress.set_position(1);
+        assert!(progress.log().began > first);
     }
 
     #[test]
