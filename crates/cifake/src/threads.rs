@@ -12,8 +12,8 @@ pub const MAX_THREADS: usize = 512;
 /// Stack of each thread, in bytes.
 ///
 /// The matrix products of `cifake-kernels` keep a tile of sums in registers. An unoptimized build spills it:
-/// with AVX-512 its frames overflow the 2 MiB that a thread has by default. Memory is reserved, and taken only
-/// where a stack grows.
+/// with AVX-512 a frame takes 160 kB, and a task that waits may begin others on the same stack. Memory is
+/// reserved, and taken only where a stack grows.
 const STACK_BYTES: usize = 16 << 20;
 
 /// A pool of threads in which pictures are decoded and models compute.

@@ -63,7 +63,9 @@ impl<'a> Analysis<'a> {
         let (label, p_fake, class) = (verdict.label, verdict.p_fake, self.class);
         let images = std::slice::from_ref(&fitted.picture);
         let images = tensor_from_rgb8(images, self.detector.device())?;
-        let map = self.cam.maps(self.detector.classifier(), &images, &[label])?.remove(0);
+        let classifier = self.detector.classifier();
+        let maps = || self.cam.maps(classifier, &images, &[label]);
+        let map = self.detector.threads().install(maps)?.remove(0);
         let subject = Subject { picture: &fitted.picture, map: &map, label, p_fake, class };
         let explanation = self.explainer.explain(&subject)?;
         let provenance = Provenance {

@@ -16,10 +16,10 @@ const KINDS: [Drawing; 2] = [Drawing::Noise, Drawing::Shapes];
 /// If the folder cannot be written to.
 pub fn drawn(folder: &Path) -> Result<[PathBuf; 2]> {
     let [known, others] = ["known", "others"].map(|name| folder.join(name));
-    write(&known.join("train"), 32, 0..240)?;
-    write(&known.join("test"), 32, 240..260)?;
-    write(&others.join("train"), 48, 300..340)?;
-    write(&others.join("validation"), 48, 340..400)?;
+    write(&known.join("train"), 32, 0..300)?;
+    write(&known.join("test"), 32, 300..320)?;
+    write(&others.join("train"), 48, 400..440)?;
+    write(&others.join("validation"), 48, 440..500)?;
     Ok([known, others])
 }
 

@@ -5,6 +5,8 @@
 //! inputs meets every channel of results in 16 products, where the sum over taps takes 36. All constants are 1 and
 //! 1/2, so that results differ from those sums by rounding alone.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::geometry::Geometry;
@@ -43,8 +45,7 @@ pub(super) fn forward(
 ) {
     let Geometry { width, n_in, n_out, .. } = geometry;
     let filters = transformed_filters(weight, n_in, n_out);
-    let zeros = vec![0.0; n_out];
-    let bias = bias.unwrap_or(&zeros);
+    let bias = bias.map_or_else(|| Cow::Owned(vec![0.0; n_out]), Cow::Borrowed);
     let [least, most] = TILES;
     let n_tiles = (CACHED / (POINTS * (n_in + n_out))).clamp(least, most);
     // A row of tiles gives two rows of results, and images are even: rows of tiles follow each other in memory.
@@ -63,7 +64,7 @@ pub(super) fn forward(
                 let inputs = Matrix::rows(inputs, n_in);
                 multiply(n_tiles, inputs, filters, Start::Zero, out, n_out);
             }
-            transform_products(products, bias, width, out);
+            transform_products(products, &bias, width, out);
         },
     );
 }
@@ -159,11 +160,11 @@ multiversion! {
             let places = rows.inputs(tile);
             let mut c = 0;
             while c + PANEL <= n_in {
-                transform_input::<I, PANEL>(images, &places, c, n_in, n_tiles, tile, out);
+                transform_input::<PANEL>(images, &places, c, n_in, n_tiles, tile, out);
                 c += PANEL;
             }
             while c < n_in {
-                transform_input::<I, 1>(images, &places, c, n_in, n_tiles, tile, out);
+                transform_input::<1>(images, &places, c, n_in, n_tiles, tile, out);
                 c += 1;
             }
         }
@@ -172,7 +173,7 @@ multiversion! {
 
 /// [`transform_inputs`] of a tile and of `N` channels from `c`.
 #[inline(always)]
-fn transform_input<I: InstructionSet, const N: usize>(
+fn transform_input<const N: usize>(
     images: &[f32],
     places: &[Option<usize>; POINTS],
     c: usize,
@@ -223,11 +224,11 @@ multiversion! {
             let place = (2 * row * width + 2 * column) * n_out;
             let mut c = 0;
             while c + PANEL <= n_out {
-                transform_product::<I, PANEL>(products, bias, [n_tiles, tile], c, width, &mut out[place..]);
+                transform_product::<PANEL>(products, bias, [n_tiles, tile], c, width, &mut out[place..]);
                 c += PANEL;
             }
             while c < n_out {
-                transform_product::<I, 1>(products, bias, [n_tiles, tile], c, width, &mut out[place..]);
+                transform_product::<1>(products, bias, [n_tiles, tile], c, width, &mut out[place..]);
                 c += 1;
             }
         }
@@ -236,7 +237,7 @@ multiversion! {
 
 /// [`transform_products`] of a tile and of `N` channels from `c`; `out` begins with the tile's first pixel.
 #[inline(always)]
-fn transform_product<I: InstructionSet, const N: usize>(
+fn transform_product<const N: usize>(
     products: &[f32],
     bias: &[f32],
     [n_tiles, tile]: [usize; 2],

@@ -1,6 +1,6 @@
 //! The inner kernel: a tile of results that stays in registers.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use crate::simd::{gelu_lanes, mul_add};
 
@@ -147,6 +147,20 @@ unsafe fn run<S: Simd, const R: usize, const W: usize>(simd: S, tile: Tile) {
     }
 }
 
+/// [`run`] in a stack frame of its own. Without optimization, a function keeps room for every register it names:
+/// one with tiles of every size would take 1.9 MB, nearly all of a thread's usual stack.
+struct Run<const R: usize, const W: usize>(Tile);
+
+impl<const R: usize, const W: usize> WithSimd for Run<R, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: the callers of `run_low` and `run_tall`, which alone make it, promise what `run` asks for.
+        unsafe { run::<S, R, W>(simd, self.0) }
+    }
+}
+
 /// Runs a tile of `height` rows and `panels` panels, at most those of [`largest`].
 ///
 /// # Safety
@@ -168,16 +182,13 @@ pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, panels: usize, ti
 /// As [`run`].
 #[inline(always)]
 unsafe fn run_low<S: Simd, const W: usize>(simd: S, height: usize, tile: Tile) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match height {
-            6 => run::<S, 6, W>(simd, tile),
-            5 => run::<S, 5, W>(simd, tile),
-            4 => run::<S, 4, W>(simd, tile),
-            3 => run::<S, 3, W>(simd, tile),
-            2 => run::<S, 2, W>(simd, tile),
-            _ => run::<S, 1, W>(simd, tile),
-        }
+    match height {
+        6 => simd.vectorize(Run::<6, W>(tile)),
+        5 => simd.vectorize(Run::<5, W>(tile)),
+        4 => simd.vectorize(Run::<4, W>(tile)),
+        3 => simd.vectorize(Run::<3, W>(tile)),
+        2 => simd.vectorize(Run::<2, W>(tile)),
+        _ => simd.vectorize(Run::<1, W>(tile)),
     }
 }
 
@@ -185,17 +196,15 @@ unsafe fn run_low<S: Simd, const W: usize>(simd: S, height: usize, tile: Tile) {
 /// As [`run`].
 #[inline(always)]
 unsafe fn run_tall<S: Simd, const W: usize>(simd: S, height: usize, tile: Tile) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match height {
-            12 => run::<S, 12, W>(simd, tile),
-            11 => run::<S, 11, W>(simd, tile),
-            10 => run::<S, 10, W>(simd, tile),
-            9 => run::<S, 9, W>(simd, tile),
-            8 => run::<S, 8, W>(simd, tile),
-            7 => run::<S, 7, W>(simd, tile),
-            _ => run_low::<S, W>(simd, height, tile),
-        }
+    match height {
+        12 => simd.vectorize(Run::<12, W>(tile)),
+        11 => simd.vectorize(Run::<11, W>(tile)),
+        10 => simd.vectorize(Run::<10, W>(tile)),
+        9 => simd.vectorize(Run::<9, W>(tile)),
+        8 => simd.vectorize(Run::<8, W>(tile)),
+        7 => simd.vectorize(Run::<7, W>(tile)),
+        // SAFETY: the caller's promise.
+        _ => unsafe { run_low::<S, W>(simd, height, tile) },
     }
 }
 
