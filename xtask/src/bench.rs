@@ -28,6 +28,7 @@ Examples:
   cargo xtask bench examples/lab/configs/native-test.toml
   cargo xtask bench speed                                  times beside other runtimes
   cargo xtask bench speed --quick --rounds 5               the few cases that change most
+  cargo xtask bench speed --detectors                      detectors beside PyTorch
   cargo xtask bench speed --help                           what is timed and how
 
 A config:

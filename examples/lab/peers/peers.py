@@ -11,7 +11,8 @@ and every runtime computes in f32. Each peer gets what makes it fastest without 
 BatchNorm folded into the convolutions for inference, static shapes, one stream, buffers that are
 reused. The ONNX file is made by a process of its own and kept under --cache, so that neither the time
 nor the memory of the export is counted. A training step starts from random weights and has the outputs of
-a detector, as in `latency`: one logit for native, else two classes.
+a detector, as in `latency`: one logit for native, else two classes. The detectors of detectors.py are timed
+on torch alone; their weights are drawn by a seed.
 """
 
 import argparse
@@ -27,6 +28,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+import detectors
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[2] / "target" / "speed"
@@ -52,12 +55,14 @@ NATIVE = dict(
     window_sizes=(4, 8, 4, 4),
     drop_path_rate=0.0,
 )
-IMAGE_SIZES = {"5m": 224, "21m": 224, "native": 32}
+IMAGE_SIZES = {"5m": 224, "21m": 224, "native": 32} | dict.fromkeys(detectors.DETECTORS, detectors.SIDE)
 
 
 def main():
     arguments = parse()
-    if arguments.write_weights:
+    if arguments.write_weights and arguments.model in detectors.DETECTORS:
+        detectors.write_weights(arguments.model, arguments.write_weights)
+    elif arguments.write_weights:
         write_weights(arguments.model, arguments.write_weights)
     elif arguments.write_onnx:
         write_onnx(arguments, arguments.write_onnx)
@@ -77,12 +82,17 @@ def parse():
     parser.add_argument("--weights", type=Path, help="safetensors; random weights without it")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the ONNX files")
-    parser.add_argument("--write-weights", type=Path, help="only write random weights to this file")
+    parser.add_argument("--write-weights", type=Path, help="only write random weights to this file; of a detector, to this folder")
     parser.add_argument("--write-onnx", type=Path, help="only export the network to this file")
     arguments = parser.parse_args()
     arguments.image_size = arguments.image_size or IMAGE_SIZES[arguments.model]
     if arguments.train and not arguments.runtime.startswith("torch"):
         parser.error("--train needs a --runtime of torch")
+    if arguments.model in detectors.DETECTORS:
+        if arguments.train or arguments.weights or not arguments.runtime.startswith("torch"):
+            parser.error("a detector needs a --runtime of torch, and neither --train nor --weights")
+        if arguments.image_size != detectors.SIDE:
+            parser.error(f"a detector reads pictures of {detectors.SIDE}x{detectors.SIDE}")
     if arguments.train and arguments.weights:
         parser.error("training is timed from random weights")
     return arguments
@@ -200,10 +210,13 @@ def torch_step(arguments):
     last = arguments.runtime == "torch-channels-last"
     layout = torch.channels_last if last else torch.contiguous_format
     images = torch.from_numpy(pictures(arguments)).to(memory_format=layout)
-    module = normalized(arguments)
     if arguments.train:
-        return training_step(module.to(memory_format=layout), images)
-    module = folded(module).to(memory_format=layout)
+        return training_step(normalized(arguments).to(memory_format=layout), images)
+    if arguments.model in detectors.DETECTORS:
+        module = detectors.DETECTORS[arguments.model]().network()
+    else:
+        module = folded(normalized(arguments))
+    module = module.to(memory_format=layout)
 
     def step():
         with torch.inference_mode():

@@ -5,7 +5,13 @@ use std::fmt;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-/// One line of the table. Shown as `5m@224 b1 t2` or `train native@32 b128 t2`.
+/// The detectors that are timed, as `--model` takes them.
+pub(super) const DETECTORS: [&str; 3] = ["aeroblade", "rigid", "dire"];
+/// Height and width of their pictures, and how many they judge at once.
+const DETECTOR_SIDE: usize = 32;
+const DETECTOR_BATCH: usize = 32;
+
+/// One line of a table. Shown as `5m@224 b1 t2`, `train native@32 b128 t2` or `dire@32 b32 t1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Case {
     pub(super) work: Work,
@@ -21,6 +27,8 @@ pub(super) struct Case {
 pub(super) enum Work {
     Inference,
     Training,
+    /// By a detector of more than one network.
+    Detection,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,6 +47,8 @@ pub(super) enum Extent {
     Quick,
     Usual,
     Full,
+    /// The detectors, which have a table of their own.
+    Detectors,
 }
 
 impl Runtime {
@@ -72,7 +82,7 @@ impl Runtime {
     fn does(self, work: Work) -> bool {
         match work {
             Work::Inference => true,
-            Work::Training => !matches!(self, Self::Openvino | Self::Onnxruntime),
+            Work::Training | Work::Detection => !matches!(self, Self::Openvino | Self::Onnxruntime),
         }
     }
 }
@@ -87,6 +97,21 @@ impl Case {
         Self { work: Work::Training, ..Self::inference(model, batch, 2) }
     }
 
+    fn detection(model: &'static str, threads: usize) -> Self {
+        let (image_size, batch) = (DETECTOR_SIDE, DETECTOR_BATCH);
+        Self { work: Work::Detection, model, image_size, batch, threads }
+    }
+
+    /// Whether all runtimes give the same numbers: a training step starts from other weights on each, and
+    /// RIGID adds noise of another generator.
+    pub(super) fn is_compared(&self) -> bool {
+        match self.work {
+            Work::Inference => true,
+            Work::Training => false,
+            Work::Detection => self.model != "rigid",
+        }
+    }
+
     /// The other runtimes that it is timed on.
     pub(super) fn peers(&self) -> impl Iterator<Item = Runtime> {
         let work = self.work;
@@ -97,7 +122,7 @@ impl Case {
     pub(super) fn title(&self) -> String {
         let Self { model, image_size, batch, .. } = self;
         let work = match self.work {
-            Work::Inference => "",
+            Work::Inference | Work::Detection => "",
             Work::Training => "training step, ",
         };
         format!("{work}{model}@{image_size}, batch {batch}")
@@ -108,7 +133,7 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, image_size, batch, threads, .. } = self;
         let work = match self.work {
-            Work::Inference => "",
+            Work::Inference | Work::Detection => "",
             Work::Training => "train ",
         };
         write!(f, "{work}{model}@{image_size} b{batch} t{threads}")
@@ -129,6 +154,10 @@ pub(super) fn chosen(extent: Extent, wanted: &[String]) -> Result<Vec<Case>> {
 }
 
 fn cases(extent: Extent) -> Vec<Case> {
+    if extent == Extent::Detectors {
+        let threads = |model: &&'static str| [1, 2].map(|threads| Case::detection(model, threads));
+        return DETECTORS.iter().flat_map(threads).collect();
+    }
     let inference: Vec<Case> = match extent {
         Extent::Quick => vec![
             Case::inference("5m", 1, 1),
@@ -140,7 +169,7 @@ fn cases(extent: Extent) -> Vec<Case> {
             Case::inference("native", 1, 1),
             Case::inference("native", 32, 1),
         ],
-        Extent::Usual | Extent::Full => {
+        Extent::Usual | Extent::Full | Extent::Detectors => {
             let mut grid = Vec::new();
             for model in ["5m", "21m", "native"] {
                 for batch in [1, 8, 32] {
@@ -189,6 +218,24 @@ mod tests {
         let training: Vec<Runtime> = Case::training("5m", 8).peers().collect();
         assert_eq!(training, [Runtime::Torch, Runtime::TorchChannelsLast]);
         assert_eq!(Case::inference("5m", 8, 1).peers().count(), 4);
+    }
+
+    #[test]
+    fn detectors_are_timed_beside_pytorch_in_batches_of_32() {
+        let expected = ["aeroblade@32 b32 t1", "aeroblade@32 b32 t2", "rigid@32 b32 t1"];
+        assert_eq!(names(Extent::Detectors, &[])[..3], expected);
+        assert_eq!(names(Extent::Detectors, &["dire"]), ["dire@32 b32 t1", "dire@32 b32 t2"]);
+        assert_eq!(cases(Extent::Detectors).len(), 6);
+        let peers: Vec<Runtime> = Case::detection("dire", 1).peers().collect();
+        assert_eq!(peers, [Runtime::Torch, Runtime::TorchChannelsLast]);
+    }
+
+    #[test]
+    fn outputs_are_compared_where_the_numbers_are_the_same() {
+        let compared = DETECTORS.map(|model| Case::detection(model, 1).is_compared());
+        assert_eq!(compared, [true, false, true]);
+        assert!(Case::inference("5m", 1, 1).is_compared());
+        assert!(!Case::training("5m", 8).is_compared());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::case::{Case, Runtime, Work};
+use super::case::{Case, Runtime};
 use super::program::{Programs, Sample};
 
 /// How long the timed part of a process lasts, and how many runs it has at least.
@@ -67,6 +67,11 @@ impl Comparison {
         self.timings.iter().find(|timing| timing.probe.runtime == runtime)
     }
 
+    /// Rate of ours over that of the fastest other runtime.
+    pub(super) fn speedup(&self) -> Option<f64> {
+        self.ratio().map(f64::recip)
+    }
+
     /// Time of ours over that of the fastest other runtime.
     pub(super) fn ratio(&self) -> Option<f64> {
         let (ours, peers) = self.timings.split_first()?;
@@ -100,9 +105,9 @@ fn probes(programs: &Programs, case: &Case) -> Result<Vec<Probe>> {
     for runtime in programs.peers(case) {
         let theirs = programs.sample(case, runtime, MIN_ITERS)?;
         progress("probe", runtime, &theirs);
-        let difference = match case.work {
-            Work::Training => None,
-            Work::Inference => Some(
+        let difference = match case.is_compared() {
+            false => None,
+            true => Some(
                 agreement(&ours.outputs, &theirs.outputs)
                     .with_context(|| format!("{case} on {}", runtime.name()))?,
             ),
@@ -149,6 +154,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::speed::case::Work;
 
     /// A comparison whose runtimes took these milliseconds in each round.
     pub(in crate::speed) fn comparison(case: Case, times: &[(Runtime, &[f64])]) -> Comparison {
@@ -184,6 +190,7 @@ pub(super) mod tests {
         let times: [(Runtime, &[f64]); 3] =
             [(Runtime::Ours, &[6.0]), (Runtime::Openvino, &[4.0]), (Runtime::Torch, &[12.0])];
         assert_eq!(comparison(case(), &times).ratio(), Some(1.5));
+        assert_eq!(comparison(case(), &times).speedup(), Some(1.5_f64.recip()));
         assert_eq!(comparison(case(), &times[..1]).ratio(), None);
     }
 

@@ -16,6 +16,7 @@ use self::case::Extent;
 use self::comparison::{Comparison, LIMIT};
 use self::machine::Machine;
 use self::program::Programs;
+use self::table::Place;
 use crate::process::succeeds;
 use crate::workspace::Workspace;
 
@@ -28,16 +29,18 @@ Examples:
   cargo xtask bench speed                                    about half an hour on two cores
   cargo xtask bench speed --quick                            ten cases, about a quarter of an hour
   cargo xtask bench speed --full --rounds 5                  with batches of 32 of the 21m model
+  cargo xtask bench speed --detectors                        AEROBLADE, RIGID and DIRE beside PyTorch
   cargo xtask bench speed --cases '5m@224 b1 ' --cases train only cases with this in their name
 
 Ours is the program `latency`, built in release mode. The others are OpenVINO, ONNX Runtime and
 PyTorch eager, from examples/lab/peers, installed into target/venv; where they cannot be installed,
 ours is timed alone. Inference reads the same weights on all of them, and outputs that differ by
-more than 1e-4 are an error. Then every runtime is timed in turns, each time in a fresh process that
+more than 1e-4 are an error; RIGID's are not compared, because its noise is another. Then every runtime is timed in turns, each time in a fresh process that
 runs for about two seconds. Nothing else should run meanwhile.
 
 The table and the chart go into docs/benchmarks.md and docs/speed.png, unless ours ran alone or
---cases left some out; the raw times go into target/speed/results.json.")]
+--cases left some out; the raw times go into target/speed/results.json. Detectors have a table of
+their own, no chart, and target/speed/detectors.json.")]
 pub(crate) struct Args {
     /// Only the cases that change most: small batches, and both training steps
     #[arg(long, conflicts_with = "full")]
@@ -45,6 +48,9 @@ pub(crate) struct Args {
     /// Also the cases that take minutes
     #[arg(long)]
     full: bool,
+    /// AEROBLADE, RIGID and DIRE instead, in pictures a second
+    #[arg(long, conflicts_with_all = ["quick", "full"])]
+    detectors: bool,
     /// How often each runtime has its turn
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -73,33 +79,44 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         comparisons.push(Comparison::measure(&programs, case, args.rounds)?);
     }
     let report = Report { command: args.command(), machine, comparisons };
-    let results = programs.folder().join("results.json");
+    let file = if args.detectors { "detectors.json" } else { "results.json" };
+    let results = programs.folder().join(file);
     replace(&results, &serde_json::to_string_pretty(&report)?)?;
-    let section = report.section();
+    let section = if args.detectors { report.detectors() } else { report.section() };
     println!("{section}");
     println!("raw times: {}", workspace.relative(&results));
     match programs.script("chart.py") {
         None => println!("ours ran ALONE, so {DOCUMENT} stays as it is"),
         Some(_) if !args.cases.is_empty() => println!("a part, so {DOCUMENT} stays as it is"),
+        Some(_) if args.detectors => {
+            fill(workspace, table::DETECTORS, &section)?;
+            println!("written: {DOCUMENT}");
+        }
         Some(mut chart) => {
             let chart = chart.arg(&results).arg(workspace.root.join(CHART));
             ensure!(succeeds(chart)?, "the chart cannot be drawn");
-            let path = workspace.root.join(DOCUMENT);
-            let document = std::fs::read_to_string(&path)
-                .with_context(|| format!("read {}", path.display()))?;
-            replace(&path, &table::placed(&document, &section)?)?;
+            fill(workspace, table::SPEED, &section)?;
             println!("written: {DOCUMENT}, {CHART}");
         }
     }
     Ok(())
 }
 
+/// Puts `section` into its place of the document.
+fn fill(workspace: &Workspace, place: Place, section: &str) -> Result<()> {
+    let path = workspace.root.join(DOCUMENT);
+    let document =
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    replace(&path, &place.filled(&document, section)?)
+}
+
 impl Args {
     fn extent(&self) -> Extent {
-        match (self.quick, self.full) {
-            (true, _) => Extent::Quick,
-            (false, false) => Extent::Usual,
-            (false, true) => Extent::Full,
+        match (self.detectors, self.quick, self.full) {
+            (true, _, _) => Extent::Detectors,
+            (false, true, _) => Extent::Quick,
+            (false, false, false) => Extent::Usual,
+            (false, false, true) => Extent::Full,
         }
     }
 
@@ -109,6 +126,7 @@ impl Args {
             Extent::Quick => " --quick",
             Extent::Usual => "",
             Extent::Full => " --full",
+            Extent::Detectors => " --detectors",
         };
         let cases = self.cases.iter().map(|part| format!(" --cases '{part}'"));
         let cases: String = cases.collect();
@@ -120,15 +138,8 @@ impl Report {
     /// What stands in the document.
     fn section(&self) -> String {
         let Self { command, machine, comparisons } = self;
-        let timings = comparisons.iter().flat_map(|comparison| &comparison.timings);
-        let worst = timings.filter_map(|timing| timing.probe.difference).reduce(f64::max);
-        let agreement = worst.map_or_else(String::new, |worst| {
-            format!(
-                "The outputs of the other runtimes for the first picture are within {worst:.1e} of \
-                 ours, relative to the largest (limit {LIMIT:.0e}). "
-            )
-        });
-        let table = table::table(comparisons);
+        let agreement = self.agreement();
+        let table = table::times(comparisons);
         let file = Path::new(CHART).file_name().unwrap_or_default().display();
         format!(
             "Machine: {machine}. Command: `{command}`.\n\n\
@@ -138,6 +149,32 @@ impl Report {
              {table}\n\
              ![Time of ours over the time of each other runtime]({file})\n"
         )
+    }
+
+    /// What stands in the document of detectors.
+    fn detectors(&self) -> String {
+        let Self { command, machine, comparisons } = self;
+        let agreement = self.agreement();
+        let table = table::rates(comparisons);
+        format!(
+            "Machine: {machine}. Command: `{command}`.\n\n\
+             Rates are pictures a second, for ours with those of the slowest and the fastest run. Above 1 in \
+             the last column, ours is faster. All compute in f32. {agreement}The noise of RIGID differs, so \
+             that its outputs are not compared.\n\n\
+             {table}\n"
+        )
+    }
+
+    /// How far the outputs are apart, in a sentence; nothing where none were compared.
+    fn agreement(&self) -> String {
+        let timings = self.comparisons.iter().flat_map(|comparison| &comparison.timings);
+        let worst = timings.filter_map(|timing| timing.probe.difference).reduce(f64::max);
+        worst.map_or_else(String::new, |worst| {
+            format!(
+                "The outputs of the other runtimes for the first picture are within {worst:.1e} of \
+                 ours, relative to the largest (limit {LIMIT:.0e}). "
+            )
+        })
     }
 }
 
@@ -156,12 +193,14 @@ mod tests {
 
     fn args(quick: bool, cases: &[&str]) -> Args {
         let cases = cases.iter().map(|part| (*part).to_owned()).collect();
-        Args { quick, full: false, rounds: 3, cases }
+        Args { quick, full: false, detectors: false, rounds: 3, cases }
     }
 
     #[test]
     fn the_command_repeats_the_measurement() {
         assert_eq!(args(false, &[]).command(), "cargo xtask bench speed --rounds 3");
+        let detectors = Args { detectors: true, ..args(false, &[]) };
+        assert_eq!(detectors.command(), "cargo xtask bench speed --detectors --rounds 3");
         assert_eq!(
             args(true, &["5m@224 b1 "]).command(),
             "cargo xtask bench speed --quick --rounds 3 --cases '5m@224 b1 '"
@@ -180,6 +219,9 @@ mod tests {
         let section = report.section();
         assert!(section.contains("within 2.0e-6 of ours"), "{section}");
         assert!(section.contains("](speed.png)"), "{section}");
+        let section = report.detectors();
+        assert!(section.contains("within 2.0e-6 of ours"), "{section}");
+        assert!(!section.contains("speed.png") && section.contains("fastest PyTorch"), "{section}");
     }
 
     #[test]

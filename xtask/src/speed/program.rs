@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, Runtime, Work};
+use super::case::{Case, DETECTORS, Runtime, Work};
 use crate::process::{cargo, last_json, output, succeeds};
 use crate::python::{install, virtual_environment};
 use crate::workspace::Workspace;
@@ -36,7 +36,7 @@ pub(super) struct Sample {
     pub(super) max_ms: f64,
     /// Nothing where the system does not say.
     pub(super) peak_rss_mb: Option<f64>,
-    /// The head's outputs of the first picture; none of a training step.
+    /// The head's outputs of the first picture, or a detector's logit; none of a training step.
     #[serde(default, skip_serializing)]
     pub(super) outputs: Vec<f64>,
 }
@@ -104,7 +104,9 @@ impl Programs {
             command.arg(name).arg(number.to_string());
         }
         command.args((case.work == Work::Training).then_some("--train"));
-        if let Some(weights) = self.weights(case) {
+        // The peers draw a detector's weights by the same seed.
+        let draws = case.work == Work::Detection && runtime != Runtime::Ours;
+        if let Some(weights) = self.weights(case).filter(|_| !draws) {
             command.arg("--weights").arg(weights);
         }
         let printed = output(command.current_dir(&self.root))?;
@@ -121,11 +123,13 @@ impl Programs {
             (Work::Inference, model) => {
                 self.python.as_ref().map(|_| self.folder.join(format!("{model}.safetensors")))
             }
+            // A folder.
+            (Work::Detection, model) => self.python.as_ref().map(|_| self.folder.join(model)),
         }
     }
 
     fn write_weights(&self, cases: &[Case]) -> Result<()> {
-        for model in ["5m", "21m"] {
+        for model in ["5m", "21m"].into_iter().chain(DETECTORS) {
             let mut users = cases.iter().filter(|case| case.model == model);
             let path = users.find_map(|case| self.weights(case));
             if let Some((path, mut write)) = path.zip(self.script("peers.py")) {

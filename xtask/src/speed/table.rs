@@ -3,25 +3,50 @@
 use anyhow::{Context, Result};
 
 use super::case::Runtime;
-use super::comparison::Comparison;
+use super::comparison::{Comparison, Timing};
 
-const BEGIN: &str = "<!-- speed:begin -->";
-const END: &str = "<!-- speed:end -->";
-const HEADING: &str = "## Speed";
+/// A section of the document, between the markers of its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    name: &'static str,
+    heading: &'static str,
+}
 
-/// A row for each comparison; runtimes that timed nothing have no column.
-pub(super) fn table(comparisons: &[Comparison]) -> String {
+/// The networks beside all runtimes.
+pub(super) const SPEED: Place = Place { name: "speed", heading: "## Speed" };
+/// The detectors beside PyTorch.
+pub(super) const DETECTORS: Place =
+    Place { name: "detectors", heading: "## Speed of detectors beside PyTorch" };
+
+/// Milliseconds, a row for each comparison; runtimes that timed nothing have no column.
+pub(super) fn times(comparisons: &[Comparison]) -> String {
+    table(comparisons, "ours / fastest other", time, Comparison::ratio)
+}
+
+/// As [`times`], in pictures a second.
+pub(super) fn rates(comparisons: &[Comparison]) -> String {
+    table(comparisons, "ours / fastest PyTorch", rate, Comparison::speedup)
+}
+
+fn table(
+    comparisons: &[Comparison],
+    last: &str,
+    cell: fn(&Comparison, &Timing) -> String,
+    ratio: fn(&Comparison) -> Option<f64>,
+) -> String {
     let timed = |runtime: &Runtime| comparisons.iter().any(|c| c.on(*runtime).is_some());
     let runtimes: Vec<Runtime> = Runtime::ALL.into_iter().filter(timed).collect();
     let mut head = vec!["case".to_owned(), "threads".to_owned()];
     head.extend(runtimes.iter().map(|runtime| runtime.title().to_owned()));
-    head.push("ours / fastest other".to_owned());
+    head.push(last.to_owned());
     let mut table = line(&head);
     table += &format!("|---|{}\n", "---:|".repeat(head.len() - 1));
     for comparison in comparisons {
         let mut row = vec![comparison.case.title(), comparison.case.threads.to_string()];
-        row.extend(runtimes.iter().map(|runtime| time(comparison, *runtime)));
-        row.push(comparison.ratio().map_or_else(none, |ratio| format!("{ratio:.2}")));
+        let timing = |runtime: &Runtime| comparison.on(*runtime);
+        let cells = runtimes.iter().map(timing);
+        row.extend(cells.map(|timing| timing.map_or_else(none, |of| cell(comparison, of))));
+        row.push(ratio(comparison).map_or_else(none, |ratio| format!("{ratio:.2}")));
         table += &line(&row);
     }
     table
@@ -36,34 +61,52 @@ fn none() -> String {
 }
 
 /// The median; of ours also the fastest and the slowest run.
-fn time(comparison: &Comparison, runtime: Runtime) -> String {
-    let Some(timing) = comparison.on(runtime) else { return none() };
-    let [median, min, max] = [timing.median_ms, timing.min_ms, timing.max_ms].map(figures);
-    match runtime {
-        Runtime::Ours => format!("{median} ({min}-{max})"),
+fn time(_: &Comparison, timing: &Timing) -> String {
+    shown(timing, [timing.median_ms, timing.min_ms, timing.max_ms])
+}
+
+/// As [`time`]: the rate of the median, and those of the slowest and of the fastest run.
+fn rate(comparison: &Comparison, timing: &Timing) -> String {
+    let rate = |ms: f64| 1e3 * comparison.case.batch as f64 / ms;
+    shown(timing, [timing.median_ms, timing.max_ms, timing.min_ms].map(rate))
+}
+
+fn shown(timing: &Timing, numbers: [f64; 3]) -> String {
+    let [median, low, high] = numbers.map(figures);
+    match timing.probe.runtime {
+        Runtime::Ours => format!("{median} ({low}-{high})"),
         _ => median,
     }
 }
 
-/// Milliseconds with three figures.
-fn figures(ms: f64) -> String {
-    let decimals = match ms {
-        ms if ms < 0.9995 => 3,
-        ms if ms < 9.995 => 2,
-        ms if ms < 99.95 => 1,
+/// A positive number with three figures.
+fn figures(number: f64) -> String {
+    let decimals = match number {
+        number if number < 0.9995 => 3,
+        number if number < 9.995 => 2,
+        number if number < 99.95 => 1,
         _ => 0,
     };
-    format!("{ms:.decimals$}")
+    format!("{number:.decimals$}")
 }
 
-/// `document` with `section` between its markers, which are appended under a heading if absent.
-pub(super) fn placed(document: &str, section: &str) -> Result<String> {
-    let section = format!("{BEGIN}\n{}\n{END}", section.trim());
-    let Some((before, rest)) = document.split_once(BEGIN) else {
-        return Ok(format!("{}\n\n{HEADING}\n\n{section}\n", document.trim_end()));
-    };
-    let (_, after) = rest.split_once(END).with_context(|| format!("{BEGIN} without {END}"))?;
-    Ok(format!("{before}{section}{after}"))
+impl Place {
+    fn markers(self) -> [String; 2] {
+        ["begin", "end"].map(|side| format!("<!-- {}:{side} -->", self.name))
+    }
+
+    /// `document` with `section` between its markers, which are appended under a heading if absent.
+    pub(super) fn filled(self, document: &str, section: &str) -> Result<String> {
+        let [begin, end] = self.markers();
+        let section = format!("{begin}\n{}\n{end}", section.trim());
+        let Some((before, rest)) = document.split_once(&begin) else {
+            let heading = self.heading;
+            return Ok(format!("{}\n\n{heading}\n\n{section}\n", document.trim_end()));
+        };
+        let missing = || format!("{begin} without {end}");
+        let (_, after) = rest.split_once(&end).with_context(missing)?;
+        Ok(format!("{before}{section}{after}"))
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +123,7 @@ mod tests {
             comparison(training, &[(Runtime::Ours, &[1234.4]), (Runtime::Torch, &[2000.0])]),
         ];
         assert_eq!(
-            table(&comparisons),
+            times(&comparisons),
             "| case | threads | ours | OpenVINO | PyTorch | ours / fastest other |\n\
              |---|---:|---:|---:|---:|---:|\n\
              | 5m@224, batch 8 | 2 | 9.00 (8.00-10.0) | 12.0 | - | 0.75 |\n\
@@ -90,8 +133,24 @@ mod tests {
 
     #[test]
     fn ours_alone_has_no_ratio() {
-        let table = table(&[comparison(case(), &[(Runtime::Ours, &[90.0])])]);
+        let table = times(&[comparison(case(), &[(Runtime::Ours, &[90.0])])]);
         assert!(table.ends_with("| 5m@224, batch 8 | 2 | 90.0 (89.0-91.0) | - |\n"), "{table}");
+    }
+
+    #[test]
+    fn a_rate_is_the_batch_over_the_time() {
+        let case = Case { work: Work::Detection, batch: 32, ..case() };
+        let runs: [(Runtime, &[f64]); 3] = [
+            (Runtime::Ours, &[16.0]),
+            (Runtime::Torch, &[32.0]),
+            (Runtime::TorchChannelsLast, &[20.0]),
+        ];
+        assert_eq!(
+            rates(&[comparison(case, &runs)]),
+            "| case | threads | ours | PyTorch | PyTorch, channels last | ours / fastest PyTorch |\n\
+             |---|---:|---:|---:|---:|---:|\n\
+             | 5m@224, batch 32 | 2 | 2000 (1882-2133) | 1000 | 1600 | 1.25 |\n"
+        );
     }
 
     #[test]
@@ -101,16 +160,22 @@ mod tests {
 
     #[test]
     fn a_section_is_replaced_between_its_markers() {
-        let once = placed("# A\n\ntext\n", "one\n").expect("a document without markers");
-        let end = format!("{BEGIN}\none\n{END}\n");
+        let once = SPEED.filled("# A\n\ntext\n", "one\n").expect("a document without markers");
+        let end = "<!-- speed:begin -->\none\n<!-- speed:end -->\n";
         assert_eq!(once, format!("# A\n\ntext\n\n## Speed\n\n{end}"));
         let longer = format!("{once}\nmore\n");
-        let twice = placed(&longer, "two\nlines").expect("both markers are there");
+        let twice = SPEED.filled(&longer, "two\nlines").expect("both markers are there");
         assert_eq!(twice, longer.replace("one", "two\nlines"));
+        let both = DETECTORS.filled(&twice, "three").expect("its markers are appended");
+        assert!(both.starts_with(twice.trim_end()), "{both}");
+        assert!(
+            both.ends_with("<!-- detectors:begin -->\nthree\n<!-- detectors:end -->\n"),
+            "{both}"
+        );
     }
 
     #[test]
     fn a_marker_without_its_end_is_an_error() {
-        assert!(placed(&format!("# A\n{BEGIN}\n"), "one").is_err());
+        assert!(SPEED.filled("# A\n<!-- speed:begin -->\n", "one").is_err());
     }
 }

@@ -47,7 +47,8 @@ fn load(
     }
 }
 
-fn pixels(batch: usize, side: usize) -> Vec<f32> {
+/// Pixels in `[0, 1]`, `[batch, 3, side, side]`, a function of their index alone.
+pub(super) fn pixels(batch: usize, side: usize) -> Vec<f32> {
     let byte = |i: usize| (i * 7919 + 13) % 256;
     (0..batch * 3 * side * side).map(|i| byte(i) as f32 / 255.0).collect()
 }

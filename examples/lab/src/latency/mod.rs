@@ -1,5 +1,6 @@
 //! How long the network takes.
 
+mod detectors;
 mod inference;
 mod training;
 
@@ -9,6 +10,7 @@ use cifake_cli::peak_resident;
 use serde::Serialize;
 use tinyvit::TinyVitConfig;
 
+pub use detectors::{is_detector, measure_detector};
 pub use inference::measure;
 pub use training::measure_training;
 
@@ -18,9 +20,9 @@ const N_WARM: usize = 2;
 /// What is timed.
 #[derive(Debug)]
 pub struct Setting {
-    /// Shape of the model.
+    /// Shape of the model; no part of a detector.
     pub config: TinyVitConfig,
-    /// Weights in timm's naming; random ones where there are none.
+    /// Weights in timm's naming, or the folder of a detector's weights; random ones where there are none.
     pub weights: Option<PathBuf>,
     /// Pictures in a batch.
     pub batch: usize,
@@ -41,7 +43,7 @@ pub struct Times {
     pub max_ms: f64,
     /// Peak of the process's resident memory, 10^6 bytes; 0 where the system does not say.
     pub peak_rss_mb: f64,
-    /// The head's outputs of the first picture.
+    /// The head's outputs of the first picture, or a detector's logit of FAKE.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<f32>,
 }
