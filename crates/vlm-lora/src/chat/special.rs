@@ -91,6 +91,7 @@ impl SpecialTokens {
 fn refuse(config: &Map<String, Value>) -> Result<(), Error> {
     for name in [
         "fast_tokenizer_files",
+        "fix_mistral_regex",
         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
     ] {
         let is_off = |value: &Value| match value {

@@ -308,9 +308,13 @@ mod tests {
         assert_eq!(encoded("<end>nn"), [5, 6]);
         write("tokenizer_config.json", r#"{"eos_token": "<end>", "split_special_tokens": true}"#);
         assert_eq!(encoded("<end>"), [0, 1, 2, 3, 4]);
-        write("tokenizer_config.json", r#"{"fast_tokenizer_files": ["tokenizer.4.0.json"]}"#);
-        let refused = Tokenizer::from_folder(folder.path());
-        assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
+        for field in
+            [r#""fast_tokenizer_files": ["tokenizer.4.0.json"]"#, r#""fix_mistral_regex": true"#]
+        {
+            write("tokenizer_config.json", &format!("{{{field}}}"));
+            let refused = Tokenizer::from_folder(folder.path());
+            assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
+        }
     }
 
     #[test]

@@ -106,7 +106,8 @@ fn refuse_other_forms(fields: Fields<'_>) -> Result<(), Error> {
 /// Refuses layers that see the last tokens alone.
 ///
 /// Qwen2 has them from `max_window_layers` on where `use_sliding_window` says so. Mistral has them in every
-/// layer, 4096 tokens unless the file says another number or null. Llama and Phi know neither field; transformers' cache keeps the last `sliding_window` tokens of them all the same.
+/// layer, 4096 tokens unless the file says another number or null. Llama and Phi know neither field;
+/// transformers' cache keeps the last `sliding_window` tokens of them all the same.
 fn check_windows(text: Fields<'_>, model_type: &str, config: &TextConfig) -> Result<(), Error> {
     let refuse = |name: &str, found: String| {
         Err(wrong(name, found, "no sliding window, since none is built".to_owned()))
