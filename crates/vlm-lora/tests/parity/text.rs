@@ -54,7 +54,7 @@ fn embed(decoder: &Decoder, tokens: &Value) -> Tensor<3> {
 /// Name and content of every case.
 fn cases() -> Vec<(String, Value)> {
     let Value::Object(cases) = json(&fixtures().join("cases.json")) else { panic!("an object") };
-    assert_eq!(cases.len(), 14);
+    assert_eq!(cases.len(), 15);
     cases.into_iter().collect()
 }
 
