@@ -83,6 +83,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let built = ["--workspace", "--features", &features];
     run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
+    lints_alone(run, workspace);
     let mut docs = cargo(run.root, &["doc", "--no-deps"]);
     run.command("documentation", docs.args(built).env("RUSTDOCFLAGS", "-D warnings"));
     run.step("public surface", "cargo xtask api --check", || {
@@ -98,6 +99,24 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");
     }
+}
+
+/// Lints each library as somebody gets it who depends on it alone: with its default features. The features of
+/// third-party crates stay those of every build.
+fn lints_alone(run: &mut Run, workspace: &Workspace) {
+    let root = run.root;
+    let line = "cargo clippy --package LIBRARY --package unified, for each library";
+    run.step("lints of each alone", line, || {
+        let mut count = Count::default();
+        for library in workspace.with_role(Role::Library) {
+            let mut clippy = cargo(root, &["clippy", "--lib", "--package", &library.name]);
+            clippy.args(["--package", "unified", "--features", "unified/tests"]);
+            let found = Count::of(succeeds(clippy.args(["--", "-D", "warnings"]))?);
+            count.passed += found.passed;
+            count.failed += found.failed;
+        }
+        Ok(count)
+    });
 }
 
 /// Runs every program of the examples on a few pictures of the repository.
