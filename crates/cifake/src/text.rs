@@ -31,6 +31,12 @@ pub fn path_text(path: &Path) -> String {
     }
 }
 
+/// [`path_text`] on [one line](one_line), for people.
+#[must_use]
+pub fn path_line(path: &Path) -> String {
+    one_line(&path_text(path)).into_owned()
+}
+
 #[cfg(unix)]
 fn bytes_text(path: &Path) -> String {
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());

@@ -297,7 +297,11 @@ mod tests {
 
     #[test]
     fn a_recipe_is_checked_before_its_pictures_are_read() {
-        for section in ["[train]\nbatch_size = 0", "[data]\nvalidation_fraction = 2.0"] {
+        for section in [
+            "[train]\nbatch_size = 0",
+            "[data]\nvalidation_fraction = 2.0",
+            "[data]\nvalidation_fraction = 0.0",
+        ] {
             let text = format!("model = {{ preset = 'small' }}\n{section}");
             let recipe: Recipe = toml::from_str(&text).expect("it is a recipe");
             let error = recipe.model_config::<Small>().expect_err(section);

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use cifake::{Dataset, Decoder, Split, SplitDataset};
+use anyhow::{Result, ensure};
+use cifake::{Dataset, Decoder, Error, Split, SplitDataset, error_chain};
 use clap::ValueEnum;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::args::DataArgs;
 use crate::draw::balanced;
 use crate::holdout::Holdout;
+use crate::unread::tell_unread;
 
 /// Which pictures of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,6 +94,27 @@ impl Pictures {
     pub fn balanced(&self, limit: usize, seed: u64) -> Vec<usize> {
         balanced(&*self.dataset, self.indices.iter().copied(), limit, seed)
     }
+
+    /// As [`balanced`](Self::balanced), without the pictures that `decoder` cannot read: those are told on
+    /// standard error.
+    ///
+    /// # Errors
+    ///
+    /// If not one can be read.
+    pub fn readable(&self, limit: usize, seed: u64, decoder: &Decoder) -> Result<Vec<usize>> {
+        let drawn = self.balanced(limit, seed);
+        let check = |&index: &usize| -> Result<usize, Error> {
+            let decoded = decoder.decode(&self.dataset.bytes(index)?);
+            let name = |error: Error| error.in_file(&self.dataset.samples()[index].id);
+            decoded.map(|_| index).map_err(name)
+        };
+        let checked: Vec<_> = drawn.par_iter().map(check).collect();
+        let errors: Vec<_> = checked.iter().filter_map(|read| read.as_ref().err()).collect();
+        tell_unread(errors.iter().map(|error| error_chain(*error)));
+        let read: Vec<usize> = checked.into_iter().flatten().collect();
+        ensure!(drawn.is_empty() || !read.is_empty(), "not one of the pictures can be read");
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +167,26 @@ mod tests {
         let drawn = test.balanced(4, 0);
         let n_real = drawn.iter().filter(|&&i| test.dataset.samples()[i].label == Label::Real);
         assert_eq!((drawn.len(), n_real.count()), (4, 2));
+    }
+
+    #[test]
+    fn a_drawn_picture_that_cannot_be_read_is_left_out() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("it has one")).expect("it is writable");
+            std::fs::write(path, bytes).expect("it is writable");
+        };
+        let read = || {
+            let data = DataArgs::at(folder.path());
+            let part =
+                Part::Test.of(&data, folder.path(), Path::new("native"), &Decoder::default());
+            part.expect("two labels").readable(4, 0, &Decoder::default())
+        };
+        write("REAL/broken.png", b"no picture");
+        write("FAKE/broken.png", b"no picture");
+        assert!(read().is_err());
+        write("FAKE/good.png", &cifake::Drawing::Noise.picture(32, 1, 1).to_png());
+        assert_eq!(read().expect("one can be read").len(), 1);
     }
 }

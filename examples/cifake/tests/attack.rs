@@ -228,3 +228,25 @@ fn the_robust_weights_withstand_more() {
     let (clean, robust) = (n_turned(&[]), n_turned(&["--weights", "robust"]));
     assert!(robust + 2 <= clean, "{robust} of 16 against {clean}");
 }
+
+/// A name that would steer the terminal is written out, in tables and errors.
+#[cfg(unix)]
+#[test]
+fn no_name_steers_the_terminal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [data, out] = ["data", "out"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&data).expect("it is writable");
+    let sample = dataset("sample").join("real-cat-1.jpg");
+    std::fs::copy(sample, data.join("a\u{1b}[31m\u{202e}.jpg")).expect("the sample is there");
+    std::fs::write(data.join("b\u{1b}[31m.jpg"), "no picture").expect("it is writable");
+    let [data, out] = [&data, &out].map(|path| path.to_str().expect("plain"));
+    for arguments in [&["--attack", "fgsm-linf"][..], &[]] {
+        let command = if arguments.is_empty() { "cam" } else { "attack" };
+        let output = run(command, &[&[data, "--out", out][..], arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        for said in [text(&output.stdout), text(&output.stderr)] {
+            assert!(!said.contains(['\u{1b}', '\u{202e}']), "{command}: {said:?}");
+        }
+        assert!(text(&output.stdout).contains(r"\u{1b}[31m"), "{}", text(&output.stdout));
+    }
+}

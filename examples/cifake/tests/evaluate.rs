@@ -259,3 +259,21 @@ fn a_broken_picture_is_counted_and_strict_stops() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("`renders`"));
     assert_eq!(run(&["--fake", "renders"]).status.code(), Some(1));
 }
+
+/// Without --data, the set of `$CIFAKE_SHARED` is measured.
+#[cfg(unix)]
+#[test]
+fn the_shared_data_set_is_the_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let datasets = folder.path().join("datasets");
+    std::fs::create_dir(&datasets).expect("it is writable");
+    std::os::unix::fs::symlink(mini(), datasets.join("cifake")).expect("it is writable");
+    let output = Command::new(env!("CARGO_BIN_EXE_cifake"))
+        .args(["evaluate", "--json"])
+        .env("CIFAKE_SHARED", folder.path())
+        .output()
+        .expect("the program was built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["n"], 32);
+}

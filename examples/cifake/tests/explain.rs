@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use burn::tensor::Device;
+use cifake::weights::{Precision, save_configured};
 use serde_json::Value;
+use tinyvit::TinyVitConfig;
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample").join(name)
@@ -204,4 +207,18 @@ fn models_are_known_by_name_and_by_file() {
         report["model"].as_str().expect("a name").to_owned()
     });
     assert!(models[0] != models[1] && models[1] != models[2] && models[0] != models[2]);
+}
+
+#[test]
+fn a_detector_of_another_size_is_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = TinyVitConfig::native().with_image_size(64);
+    let model = config.init(1, &Device::flex());
+    let path = folder.path().join("weights.safetensors");
+    save_configured(&model, &config, &[].into(), Precision::F32, &path).expect("it is writable");
+    let [weights, real] = [path, sample("real-cat-1.jpg")];
+    let [weights, real] = [&weights, &real].map(|path| path.to_str().expect("plain"));
+    let output = explain(&["--weights", weights, real]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("64×64"), "{}", text(&output.stdout));
 }

@@ -78,6 +78,7 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     assert!(stderr(&output).contains("are left out: 1"), "{}", stderr(&output));
     assert!(stderr(&output).contains("photos/broken.jpg"), "{}", stderr(&output));
     assert!(stderr(&output).contains("cifake evaluate"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("epoch   1: train loss"), "{}", stderr(&output));
     let evaluated = on_data("evaluate", &data, &out, &[&["--json"][..], &names].concat());
     assert_eq!(evaluated.status.code(), Some(1), "{}", stderr(&evaluated));
     let report: serde_json::Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");

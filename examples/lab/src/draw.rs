@@ -44,7 +44,7 @@ impl DrawArgs {
     ///
     /// # Errors
     ///
-    /// If there is no data set, or a picture cannot be read; as [`Part::of`].
+    /// If there is no data set, or not one picture can be read; as [`Part::of`].
     pub fn draw(&self, size: (u32, u32), weights: &Path) -> Result<Drawn> {
         let data = self.data.path(self.smoke)?;
         let (part, limit) = match self.smoke && self.data.data.is_none() {
@@ -55,7 +55,7 @@ impl DrawArgs {
         let part = part
             .of(&self.data, &data, weights, &decoder)
             .with_context(|| format!("cannot open {}", data.display()))?;
-        let chosen = part.balanced(limit, self.seed);
+        let chosen = part.readable(limit, self.seed, &decoder)?;
         let pixels = load_pixels(&*part.dataset, &chosen, size, &decoder)?;
         let pictures = pixels
             .chunks_exact((size.0 * size.1 * 3) as usize)

@@ -113,6 +113,8 @@ fn a_model_of_text_learns_behind_a_detector_and_is_asked_through_it() {
     let n_tokens = |answer: &Value| answer["prompt_tokens"].as_u64().expect("a number");
     assert!(n_tokens(&seen) > n_tokens(&blind), "{seen} {blind}");
     assert_refused(DESCRIBE, &ask(&[&seeing[..], &["robust"]].concat()), "trained behind");
+    let untrained = run(DESCRIBE, &ask(&["--image", text(&cat), "--tower", "clean"]));
+    assert!(said(&untrained).contains("the projector between tower and model is untrained"));
     assert_refused(DESCRIBE, &ask(&["--adapter", text(&adapter)]), "no tower");
     assert_refused(DESCRIBE, &ask(&["--image", text(&cat)]), "pictures");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cifake::text::one_line;
 use cifake::{Answer, Error, Label, Sample};
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +137,7 @@ impl fmt::Display for Breakdown {
                 let auc = row.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
                 let (n, p) = (row.n, row.mean_p_fake);
                 // Names come from a table that nobody vouches for.
-                let name: String = row.name.chars().filter(|c| !c.is_control()).collect();
+                let name = one_line(&row.name);
                 let of =
                     if title == "SOURCE" { format!(" ({})", row.label) } else { String::new() };
                 writeln!(f, "{n:>6} {fake} {unsure} {real}  {p:>6.4} {auc:>7}  {name}{of}")?;
@@ -178,7 +179,7 @@ mod tests {
             sample(Label::Fake, Some("A"), "two"),
             sample(Label::Fake, Some("B"), "two"),
             sample(Label::Real, None, "two"),
-            sample(Label::Real, None, "two\u{1b}[31m"),
+            sample(Label::Real, None, "two\u{1b}[31m\u{202e}"),
         ];
         let answers = [
             (0.9, Answer::Fake),
@@ -205,7 +206,7 @@ mod tests {
         assert_eq!(found.labels.iter().map(|row| row.n).collect::<Vec<_>>(), [3, 2]);
         assert_eq!(found.labels[1].auc, None);
         let table = found.to_string();
-        assert!(table.contains("GENERATOR") && !table.contains('\u{1b}'), "{table}");
+        assert!(table.contains("GENERATOR") && !table.contains(['\u{1b}', '\u{202e}']), "{table}");
         assert!(table.ends_with("MEAN P: the mean probability of FAKE\n"), "{table}");
         let broken = [Answered { p_fake: f32::NAN, ..answers[0] }];
         assert!(matches!(Breakdown::new(&broken), Err(Error::ScoreNotFinite { .. })));

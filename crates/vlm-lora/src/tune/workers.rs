@@ -1,7 +1,7 @@
 //! The batches of a step, one after the other or several side by side: the same sums either way.
 
 use burn::tensor::{Device, Gradients};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use cifake::Threads;
 
 use super::gradient::{LayerInputs, gradients};
 use super::layout::Layout;
@@ -60,7 +60,7 @@ impl Pass<'_> {
 #[derive(Debug)]
 pub(crate) struct Worker<M> {
     model: M,
-    pool: ThreadPool,
+    threads: Threads,
 }
 
 impl<M: Trainable> Worker<M> {
@@ -71,8 +71,8 @@ impl<M: Trainable> Worker<M> {
     pub(crate) fn team(model: &M, n_workers: usize) -> Vec<Self> {
         let n_threads = (rayon::current_num_threads() / n_workers.max(1)).max(1);
         let worker = |_| {
-            let pool = ThreadPoolBuilder::new().num_threads(n_threads).build();
-            Self { model: model.clone(), pool: pool.expect("the system has threads left") }
+            let threads = Threads::new(n_threads);
+            Self { model: model.clone(), threads: threads.expect("the system has threads left") }
         };
         (0..n_workers).map(worker).collect()
     }
@@ -90,8 +90,8 @@ impl<M: Trainable> Worker<M> {
             let found: Vec<Result<(f64, Vec<f32>), Error>> = std::thread::scope(|scope| {
                 let compute = |(worker, batch): (&'_ mut Self, &'_ Batch<'_, M::Example>)| {
                     let mut own = vec![0.0; pass.layout.len];
-                    let Self { model, pool } = worker;
-                    let loss = pool.install(|| pass.add(model, batch, &mut own))?;
+                    let Self { model, threads } = worker;
+                    let loss = threads.install(|| pass.add(model, batch, &mut own))?;
                     Ok((loss, own))
                 };
                 let begun: Vec<_> = team

@@ -87,6 +87,12 @@ fn what_does_not_fit_is_named() {
     assert!(matches!(refused, Err(AdapterError::File(cifake::Error::WeightNotFinite { .. }))));
     let elsewhere = edited(&json, "\"all-linear\"", "[\"fc7\"]");
     assert!(matches!(attach(&elsewhere, &weights), Err(AdapterError::Unused { .. })));
+    // A norm that PEFT replaced with the module around it.
+    let mut norm = weights.clone();
+    let ones = TensorData::new(vec![1.0f32; 32], [32]);
+    norm.insert("base_model.model.lm_head.ln_q.weight", ones);
+    let refused = attach(&json, &norm);
+    assert!(matches!(refused, Err(AdapterError::Unsupported { .. })), "{refused:?}");
     let head = edited(&json, "\"lm_head\"", "\"embed_tokens\"");
     assert!(matches!(attach(&head, &weights), Err(AdapterError::ModuleToSave { .. })));
 }

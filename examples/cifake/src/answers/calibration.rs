@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::save_with_answers;
+use cifake::text::path_line;
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
 use cifake_eval::AnswerOptions;
 use tinyvit::TinyVit;
@@ -75,7 +76,7 @@ pub fn calibrate_answers(
     save_with_answers(&model, &model_config, notes, &answers, out)?;
     let detector = builder().open(&registry(), out)?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}: sha256 {}", out.display(), detector.weights().sha256)?;
+    writeln!(stdout, "{}: sha256 {}", path_line(out), detector.weights().sha256)?;
     for (key, value) in answers.metadata(&BTreeMap::new()) {
         writeln!(stdout, "{key}: {value}")?;
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cifake::text::counted;
+use cifake::text::{counted, path_line};
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
 use cifake::{LabelNames, device};
 use cifake_training::{Recipe, calibrate};
@@ -169,7 +169,7 @@ fn temperature<N: Trained>(args: &Args) -> Result<()> {
     let (notes, report) =
         calibrate(model, &config, &info.metadata, validation, &device, precision, out)?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}: sha256 {}", out.display(), report.sha256)?;
+    writeln!(stdout, "{}: sha256 {}", path_line(out), report.sha256)?;
     for (key, value) in notes {
         writeln!(stdout, "{key}: {value}")?;
     }

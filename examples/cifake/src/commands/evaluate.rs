@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-use cifake::text::counted;
+use cifake::text::{counted, path_line};
 use cifake::{Dataset, Decoder, Detector, Split, SplitDataset};
 use cifake_eval::{EvaluateOptions, evaluate, unique_samples};
 
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         writeln!(out, "{json:#}")?;
     } else {
         let part = if is_whole { "all pictures, not split" } else { args.split.as_str() };
-        writeln!(out, "{} on {} ({part})\n", detector.model_name(), path.display())?;
+        writeln!(out, "{} on {} ({part})\n", detector.model_name(), path_line(&path))?;
         let paint = args.color.paint();
         writeln!(out, "{}", paint.table(&format!("{report}{arrived}")))?;
         if let Some(answers) = &answers {

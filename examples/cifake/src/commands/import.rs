@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use baselines::{IMPORTS, Import, Pictures};
+use cifake::text::path_line;
 use clap::builder::PossibleValuesParser;
 
 use crate::args::{DataArgs, decoder};
@@ -61,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<usize> {
     });
     let info = import.start(args.parts, args.settings, pictures, (&device, &args.out))?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}: sha256 {}", args.out.display(), info.sha256)?;
+    writeln!(stdout, "{}: sha256 {}", path_line(&args.out), info.sha256)?;
     for (key, value) in &info.metadata {
         writeln!(stdout, "{key}: {value}")?;
     }

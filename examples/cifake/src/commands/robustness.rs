@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::Detector;
+use cifake::text::path_line;
 use cifake_attacks::{
     ModelId, RobustnessProgress, RunOptions, TargetModel, attacks_help, evaluate_built,
     evaluate_robustness,
@@ -104,7 +105,8 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         let attacks = args.attacks.suite()?;
         let (weights, decoder) = (args.detector.weights(), detector.decoder());
         let pictures = args.split.of(&args.data, &data, weights, decoder)?;
-        options.indices = Some(pictures.balanced(args.limit, args.seed));
+        let drawn = || pictures.readable(args.limit, args.seed, decoder);
+        options.indices = Some(detector.threads().install(drawn)?);
         let report = evaluate_robustness(
             &target,
             &ModelId::new(model, &detector.weights().sha256),
@@ -126,7 +128,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     if args.json {
         writeln!(out, "{json:#}")?
     } else {
-        writeln!(out, "{model} on {}\n\n{}", data.display(), paint.table(&table))?
+        writeln!(out, "{model} on {}\n\n{}", path_line(&data), paint.table(&table))?
     }
     Ok(0)
 }

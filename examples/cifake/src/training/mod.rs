@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use cifake::device;
+use cifake::text::path_line;
 use cifake_training::{Places, Queue, ReadyStage, Recipe, State};
 
 use crate::Spared;
@@ -158,7 +159,7 @@ impl Task for Alone<'_> {
                 "done: {best}\n\
                  measure it:    cifake evaluate --data DATA{labels} --weights {best}\n\
                  judge with it: cifake detect --weights {best} PICTURE",
-                best = best.display(),
+                best = path_line(&best),
                 labels = args.data.label_arguments()
             );
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cifake::text::counted;
+use cifake::text::{counted, one_line};
 use cifake_eval::plot::{Panel, panels};
 use cifake_training::{Event, Network, Row, State, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,7 +36,8 @@ pub(super) fn watch<N: Network>(
     let mut watch = Watch { bar, state, told: now, written: now };
     trainer.run(&mut |event| {
         if let Err(error) = watch.show(&event, folder, state_path) {
-            watch.say(&format!("warning: {}", cifake::error_chain(error.as_ref())));
+            let chain = cifake::error_chain(error.as_ref());
+            watch.say(&format!("warning: {}", one_line(&chain)));
         }
         if stop.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use cifake::device;
+use cifake::text::path_line;
 use cifake::weights::{Checkpoint, Source};
 use cifake_cli::args::{DataArgs, decoder};
 use cifake_cli::trained::{Task, Trained, with_metadata};
@@ -19,8 +20,7 @@ use clap::Parser;
 #[command(
     version,
     after_help = "Examples:
-  average_weights runs/a/best.safetensors runs/b/best.safetensors --out runs/mean.safetensors
-  average_weights --smoke"
+  average_weights runs/a/best.safetensors runs/b/best.safetensors --out runs/mean.safetensors"
 )]
 struct Args {
     /// Weight files.
@@ -85,6 +85,6 @@ fn average<N: Trained>(args: &Args) -> anyhow::Result<()> {
     }
     let info = averaged.save(out)?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}: sha256 {}", out.display(), info.sha256)?;
+    writeln!(stdout, "{}: sha256 {}", path_line(out), info.sha256)?;
     Ok(())
 }

@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use baselines::ResNet;
 use burn::tensor::Device;
 use cifake::Split;
-use cifake::text::counted;
+use cifake::text::{counted, path_line};
 use cifake::weights::{Source, load_configured};
 use cifake_attacks::{Build, ModelId, RunOptions, TargetModel};
 use cifake_cli::args::{DataArgs, ReferenceArgs, decoder, split_named};
-use cifake_cli::{Spared, balanced, exit_code, progress_bar};
+use cifake_cli::{Spared, balanced, exit_code, lock_folder, progress_bar};
 use cifake_training::Evaluated;
 use clap::Parser;
 use lab::generators;
@@ -24,7 +24,9 @@ use lab::generators;
 ///
 /// An interrupted build resumes and ends with the same bytes. A damaged file is written again.
 #[derive(Parser)]
-#[command(after_help = "Pictures of other generators are named by a TOML file, a table a folder:
+#[command(
+    version,
+    after_help = "Pictures of other generators are named by a TOML file, a table a folder:
   [[pictures]]
   generator = 'Stable Diffusion 2.1'
   class = 'frog'
@@ -36,7 +38,8 @@ Examples:
   build_cifake_pp --out datasets/perturbed
   build_cifake_pp --data cifake --split train --limit 20000 --out perturbed-train
   build_cifake_pp --data cifake --split train --attack reference-dct --out noisy-train
-  build_cifake_pp --data cifake --generators generators.toml --out cifake-pp")]
+  build_cifake_pp --data cifake --generators generators.toml --out cifake-pp"
+)]
 struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -67,7 +70,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     per_file: usize,
     /// Attack eight pictures of the mini data set into a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -97,6 +100,7 @@ fn run(mut args: Args) -> Result<usize> {
     if let Some(limit) = args.limit {
         options.indices = Some(balanced(&*dataset, 0..dataset.len(), limit, args.seed));
     }
+    let _lock = lock_folder(out, "build")?;
     let build = Build {
         target: TargetModel::new(&surrogate),
         surrogate: &ModelId::new(format!("resnet18_32@{}", &info.sha256[..8]), &info.sha256),
@@ -113,6 +117,6 @@ fn run(mut args: Args) -> Result<usize> {
     })?;
     bar.finish_and_clear();
     let n: usize = manifest.files.iter().map(|file| file.n).sum();
-    writeln!(io::stdout(), "{}: {} in {}", manifest.set, counted(n, "picture"), out.display())?;
+    writeln!(io::stdout(), "{}: {} in {}", manifest.set, counted(n, "picture"), path_line(out))?;
     Ok(0)
 }

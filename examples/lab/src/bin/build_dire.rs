@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use baselines::dire::{ResidueSet, ResidueSettings, UNet, UNetConfig};
 use burn::tensor::Device;
+use cifake::text::path_line;
 use cifake::weights::{Precision, Source, load_configured, save_configured};
 use cifake::{Split, device};
 use cifake_cli::args::{DataArgs, decoder, split_named, threads};
@@ -63,7 +64,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Makes residues of eight pictures of the mini data set by random weights, in a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -116,7 +117,7 @@ fn build(args: &Args, weights: &Path, out: &Path) -> anyhow::Result<()> {
         writeln!(
             stdout,
             "{last} residues in {}, {made} made now, {speed:.2} images/s",
-            out.display()
+            path_line(out)
         )?;
     }
     Ok(())

@@ -84,7 +84,7 @@ fn run(args: &Args) -> Result<usize> {
             Ok(found) => explaining.set.add(&sample.id, &subject, &found)?,
             Err(error) => {
                 n_failed += 1;
-                bar.say(&format!("{}: {}", one_line(&sample.id), error_chain(&error)));
+                bar.say(&format!("{}: {}", one_line(&sample.id), one_line(&error_chain(&error))));
             }
         }
     }

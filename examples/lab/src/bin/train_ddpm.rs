@@ -34,7 +34,7 @@ train = { epochs = 2, batch_size = 4, learned_steps = 10, sample_steps = 2 }
     after_help = "Examples:
   train_ddpm --data cifake/ --out runs/ddpm
   train_ddpm --config examples/lab/recipes/ddpm.toml --threads 1 --out runs/ddpm
-  train_ddpm --smoke --json"
+  train_ddpm --data cifake --out runs/ddpm --json"
 )]
 struct Args {
     /// Recipe with the sections model, data and train [default: examples/lab/recipes/ddpm.toml, which
@@ -56,7 +56,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
     /// Trains a few steps on the mini data set into a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use cifake::Threads;
+use cifake_cli::args::threads;
 use clap::Parser;
 use language::{
     Answer, SamplingArgs, SightArgs, artifact_list, exit_code, tiny, warn_of_untrained,
@@ -20,7 +22,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 
 /// Answers a prompt, with or without pictures, and prints the answer while it is generated.
 #[derive(Parser)]
-#[command(after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   describe --model Qwen2-VL-2B-Instruct --image photo.png --prompt 'What is in this picture?'
   describe --model Qwen2-VL-2B-Instruct --image photo.png --image heatmap.png --constrained \\
     --storage int8 --prompt 'What gives this picture away as generated?'
@@ -33,7 +37,8 @@ tokenizer.json, preprocessor_config.json) of Qwen2-VL, MC-LLaVA, Llama, Qwen2 or
 --json prints one object: tokens (their number), text, prompt_tokens, tokens_per_second (from the first
 token on), peak_rss_mb.
 
-Exit code: 0 for an answer, 1 for an empty answer, 2 for an error.")]
+Exit code: 0 for an answer, 1 for an empty answer, 2 for an error."
+)]
 struct Args {
     /// Folder of the model, or llama.cpp file.
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
@@ -64,20 +69,20 @@ struct Args {
     #[arg(long, default_value = "flex")]
     device: String,
     /// Threads; 0 takes as many as the machine has.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_parser = threads, default_value_t = 0)]
     threads: usize,
     /// Print one JSON object at the end instead of the streamed text.
     #[arg(long)]
     json: bool,
     /// Ask a tiny random model, in a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
 fn main() -> ExitCode {
     let args = cifake_cli::parsed::<Args>();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
-    exit_code(pool.context("cannot start the threads").and_then(|pool| pool.install(|| run(args))))
+    let threads = Threads::new(args.threads).context("cannot start the threads");
+    exit_code(threads.and_then(|threads| threads.install(|| run(args))))
 }
 
 /// Returns how many answers are empty.

@@ -21,7 +21,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// models. Each model gets the picture and the detector's heat map. Its answer is restricted to listed
 /// names, each with a remark.
 #[derive(Parser)]
-#[command(after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   explain_vlm --model Qwen2-VL-2B-Instruct --enlarge upscale:224 photo.png
   explain_vlm --model MC-LLaVA-3b --enlarge canvas:700 --max-crops 8 --model Qwen2-VL-7B-Instruct \\
     --enlarge upscale:224 --adapter none --adapter runs/finetune/adapter --storage int8 \\
@@ -29,7 +31,8 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 
 Enlarge 32x32 pictures: otherwise Qwen2-VL gets 4 tokens and MC-LLaVA no crops.
 
-Exit code: 0 if every model explained every picture, 1 if some did not, 2 for an error.")]
+Exit code: 0 if every model explained every picture, 1 if some did not, 2 for an error."
+)]
 struct Args {
     /// Pictures.
     #[arg(required_unless_present = "smoke")]
@@ -55,7 +58,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Let a tiny random model explain a committed sample.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 

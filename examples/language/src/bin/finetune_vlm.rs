@@ -15,20 +15,22 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// (lowest held-out loss), metrics.jsonl and checkpoint.safetensors. A second start with the same folder
 /// resumes the run and ends with the same bytes as an uninterrupted run.
 #[derive(Parser)]
-#[command(after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   finetune_vlm --model Qwen2-VL-2B-Instruct --data train.jsonl --images pictures/ --recipe axolotl
   finetune_vlm --model SmolLM2-135M-Instruct --data chat.jsonl --out runs/chat --held-out 0.1
   finetune_vlm --model SmolLM2-135M-Instruct.Q4_1.gguf --tower native --data short/explanations.jsonl \\
     --held-out 0.05 --curve loss.png
   finetune_vlm --model DIR --data train.jsonl --recipe my.json --storage int8 --estimate
-  finetune_vlm --smoke
 
 A line of the data is {\"image\": \"a.png\", \"conversations\": [{\"from\": \"human\", \"value\":
 \"<image>\\nWhat?\"}, {\"from\": \"gpt\", \"value\": \"That.\"}]} or {\"messages\": [{\"role\": \"user\",
 \"content\": ...}, ...], \"images\": [...]}. A file that ends in .parquet has these fields as columns, or
 question and answer, and its pictures in image, images and map.
 
-Exit code: 0 if trained to the end, 2 for an error.")]
+Exit code: 0 if trained to the end, 2 for an error."
+)]
 struct Args {
     #[command(flatten)]
     run: TuneArgs,

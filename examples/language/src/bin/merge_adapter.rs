@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cifake::text::{counted, path_text};
+use cifake::text::{counted, path_line, path_text};
 use cifake_cli::Opening;
 use cifake_cli::args::threads;
 use clap::Parser;
@@ -15,12 +15,14 @@ use vlm_lora::lora::{Adapter, AdapterLimits, export_merged};
 /// Merges an adapter into a model and writes the result as a new folder. Files, names, precision, tokenizer
 /// and configuration are those of the base model. Only one weight at a time is in memory.
 #[derive(Parser)]
-#[command(after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   merge_adapter --model Qwen2-VL-2B-Instruct --adapter runs/finetune/adapter --out merged
   merge_adapter --model DIR --adapter DIR --out DIR --json
-  merge_adapter --smoke
 
-Exit code: 0 if merged, 2 for an error, after which nothing is written.")]
+Exit code: 0 if merged, 2 for an error, after which nothing is written."
+)]
 struct Args {
     /// Folder of the model as Hugging Face publishes it.
     #[arg(long, required_unless_present = "smoke")]
@@ -41,7 +43,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Merge a tiny adapter into a tiny model, in a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 
@@ -71,7 +73,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         .to_string(),
         false => format!(
             "{}: {} changed, {} of {:.1} MB",
-            out.display(),
+            path_line(out),
             counted(exported.n_changed, "weight"),
             counted(exported.n_files, "file"),
             exported.bytes as f64 / 1e6

@@ -25,7 +25,9 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 /// pictures of the set, and the answer to a blank picture. Answers that do not score above both controls do
 /// not depend on the pictures. Intervals are 95 % bootstrap intervals.
 #[derive(Parser)]
-#[command(after_help = "Example:
+#[command(
+    version,
+    after_help = "Example:
   build_explanations --data ../shared/datasets/cifake --split test --limit 400 --named-only \\
     --question 'What gives this picture away?' --out reference
   score_vlm --reference reference --model SmolLM2-135M-Instruct.Q4_1.gguf --tower native \\
@@ -34,7 +36,8 @@ static ALLOCATOR: cifake_kernels::RecyclingAllocator =
 The default question is that of the set. A second start with the same folders resumes the run. The answers
 are a set like the reference.
 
-Exit code: 0 if every picture was explained, 1 if some were not, 2 for an error.")]
+Exit code: 0 if every picture was explained, 1 if some were not, 2 for an error."
+)]
 struct Args {
     /// Folder of a set that build_explanations wrote.
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
@@ -60,7 +63,7 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Let a tiny random model explain committed samples.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     smoke: bool,
 }
 

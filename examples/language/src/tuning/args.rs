@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cifake_cli::args::threads;
 use vlm_lora::WeightFormat;
 
 use crate::SightArgs;
@@ -52,16 +53,16 @@ pub struct TuneArgs {
     #[arg(long, default_value = "flex")]
     pub(super) device: String,
     /// Threads. The adapter does not depend on their number.
-    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
+    #[arg(long, value_parser = threads, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     pub(super) threads: usize,
     /// Batches of a step that are computed in parallel. Each takes the memory of one batch; the adapter does
     /// not change.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", value_parser = threads, default_value_t = 1)]
     pub(super) workers: usize,
     /// Print the result as JSON, without a progress bar.
     #[arg(long)]
     pub(super) json: bool,
     /// Train a tiny model for a few steps in a temporary folder.
-    #[arg(long)]
+    #[arg(long, hide = true)]
     pub(super) smoke: bool,
 }

@@ -10,9 +10,9 @@ use std::io::{self, Write};
 
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
-use cifake::device;
 use cifake::text::counted;
-use cifake_cli::Spared;
+use cifake::{Threads, device};
+use cifake_cli::{Spared, lock_folder};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::Projector;
 use vlm_lora::tune::{
@@ -32,10 +32,10 @@ use watch::watch;
 /// # Errors
 /// A model, recipe or data that cannot be read, and those of [`Tuner`].
 pub fn tune(args: TuneArgs) -> anyhow::Result<usize> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    let threads = Threads::new(args.threads)?;
     let folder = tempfile::tempdir()?;
     let args = if args.smoke { smoke::args(args, folder.path())? } else { args };
-    pool.install(|| run(&args)).map(|()| 0)
+    threads.install(|| run(&args)).map(|()| 0)
 }
 
 fn run(args: &TuneArgs) -> anyhow::Result<()> {
@@ -98,6 +98,7 @@ fn train(args: &TuneArgs, model: Assistant, device: &Device) -> anyhow::Result<(
     }
     let n = counted(train.len(), "conversation");
     eprintln!("{n} to train on, {} held out; {memory}", held_out.len());
+    let _lock = lock_folder(&args.out, "fine-tuning run")?;
     let tuner = Tuner::new(&mut model, config, start, [train, held_out], &args.out, device)?;
     let mut tuner = tuner.with_workers(args.workers);
     let outcome = watch(&mut tuner, args.json)?;
