@@ -4,8 +4,8 @@ use std::path::Path;
 
 use baselines::{
     EfficientNet, EfficientNetConfig, EfficientNetStage, Error, IMPORTS, Import, Logistic,
-    Pictures, Rigid, RigidConfig, RigidEncoderConfig, RigidForm, RigidStatistic, Statistic,
-    load_published, rigid_loader,
+    Pictures, ResNetConfig, Rigid, RigidConfig, RigidEncoderConfig, RigidForm, RigidStatistic,
+    Statistic, load_published, rigid_loader,
 };
 use burn::tensor::{Device, Int, Tensor};
 use cifake::weights::{Configured, Precision, save_configured};
@@ -60,8 +60,10 @@ fn vit() -> RigidEncoderConfig {
     })
 }
 
-fn encoders() -> [RigidEncoderConfig; 2] {
-    [RigidEncoderConfig::EfficientNet(narrow()), vit()]
+fn encoders() -> [RigidEncoderConfig; 3] {
+    let widths = [4, 4, 8, 8];
+    let resnet = ResNetConfig { widths, side: 24, ..ResNetConfig::resnet18_32() };
+    [RigidEncoderConfig::EfficientNet(narrow()), vit(), RigidEncoderConfig::ResNet(resnet)]
 }
 
 /// The fixture's network, read by its published names.
@@ -238,10 +240,30 @@ fn settings_of_nonsense_are_errors_before_a_file_is_read() {
         rigid().start(parts, settings, None, (&Device::flex(), &out)).expect_err("nonsense")
     };
     assert!(start("lambda", "0").to_string().contains("rigid cannot be built: lambda"));
-    assert!(matches!(start("encoder", "resnet"), Error::Setting { .. }));
+    assert!(matches!(start("encoder", "vgg"), Error::Setting { .. }));
+    assert!(matches!(start("encoder", "resnet"), Error::Core(_)));
     assert!(matches!(start("form", "old"), Error::Setting { .. }));
     assert!(start("encoder-side", "225").to_string().contains("multiple of patch"));
     assert!(matches!(start("lambda", "0.1"), Error::MissingPictures { .. }));
+}
+
+#[test]
+fn a_trained_detector_is_an_encoder() {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+    let dataset = open_dataset(&mini, None).expect("the mini set is committed");
+    let labels: Vec<Label> = dataset.samples().iter().map(|sample| sample.label).collect();
+    let indices = balanced_sample(&labels, 32, 0);
+    let pictures = Pictures { dataset: &*dataset, indices, decoder: Decoder::default() };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("rigid.safetensors");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/resnet18_32.safetensors");
+    let parts = vec![("encoder".to_owned(), file)];
+    let settings = vec![("encoder".to_owned(), "resnet".to_owned())];
+    let info = rigid().start(parts, settings, Some(pictures), (&Device::flex(), &path));
+    info.expect("the features of both labels differ");
+    let registry = Registry::new().with(rigid_loader());
+    let detector = Detector::builder().open(&registry, &path).expect("it was just written");
+    assert!(detector.model_name().starts_with("rigid-resnet-"), "{}", detector.model_name());
 }
 
 #[test]

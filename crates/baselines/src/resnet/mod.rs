@@ -131,6 +131,12 @@ impl ResNet {
         pool.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
     }
 
+    /// The mean of the last map of pixels `[batch, 3, height, width]`, `[batch, channels]`.
+    pub(crate) fn embedding(&self, images: Tensor<4>) -> Tensor<2> {
+        let blocks = self.stages.iter().flatten();
+        self.pool(blocks.fold(self.stem(images), |x, block| block.forward(x)))
+    }
+
     /// The mean of a last map, `[batch, channels]`.
     pub(crate) fn pool(&self, x: Tensor<4>) -> Tensor<2> {
         let [batch, height, width, channels] = x.dims();

