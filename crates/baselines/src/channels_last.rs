@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use cifake_kernels::{conv3x3, group_norm, group_norm_silu, linear_t};
 
-/// What `conv` makes of `x`. 3x3 filters with padding 1 and 1x1 filters are fast.
+/// The output of `conv` for `x`. 3x3 filters with padding 1 and 1x1 filters are fast.
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let [n_out, n_in, kernel, _] = conv.weight.dims();
     let bias = || conv.bias.as_ref().map(|bias| bias.val());
@@ -16,7 +16,7 @@ pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// What `conv`, 3x3 of stride 2, makes of `x` that is padded with zeros on the right and below alone.
+/// The output of `conv`, 3x3 of stride 2, for `x` padded with zeros on the right and below alone.
 pub(crate) fn halved(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let [batch, height, width, channels] = x.dims();
     let device = x.device();

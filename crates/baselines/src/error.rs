@@ -1,4 +1,4 @@
-//! What can go wrong in the detectors of this crate.
+//! Errors of the detectors of this crate.
 
 use std::path::PathBuf;
 
@@ -67,7 +67,7 @@ pub enum Error {
         name: String,
         /// The value as it was given.
         value: String,
-        /// What it must be.
+        /// The condition that the value must meet.
         reason: String,
     },
     /// Parts and settings make no detector.
@@ -75,7 +75,7 @@ pub enum Error {
     Configuration {
         /// The detector.
         detector: &'static str,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A checkpoint holds the state of a training run and no weights under a known name.

@@ -15,12 +15,12 @@ use crate::statistic::Pictures;
 /// Under these names training scripts put weights beside their other state.
 const WRAPPERS: [&str; 2] = ["model", "state_dict"];
 
-/// How one detector is made of published files.
+/// The import of one detector from published files.
 #[derive(Debug, Clone, Copy)]
 pub struct Import {
     /// Name of the detector.
     pub name: &'static str,
-    /// What it is and what it is made of, in a sentence.
+    /// The detector and its parts, in a sentence.
     pub summary: &'static str,
     /// The files that it is made of.
     pub parts: &'static [Part],
@@ -35,13 +35,13 @@ pub struct Import {
 pub struct Part {
     /// Its name.
     pub name: &'static str,
-    /// What it is, and where it is published.
+    /// The file's content and its place of publication.
     pub summary: &'static str,
     /// Whether the detector cannot do without it.
     pub required: bool,
 }
 
-/// What an import is asked for. [`Import::start`] has checked the names.
+/// The arguments of an import. [`Import::start`] has checked the names.
 pub struct Request<'a> {
     /// Name of the detector.
     pub detector: &'static str,
@@ -51,7 +51,7 @@ pub struct Request<'a> {
     pub settings: BTreeMap<String, String>,
     /// Labelled pictures, for a detector that is fitted.
     pub pictures: Option<Pictures<'a>>,
-    /// Where it computes.
+    /// The device that computes.
     pub device: Device,
     /// The file to write.
     pub out: PathBuf,

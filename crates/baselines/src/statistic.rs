@@ -18,7 +18,7 @@ const MIN_SPREAD: f64 = 1e-6;
 
 /// A number that tells camera pictures from generated ones, without training.
 ///
-/// Gradients reach the pictures. Where an implementation rounds pixels to 8 bits, the gradient passes
+/// Gradients reach the pictures. If an implementation rounds pixels to 8 bits, the gradient passes
 /// straight through (BPDA, Athalye et al. 2018, arXiv 1802.00420).
 pub trait Statistic: Debug + Send + Sync + 'static {
     /// Name of the method and its encoder, such as `aeroblade-tae`.
@@ -119,9 +119,9 @@ impl Logistic {
 
 /// Labelled pictures that a threshold is fitted on.
 pub struct Pictures<'a> {
-    /// Where they are.
+    /// The data set that holds the pictures.
     pub dataset: &'a dyn Dataset,
-    /// Which of its samples.
+    /// The samples that are taken.
     pub indices: Vec<usize>,
     /// Reads them.
     pub decoder: Decoder,

@@ -50,7 +50,7 @@ impl Epsilon {
     }
 }
 
-/// How a file states a radius.
+/// The forms of a radius in a file.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {

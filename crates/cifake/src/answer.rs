@@ -1,4 +1,4 @@
-//! What a detector that may say "I do not know" answers.
+//! The answer of a detector that may say "I do not know".
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Label;
 
-/// What a detector answers: a label, or that it cannot tell.
+/// A detector's answer: a label, or that it cannot tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Answer {
@@ -49,7 +49,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// How far an answer rests on what a detector learned from.
+/// The degree to which an answer rests on the pictures that a detector learned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

@@ -15,7 +15,7 @@ const MAX_BATCH: usize = 64;
 /// Memory for the activations of a batch, in bytes; one picture may take more.
 const MAX_BATCH_BYTES: u64 = 1 << 30;
 
-/// How many pictures go through a network together, 1 to 64: as many as fit into 1 GiB where the activations of
+/// The number of pictures that go through a network together, 1 to 64: as many as fit into 1 GiB if the activations of
 /// one picture take `activation_bytes`.
 #[must_use]
 pub fn batch_within(activation_bytes: u64) -> usize {
@@ -26,7 +26,7 @@ pub fn batch_within(activation_bytes: u64) -> usize {
 /// Pictures brought to one size, and the errors of those that could not be.
 #[derive(Debug)]
 pub struct Batch {
-    /// Which samples were decoded, in the order that was asked for.
+    /// The samples that were decoded, in the order that was asked for.
     pub indices: Vec<usize>,
     /// Their pictures, in the order of `indices`, all of the same size.
     pub pictures: Vec<Fitted>,
@@ -48,7 +48,7 @@ impl Batch {
     }
 }
 
-/// What pictures are read from.
+/// The source that pictures are read from.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Dataset(&'a dyn Dataset),

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use crate::Error;
 
-/// How many numbered GPUs [`name`] looks for.
+/// The number of GPUs that [`name`] looks for.
 const MAX_GPUS: usize = 16;
 
 /// The device called `name`: `flex`, `ndarray`, `wgpu`, `wgpu:N` (the N-th discrete GPU), `cuda` or

@@ -1,4 +1,4 @@
-//! What can go wrong at the doors of this crate.
+//! Errors at the doors of this crate.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub enum Error {
     Figure {
         /// The file that it would have become.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A file or folder could not be read.
@@ -22,7 +22,7 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 
@@ -31,7 +31,7 @@ pub enum Error {
     InFile {
         /// The file, or the name of the sample within its data set.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the file.
         source: Box<Error>,
     },
     /// An image, or pixels that should be one, could not be used.
@@ -58,7 +58,7 @@ pub enum Error {
     Zip {
         /// The archive.
         path: PathBuf,
-        /// What the reader said.
+        /// The error of the zip reader.
         source: zip::result::ZipError,
     },
     /// An entry of a zip archive cannot be read.
@@ -69,7 +69,7 @@ pub enum Error {
         path: PathBuf,
         /// The entry.
         entry: String,
-        /// What is wrong with it.
+        /// The fault of the entry.
         reason: &'static str,
     },
 
@@ -79,7 +79,7 @@ pub enum Error {
     Collection {
         /// The table.
         path: PathBuf,
-        /// Where the format is broken.
+        /// The error of the CSV reader, with its place in the table.
         source: csv::Error,
     },
     /// A row of the table of a collection cannot be used.
@@ -90,7 +90,7 @@ pub enum Error {
         path: PathBuf,
         /// The row, counted from 1 after the names of the columns.
         row: usize,
-        /// What is wrong with it.
+        /// The fault of the row.
         reason: &'static str,
     },
 
@@ -100,7 +100,7 @@ pub enum Error {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What the reader said.
+        /// The error of the parquet reader.
         source: parquet::errors::ParquetError,
     },
     /// A parquet file lacks the columns of labelled pictures.
@@ -132,7 +132,7 @@ pub enum Error {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// Where the format is broken.
+        /// The error of the CSV reader, with its place in the manifest.
         source: csv::Error,
     },
     /// A pixel hash in a manifest is not 16 hexadecimal digits.
@@ -167,7 +167,7 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A file was written and stands in its place, but the disk may not hold it yet.
@@ -175,7 +175,7 @@ pub enum Error {
     NotFlushed {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A file is larger than the reader was told to accept.
@@ -183,7 +183,7 @@ pub enum Error {
     FileTooLarge {
         /// The file.
         path: PathBuf,
-        /// How many bytes it has, or how many were read before giving up.
+        /// The bytes of the file, or those that were read before giving up.
         bytes: u64,
         /// The most that is accepted.
         limit: u64,
@@ -207,16 +207,16 @@ pub enum Error {
     /// A pool of threads could not be started.
     #[error("cannot start {} (0: one a core): {source}; ask for fewer", crate::text::counted(*n_threads, "thread"))]
     Threads {
-        /// How many were asked for.
+        /// The number that was asked for.
         n_threads: usize,
-        /// What the operating system said.
+        /// The error of the thread pool.
         source: rayon::ThreadPoolBuildError,
     },
 
     /// More threads than one pool may have.
     #[error("{n_threads} threads are more than the limit of {limit}; ask for fewer")]
     TooManyThreads {
-        /// How many were asked for.
+        /// The number that was asked for.
         n_threads: usize,
         /// The most that is accepted.
         limit: usize,
@@ -264,7 +264,7 @@ pub enum Error {
     WeightsTooLarge {
         /// The weight file.
         path: PathBuf,
-        /// How many bytes they would take.
+        /// The bytes that they would take.
         bytes: u64,
         /// The most that is accepted.
         limit: u64,
@@ -274,7 +274,7 @@ pub enum Error {
     ActivationsTooLarge {
         /// The weight file.
         path: PathBuf,
-        /// How many bytes the activations of one picture would take.
+        /// The bytes that the activations of one picture would take.
         bytes: u64,
         /// The most that is accepted.
         limit: u64,
@@ -284,7 +284,7 @@ pub enum Error {
     NotSafetensors {
         /// The weight file.
         path: PathBuf,
-        /// Where the format is broken.
+        /// The fault of the format.
         source: safetensors::SafeTensorError,
     },
     /// A weight file holds a PyTorch pickle, which this build does not read.
@@ -298,7 +298,7 @@ pub enum Error {
     NotPytorch {
         /// The weight file.
         path: PathBuf,
-        /// What the reader said.
+        /// The error of the checkpoint reader.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The model has weights that the file lacks.
@@ -352,7 +352,7 @@ pub enum Error {
     WeightConfig {
         /// The weight file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the file.
         reason: String,
     },
     /// A weight is NaN or infinite, or would be in the precision that was asked for.
@@ -374,7 +374,7 @@ pub enum Error {
         path: PathBuf,
         /// The name of the weight.
         key: String,
-        /// What the store said.
+        /// The error of the weight store.
         reason: String,
     },
     /// Pictures that cannot be found, or whose labels cannot be told.

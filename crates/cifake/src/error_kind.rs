@@ -1,10 +1,10 @@
-//! What kind of failure an error is, for programs that answer for others, and of which file.
+//! The kind of failure that an error is, for programs that answer for others, and the file that failed.
 
 use std::path::PathBuf;
 
 use crate::{DatasetError, DetectorError, Error, PictureError};
 
-/// What kind of failure an error is.
+/// The kind of failure that an error is.
 ///
 /// Of a picture that a client sends to a server, `InvalidInput` is a status of 400, `TooLarge` of 413 and
 /// `Unsupported` of 415; every other kind is one of 500.
@@ -32,7 +32,7 @@ impl Error {
         Self::InFile { path: path.into(), source: Box::new(self) }
     }
 
-    /// What kind of failure this is.
+    /// The kind of this failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -92,7 +92,7 @@ impl Error {
 }
 
 impl DatasetError {
-    /// What kind of failure this is.
+    /// The kind of this failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -103,7 +103,7 @@ impl DatasetError {
 }
 
 impl DetectorError {
-    /// What kind of failure this is.
+    /// The kind of this failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -119,7 +119,7 @@ impl DetectorError {
 }
 
 impl PictureError {
-    /// What kind of failure this is.
+    /// The kind of this failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -117,7 +117,7 @@ fn replace(
 /// Links that are followed from one path, as many as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// Where `path` leads; the file itself may be missing.
+/// The end of the symbolic links at `path`; the file itself may be missing.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(read, b"page");
     }
 
-    /// What a killed process leaves has this name.
+    /// A file that a killed process leaves has this name.
     #[test]
     fn a_temporary_file_that_was_left_is_removed_by_the_next_write() {
         let folder = tempfile::tempdir().expect("a temporary folder");

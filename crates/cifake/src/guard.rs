@@ -5,14 +5,14 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 thread_local! {
-    /// How many calls of [`guarded`] this thread is within.
+    /// The number of calls of [`guarded`] that this thread is within.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What `read` returns, or the payload of its panic.
+/// The result of `read`, or the payload of its panic.
 ///
-/// A library that panics over the bytes of a file fails for that file alone. What `read` changed outside
-/// itself must not count afterwards. The panic hook still runs; [`is_guarded`] tells it that nothing is lost.
+/// A library that panics over the bytes of a file fails for that file alone. Changes by `read` outside itself must not
+/// count afterwards. The panic hook still runs; [`is_guarded`] tells it that nothing is lost.
 ///
 /// # Errors
 /// The payload.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a picture is. REAL = 0 and FAKE = 1 everywhere, whatever the order of a data set's folders.
+/// The label of a picture. REAL = 0 and FAKE = 1 everywhere, whatever the order of a data set's
+/// folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Label {

@@ -1,4 +1,4 @@
-//! What a [`Detector`](crate::Detector) needs of a network.
+//! The abilities that a [`Detector`](crate::Detector) needs of a network.
 
 use std::any::Any;
 use std::fmt::Debug;

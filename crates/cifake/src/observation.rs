@@ -1,8 +1,8 @@
-//! What a detector sees of a picture, before it answers.
+//! The detector's view of a picture, before it answers.
 
 use crate::{InputFit, N_PIXEL_STATISTICS, Sample};
 
-/// What a detector sees of a picture.
+/// The detector's view of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// Class scores before calibration: REAL, FAKE.
@@ -11,7 +11,7 @@ pub struct Observation {
     pub features: Vec<f32>,
     /// [`pixel_statistics`](crate::pixel_statistics) of the picture at the model's size.
     pub statistics: [f32; N_PIXEL_STATISTICS],
-    /// How the picture was brought to the model's size.
+    /// The way in which the picture was brought to the model's size.
     pub input: InputFit,
     /// Width of the picture as it was given, in pixels.
     pub width: u32,

@@ -19,7 +19,7 @@ pub(crate) struct Loaded {
 
 type Load = dyn Fn(Checkpoint, &Device) -> Result<Loaded, Error> + Send + Sync;
 
-/// How weight files of one kind of network are read, and the weights that are shipped with it.
+/// The reader of weight files of one kind of network, and the weights that are shipped with it.
 pub struct Loader {
     key: &'static str,
     load: Box<Load>,
@@ -111,7 +111,7 @@ impl Registry {
         Self::default()
     }
 
-    /// The same with another loader. Where two have the same key, the one that was added first reads the file.
+    /// The same with another loader. If two have the same key, the one that was added first reads the file.
     #[must_use]
     pub fn with(mut self, loader: Loader) -> Self {
         self.loaders.push(loader);

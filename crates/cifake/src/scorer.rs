@@ -1,4 +1,4 @@
-//! What a detector is, from the least that an evaluation needs to the most that a CAM needs.
+//! The traits of a detector, from the least that an evaluation needs to the most that a CAM needs.
 
 use burn::tensor::Tensor;
 

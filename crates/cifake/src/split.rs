@@ -11,9 +11,9 @@ use crate::Label;
 /// Positions of the samples to train on and to validate on, each in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidationSplit {
-    /// What to train on.
+    /// The pictures to train on.
     pub train: Vec<usize>,
-    /// What to choose the best checkpoint by.
+    /// The pictures that choose the best checkpoint.
     pub validation: Vec<usize>,
 }
 
@@ -70,7 +70,7 @@ pub fn validation_split(
 /// Positions of at most `limit` samples, half of each label, in ascending order; the same `seed`
 /// draws the same ones.
 ///
-/// Where a label has fewer samples than half of `limit`, all of them are taken and the other label
+/// If a label has fewer samples than half of `limit`, all of them are taken and the other label
 /// fills up; an odd one is REAL.
 #[must_use]
 pub fn balanced_sample(labels: &[Label], limit: usize, seed: u64) -> Vec<usize> {

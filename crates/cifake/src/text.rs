@@ -22,7 +22,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// The text of `path`, different for different paths even where a path is not UTF-8.
 ///
 /// UTF-8 paths stay as they are. In any other path each byte that breaks UTF-8 becomes `\xNN`, and
-/// a backslash becomes `\\`. Where paths are not bytes, U+FFFD replaces what is no text.
+/// a backslash becomes `\\`. If paths are not bytes, U+FFFD replaces what is no text.
 #[must_use]
 pub fn path_text(path: &Path) -> String {
     match path.to_str() {

@@ -192,7 +192,7 @@ fn a_large_jpeg_is_reduced_while_it_is_decoded() {
     let differences = fitted.picture.pixels().iter().zip(expected.pixels());
     let most = differences.map(|(ours, theirs)| ours.abs_diff(*theirs)).max().expect("pixels");
     assert!(most <= REDUCTION_TOLERANCE, "differs by up to {most}");
-    // Where all pixels are wanted, there is nothing to reduce.
+    // If all pixels are wanted, there is nothing to reduce.
     let error = Decoder::default().decode(&bytes).expect_err("more than 40 megapixels");
     assert!(matches!(error, Error::Picture(PictureError::TooManyPixels { .. })));
 }

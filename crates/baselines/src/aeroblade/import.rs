@@ -73,7 +73,7 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     Ok(save_configured(&model, &config, &notes, Precision::F32, &request.out)?)
 }
 
-/// What the parts and settings ask for, without a threshold.
+/// The configuration that parts and settings ask for, without a threshold.
 fn configuration(request: &Request<'_>) -> Result<AerobladeConfig, Error> {
     let setting = |name: &str, value: String, reason: &str| Error::Setting {
         name: name.to_owned(),
@@ -130,7 +130,7 @@ fn kl_config(file: &Path) -> Result<KlAutoencoderConfig, Error> {
     })
 }
 
-/// Which pictures have the smaller distances, in words.
+/// The direction of the test in words: the label whose pictures have the smaller distances.
 fn direction(logistic: Logistic) -> &'static str {
     match logistic.scale > 0.0 {
         true => "as published: FAKE pictures are reconstructed better",

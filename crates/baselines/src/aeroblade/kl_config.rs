@@ -96,7 +96,7 @@ impl KlAutoencoderConfig {
         self.widths.iter().copied().chain([self.n_latent, self.n_groups])
     }
 
-    /// How many values such an autoencoder has, for a checked configuration.
+    /// The number of values of such an autoencoder, for a checked configuration.
     pub(super) fn n_values(&self) -> u64 {
         let conv = |n_in: u64, n_out: u64| 9 * n_in * n_out + n_out;
         let point = |n_in: u64, n_out: u64| n_in * n_out + n_out;

@@ -81,7 +81,7 @@ impl LpipsConfig {
         }
     }
 
-    /// How many values such a network has.
+    /// The number of values of such a network.
     pub(super) fn n_values(&self) -> u64 {
         let (mut n_values, mut n_in) = (0, 3);
         for (stage, &width) in self.widths.iter().enumerate() {
@@ -198,7 +198,7 @@ impl Lpips {
         left.iter().zip(right).zip(&self.heads).map(of_stage).collect()
     }
 
-    /// What the stage `at` reads: VGG-16 pools before every stage but the first.
+    /// The input of the stage `at`: VGG-16 pools before every stage but the first.
     fn reduced(&self, x: Tensor<4>, at: usize) -> Tensor<4> {
         match self.is_alex {
             false if at > 0 => pooled(x),

@@ -47,7 +47,7 @@ impl TinyAutoencoderConfig {
         Self { width: 64, n_latent: 32, has_norm: true }
     }
 
-    /// How many values such an autoencoder has.
+    /// The number of values of such an autoencoder.
     pub(super) fn n_values(&self) -> u64 {
         let (width, latent) = (self.width as u64, self.n_latent as u64);
         let square = width * width;

@@ -10,7 +10,7 @@ const MAX_WIDTH: usize = 1 << 13;
 /// Layers of the head before its last, at most.
 const MAX_LAYERS: usize = 8;
 
-/// How a picture becomes one of the tower's size.
+/// The way to bring a picture to the tower's size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -43,7 +43,7 @@ pub struct ClipConfig {
     pub tower: VitConfig,
     /// Channels of the head's layers before the last; none for a linear head.
     pub hidden: Vec<usize>,
-    /// How a picture becomes one of the tower's size.
+    /// The way to bring a picture to the tower's size.
     pub fit: Fit,
     /// Height and width of the pictures that the detector reads.
     pub side: usize,
@@ -56,7 +56,7 @@ impl ClipConfig {
         Self { tower: VitConfig::clip_large14(), hidden: Vec::new(), fit: Fit::Resize, side: 32 }
     }
 
-    /// What the student system ran: CLIP ViT-B/32 and an MLP of 512, 128, 32 and 1 values.
+    /// The configuration of the student system: CLIP ViT-B/32 and an MLP of 512, 128, 32 and 1 values.
     #[must_use]
     pub fn original() -> Self {
         Self { tower: VitConfig::clip_base32(), hidden: vec![128, 32], ..Self::univfd() }

@@ -8,7 +8,7 @@ use cifake_optim::{AdamW, Group, Moments, Rounding, epoch_order};
 use super::{ClipDetector, judge};
 use crate::flat::{gradients_of, weights_of, with_weights};
 
-/// How a head is fitted: binary cross-entropy and AdamW, as UnivFD's `networks/trainer.py`.
+/// The training of a head: binary cross-entropy and AdamW, as UnivFD's `networks/trainer.py`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadTraining {
     /// Passes over the embeddings.

@@ -122,7 +122,7 @@ impl DireClassifier {
         })
     }
 
-    /// What the classifier sees of `images`: the middle of their residue.
+    /// The classifier's view of `images`: the middle of their residue.
     fn seen(&self, images: Tensor<4>) -> Tensor<4> {
         let (side, cropped) = (self.config.unet.image_size, self.config.classifier.side);
         let first = (side - cropped) / 2;

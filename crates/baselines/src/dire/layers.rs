@@ -156,7 +156,7 @@ impl Attention {
     }
 }
 
-/// What a convolution of one pixel makes of `x`, `[batch, pixels, channels]`.
+/// The output of a convolution of one pixel for `x`, `[batch, pixels, channels]`.
 fn pointwise(conv: &Conv1d, x: Tensor<3>) -> Tensor<3> {
     let [n_out, n_in, _] = conv.weight.dims();
     let bias = conv.bias.as_ref().map(|bias| bias.val());

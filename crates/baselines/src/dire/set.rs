@@ -19,7 +19,7 @@ const RECORD: &str = "residues.json";
 /// Largest record that is read.
 const MAX_BYTES: u64 = 1 << 16;
 
-/// What a set of residues is made with.
+/// The settings that a set of residues is made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResidueSettings {
@@ -31,7 +31,7 @@ pub struct ResidueSettings {
     pub steps: usize,
 }
 
-/// What a set was made of; a set of another is not added to.
+/// The origin of a set. A set of another origin is not added to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {

@@ -4,7 +4,7 @@ use cifake_attacks::Epsilon;
 use cifake_optim::Schedule;
 use serde::{Deserialize, Serialize};
 
-/// How an encoder is trained.
+/// The training of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FareConfig {

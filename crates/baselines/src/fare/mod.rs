@@ -31,7 +31,7 @@ pub struct Fare<M> {
     moments: Moments,
 }
 
-/// Where a run stands, as vectors of one length, in the order of the module's weights.
+/// The state of a run, as vectors of one length, in the order of the module's weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FareState {
     /// The weights.
@@ -68,7 +68,7 @@ impl<M: Module> Fare<M> {
         self.moments.step
     }
 
-    /// Where the run stands.
+    /// The run's present state.
     #[must_use]
     pub fn state(&self) -> FareState {
         FareState { weights: self.weights.clone(), moments: self.moments.clone() }

@@ -11,7 +11,7 @@ const MAX_EMBEDDINGS: usize = 8;
 /// Pixels of the spectrum for each of the latent map, along a side.
 pub(crate) const REDUCTION: usize = 4;
 
-/// What the encoder reads.
+/// The planes that the encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -26,7 +26,7 @@ pub enum Planes {
 }
 
 impl Planes {
-    /// How many there are.
+    /// The number of planes.
     pub(crate) fn count(self) -> usize {
         match self {
             Self::Spectrum | Self::Standardized => 3,
@@ -41,7 +41,7 @@ impl Planes {
 pub struct FftVaeConfig {
     /// Height and width of the pictures, in pixels: a multiple of 4.
     pub side: usize,
-    /// What the encoder reads.
+    /// The planes that the encoder reads.
     pub planes: Planes,
     /// Whether the first map gets a learned offset for each frequency and channel. Convolutions alone hardly
     /// know at which frequency they are.
@@ -137,7 +137,7 @@ impl FftVaeConfig {
         Ok(())
     }
 
-    /// How many values a network has, for any configuration.
+    /// The number of values of a network, for any configuration.
     pub(crate) fn n_values(&self) -> u64 {
         let [narrow, wide] = self.widths.map(|width| width as u64);
         let dim = self.dim as u64;

@@ -118,7 +118,7 @@ impl FftVaeConfig {
 }
 
 impl FftVae {
-    /// What the encoder reads, `[batch, side, side, planes]`. Frequency 0 stands at row and column `side / 2`.
+    /// The encoder's input, `[batch, side, side, planes]`. Frequency 0 stands at row and column `side / 2`.
     ///
     /// `images` are square, `[batch, 3, height, width]` in `[0, 1]`; they are resized where they have another
     /// side.

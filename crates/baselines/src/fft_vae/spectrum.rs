@@ -16,7 +16,7 @@ const WHITE: f64 = 255.0;
 /// and column `width / 2`, as numpy's `fftshift` has it.
 ///
 /// `images` are `[batch, channels, height, width]` in `[0, 1]`; `F` is the transform of their values from 0 to
-/// 255. Where `|F|` is below a thousandth of the channel's largest, it is 0, and so is its gradient. The
+/// 255. If `|F|` is below a thousandth of the channel's largest, it is 0, and so is its gradient. The
 /// threshold itself has no gradient.
 pub(crate) fn log_spectrum(images: Tensor<4>) -> Tensor<4> {
     let power = power(images * WHITE);
@@ -29,8 +29,8 @@ pub(crate) fn log_spectrum(images: Tensor<4>) -> Tensor<4> {
     magnitude.log1p().mask_fill(is_small, 0.0)
 }
 
-/// What is left of every channel without the mean of 3x3 pixels, `[batch, height, width, channels]`, from -255 to
-/// 255. At the border the mean is that of the pixels that are there.
+/// Every channel less the mean of 3x3 pixels, `[batch, height, width, channels]`, from -255 to 255. At the border the
+/// mean is that of the pixels that are there.
 pub(crate) fn residual(images: Tensor<4>) -> Tensor<4> {
     let options = AvgPoolOptions {
         kernel_size: [3, 3],

@@ -1,4 +1,4 @@
-//! What the detector promises.
+//! The promises of the detector.
 
 use std::path::Path;
 

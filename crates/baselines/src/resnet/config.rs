@@ -50,7 +50,7 @@ pub enum StemKind {
     Imagenet,
 }
 
-/// What pixels in `[0, 1]` become before the stem.
+/// The form of the pixels before the stem, made from pixels in `[0, 1]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

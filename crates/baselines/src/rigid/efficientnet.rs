@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EfficientNetStage {
-    /// How many.
+    /// The number of blocks.
     pub n_blocks: usize,
     /// Side of the depthwise filters: 3 or 5.
     pub kernel: usize,
@@ -98,7 +98,7 @@ impl EfficientNetConfig {
         Ok(())
     }
 
-    /// How many values such a network has, for a checked configuration.
+    /// The number of values of such a network, for a checked configuration.
     pub(super) fn n_values(&self) -> u64 {
         // A norm has scale, shift and two running statistics.
         let layer = |per_output: usize, n_out: usize| (n_out * (per_output + 4)) as u64;
@@ -235,7 +235,7 @@ fn layer(channels: [usize; 2], [kernel, stride, groups]: [usize; 3], device: &De
     layer
 }
 
-/// What `layer` makes of `x` with TensorFlow's padding.
+/// The output of `layer` for `x` with TensorFlow's padding.
 fn padded(layer: &ConvNorm, mut x: Tensor<4>) -> Tensor<4> {
     let [_, height, width, _] = x.dims();
     if layer.conv.stride[0] == 1 {

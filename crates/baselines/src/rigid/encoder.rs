@@ -79,7 +79,7 @@ impl RigidEncoderConfig {
         }
     }
 
-    /// How many values a network of a checked configuration has.
+    /// The number of values of a network of a checked configuration.
     pub(super) fn n_values(&self) -> u64 {
         match self {
             Self::EfficientNet(config) => config.n_values(),
@@ -126,7 +126,7 @@ fn at_side(own: usize, side: u32) -> Result<(), String> {
 }
 
 impl RigidEncoder {
-    /// What `form` compares of `images`, `[batch, channels]`.
+    /// The features of `images` that `form` compares, `[batch, channels]`.
     ///
     /// `images` are `[batch, 3, height, width]`, RGB, about in `[0, 1]`; normalization happens inside.
     ///

@@ -117,7 +117,7 @@ fn configuration(request: &Request<'_>, encoder: &Path) -> Result<RigidConfig, E
     })
 }
 
-/// Which pictures have the more similar features, in words.
+/// The direction of the test in words: the label whose pictures have the more similar features.
 fn direction(logistic: Logistic) -> &'static str {
     match logistic.scale < 0.0 {
         true => "as published: noise changes the features of FAKE pictures more",

@@ -37,7 +37,7 @@ pub fn rigid_loader() -> Loader {
     })
 }
 
-/// Which of two methods is meant.
+/// One of the two methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RigidForm {
@@ -54,7 +54,7 @@ pub enum RigidForm {
 pub struct RigidConfig {
     /// The network whose features are compared.
     pub encoder: RigidEncoderConfig,
-    /// Which method.
+    /// The method.
     pub form: RigidForm,
     /// Width and height at which the encoder sees a picture, in pixels. A picture is resized to it by Pillow's
     /// bicubic filter, before the noise.
@@ -138,7 +138,7 @@ impl RigidStatistic {
         resize_bicubic(images, self.config.encoder_side as usize)
     }
 
-    /// What is compared of `enlarged` pictures, `[batch, channels]`.
+    /// The features of `enlarged` pictures that are compared, `[batch, channels]`.
     #[must_use]
     pub fn embedding(&self, enlarged: Tensor<4>) -> Tensor<2> {
         self.model.encoder.embedding(enlarged, self.config.form)

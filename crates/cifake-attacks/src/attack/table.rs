@@ -22,7 +22,7 @@ pub struct AttackEntry {
     constructor: Constructor,
 }
 
-/// How an attack is made of the number after `@` and the number of steps.
+/// The constructor of an attack, from the number after `@` and the number of steps.
 #[derive(Debug)]
 enum Constructor {
     /// In a ball, with the radius as the number.

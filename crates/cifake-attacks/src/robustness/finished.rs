@@ -57,7 +57,7 @@ impl Finished {
     }
 }
 
-/// What a sample is recognized by.
+/// The key that a sample is recognized by.
 fn key(index: usize, id: &str, picture: &str) -> String {
     format!("{index} {picture} {id}")
 }

@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// What is wrong with a model whose logits are the mean of a picture and its opposite.
+    /// The fault of a model whose logits are the mean of a picture and its opposite.
     enum Broken {
         Nothing,
         Probabilities,

@@ -1,4 +1,4 @@
-//! What every attack promises, and what some must find where the answer is known.
+//! The promises of every attack, and the results that some must reach where the answer is known.
 
 mod model;
 mod properties;

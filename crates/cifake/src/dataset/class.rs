@@ -1,4 +1,4 @@
-//! What a picture of CIFAKE shows.
+//! The object that a picture of CIFAKE shows.
 
 use std::fmt;
 

@@ -60,7 +60,7 @@ impl ZipDataset {
     pub fn open_collection(path: &Path, split: Option<Split>) -> Result<Self, Error> {
         let table = path.join(TABLE);
         let refuse = |row, reason| Error::CollectionRow { path: table.clone(), row, reason };
-        // What a member is, and the row that says so.
+        // The row and the sample of each member.
         let mut rows: HashMap<String, (usize, Sample)> = HashMap::new();
         let bytes = file::read_limited(&table, MAX_TABLE_BYTES)?;
         for (index, row) in csv::Reader::from_reader(bytes.as_slice()).deserialize().enumerate() {
@@ -89,7 +89,7 @@ impl ZipDataset {
     }
 }
 
-/// What a row says of its picture, or why it cannot be used.
+/// The sample that a row describes, or the reason why the row cannot be used.
 fn sample_of(row: Row) -> Result<Sample, &'static str> {
     let texts = [&row.file, &row.generator, &row.class, &row.source, &row.licence];
     if texts.into_iter().chain([&row.original_format]).any(|text| text.len() > MAX_TEXT) {

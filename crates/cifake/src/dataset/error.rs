@@ -18,7 +18,7 @@ pub enum DatasetError {
         path: PathBuf,
         /// The folders in it, whose names are those of neither label.
         folders: Vec<String>,
-        /// What would help, or nothing.
+        /// The remedy, or nothing.
         hint: &'static str,
     },
     /// A data set has pictures of one label, and folders that may hold the other one.
@@ -46,7 +46,7 @@ pub enum DatasetError {
         path: PathBuf,
         /// The row, counted from 1.
         row: usize,
-        /// What is wrong with it.
+        /// The fault of the row.
         reason: String,
     },
     /// The pictures of a data set take more memory than the caller allows.
@@ -55,9 +55,9 @@ pub enum DatasetError {
         crate::text::counted(*n, "picture")
     )]
     DatasetTooLarge {
-        /// How many pictures there are.
+        /// The number of pictures.
         n: usize,
-        /// How many bytes they take.
+        /// The bytes that they take.
         bytes: u64,
         /// The most that is allowed.
         limit: u64,
@@ -83,7 +83,7 @@ pub enum DatasetError {
     Pattern {
         /// The pattern.
         pattern: String,
-        /// Where it is broken.
+        /// The error of the parser, with its place in the pattern.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file name pattern has no match.

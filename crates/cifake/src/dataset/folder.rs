@@ -22,7 +22,7 @@ impl ImageFolder {
     /// The pictures of `path/LABEL` and of `path/SPLIT/LABEL`, of `split` alone if one is given.
     ///
     /// `names` says which folders hold which label; a folder of a split is `train` or `training`,
-    /// `validation`, `val` or `valid`, `test` or `testing`; all in any case. Where `path` has no
+    /// `validation`, `val` or `valid`, `test` or `testing`; all in any case. If `path` has no
     /// folder of a split, its pictures are taken for whatever split is asked for. Hidden files and
     /// files that are no images are passed over; a folder that a symbolic link leads to is entered
     /// once.
@@ -90,7 +90,7 @@ impl ImageFolder {
         Ok(others)
     }
 
-    /// Where picture `index` stands.
+    /// The path of picture `index`.
     ///
     /// # Panics
     /// If there is no sample `index`.

@@ -16,7 +16,7 @@ const MAX_ROWS: usize = 1 << 20;
 /// Names of the column of files.
 const PATH: [&str; 4] = ["path", "file", "image", "filename"];
 
-/// Which column holds what.
+/// The roles of the columns.
 #[derive(Debug, Clone, Copy)]
 struct Columns {
     path: usize,

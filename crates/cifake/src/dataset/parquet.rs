@@ -15,7 +15,7 @@ use crate::{Error, Label};
 /// The most that the pictures of all files together may hold: they are kept in memory.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Which integer of the column `label` is which [`Label`].
+/// The [`Label`] of each integer in the column `label`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LabelOrder {
     /// As the names of the file's `ClassLabel` feature tell (the metadata that the library
@@ -117,7 +117,7 @@ fn has_columns(metadata: &FileMetaData) -> bool {
         && column("label").is_some_and(|label| !label.is_group())
 }
 
-/// What a row says.
+/// The content of a row.
 struct Columns {
     /// The encoded picture.
     picture: ParquetBytes,

@@ -14,7 +14,7 @@ use parquet::schema::types::{Type, TypePtr};
 
 use crate::{Error, Label};
 
-/// What the library `datasets` wants to know of the columns.
+/// The description of the columns for the library `datasets`.
 const FEATURES: &str = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["REAL", "FAKE"], "_type": "ClassLabel"}}}}"#;
 
 /// A column beside picture and label.
@@ -48,7 +48,7 @@ pub struct ParquetFile {
     pub pictures: Vec<Vec<u8>>,
     /// A file name for each.
     pub names: Vec<String>,
-    /// What they are; stored as REAL = 0, FAKE = 1, and said so in the file.
+    /// The labels of the pictures. The file stores REAL = 0 and FAKE = 1, and says so.
     pub labels: Vec<Label>,
     /// More columns by name.
     pub columns: Vec<(String, ParquetColumn)>,

@@ -195,8 +195,7 @@ fn count<T: DataType>(
     }
 }
 
-/// What `read` returns; a panic of the file's reader is an error. What it did before counts for nothing
-/// to the caller.
+/// The result of `read`; a panic of the file's reader is an error. The caller uses nothing that `read` did before.
 fn guarded<T, E: From<Error>>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     crate::guarded(read).unwrap_or_else(|_| {
         Err(broken(path)(ParquetError::General("its reader panicked".to_owned())).into())

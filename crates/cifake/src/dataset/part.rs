@@ -53,7 +53,7 @@ impl SplitDataset {
         Self { path: path.to_owned(), whole: Arc::from(whole) }
     }
 
-    /// Where the data set stands.
+    /// The path of the data set.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

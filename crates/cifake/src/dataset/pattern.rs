@@ -118,7 +118,7 @@ fn parts(pattern: &Path) -> Result<Vec<Part>, Error> {
 #[derive(Default)]
 struct Matches {
     found: ImageSearch,
-    /// What was found in folders that the whole pattern matches.
+    /// The files found in folders that the whole pattern matches.
     walk: Walk,
     /// Folders in which a part of the pattern was looked for: links that lead in a circle end.
     searched: HashSet<(usize, PathBuf)>,

@@ -6,14 +6,14 @@ use std::path::Path;
 use super::{Class, Split};
 use crate::{Error, Label};
 
-/// What is known of a picture without decoding it.
+/// The facts about a picture that need no decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// Its name within the data set, with `/` between folders: `test/FAKE/0 (10).jpg`.
     pub id: String,
-    /// What it is.
+    /// The picture's label.
     pub label: Label,
-    /// What it shows, where its file name follows CIFAKE's rule.
+    /// The object that it shows, where its file name follows CIFAKE's rule.
     pub class: Option<Class>,
     /// The split that it belongs to, where the data set says so.
     pub split: Option<Split>,
@@ -21,7 +21,7 @@ pub struct Sample {
     pub source: Option<String>,
     /// The model that generated it, where the data set says so.
     pub generator: Option<String>,
-    /// Where the data set has it from, where it says so.
+    /// The picture's origin before the data set, where the data set states it.
     pub origin: Option<Origin>,
 }
 
@@ -34,7 +34,7 @@ impl Sample {
     }
 }
 
-/// Where a collected picture comes from, and what it was before it was brought into the collection.
+/// The origin of a collected picture, and its form before it was brought into the collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The repository or site that published it.
@@ -51,7 +51,7 @@ pub struct Origin {
 
 /// Labelled pictures in a fixed order.
 pub trait Dataset: Send + Sync {
-    /// What is known of every picture; the order is the same each time the data set is opened.
+    /// The facts about every picture; the order is the same each time the data set is opened.
     fn samples(&self) -> &[Sample];
 
     /// The encoded picture `index`; errors name it.
@@ -60,7 +60,7 @@ pub trait Dataset: Send + Sync {
     /// If there is no sample `index`.
     fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, Error>;
 
-    /// How many pictures there are.
+    /// The number of pictures.
     fn len(&self) -> usize {
         self.samples().len()
     }

@@ -15,11 +15,11 @@ const NAMES: [(Split, &[&str]); 3] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// What a detector may be trained on.
+    /// The pictures that a detector may be trained on.
     Train,
-    /// What chooses among detectors and settings, where a data set keeps such pictures apart.
+    /// The pictures that choose among detectors and settings, where a data set keeps such pictures apart.
     Validation,
-    /// What it is measured on.
+    /// The pictures that a detector is measured on.
     Test,
 }
 

@@ -22,13 +22,13 @@ const UNREAD: [&str; 16] = [
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FoundImage {
-    /// Where it stands.
+    /// The file's path.
     pub path: PathBuf,
-    /// What is in the way of it, if anything is.
+    /// The obstacle to reading it, if there is one.
     pub error: Option<Error>,
 }
 
-/// What a search for image files found.
+/// The result of a search for image files.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ImageSearch {

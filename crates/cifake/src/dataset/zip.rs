@@ -114,7 +114,7 @@ impl ZipDataset {
     }
 }
 
-/// What the member `id` is by the folders in its name, where it is a picture of `wanted`.
+/// The member `id` as a sample by the folders in its name, where it is a picture of `wanted`.
 fn labelled(id: &str, wanted: Option<Split>, names: &LabelNames) -> Option<Sample> {
     let (label, split) = labels_of(id, names);
     let name = id.rsplit('/').next().unwrap_or(id);
@@ -124,7 +124,7 @@ fn labelled(id: &str, wanted: Option<Split>, names: &LabelNames) -> Option<Sampl
     (is_wanted && !name.starts_with('.')).then_some(sample)
 }
 
-/// Where the content of `entry` stands, or why it is not read.
+/// The place of the content of `entry`, or the reason why it is not read.
 fn member<R: Read>(
     entry: &zip::read::ZipFile<'_, R>,
     archive: usize,

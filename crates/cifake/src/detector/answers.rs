@@ -1,4 +1,4 @@
-//! How a detector answers, and how its weight file holds that.
+//! The rules by which a detector answers, and their form in its weight file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,8 @@ use super::calibration::{Calibration, Curve, UNFAMILIAR_BELOW, all_keys};
 use crate::weights::{Configured, Precision, configured_bytes};
 use crate::{Error, Familiarity, InputFit, file};
 
-/// How a detector answers: calibrations, bands of UNSURE, and how far pictures are from its training.
+/// The rules by which a detector answers: calibrations, bands of UNSURE, and the distance of pictures from its
+/// training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
     calibration: Calibration,
@@ -38,7 +39,7 @@ impl Answers {
         self.calibration.of(fit)
     }
 
-    /// How far pictures are from the training.
+    /// The measure of the distance of pictures from the training.
     #[must_use]
     pub fn familiarity(&self) -> &Familiarity {
         &self.familiarity

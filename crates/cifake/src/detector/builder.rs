@@ -1,4 +1,4 @@
-//! How a detector is made.
+//! The construction of a detector.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::registry::Loaded;
 use crate::weights::Source;
 use crate::{DecodeLimits, Decoder, Error, Familiarity, Registry, Threads, batch_within};
 
-/// How a [`Detector`] is made: where it computes, in which threads, and which files it accepts.
+/// The construction of a [`Detector`]: its device, its threads, and the files that it accepts.
 ///
 /// ```
 /// # fn open(registry: &cifake::Registry) -> Result<(), cifake::Error> {
@@ -127,7 +127,7 @@ impl DetectorBuilder {
 }
 
 impl Detector {
-    /// How a detector is made: device, threads, limits.
+    /// The builder of a detector: device, threads, limits.
     #[must_use]
     pub fn builder() -> DetectorBuilder {
         DetectorBuilder::default()

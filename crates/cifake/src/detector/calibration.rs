@@ -38,12 +38,12 @@ const UNFAMILIAR: &str = "unfamiliar_below";
 /// Percent of the held-back pictures that are unfamiliar where the file does not say otherwise.
 pub(super) const UNFAMILIAR_BELOW: f32 = 2.5;
 
-/// How the logits of one kind of pictures become probabilities, labels and answers.
+/// The map from the logits of one kind of pictures to probabilities, labels and answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Curve {
-    /// What logits are divided by, above 0.
+    /// The divisor of the logits, above 0.
     pub temperature: f32,
-    /// What is added to them afterwards.
+    /// The offset added to them afterwards.
     pub bias: f32,
     /// The probability from which on a picture is called FAKE, in `[0, 1]`.
     pub threshold: f32,
@@ -68,7 +68,7 @@ impl Curve {
         sigmoids(margins.iter().map(|margin| self.logit(*margin)).collect())
     }
 
-    /// What a picture of probability `p_fake` is called.
+    /// The label of a picture of probability `p_fake`.
     #[must_use]
     pub fn label(&self, p_fake: f32) -> Label {
         if p_fake >= self.threshold { Label::Fake } else { Label::Real }
@@ -139,7 +139,7 @@ impl Curve {
     }
 }
 
-/// How logits become probabilities, labels and answers.
+/// The map from logits to probabilities, labels and answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Calibration {
     pub(super) native: Curve,
@@ -173,7 +173,7 @@ impl Metadata<'_> {
 }
 
 impl Calibration {
-    /// What a weight file's metadata say; without a word, a temperature of 1, a threshold of 0.5 and no
+    /// The calibration in a weight file's metadata; without an entry, a temperature of 1, a threshold of 0.5 and no
     /// band.
     pub(super) fn from_metadata(
         name: &str,

@@ -1,4 +1,4 @@
-//! What can go wrong with a detector.
+//! Errors of a detector.
 
 use std::path::PathBuf;
 
@@ -43,9 +43,9 @@ pub enum DetectorError {
     /// Too few pictures to fit something to.
     #[error("too few pictures to fit to: {found}; give at least {needed} of each kind")]
     TooFewPictures {
-        /// How many there are.
+        /// The number of pictures given.
         found: usize,
-        /// How many are needed.
+        /// The number of pictures needed.
         needed: usize,
     },
     /// Features without a spread in some direction, or one beyond all numbers.

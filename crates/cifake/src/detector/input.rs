@@ -35,11 +35,11 @@ impl Input {
         Self { name: name.into(), origin: Origin::Reader(Box::new(reader)) }
     }
 
-    /// What `argument` stands for: a file, all images in a folder at any depth, or the matches of a
-    /// pattern (`*`, `?`, `[a-z]`, `**` for any depth), sorted by name.
+    /// The inputs that `argument` stands for: a file, all images in a folder at any depth, or the matches of a pattern
+    /// (`*`, `?`, `[a-z]`, `**` for any depth), sorted by name.
     ///
-    /// What cannot be opened, a folder without images and a pattern without matches become an input
-    /// that fails, so that the others still get their verdicts; see [`find_images`](crate::find_images).
+    /// A file that cannot be opened, a folder without images and a pattern without matches become an input that fails,
+    /// so that the others still get their verdicts; see [`find_images`](crate::find_images).
     #[must_use]
     pub fn expand(argument: &Path) -> Vec<Self> {
         match crate::find_images(argument) {
@@ -48,7 +48,7 @@ impl Input {
         }
     }
 
-    /// What a search found: a file, or what stands in its way.
+    /// The input for a result of a search: a file, or the obstacle to reading it.
     #[must_use]
     pub fn found(image: FoundImage) -> Self {
         match image.error {
@@ -63,7 +63,7 @@ impl Input {
         Self { name: name.into(), origin: Origin::Failed(error.into()) }
     }
 
-    /// What outputs call it: its path, or the name that it was given.
+    /// The name in outputs: its path, or the name that it was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

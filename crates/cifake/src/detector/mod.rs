@@ -46,12 +46,12 @@ pub use verdict::Verdict;
 /// resized as a whole, without regard to its aspect ratio, as [`Picture::fitted`] says; [`Verdict::input`] tells
 /// which it was.
 ///
-/// Where the weight file says how, [`Verdict::answer`] is UNSURE for pictures that are too close to call, and
+/// If the weight file says how, [`Verdict::answer`] is UNSURE for pictures that are too close to call, and
 /// for those that are unlike all that the model was trained on, see [`Familiarity`].
 #[derive(Clone)]
 pub struct Detector {
     network: Arc<dyn Network>,
-    /// What judges pictures on the CPU; other devices run the network itself.
+    /// The compiled plan that judges pictures on the CPU; other devices run the network itself.
     plan: Option<Arc<dyn EmbeddingClassifier>>,
     device: Device,
     threads: Threads,

@@ -1,4 +1,4 @@
-//! How a detector sees pictures, and what it answers then.
+//! The detector's view of pictures, and its answers from it.
 
 use burn::tensor::Tensor;
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Detector {
-    /// What it sees of the pictures `indices` of `dataset`, in their order. Those that cannot be decoded are
-    /// left out; `progress` is told how many are done.
+    /// The detector's observations of the pictures `indices` of `dataset`, in their order. Those that cannot be
+    /// decoded are left out; `progress` is told how many are done.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Detector {
         }
     }
 
-    /// What it sees of pictures in memory, many at a time, in their order.
+    /// The detector's observations of pictures in memory, many at a time, in their order.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Detector {
         self.verdicts(&self.see(fitted)?)
     }
 
-    /// What it sees of pictures of the model's size.
+    /// The detector's observations of pictures of the model's size.
     fn see(&self, fitted: &[&Fitted]) -> Result<Vec<Observation>, Error> {
         if fitted.is_empty() {
             return Ok(Vec::new());

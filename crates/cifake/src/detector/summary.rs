@@ -1,4 +1,4 @@
-//! How many pictures got which answer.
+//! Counts of pictures by answer.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::Verdict;
 use crate::text::counted;
 use crate::{Answer, Error, InputFit, Scope};
 
-/// How many pictures got which answer.
+/// Counts of pictures by answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Summary {

@@ -1,4 +1,4 @@
-//! What a detector answers.
+//! The answer of a detector, with its grounds.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Verdict {
     /// Share of pictures like those of the training that are less like them, in percent: 100 is as familiar as
     /// the most familiar one, 0 beyond the strangest. `None` where the weight file does not know them.
     pub familiarity: Option<f32>,
-    /// What the answer rests on; `Unfamiliar` makes it UNSURE.
+    /// The grounds of the answer; `Unfamiliar` makes it UNSURE.
     pub scope: Scope,
 }
 

@@ -1,10 +1,10 @@
-//! How far a picture is from what a detector learned from.
+//! The distance of a picture from those that a detector learned from.
 //!
 //! One number, its *distance*, is the mean of the squared deviations of the network's last features from the
 //! nearest class mean, in standard deviations of the training pictures (a squared Mahalanobis distance over
 //! its dimensions; Lee et al. 2018, arXiv 1807.03888), plus three times the same of [`pixel_statistics`]. The
 //! second part is there since a network that looks for traces of generators maps flat colors and drawings to
-//! features that it knows. How many held-back pictures lie farther away is the picture's *familiarity*.
+//! features that it knows. The share of held-back pictures farther away is the picture's *familiarity*.
 
 mod gaussian;
 mod pixel;
@@ -25,8 +25,8 @@ const N_QUANTILES: usize = 101;
 /// Names of the tensors in a weight file, behind [`PREFIX`].
 const TENSORS: [&str; 5] =
     ["features.means", "features.factor", "pixels.means", "pixels.factor", "distances"];
-/// What the pixel statistics weigh beside the features: of 1, 3 and 10 the least with which 19 of 20 drawings
-/// of every kind are farther away than 19 of 20 training pictures of CIFAKE.
+/// The weight of the pixel statistics beside the features: the least of 1, 3 and 10 with which 19 of 20 drawings of
+/// every kind are farther away than 19 of 20 training pictures of CIFAKE.
 const PIXEL_WEIGHT: f32 = 3.0;
 const PREFIX: &str = Familiarity::PREFIX;
 
@@ -40,7 +40,7 @@ pub struct Familiarity {
 }
 
 impl Familiarity {
-    /// How the names of its tensors begin in a weight file.
+    /// The prefix of its tensors' names in a weight file.
     pub const PREFIX: &str = "familiarity.";
 
     /// Of what a detector saw in `training` pictures, and in `held_back` ones that it was not trained on, whose
@@ -115,7 +115,7 @@ impl Familiarity {
         TENSORS.into_iter().map(str::to_owned).zip(all).collect()
     }
 
-    /// How far a picture is from the training pictures, at least 0; see the module.
+    /// The distance of a picture from the training pictures, at least 0; see the module.
     #[must_use]
     pub fn distance(&self, seen: &Observation) -> f32 {
         let mean_square =
@@ -159,7 +159,7 @@ impl Familiarity {
     }
 }
 
-/// Where `distance` stands in an ascending `table` of quantiles, from above, in percent.
+/// The place of `distance` in an ascending `table` of quantiles, from above, in percent.
 fn share_farther(table: &[f32], distance: f32) -> f32 {
     let n_nearer = table.partition_point(|quantile| *quantile < distance);
     let last = table.len() - 1;

@@ -1,4 +1,4 @@
-//! What the pixels of a picture are like, whatever they show.
+//! Statistics of a picture's pixels, whatever they show.
 
 use crate::Picture;
 

@@ -9,7 +9,7 @@ use crate::{Error, Observation, Observed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StrangerScore {
-    /// How close the probability is to one half (Hendrycks and Gimpel 2017, arXiv 1610.02136).
+    /// The closeness of the probability to one half (Hendrycks and Gimpel 2017, arXiv 1610.02136).
     MaximumProbability,
     /// Minus the log of the summed exponentials of the class scores (Liu et al. 2020, arXiv 2010.03759); of a
     /// head of one logit, REAL has the score 0.
@@ -51,7 +51,7 @@ impl StrangerScore {
     }
 }
 
-/// What all the scores need.
+/// The fitted parts that all the scores need.
 #[derive(Debug, Clone)]
 pub struct StrangerScores {
     familiarity: Familiarity,
@@ -71,7 +71,7 @@ impl StrangerScores {
         Ok(Self { familiarity, background })
     }
 
-    /// How far pictures are from the training.
+    /// The measure of the distance of pictures from the training.
     #[must_use]
     pub fn familiarity(&self) -> &Familiarity {
         &self.familiarity

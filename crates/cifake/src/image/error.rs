@@ -1,7 +1,6 @@
 //! Why an image could not be used.
 
-/// What is wrong with an image or with pixels; [`Error::InFile`](crate::Error::InFile) names the
-/// file.
+/// A fault of an image or of pixels; [`Error::InFile`](crate::Error::InFile) names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
@@ -31,7 +30,7 @@ pub enum PictureError {
     Malformed {
         /// The format of the content.
         format: &'static str,
-        /// What the decoder said.
+        /// The error of the decoder.
         source: image::ImageError,
     },
     /// The decoder of a format panicked on an image.

@@ -1,10 +1,10 @@
-//! How pictures are brought to the size that a model sees.
+//! Ways of bringing pictures to the size that a model sees.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Filter, Picture};
 
-/// How a picture was brought to the size that a model sees.
+/// The way in which a picture was brought to the size that a model sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputFit {
@@ -31,7 +31,7 @@ impl Picture {
     /// A picture of that size is left untouched. Of any other, the whole is resized without regard
     /// to its aspect ratio, by a Lanczos filter of three lobes whose support grows with the
     /// reduction, so that fine detail does not alias; nothing is cropped, because what a crop cuts
-    /// away may be what gives a picture away. How CIFAR-10 was reduced to 32x32 is not documented
+    /// away may be what gives a picture away. The reduction of CIFAR-10 to 32x32 is not documented
     /// pixel for pixel, and no filter restores the traces that a generator leaves at native size:
     /// a verdict on a resized picture is worth less than one on a native picture, and
     /// [`InputFit`] says which it was.

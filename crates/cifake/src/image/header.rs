@@ -11,7 +11,7 @@ use image::{ImageDecoder, ImageFormat, ImageResult, Limits};
 use super::color;
 use super::jpeg::Jpeg;
 
-/// What ancillary data (profiles, texts, one row of pixels) may allocate beside the pixels.
+/// Bytes that ancillary data (profiles, texts, one row of pixels) may allocate beside the pixels.
 const ANCILLARY_BYTES: u64 = 16 << 20;
 
 /// JPEGs of more pixels, or of more bytes while they are decoded, are decoded at a fraction of

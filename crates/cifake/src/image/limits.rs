@@ -1,6 +1,6 @@
-//! What a decoder may spend.
+//! Limits of a decoder.
 
-/// What a [`Decoder`](super::Decoder) may spend on files that nobody vouches for.
+/// The memory and pixels that a [`Decoder`](super::Decoder) may spend on files that nobody vouches for.
 ///
 /// ```
 /// use cifake::DecodeLimits;

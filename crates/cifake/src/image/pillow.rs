@@ -91,7 +91,7 @@ struct Windows {
     filter: Filter,
 }
 
-/// Where a window begins in the source, and its coefficients.
+/// The start of a window in the source, and its coefficients.
 type Window = (usize, Vec<i32>);
 
 impl Windows {

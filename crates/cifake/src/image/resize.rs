@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Picture;
 
-/// How the pixels of another size are computed.
+/// The filter that computes the pixels of another size.
 ///
 /// The support of all but `Nearest` grows with a reduction, as in Pillow, so that fine detail does
 /// not alias.

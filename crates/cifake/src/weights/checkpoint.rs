@@ -10,7 +10,7 @@ use burn::tensor::{DType, TensorData};
 use super::Mapping;
 use crate::Error;
 
-/// What is known of weights that were read or written.
+/// The facts about weights that were read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightsInfo {
     /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.

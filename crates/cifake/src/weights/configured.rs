@@ -23,14 +23,13 @@ pub type Beside = BTreeMap<String, TensorData>;
 
 /// A module that is built from a configuration, which its weight files hold as JSON.
 pub trait Configured: Module {
-    /// What decides its shape.
+    /// The configuration that decides its shape.
     type Config: Serialize + DeserializeOwned;
 
     /// Name of the configuration in a file's metadata, such as `tinyvit_config`.
     const KEY: &'static str;
 
-    /// How the names of tensors begin that a file may hold beside the module's, `None` where it may hold
-    /// none.
+    /// The prefix of tensors that a file may hold beside the module's, `None` where it may hold none.
     const BESIDE: Option<&'static str> = None;
 
     /// Whether a module can be built from `config`; a sentence says why not.
@@ -57,7 +56,7 @@ pub trait Configured: Module {
         }
     }
 
-    /// How many values a module of `config` has, for `config` as it came from outside: no overflow.
+    /// The number of values of a module of `config`, for `config` as it came from outside: no overflow.
     fn n_values(config: &Self::Config) -> u64;
 
     /// Memory that the activations of one picture take at once in a module of `config`, in bytes, at most, for
@@ -137,8 +136,8 @@ pub fn load_configured_beside<M: Configured>(
     Ok((module, config, checkpoint.info().clone(), beside))
 }
 
-/// Reads a file that [`save_configured`] wrote: the module, its configuration and the file's facts. What
-/// stands beside the module is left out.
+/// Reads a file that [`save_configured`] wrote: the module, its configuration and the file's facts. Tensors beside the
+/// module are left out.
 ///
 /// # Errors
 ///
@@ -151,8 +150,7 @@ pub fn load_configured<M: Configured>(
     Ok((module, config, info))
 }
 
-/// The module and its configuration of a file that [`save_configured`] wrote. What stands beside the
-/// module is left out.
+/// The module and its configuration of a file that [`save_configured`] wrote. Tensors beside the module are left out.
 ///
 /// # Errors
 ///

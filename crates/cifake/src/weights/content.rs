@@ -34,7 +34,8 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Reads a file of `n_bytes`. What its header claims is checked before memory is taken for it.
+    /// Reads a file of `n_bytes`. The claims of its header are checked before memory is taken for
+    /// them.
     ///
     /// # Errors
     /// [`Error::NotSafetensors`], [`Error::WeightsTooLarge`], [`Error::Read`].

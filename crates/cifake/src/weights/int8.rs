@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Error;
 
-/// What is added to a tensor's name to get that of its scales.
+/// The suffix that turns a tensor's name into that of its scales.
 const SUFFIX: &str = "_scale";
 /// Largest byte; the range is symmetric, so that 0 stays 0.
 const LARGEST: f32 = 127.0;
@@ -103,7 +103,7 @@ mod tests {
         Checkpoint, Limits, Mapping, Precision, Source, encode, load, save, to_bytes,
     };
 
-    /// What f32 adds to half a scale: two roundings of up to 127 scales.
+    /// The error of f32 beyond half a scale: two roundings of up to 127 scales.
     const ROUNDING: f32 = 1e-4;
 
     /// A matrix that is quantized and one that is too small.

@@ -1,14 +1,14 @@
-//! How much of a weight file is accepted.
+//! Limits of an accepted weight file.
 
-/// What is accepted before anything is allocated for it.
+/// The sizes that are accepted before anything is allocated for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Size of the file in bytes; 4 GiB, which holds every model of this workspace.
     pub max_bytes: u64,
     /// Size of a safetensors header in bytes; 8 MiB, room for some 80,000 weights.
     pub max_header_bytes: u64,
-    /// What the weights take in memory in bytes, floats of any precision as f32; 8 GiB, which a file of
-    /// half precision at the first limit takes.
+    /// The bytes that the weights take in memory, floats of any precision as f32; 8 GiB, which a file of half precision
+    /// at the first limit takes.
     pub max_memory: u64,
 }
 

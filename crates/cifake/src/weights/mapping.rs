@@ -1,4 +1,4 @@
-//! How the names and layouts of a weight file relate to those of a module, as data.
+//! The map between the names and layouts of a weight file and those of a module, as data.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use burn::store::{
 
 use crate::Error;
 
-/// How a weight file lays its tensors out.
+/// The layout of the tensors in a weight file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
     /// PyTorch's: linear weights are `[out, in]`; norms have `weight` and `bias`.
@@ -91,7 +91,7 @@ impl Mapping<'_> {
         Ok(renamed)
     }
 
-    /// What turns a file's tensors into a module's.
+    /// The adapter from a file's tensors to a module's.
     pub(super) fn loading_adapter(&self) -> Box<dyn ModuleAdapter> {
         match self.layout {
             Layout::Pytorch => Box::new(PyTorchToBurnAdapter),
@@ -99,7 +99,7 @@ impl Mapping<'_> {
         }
     }
 
-    /// What turns a module's tensors into a file's.
+    /// The adapter from a module's tensors to a file's.
     pub(super) fn saving_adapter(&self) -> Box<dyn ModuleAdapter> {
         match self.layout {
             Layout::Pytorch => Box::new(BurnToPyTorchAdapter),

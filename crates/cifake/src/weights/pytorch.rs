@@ -21,7 +21,7 @@ use crate::Error;
 /// The keys under which training scripts put a model's weights, in the order in which timm looks.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 
-/// How many times a file's size its tensors may take: some share their numbers, but not most of them.
+/// The largest ratio of the tensors' size to the file's: some share their numbers, but not most of them.
 const MAX_GROWTH: usize = 4;
 
 /// The tensors of the checkpoint `file` at `path`.

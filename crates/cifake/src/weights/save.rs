@@ -101,7 +101,7 @@ pub(super) fn collect<M: Module>(
     Ok(collected)
 }
 
-/// What a file in `precision` holds of `tensors`, in the order in which it is written.
+/// The content of a file in `precision` for `tensors`, in the order in which it is written.
 pub(super) fn stored(
     tensors: &[(String, TensorData)],
     path: &Path,

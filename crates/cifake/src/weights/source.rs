@@ -1,4 +1,4 @@
-//! Where weights come from, and how they are read.
+//! The sources of weights, and the ways to read them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,14 +15,14 @@ use super::int8;
 use super::limits::Limits;
 use crate::{Error, file};
 
-/// Where weights come from.
+/// A source of weights.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// A safetensors file; with the feature `pytorch` also a `.pt` or `.pth` file, known by content.
     File(&'a Path),
     /// The bytes of a safetensors file.
     Bytes {
-        /// What errors call them.
+        /// The name of the weights in errors.
         name: &'a str,
         /// The whole file.
         bytes: &'a [u8],
@@ -30,7 +30,7 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// What errors call it.
+    /// The name of the weights in errors.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match self {

@@ -36,7 +36,7 @@ impl Network {
         network
     }
 
-    /// What the network makes of a fixed input, `[2, n_classes]`.
+    /// The network's output for a fixed input, `[2, n_classes]`.
     fn output(&self) -> Vec<f32> {
         let input = Tensor::<1>::from_floats([0.1, -0.4, 0.7, 0.2, 0.9, -0.3], &Device::flex());
         let input = input.reshape([1, 3, 2, 1]).repeat(&[2, 1, 1, 1]);
@@ -328,7 +328,7 @@ fn a_file_of_pytorch_computes_what_it_computes_there() {
     let mut network = Network::new(2);
     let path = fixture("network.safetensors");
     load(&mut network, Source::File(&path), &Mapping::PYTORCH).expect("weights of this network");
-    // What generate.py prints.
+    // The numbers that generate.py prints.
     let expected = [3.435_49, 3.798_476];
     for (found, expected) in network.output().into_iter().zip(expected.into_iter().cycle()) {
         assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");

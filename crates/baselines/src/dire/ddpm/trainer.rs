@@ -48,7 +48,7 @@ pub enum DdpmEvent<'a> {
     Epoch(&'a DdpmRow),
 }
 
-/// What a checkpoint holds apart from its vectors.
+/// The content of a checkpoint apart from its vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Progress {
     /// The recipe; a checkpoint of another is refused.

@@ -15,7 +15,7 @@ use crate::kit::{
 };
 use crate::{Epsilon, Error};
 
-/// How far a step goes beyond the hyperplane.
+/// The factor by which a step goes beyond the hyperplane.
 const OVERSHOOT: f32 = 1.05;
 /// Largest weight of the step from the original picture.
 const MAX_BIAS: f32 = 0.1;

@@ -144,7 +144,7 @@ impl Shape {
                 let old = self.places(channel, to).map(|at| delta[at] / here.max(1e-12));
                 bump.iter().zip(old).map(|(bump, old)| sign * bump + old).collect()
             };
-            // What both windows hold together, counted once where they overlap.
+            // The sum over both windows, with their overlap counted once.
             let mut rest = delta.clone();
             self.places(channel, to).for_each(|at| rest[at] = 0.0);
             let both = here.powi(2) + mass(&rest, from).powi(2);

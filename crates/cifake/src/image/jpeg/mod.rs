@@ -27,7 +27,7 @@ pub(super) struct Jpeg<'a> {
     ending: Ending,
 }
 
-/// How the marker sequence of a JPEG ends.
+/// The end of the marker sequence of a JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// With an end-of-image marker.
@@ -180,7 +180,7 @@ fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
     bytes.get(at + 4..at + 2 + length)
 }
 
-/// Where the next marker at or after `at` stands; stuffed bytes, restarts, fill bytes and the
+/// The place of the next marker at or after `at`; stuffed bytes, restarts, fill bytes and the
 /// entropy-coded data between them are passed over.
 fn next_marker(bytes: &[u8], mut at: usize) -> usize {
     while let Some(&[first, second]) = bytes.get(at..at + 2) {

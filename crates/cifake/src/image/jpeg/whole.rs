@@ -20,7 +20,7 @@ pub(in crate::image) enum Damage {
 
 const NO_CODE: Damage = Damage::Broken("bits that are no Huffman code");
 
-/// What the segments before a scan set.
+/// The state that the segments before a scan set.
 struct Decoding<'a> {
     bytes: &'a [u8],
     frame: &'a Frame,
@@ -30,11 +30,11 @@ struct Decoding<'a> {
     progress: Vec<Progress>,
 }
 
-/// How far one component is decoded.
+/// The decoding state of one component.
 struct Progress {
     /// Bits left out of each coefficient, `None` for one that no scan held.
     left_out: [Option<u8>; 64],
-    /// Which coefficients of each block have a value; of progressive pictures alone.
+    /// The coefficients of each block that have a value; of progressive pictures alone.
     nonzero: Vec<u64>,
 }
 
@@ -249,7 +249,7 @@ mod tests {
         ("cmyk", include_bytes!("../../../tests/fixtures/progressive_cmyk.jpg")),
     ];
 
-    /// Where the coded data of the first scan of `bytes` begins.
+    /// The first byte of the coded data of the first scan of `bytes`.
     fn coded(bytes: &[u8]) -> usize {
         let place = bytes.windows(2).position(|pair| pair == [0xff, 0xda]);
         let place = place.expect("a scan");

@@ -1,4 +1,4 @@
-//! What can go wrong with files of a hub.
+//! Errors of files of a hub.
 
 use std::path::PathBuf;
 
@@ -23,9 +23,9 @@ pub enum HubError {
     /// A file that is not there while downloads are off.
     #[error("{} is not there and downloads are off; put {url} there", path.display())]
     Offline {
-        /// Where the file is looked for.
+        /// The path at which the file is looked for.
         path: PathBuf,
-        /// Where it can be had.
+        /// The address that serves the file.
         url: String,
     },
     /// A download failed; nothing of it is left.
@@ -33,9 +33,9 @@ pub enum HubError {
     Download {
         /// The address.
         url: String,
-        /// Where the file would have been kept.
+        /// The path at which the file would have been kept.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause of the failure.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file is another than the one that was asked for.

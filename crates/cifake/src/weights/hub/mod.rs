@@ -14,10 +14,10 @@ use crate::{Error, file};
 
 pub use error::HubError;
 
-/// How long a connection may take, and each read from it.
+/// The longest wait for a connection, and for each read from it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many bytes are read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 16;
 
 /// Downloads files of one revision of a repository, each once.
@@ -90,7 +90,7 @@ impl Hub {
         Ok(self)
     }
 
-    /// Where `file` of `repo` is or will be kept.
+    /// The path at which `file` of `repo` is or will be kept.
     ///
     /// # Errors
     /// [`HubError::HubName`] for a name that leads out of the folder or is no plain text.
