@@ -1,4 +1,4 @@
-//! How long a detector takes.
+//! The time that a detector takes.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const N_WARM: usize = 2;
 /// Timed runs, where the time allows them.
 const N_RUNS: usize = 20;
 
-/// How long a scorer takes for a picture of a batch that is in memory.
+/// The time that a scorer takes for a picture of a batch that is in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Pictures in the batch.

@@ -1,4 +1,4 @@
-//! How good a detector of AI-generated images is.
+//! The quality of a detector of AI-generated images.
 //!
 //! - [`metrics`] on plain slices, with bootstrap intervals.
 //! - [`evaluate`](evaluate()) runs any [`Scorer`](cifake::Scorer) over any data set; [`Breakdown`] counts answers,

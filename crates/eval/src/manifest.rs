@@ -1,4 +1,4 @@
-//! Which pictures of a data set are copies of others.
+//! The pictures of a data set that are copies of others.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -21,9 +21,9 @@ pub struct ManifestRow {
     pub id: String,
     /// The split that it belongs to.
     pub split: Split,
-    /// What it is.
+    /// The picture's label.
     pub label: Label,
-    /// What it shows.
+    /// The object that it shows.
     pub class: Option<Class>,
     /// [`pixel_hash`] of its pixels.
     pub pixel_hash: u64,
@@ -33,7 +33,7 @@ pub struct ManifestRow {
     pub leak_test_in_train: bool,
 }
 
-/// What is known of the copies within a data set of two splits.
+/// The copies within a data set of two splits.
 ///
 /// As a file, it is a CSV with the columns `path`, `split`, `label`, `class`, `pixel_sha256_16`,
 /// `dup_of` and `leak_test_in_train`, perhaps gzipped.

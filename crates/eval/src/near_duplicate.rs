@@ -11,7 +11,7 @@ const N_VALUES: usize = SIDE * SIDE * 3;
 const N_COARSE: usize = 2 * 2 * 3;
 /// Values of the second: means of an 8x8 grid.
 const N_FINE: usize = 8 * 8 * 3;
-/// What rounding may add to a squared distance of summaries: no pair is lost to it.
+/// The error by rounding of a squared distance of summaries, at most: no pair is lost to it.
 const SLACK: f32 = 1e-4;
 
 /// A test picture and a training picture whose pixels are correlated.

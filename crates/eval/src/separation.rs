@@ -1,4 +1,4 @@
-//! How well each score tells strange pictures from known ones, in one table.
+//! The separation of strange pictures from known ones by each score, in one table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,20 +11,20 @@ use crate::metrics::Separation;
 /// One kind of strange pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeparationRow {
-    /// What they are.
+    /// The name of their kind.
     pub name: String,
-    /// How many there are.
+    /// The number of pictures.
     pub n: usize,
     /// Share that is called unfamiliar, in `[0, 1]`.
     pub unfamiliar: f64,
-    /// How each score tells them from the known pictures.
+    /// The separation from the known pictures by each score.
     pub scores: BTreeMap<StrangerScore, Separation>,
 }
 
 /// Kinds of strange pictures beside known ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeparationTable {
-    /// How many known pictures there are.
+    /// The number of known pictures.
     pub n_known: usize,
     /// Share of them that is called unfamiliar, in `[0, 1]`.
     pub known_unfamiliar: f64,

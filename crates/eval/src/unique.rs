@@ -1,4 +1,4 @@
-//! Which pictures of a data set count once.
+//! The pictures of a data set that count once.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::{Manifest, pixel_hash};
 /// `dataset` is the part `split` of `whole`.
 ///
 /// A `manifest.csv.gz` or `manifest.csv` beside the data is used, once the copies within `dataset`
-/// that it states are found to be copies. Where there is none, the pictures of both splits are
+/// that it states are found to be copies. If there is none, the pictures of both splits are
 /// decoded and compared, in the rayon pool of the calling thread; where the data set has no
 /// training set, only those of `dataset`. The table of a collection is no such manifest.
 ///

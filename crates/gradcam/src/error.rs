@@ -53,7 +53,7 @@ pub enum Error {
     },
 }
 
-/// What a message says of the layers there are.
+/// The text of a message about the layers there are.
 fn layers(known: &str) -> String {
     match known {
         "" => "this detector has no maps".to_owned(),

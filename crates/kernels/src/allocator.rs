@@ -185,7 +185,7 @@ impl Class {
         Self { power, step, bytes: (MIN_BYTES << power) + (step + 1) * width }
     }
 
-    /// What the system is asked for: one alignment, so that any request of the class fits.
+    /// The request to the system: one alignment, so that any request of the class fits.
     fn layout(self) -> Layout {
         Layout::from_size_align(self.bytes, 4096).expect("a class is far below isize::MAX")
     }

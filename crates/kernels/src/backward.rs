@@ -1,4 +1,4 @@
-//! What the backward pass of every operation does around its formula.
+//! The frame of the backward pass of every operation, around its formula.
 
 use burn::backend::Flex;
 use burn::backend::autodiff::{grads::Gradients, ops::Ops};

@@ -164,7 +164,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
     }
 }
 
-/// What the backward pass needs: the input and one affine map a channel.
+/// The state that the backward pass needs: the input and one affine map a channel.
 #[derive(Clone, Debug)]
 struct Saved {
     x: FlexTensor,

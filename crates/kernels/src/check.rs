@@ -1,4 +1,4 @@
-//! What the tests of every operation share.
+//! Checks that the tests of every operation share.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -2,9 +2,9 @@
 //!
 //! There are two ways to write a kernel. A loop that the compiler vectorizes by itself is a plain
 //! loop under [`multiversion!`]. One whose registers are laid out by hand is a [`pulp::WithSimd`]
-//! run by [`vectorize`]: the same code for AVX2, AVX-512, NEON and whatever else `pulp` knows. What
-//! such a kernel calls must be `#[inline(always)]`, and no closure may compute with registers: code
-//! that is not inlined into it is compiled for the target's baseline.
+//! run by [`vectorize`]: the same code for AVX2, AVX-512, NEON and whatever else `pulp` knows.
+//! Functions that such a kernel calls must be `#[inline(always)]`, and no closure may compute with
+//! registers: code that is not inlined into it is compiled for the target's baseline.
 
 use std::any::TypeId;
 
@@ -101,7 +101,7 @@ pub(crate) use multiversion;
 
 /// Adding it rounds to an integer and leaves that in the low bits: 1.5 * 2^23.
 const ROUND: f32 = 12_582_912.0;
-/// Where e^x is close to the smallest and the largest normal number.
+/// The exponents at which e^x is close to the smallest and the largest normal number.
 const EXP_MIN: f32 = -87.0;
 const EXP_MAX: f32 = 88.0;
 /// ln 2 in two parts, of which the first times a small integer is exact.

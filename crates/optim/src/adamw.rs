@@ -120,10 +120,10 @@ struct Rule {
     share_1: f32,
     share_2: f32,
     rate: f32,
-    /// What the second moment is multiplied with, or divided by.
+    /// The factor or divisor of the second moment.
     correction_2: f32,
     epsilon: f32,
-    /// What the weights are multiplied with before the step.
+    /// The factor of the weights before the step.
     keep: f32,
 }
 

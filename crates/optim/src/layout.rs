@@ -9,7 +9,7 @@ pub struct Part<T = ()> {
     pub name: String,
     /// Its values in the flat vector.
     pub range: Range<usize>,
-    /// How the trainer treats it.
+    /// The trainer's treatment of it.
     pub kind: T,
 }
 

@@ -1,4 +1,5 @@
-//! What the tests of several crates share: golden files, closeness, and the doors for fuzzing.
+//! Tools that the tests of several crates share: golden files, closeness, and the doors for
+//! fuzzing.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! What a TinyViT looks like, and the presets by name.
+//! The shape of a TinyViT, and the presets by name.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Channel standard deviations that ImageNet models divide by, RGB, of pixels in `[0, 1]`.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// How pixels in `[0, 1]` become what the first layer reads: `(pixel - mean) / std`.
+/// The map from pixels in `[0, 1]` to the first layer's input: `(pixel - mean) / std`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
     /// Mean of each channel, RGB.
@@ -54,7 +54,7 @@ pub struct TinyVitConfig {
     pub mlp_ratio: usize,
     /// Outputs of the head: 1 (a logit of FAKE) or 2 (REAL, FAKE) for detection, 1000 for ImageNet.
     pub n_classes: usize,
-    /// What is done to pixels first.
+    /// The map from pixels to the first layer's input.
     pub normalization: Normalization,
     /// Stochastic depth of the last block; it rises linearly from 0 (training only).
     pub drop_path_rate: f64,
@@ -233,7 +233,7 @@ impl TinyVitConfig {
         let stage = |i: usize| {
             let (d, pixels, window) = (dims[i], square(maps[i]), windows[i].pow(2));
             let merge = square(maps[i - 1]) * dims[i - 1] * d + pixels * d * (d + 9);
-            // What a window lacks of the map is padded and computed with.
+            // Tokens of a window outside of the map are padded and computed with.
             let tokens = square(maps[i].div_ceil(self.window_sizes[i]) * self.window_sizes[i]);
             let attention = tokens * d * (4 * d + 2 * window);
             merge + depths[i] * (attention + pixels * d * (9 + 2 * mlp * d))

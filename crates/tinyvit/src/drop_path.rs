@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// Which residual branches a batch takes: one mask `[batch]` a branch, drawn on the host.
+/// The residual branches that a batch takes: one mask `[batch]` a branch, drawn on the host.
 ///
 /// A kept branch is scaled by `1 / keep`, so that its expectation does not depend on the rate.
 #[derive(Debug, Clone, Default)]

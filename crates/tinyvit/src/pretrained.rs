@@ -8,14 +8,14 @@ use crate::block::TinyVitBlock;
 use crate::config::TinyVitConfig;
 use crate::model::TinyVit;
 
-/// What no forward pass reads: PyTorch's counter of batches, and the table of offsets that older
-/// checkpoints hold although the window size determines it.
+/// Entries that no forward pass reads: PyTorch's counter of batches, and the table of offsets that older checkpoints
+/// hold although the window size determines it.
 const NOT_WEIGHTS: &[&str] = &[r"(^|\.)num_batches_tracked$", r"(^|\.)attention_bias_idxs$"];
 
-/// How a family of checkpoints calls its weights.
+/// The names of the weights in a family of checkpoints.
 struct Naming {
     mapping: Mapping<'static>,
-    /// What the stages are called.
+    /// The name of the stages.
     stages: &'static str,
     /// The last layer's weight, `[n_classes, dim]`.
     head: &'static str,
@@ -207,7 +207,7 @@ fn resized(table: &[f32], from: usize, to: usize) -> Vec<f32> {
         .collect()
 }
 
-/// How much of each of `from` samples goes into each of `to`; every row sums to 1.
+/// The share of each of `from` samples in each of `to`; every row sums to 1.
 fn resampling_weights(from: usize, to: usize) -> Vec<Vec<f64>> {
     let scale = from as f64 / to as f64;
     let width = scale.max(1.0);

@@ -1,4 +1,4 @@
-//! What the project's own weight files say of a TinyViT.
+//! The configuration of a TinyViT in the project's own weight files.
 
 use burn::tensor::Device;
 use cifake::Familiarity;

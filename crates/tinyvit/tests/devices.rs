@@ -11,8 +11,8 @@ use tinyvit::{DropPath, TinyVit, TinyVitConfig};
 /// Backends sum in different orders, which a training step of this depth amplifies to some 1e-5.
 const LIMIT: f32 = 1e-4;
 
-/// What counts as the size of a tensor at least, relative to the largest value of its kind: the
-/// gradient of a bias before a normalization is 0 but for rounding, and has no size of its own.
+/// The least size that a tensor counts as, relative to the largest value of its kind: the gradient of a bias before a
+/// normalization is 0 but for rounding, and has no size of its own.
 const FLOOR: f32 = 1e-2;
 
 /// All that one device computes: logits, loss, then by path each gradient and each new weight.

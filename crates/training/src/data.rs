@@ -36,7 +36,7 @@ impl TrainingData {
     /// Pictures of another size than the configured one keep their size, see [`Examples::with_sized`].
     ///
     /// Pictures of `dataset` that name [`Split::Validation`](cifake::Split::Validation) as their split are
-    /// the validation set. Where there is none, a share of the others is held back.
+    /// the validation set. If there is none, a share of the others is held back.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which pictures a run takes, and how they are split.
+//! The pictures that a run takes, and their split.
 
 use cifake::{Dataset, Split};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl DataConfig {
     }
 }
 
-/// Where the pictures that choose the epoch come from.
+/// The source of the pictures that choose the epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

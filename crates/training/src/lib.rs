@@ -87,7 +87,7 @@ pub use state::State;
 pub use teacher::{Distillation, Teacher};
 pub use trainer::{Event, Trainer};
 
-/// What can go wrong in training.
+/// Errors of training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {

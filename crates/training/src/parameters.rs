@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use cifake_optim::Part;
 
-/// What the optimizer does to a tensor.
+/// The optimizer's treatment of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A matrix or kernel: updated and decayed.

@@ -21,7 +21,7 @@ pub(crate) struct Parted {
     /// Positions in the data set of the pictures that were read. Those of a validation split of its own
     /// come last.
     pub(crate) indices: Vec<usize>,
-    /// How many of them are of the training split.
+    /// The number of those of the training split.
     n_training: usize,
     labels: Vec<Label>,
     pixels: Vec<u8>,
@@ -53,7 +53,7 @@ impl Parted {
         Ok(Self { train, validation, ..parted })
     }
 
-    /// Which pictures to train on and which to validate on. No picture of the one is a copy of one of the
+    /// The pictures to train on and those to validate on. No picture of the one is a copy of one of the
     /// other.
     fn divided(&self, config: &DataConfig) -> ValidationSplit {
         let mut seen = HashSet::new();
@@ -74,7 +74,7 @@ impl Parted {
         ValidationSplit { train, validation }
     }
 
-    /// How many pictures are in neither part, because they are copies.
+    /// The number of pictures in neither part, because they are copies.
     pub(crate) fn n_duplicates(&self) -> usize {
         self.indices.len() - self.train.len() - self.validation.len()
     }

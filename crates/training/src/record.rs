@@ -34,8 +34,8 @@ use crate::parted::Parted;
 pub struct TrainedOn {
     /// Size, limit and split of the pictures.
     pub config: DataConfig,
-    /// Where the validation pictures come from. A file without this field is of a version that held
-    /// back training pictures always.
+    /// The source of the validation pictures. A file without this field is of a version that held back training
+    /// pictures always.
     #[serde(default)]
     pub validation: ValidationSource,
     /// SHA-256 over the pixels and labels of all pictures that were read, in their order: those of the

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-/// What stands between two linear layers.
+/// The function between two linear layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

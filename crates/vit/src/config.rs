@@ -20,7 +20,7 @@ const IMAGENET: MeanStd = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 const CLIP: MeanStd =
     ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
 
-/// What the tokens of the last block become.
+/// The reduction of the last block's tokens to one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum Pooling {
     Mean,
 }
 
-/// Where the last norm stands.
+/// The place of the last norm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -70,15 +70,15 @@ pub struct VitConfig {
     pub patch_bias: bool,
     /// Whether queries, keys and values have biases.
     pub qkv_bias: bool,
-    /// What the tokens of the last block become.
+    /// The reduction of the last block's tokens to one vector.
     pub pooling: Pooling,
-    /// Where the last norm stands.
+    /// The place of the last norm.
     pub last_norm: LastNorm,
     /// Length of the embedding after a linear map without bias that ends the network, as in CLIP.
     pub projection: Option<usize>,
     /// Added to the variance in a norm.
     pub epsilon: f64,
-    /// How weights of another `side` are read.
+    /// The interpolation of weights of another `side`.
     pub interpolation: Interpolation,
     /// Rate of stochastic depth in training (Huang et al. 2016, arXiv 1603.09382) in the last block, at least 0 and
     /// below 1; it rises from 0 in the first.

@@ -6,13 +6,13 @@ use rand::{RngExt, SeedableRng};
 
 use crate::VitConfig;
 
-/// Which branches of a block a batch takes: a factor a sample, `[batch]`, for attention and for the MLP; `None`
-/// is 1. A branch that is left out has the factor 0, one that is taken `1 / (1 - rate)`.
+/// The branches of a block that a batch takes: a factor a sample, `[batch]`, for attention and for the MLP; `None` is
+/// 1. A branch that is left out has the factor 0, one that is taken `1 / (1 - rate)`.
 pub type Kept = [Option<Tensor<1>>; 2];
 
 impl VitConfig {
-    /// What a batch takes of each block at the rates of [`drop_path`](Self::drop_path). `seeds` holds a number a
-    /// sample, so that what happens to a sample does not depend on its neighbors. Empty at a rate of 0.
+    /// The branches of each block that a batch takes at the rates of [`drop_path`](Self::drop_path). `seeds` holds a
+    /// number a sample, so that the draw for a sample does not depend on its neighbors. Empty at a rate of 0.
     #[must_use]
     pub fn draw_kept(&self, seeds: &[u64], device: &Device) -> Vec<Kept> {
         if self.drop_path == 0.0 {

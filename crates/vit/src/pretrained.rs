@@ -57,7 +57,7 @@ impl Naming {
         }
     }
 
-    /// How names begin that are no weights of the tower: text towers, classifiers, what training alone uses.
+    /// Prefixes of names that are no weights of the tower: text towers, classifiers, parts that training alone uses.
     fn beside(self) -> &'static [&'static str] {
         match self {
             Self::Timm => &["head.", "mask_token"],
@@ -206,7 +206,7 @@ impl VitConfig {
     }
 
     /// A class token or a table of positions, `[.., tokens, dim]`, as `[1, tokens, dim]`; a square table of another
-    /// side is resampled. What fits nothing is left to the strict comparison.
+    /// side is resampled. A table that fits nothing is left to the strict comparison.
     fn positions(&self, data: TensorData) -> TensorData {
         let shape: Vec<usize> = data.shape().to_vec();
         let n_values: usize = shape.iter().product();

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// How a table of positions becomes one of another side.
+/// The resampling of a table of positions to another side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,11 +16,11 @@ pub enum Interpolation {
     Dinov2,
 }
 
-/// What DINOv2 adds to the new side before it divides by the old one.
+/// DINOv2's offset to the new side before the division by the old one.
 const DINOV2_OFFSET: f64 = 0.1;
 
 impl Interpolation {
-    /// How much of each of `from` samples goes into each of `to`, `[to, from]`; every row sums to 1.
+    /// The share of each of `from` samples in each of `to`, `[to, from]`; every row sums to 1.
     fn weights(self, from: usize, to: usize) -> Vec<Vec<f64>> {
         match self {
             Self::Antialiased => (0..to).map(|at| antialiased(from, to, at)).collect(),

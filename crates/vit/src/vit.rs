@@ -67,7 +67,7 @@ impl VitConfig {
 }
 
 impl Vit {
-    /// What it was built from.
+    /// The configuration that it was built from.
     #[must_use]
     pub fn config(&self) -> &VitConfig {
         &self.config

@@ -201,7 +201,7 @@ impl Assistant {
         self.model.max_crops().is_some()
     }
 
-    /// How pictures stand in the text of its chat template.
+    /// The place of pictures in the text of its chat template.
     #[must_use]
     pub fn picture_place(&self) -> &PicturePlace {
         &self.picture

@@ -69,7 +69,7 @@ pub enum Error {
     Limit {
         /// The limited quantity.
         what: String,
-        /// How much of it there is.
+        /// The amount found.
         found: u64,
         /// The most that is accepted.
         limit: u64,
@@ -186,7 +186,7 @@ pub enum Error {
     /// A prompt of too many pictures.
     #[error("{found} pictures exceed the limit of {limit} a prompt; split the prompt")]
     TooManyPictures {
-        /// How many there are.
+        /// The number of pictures.
         found: usize,
         /// The most that one prompt takes.
         limit: usize,
@@ -220,7 +220,7 @@ pub enum Error {
         what: &'static str,
         /// Places in the prompt.
         places: usize,
-        /// How many were given.
+        /// The number that was given.
         found: usize,
         /// The mark of a place.
         placeholder: String,

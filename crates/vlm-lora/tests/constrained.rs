@@ -1,4 +1,4 @@
-//! What a model of random weights says when it is held to a list is a list, every time.
+//! A model of random weights that is held to a list answers with a list, every time.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

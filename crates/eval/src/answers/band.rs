@@ -1,4 +1,4 @@
-//! Where the answer is UNSURE.
+//! The band in which the answer is UNSURE.
 
 use cifake::{DetectorError, Error, Label};
 

@@ -6,7 +6,7 @@ use cifake::{Answers, Curve, Error, Familiarity, InputFit, Label, Observation, O
 
 use crate::metrics::{fit_platt, must_suffice};
 
-/// What an answer must keep to.
+/// The shares that fitted answers must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AnswerOptions {
     /// Share of the answered held-back pictures of the model's size that must be right.
@@ -43,7 +43,7 @@ impl Default for AnswerOptions {
 /// - Resized pictures: temperature and bias make the labels of the first of `others` most likely. The
 ///   second draws the band: of its photographs at most the share `photographs_called_fake` lies at or
 ///   above its upper end, of its generated pictures at most `generated_called_real` at or below its lower
-///   one. Where that leaves no band, the threshold alone decides.
+///   one. If that leaves no band, the threshold alone decides.
 /// - [`Familiarity::fit`] of `training`, with the distances of `held_back`.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::metrics::auc;
 /// A picture's probability of FAKE and its answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answered<'a> {
-    /// What is known of the picture.
+    /// The facts about the picture.
     pub sample: &'a Sample,
     /// Probability that it is FAKE, in `[0, 1]`.
     pub p_fake: f32,
@@ -25,9 +25,9 @@ pub struct Answered<'a> {
 pub struct GroupRow {
     /// The generator or the publisher.
     pub name: String,
-    /// What the pictures are.
+    /// The label of the pictures.
     pub label: Label,
-    /// How many there are.
+    /// The number of pictures.
     pub n: usize,
     /// Share answered FAKE, in `[0, 1]`.
     pub fake: f64,

@@ -34,22 +34,22 @@ use cifake::{
 
 use crate::metrics::{Bootstrap, Measures};
 
-/// How [`evaluate`] goes about it.
+/// The settings of [`evaluate`].
 #[derive(Debug, Clone)]
 pub struct EvaluateOptions {
     /// Width and height to which every picture is brought.
     pub size: (u32, u32),
-    /// Where the tensors of the pictures live.
+    /// The device of the pictures' tensors.
     pub device: Device,
     /// Score from which a picture is called FAKE; 0.5.
     pub threshold: f64,
     /// The bootstrap of the intervals; 1,000 resamples, 95 %, seed 0.
     pub bootstrap: Bootstrap,
-    /// How many pictures are scored at once; 64.
+    /// The number of pictures that are scored at once; 64.
     pub batch_size: usize,
     /// Threads that decode and compute; `None` starts one a core. A detector gives its own.
     pub threads: Option<Threads>,
-    /// What decodes the pictures.
+    /// The decoder of the pictures.
     pub decoder: Decoder,
     /// Indices of the samples that are evaluated, all if `None`.
     pub indices: Option<Vec<usize>>,

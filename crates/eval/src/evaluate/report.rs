@@ -1,4 +1,4 @@
-//! What an evaluation found: numbers for machines, a table for people, scores for plots.
+//! The results of an evaluation: numbers for machines, a table for people, scores for plots.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,13 +48,13 @@ pub struct ScoredSample {
     pub index: usize,
     /// Its name in the data set.
     pub id: String,
-    /// What it is.
+    /// The picture's label.
     pub label: Label,
-    /// What it shows, where that is known.
+    /// The object that it shows, where that is known.
     pub class: Option<Class>,
     /// Whether it is almost without colour.
     pub near_grey: bool,
-    /// What the detector says: higher is FAKE.
+    /// The detector's score: higher is FAKE.
     pub score: f32,
 }
 
@@ -63,7 +63,7 @@ pub struct ScoredSample {
 pub struct FailedSample {
     /// Its name in the data set.
     pub id: String,
-    /// What was wrong with it.
+    /// The text of the error.
     pub error: String,
 }
 

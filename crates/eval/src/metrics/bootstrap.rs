@@ -12,7 +12,7 @@ use rand::rngs::ChaCha8Rng;
 /// The same seed gives the same intervals, whatever the number of threads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
-    /// How many times the samples are drawn; 1,000.
+    /// The number of resamples; 1,000.
     pub n_resamples: usize,
     /// Share of the resamples that the interval holds; 0.95.
     pub level: f64,

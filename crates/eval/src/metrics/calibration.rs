@@ -157,7 +157,7 @@ pub(crate) fn must_suffice(labels: &[Label]) -> Result<(), Error> {
 /// negative log-likelihood; Platt 1999), by Newton's method. To be fitted on validation data.
 ///
 /// `margins` are the logit of FAKE minus the logit of REAL, or the one logit of a one-logit head. The
-/// temperature lies in `[0.01, 100]`: it is 100 where labels do not follow the margins. Where the margins tell the
+/// temperature lies in `[0.01, 100]`: it is 100 where labels do not follow the margins. If the margins tell the
 /// labels apart without a mistake, no temperature is the best one. The targets are then Platt's,
 /// `(n + 1) / (n + 2)` for `n` samples of a label.
 ///
@@ -226,7 +226,7 @@ fn newton_step(margins: &[f32], targets: &[f64], [slope, bias]: [f64; 2]) -> [f6
         hessian[1] += weight * margin;
         hessian[2] += weight;
     }
-    // Where the slope rests at its limit, the bias moves alone.
+    // If the slope rests at its limit, the bias moves alone.
     let is_at_an_end =
         (slope <= SLOPES[0] && gradient[0] > 0.0) || (slope >= SLOPES[1] && gradient[0] < 0.0);
     if is_at_an_end {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check;
 
-/// How many samples of each label were called what.
+/// Counts of samples by label and by verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Confusion {
     /// REAL samples that were called REAL.

@@ -10,8 +10,8 @@ pub struct McNemar {
     pub only_first: usize,
     /// Samples on which the second detector alone is right.
     pub only_second: usize,
-    /// How probable a split at least as uneven is between equally good detectors (two-sided), in `(0, 1]`; 0
-    /// where it is too small for a number.
+    /// The probability of a split at least as uneven between equally good detectors (two-sided), in `(0, 1]`; 0 where
+    /// it is too small for a number.
     pub p: f64,
 }
 

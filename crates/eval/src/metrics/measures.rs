@@ -11,8 +11,8 @@ use super::{Bootstrap, Confusion, Metric, N_BINS, check};
 /// Number of metrics that have an interval.
 const N_METRICS: usize = 9;
 
-/// The metrics of one set of samples. What the samples do not define is `None`: metrics that compare
-/// both labels where only one is there, calibration of scores that are no probabilities.
+/// The metrics of one set of samples. A metric that the samples do not define is `None`: one that compares both labels
+/// where only one is there, or calibration of scores that are no probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// Number of samples.
@@ -83,7 +83,7 @@ struct Sorted {
     fake: Vec<bool>,
     /// Positions of equal scores.
     ties: Vec<Range<usize>>,
-    /// How many samples are called FAKE: always the first ones.
+    /// The number of samples called FAKE: always the first ones.
     n_called: usize,
     /// Empty where the scores are no probabilities.
     answers: Vec<Answer>,
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::metrics;
 
-    /// What the single functions say, in the order of [`Sorted::statistics`].
+    /// The results of the single functions, in the order of [`Sorted::statistics`].
     fn one_by_one(scores: &[f32], labels: &[Label], threshold: f64) -> [Option<f64>; N_METRICS] {
         [
             metrics::accuracy(scores, labels, threshold).ok(),

@@ -1,4 +1,4 @@
-//! How good scores are, on plain slices.
+//! The quality of scores, on plain slices.
 //!
 //! Everywhere: a score is higher for FAKE, which is the positive class; `scores[i]` belongs to
 //! `labels[i]`; a sample is called FAKE where its score is at least the threshold. Shares are in

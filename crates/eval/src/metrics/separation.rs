@@ -1,4 +1,4 @@
-//! How well a score tells what a detector knows from what it does not know.
+//! The separation of pictures that a detector knows from those that it does not know.
 
 use cifake::{Error, Label};
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use super::auc;
 /// Share of the known pictures that are accepted where the false positives are counted.
 const ACCEPTED: f64 = 0.95;
 
-/// How well a score, higher for the stranger, parts known pictures from strange ones.
+/// The separation of known pictures from strange ones by a score that is higher for the stranger.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Separation {
-    /// How often a strange picture scores higher than a known one, equal scores counting half.
+    /// The probability that a strange picture scores higher than a known one, equal scores counting half.
     pub auroc: f64,
     /// Share of the strange pictures that are accepted at the score that accepts 95 % of the known ones
     /// (FPR at 95 % TPR, known pictures being the positives).

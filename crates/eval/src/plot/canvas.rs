@@ -23,7 +23,7 @@ pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const ORANGE: RGBColor = RGBColor(213, 94, 0);
 pub(super) const GREY: RGBColor = RGBColor(150, 150, 150);
 
-/// What the drawing library says of a figure that it cannot draw.
+/// The drawing library's error for a figure that it cannot draw.
 pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -38,14 +38,14 @@ fn wide(length: u32) -> u32 {
     length * OVERSAMPLING
 }
 
-/// What is drawn between the axes, with its entry in the legend.
+/// The curve or bars between the axes, with their entry in the legend.
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) color: RGBColor,
     pub(super) shape: Shape,
 }
 
-/// How a series is drawn.
+/// The form in which a series is drawn.
 pub(super) enum Shape {
     Line(Vec<(f64, f64)>),
     MarkedLine(Vec<(f64, f64)>),
@@ -53,7 +53,7 @@ pub(super) enum Shape {
     Bars(Vec<(Range<f64>, f64)>),
 }
 
-/// What stands around a chart.
+/// The title, labels and ranges around a chart.
 pub(super) struct Axes<'a> {
     pub(super) title: &'a str,
     pub(super) x: &'a str,
@@ -62,7 +62,7 @@ pub(super) struct Axes<'a> {
     pub(super) y_range: Range<f64>,
     pub(super) x_tick: fn(&f64) -> String,
     pub(super) y_tick: fn(&f64) -> String,
-    /// Where the legend stands, if there is one.
+    /// The place of the legend, if there is one.
     pub(super) legend: Option<SeriesLabelPosition>,
 }
 

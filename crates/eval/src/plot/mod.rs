@@ -24,11 +24,11 @@ pub type Curve<'a> = (&'a str, Vec<(f64, f64)>);
 /// A chart of curves over a common axis of whole numbers.
 #[derive(Debug, Clone)]
 pub struct Panel<'a> {
-    /// What stands above it.
+    /// The heading above the panel.
     pub title: &'a str,
-    /// What the horizontal axis counts.
+    /// The quantity that the horizontal axis counts.
     pub x: &'a str,
-    /// What the vertical axis measures.
+    /// The quantity that the vertical axis measures.
     pub y: &'a str,
     /// Name and points of each curve, at most three.
     pub curves: Vec<Curve<'a>>,
@@ -120,7 +120,8 @@ pub fn roc(scores: &[f32], labels: &[Label], path: &Path) -> Result<(), Error> {
     })
 }
 
-/// How often the detector is right when it says how sure it is, above how often it says so.
+/// The share of right answers at each stated confidence, above the count of pictures at that
+/// confidence.
 ///
 /// `scores` are probabilities of FAKE.
 ///

@@ -1,4 +1,4 @@
-//! Where values stand along an axis.
+//! The map from values to places along an axis.
 
 /// Room at either end of a linear axis, in shares of the values' range.
 const ROOM: f64 = 0.08;
@@ -42,8 +42,8 @@ impl Scale {
         ends.iter().all(|end| end.is_finite()).then_some(Self { ends, is_logarithmic: true })
     }
 
-    /// Where `value` stands: 0 at the lower end of the axis, 1 at the upper one. On a logarithmic axis, a value that
-    /// is not positive stands at the lower end.
+    /// The place of `value`: 0 at the lower end of the axis, 1 at the upper one. On a logarithmic axis, a value that is
+    /// not positive stands at the lower end.
     #[must_use]
     pub fn place(&self, value: f64) -> f64 {
         let [low, high] = self.ends;

@@ -21,7 +21,7 @@ const MAX_COLUMNS: usize = 20;
 /// A row of a [`contact_sheet`].
 #[derive(Debug, Clone)]
 pub struct SheetRow<'a> {
-    /// What the pictures have in common.
+    /// The property that the pictures have in common.
     pub name: &'a str,
     /// A line below the name.
     pub note: String,

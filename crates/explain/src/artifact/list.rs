@@ -1,6 +1,6 @@
 //! The list itself, from the contest's statement, in its order and spelling.
 //!
-//! Which class an artifact can concern follows the tables of the system of which this project is the successor;
+//! The classes that an artifact can concern follow the tables of the system of which this project is the successor;
 //! groups and aliases are ours.
 
 use cifake::Class;

@@ -1,4 +1,4 @@
-//! How edges look.
+//! Measures of edges.
 
 use super::measured::Measured;
 use super::plane::{Plane, TIE};

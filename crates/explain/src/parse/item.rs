@@ -177,7 +177,7 @@ fn bare(line: &str) -> String {
     plain.replace("__", "").trim_end_matches(['|', ' ', ',']).trim().to_owned()
 }
 
-/// What follows `1.`, `1)` or `(1)`.
+/// The text after `1.`, `1)` or `(1)`.
 fn without_number(line: &str) -> Option<&str> {
     let inner = line.strip_prefix('(').unwrap_or(line);
     let after = inner.trim_start_matches(|c: char| c.is_ascii_digit());

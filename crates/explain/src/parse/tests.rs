@@ -169,7 +169,7 @@ fn the_author_of_an_answer_does_not_decide_how_much_is_remarked() {
     assert_eq!(unlisted.len(), MAX_QUOTED);
 }
 
-/// What every accepted answer must keep to.
+/// The rules that every accepted answer must keep to.
 fn assert_kept(explanation: &Explanation, rules: &Rules) {
     let findings = &explanation.findings;
     assert!((rules.least..=MAX_FINDINGS).contains(&findings.len()));

@@ -75,7 +75,7 @@ pub(super) fn artifacts(explanation: &Explanation) -> Vec<Artifact> {
     explanation.findings.iter().map(|finding| finding.artifact).collect()
 }
 
-/// What both say of each artifact that both name.
+/// The texts of both about each artifact that both name.
 fn shared_texts<'a>(ours: &'a Explanation, theirs: &'a Explanation) -> Vec<(&'a str, &'a str)> {
     let of = |artifact| theirs.findings.iter().find(move |finding| finding.artifact == artifact);
     let pair = |(artifact, ours)| Some((ours, of(artifact)?.explanation.as_str()));

@@ -18,7 +18,7 @@ pub struct RemoteConfig {
     pub base_url: String,
     /// Name of the model, as the service calls it.
     pub model: String,
-    /// How freely it chooses its words.
+    /// The freedom of its choice of words.
     pub sampling: Sampling,
     /// Least longer side of the pictures that are sent, in pixels, up to 2,048. Pixels are repeated to
     /// reach it. The default is 32: pictures of CIFAKE are sent as they are.

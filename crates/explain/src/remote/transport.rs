@@ -146,8 +146,7 @@ impl Client {
         let header = response.headers().get("retry-after").cloned();
         let mut bytes = Vec::new();
         let body = response.into_body();
-        // What the body of an error holds is a courtesy: the status stands also where it breaks
-        // off.
+        // The body of an error is a courtesy: the status stands even if the body breaks off.
         let _ = body.into_reader().take(MAX_ERROR_BYTES).read_to_end(&mut bytes);
         let retry_after = asked_wait(header.as_ref().and_then(|value| value.to_str().ok()), &bytes);
         let body = shortened(self.shown(&String::from_utf8_lossy(&bytes)).trim(), MAX_ERROR_CHARS);

@@ -61,7 +61,7 @@ impl<'a> Weights<'a> {
         shape.map_err(|_| self.refused(key, "has another number of axes"))
     }
 
-    /// How many weights there are.
+    /// The number of weights.
     pub(super) fn len(&self) -> usize {
         self.shapes.len()
     }

@@ -1,4 +1,4 @@
-//! What models answer: as asked for, nearly, and not at all.
+//! Answers of models: as asked for, nearly, and not at all.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

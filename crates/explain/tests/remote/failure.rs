@@ -1,4 +1,4 @@
-//! What servers do instead of answering.
+//! Failures of servers that do not answer.
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};

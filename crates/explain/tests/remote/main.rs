@@ -102,7 +102,7 @@ fn explain(explainer: &dyn Explainer, label: Label) -> Result<Explanation, Error
     result
 }
 
-/// What an explainer makes of `replies`, and how many requests it made.
+/// The explainer's result for `replies`, and the number of its requests.
 fn asked(replies: Vec<Reply>, limits: Limits) -> (Result<Explanation, Error>, usize) {
     let server = Server::new(replies);
     let explainer = gemini(&server, limits);

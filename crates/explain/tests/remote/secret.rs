@@ -1,4 +1,4 @@
-//! Where the key goes, and where not.
+//! The places that the key reaches, and those that it must not reach.
 
 use std::sync::Mutex;
 
@@ -44,7 +44,7 @@ fn a_key_that_the_server_repeats_is_shown_nowhere() {
     let (result, _) =
         asked(vec![says(&format!("[\"{}\"]", json.trim().replace('\n', "\", \"")))], limits());
     assert!(!format!("{result:?}").contains(KEY), "{result:?}");
-    // Where a reason is shortened, the key would be cut and no longer found.
+    // If a reason is shortened, the key would be cut and no longer found.
     let long = format!("{} {KEY}", "x".repeat(165));
     let blocked = json!({"promptFeedback": {"blockReason": long}}).to_string();
     let (result, _) = asked(vec![Reply::Full(200, "", blocked)], limits());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What is answered to one request.
+/// The reply to one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// A status, headers and a body.

@@ -28,7 +28,7 @@ pub(super) fn statistics(x: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
             }
             let (mut rest, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
             centred_sums(block, &mean, &mut rest, &mut squares);
-            // What rounding left out of the mean.
+            // The correction of the mean's rounding error.
             for ((mean, rest), squares) in mean.iter_mut().zip(&rest).zip(&mut squares) {
                 *squares -= rest * rest / rows as f32;
                 *mean += rest / rows as f32;

@@ -14,9 +14,9 @@ const MAX_GROUPS: usize = 32;
 pub(super) struct Image<'a> {
     pub(super) x: &'a [f32],
     pub(super) grad: &'a [f32],
-    /// Where the input gradient is written, if it is wanted.
+    /// The buffer for the input gradient, if it is wanted.
     pub(super) x_grad: Option<&'a mut [f32]>,
-    /// Where the weight gradient is added, if it is wanted.
+    /// The buffer that the weight gradient is added to, if it is wanted.
     pub(super) weight_grad: Option<&'a mut [f32]>,
 }
 

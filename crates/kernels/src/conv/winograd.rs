@@ -82,7 +82,7 @@ struct TileRows {
 }
 
 impl TileRows {
-    /// Where the inputs of tile `at` begin; nothing for those outside of the image.
+    /// The offsets of the inputs of tile `at`; nothing for those outside of the image.
     #[inline(always)]
     fn inputs(self, at: usize) -> [Option<usize>; POINTS] {
         let Geometry { height, width, n_in, .. } = self.geometry;

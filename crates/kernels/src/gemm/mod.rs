@@ -134,7 +134,7 @@ impl Panels {
     }
 }
 
-/// What the sums start from.
+/// The initial values of the sums.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     /// Nothing.
@@ -147,7 +147,7 @@ pub(crate) enum Start<'a> {
     Output,
 }
 
-/// What becomes of the sums.
+/// The operations on the finished sums.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
     /// Added first: a `[rows, n]` matrix with this many elements between two rows.
@@ -329,7 +329,7 @@ fn tile_heights(rows: usize, max: usize) -> impl Iterator<Item = usize> {
     (0..n_tiles).map(move |i| height + usize::from(i < n_higher))
 }
 
-/// What the widest tile may start from.
+/// The initial zeros of the widest tile.
 static ZEROS: [f32; 2 * PANEL] = [0.0; 2 * PANEL];
 
 #[cfg(test)]

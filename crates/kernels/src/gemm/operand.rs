@@ -30,7 +30,7 @@ thread_local! {
 /// Runs `f`, in which linear layers and 3x3 convolutions over all channels that this thread calls take their
 /// products in `products`, and their gradients later as well, wherever those are computed.
 ///
-/// What `f` does on other threads is not affected.
+/// Work of `f` on other threads is not affected.
 pub fn with_products<R>(products: Products, f: impl FnOnce() -> R) -> R {
     /// Puts back what was before, also when `f` panics.
     struct Restore(Products);

@@ -4,7 +4,7 @@ use super::operand::rounded;
 use super::outer::{OuterWorkspace, accumulate_outer};
 use super::{Finish, Matrix, Multiply, Operand, Outer, Panels, Products, Start, multiply};
 
-/// How a product is run.
+/// A way to run a product.
 type Run = fn(Multiply<'_>);
 
 /// The tile of every width of registers, emulated where one instruction set after the other is the

@@ -1,8 +1,8 @@
-//! What happens to the map of one picture.
+//! The operation on the map of one picture.
 
 use crate::simd::{InstructionSet, add_rows, exp, multiversion};
 
-/// What an operation does beside its tensors.
+/// The settings of an operation beside its tensors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) n_groups: usize,
@@ -37,8 +37,8 @@ impl<'a> Map<'a> {
         Self { mean, inverse, factor, shift, n_groups }
     }
 
-    /// What the gradient of the input lacks of the output's times `factor`: a constant, and a multiple of
-    /// the centered input, both a channel.
+    /// The difference between the input's gradient and the output's times `factor`: a constant, and a multiple of the
+    /// centered input, both a channel.
     pub(super) fn corrections(
         &self,
         scale: &[f32],

@@ -2,7 +2,7 @@
 
 use crate::gemm::{self, Matrix, Panels, Start, multiply_then};
 
-/// What becomes of a result.
+/// The operation on a finished result.
 #[derive(Debug, Clone, Copy)]
 pub enum Finish<'a> {
     /// It is stored.

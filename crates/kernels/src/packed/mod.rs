@@ -2,8 +2,8 @@
 //!
 //! A layer here is immutable and works on whatever rows it is given, in the calling thread: who
 //! calls decides what runs where, keeps the buffers, and can let one layer read what another left
-//! in the cache. Maps are channels-last, one image after the other. What a row gives does not
-//! depend on the rows beside it.
+//! in the cache. Maps are channels-last, one image after the other. A row's result does not depend
+//! on the rows beside it.
 //!
 //! ```
 //! use cifake_kernels::packed::{Finish, Linear};

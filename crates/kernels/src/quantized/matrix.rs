@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use super::pack::{self, Data};
 use super::{GROUP, narrow};
 
-/// How the elements of a [`QuantizedMatrix`] are stored.
+/// The storage format of a [`QuantizedMatrix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Half precision; what is larger than 65504 becomes it.
@@ -115,7 +115,7 @@ impl QuantizedMatrix {
         self.shape
     }
 
-    /// How it is stored.
+    /// Its storage format.
     #[must_use]
     pub fn format(&self) -> Format {
         match *self.data {

@@ -1,4 +1,4 @@
-//! What is stored, and how it is made of single precision.
+//! The stored forms, and their computation from single precision.
 
 use half::f16;
 
@@ -52,7 +52,7 @@ pub(super) fn int4(values: &[f32]) -> Data {
     for group in values.chunks_exact(GROUP) {
         let low = group.iter().fold(f32::INFINITY, |min, v| min.min(*v));
         let high = group.iter().fold(f32::NEG_INFINITY, |max, v| max.max(*v));
-        // What is stored is rounded, and the codes are those of what is stored.
+        // Scale and minimum are stored rounded, and the codes are those of the rounded ones.
         let minimum = f16::from_f32(low.clamp(-limit, limit));
         let scale = f16::from_f32(((high - minimum.to_f32()) / MAX_INT4).clamp(0.0, limit));
         let inverse = if scale.to_f32() > 0.0 { scale.to_f32().recip() } else { 0.0 };

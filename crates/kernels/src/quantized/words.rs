@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    /// What `op` writes with the widest registers and with the narrowest.
+    /// The outputs of `op` with the widest registers and with the narrowest.
     fn both<'a, Op: WithSimd>(op: impl Fn(&'a mut [f32]) -> Op, out: &'a mut [Vec<f32>; 2]) {
         let [wide, narrow] = out;
         vectorize(op(wide));

@@ -34,7 +34,7 @@ impl KeyValueCache {
     }
 }
 
-/// How queries and keys are turned, and which tokens are looked at.
+/// The rotation of queries and keys, and the tokens that are looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotary<'a> {
     /// Cosines, `[batch, tokens, d_rotary / 2]`.

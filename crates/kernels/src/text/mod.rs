@@ -1,4 +1,4 @@
-//! What a decoder of text does between its linear layers, when it only runs: no gradients.
+//! The operations of a decoder of text between its linear layers, when it only runs: no gradients.
 //!
 //! Each function here is for single-precision tensors of the flex backend without autodiff, which
 //! [`is_plain`] tells; a caller composes burn's operations otherwise.

@@ -24,7 +24,7 @@ pub use trial::trial;
 /// A door: its name, and what brings bytes to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Door {
-    /// What enters, for instance `image`.
+    /// The kind of input, for instance `image`.
     pub name: &'static str,
     /// Lets the bytes in and drops the answer.
     pub open: fn(&[u8]),

@@ -26,7 +26,7 @@ thread_local! {
     static IS_OPEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How long a trial lasts.
+/// The length of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
     Files(u64),

@@ -20,7 +20,7 @@ pub(super) struct Block {
     pub(super) mlp: Vec<[Linear; 2]>,
 }
 
-/// Which pixel each token of a map is.
+/// The order of a map's tokens by windows, with the pixel of each token.
 #[derive(Debug)]
 pub(super) struct Windows {
     pub(super) side: usize,

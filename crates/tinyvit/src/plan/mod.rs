@@ -3,8 +3,8 @@
 //! one reads there.
 //!
 //! A batch of at least as many pictures as threads is split among them, and each thread runs the
-//! whole network on its part; a smaller one is split within each step. What a picture gives depends
-//! on neither.
+//! whole network on its part; a smaller one is split within each step. A picture's result
+//! depends on neither.
 
 mod block;
 mod fold;

@@ -14,7 +14,7 @@ pub(super) struct Maps {
     pub(super) wide: Vec<f32>,
 }
 
-/// What one task at a time needs.
+/// The buffers of one task at a time.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) patches: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Where the tasks of a step run.
+//! The spread of a step's tasks over threads.
 
 use cifake_kernels::packed::TILE_ROWS;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};

@@ -67,9 +67,9 @@ impl ControlTokens {
 /// A part of a marked text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stretch<'a> {
-    /// In which tokens are what they are.
+    /// Text whose tokens keep their meaning.
     Written(&'a str),
-    /// Which is mere text.
+    /// Mere text, whose spelling of a token steers nothing.
     Spelled(&'a str),
 }
 

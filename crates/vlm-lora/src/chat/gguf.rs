@@ -14,7 +14,7 @@ const CONTROL: usize = 3;
 /// Number of tokens that a user added: `LLAMA_TOKEN_TYPE_USER_DEFINED`.
 const USER_DEFINED: usize = 4;
 
-/// How GPT-2 cuts text into words, in `tokenizers` part of the byte-level step.
+/// GPT-2's cutting of text into words, in `tokenizers` part of the byte-level step.
 const GPT2: &str = "gpt-2";
 /// Llama 3's and Qwen2's expressions, from their `tokenizer.json`.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";

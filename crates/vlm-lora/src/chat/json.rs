@@ -13,7 +13,7 @@ const MAX_INDENT: usize = 16;
 /// Lists and tables inside each other, at most.
 const MAX_DEPTH: usize = 64;
 
-/// How it is laid out.
+/// The layout of the text.
 struct Style {
     indent: Option<String>,
     between: String,

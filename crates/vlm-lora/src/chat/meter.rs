@@ -1,4 +1,5 @@
-//! How much a template may read and write: what fuel, which counts steps, does not see.
+//! A limit to the text that a template reads and writes, which fuel, a count of steps, does not
+//! see.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

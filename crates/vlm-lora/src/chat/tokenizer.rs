@@ -17,7 +17,7 @@ use crate::source::Limits;
 
 /// Bytes of a tokenizer file, at most: three times those of the largest of the known models.
 const MAX_BYTES: u64 = 32 << 20;
-/// How many times longer a text may become by replacements: SentencePiece's make a space three bytes.
+/// The largest growth of a text by replacements, as a factor: SentencePiece's make a space three bytes.
 const MAX_GROWTH: usize = 64;
 /// Bytes of a text, at most.
 const MAX_TEXT_BYTES: usize = 16 << 20;
@@ -78,7 +78,7 @@ impl Tokenizer {
             }
         }
         let mut inner = guarded(|| Inner::from_bytes(bytes)).map_err(broken)?;
-        // What a file may ask for, and a prompt must not be changed by.
+        // Settings that a file may hold, and that must not change a prompt.
         inner.with_padding(None);
         let cut = inner.with_truncation(None).map(|_| ());
         cut.map_err(|error| Error::Tokens { reason: error.to_string() })?;
@@ -206,7 +206,7 @@ struct Parts {
     decoder: Value,
 }
 
-/// How many times longer a text may become by all replacements in `part`; why it is not used.
+/// The largest growth of a text by all replacements in `part`, as a factor; or the reason why it is not used.
 fn growth(part: &Value) -> Result<usize, String> {
     let own = match part.get("type").and_then(Value::as_str) {
         Some("Precompiled") => {

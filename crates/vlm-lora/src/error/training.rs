@@ -28,7 +28,7 @@ pub enum TrainingError {
         path: PathBuf,
         /// Of what.
         what: &'static str,
-        /// How many are accepted.
+        /// The number that is accepted.
         limit: u64,
     },
     /// A chat template that changes the text before an answer once the answer is there.
@@ -65,7 +65,7 @@ pub enum TrainingError {
     /// A number became infinite or NaN.
     #[error("{what} is not finite in step {step}; lower the learning rate")]
     Diverged {
-        /// Which.
+        /// The number that diverged.
         what: String,
         /// Steps done before.
         step: usize,

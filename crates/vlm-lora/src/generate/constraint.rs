@@ -1,6 +1,6 @@
 //! Constraints of a generation.
 
-/// Which tokens may come next.
+/// The tokens that may come next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     allowed: Vec<bool>,

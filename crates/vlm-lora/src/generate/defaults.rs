@@ -180,7 +180,7 @@ impl GenerationDefaults {
         Generation { max_tokens, stop, rules, sampling, seed }
     }
 
-    /// How tokens are drawn: as the folder says, and `otherwise` where it says nothing.
+    /// The way to draw tokens: as the folder says, and `otherwise` where it says nothing.
     ///
     /// # Errors
     /// [`Error::Config`] for a way to draw that is not built.

@@ -92,7 +92,7 @@ impl ListConstraint {
             let found = format!("the ends {ends:?}");
             return Err(wrong(found, "a token of the vocabulary that ends an answer"));
         }
-        // What can be spelled byte by byte cannot run into a dead end.
+        // An answer that can be spelled byte by byte cannot run into a dead end.
         let bytes = names.iter().flat_map(|name| name.bytes()).chain(*b": .");
         if let Some(byte) = bytes.into_iter().find(|byte| !vocabulary.has_byte(*byte)) {
             let found = format!("names with the byte {byte:#04x}");

@@ -14,7 +14,7 @@ use crate::text::{AttentionMask, Cache, Decoder, Positions, Prompt};
 /// Bytes of keys and values, at most.
 const MAX_CACHE_BYTES: u64 = 64 << 30;
 
-/// How long a generation goes on and how tokens are chosen.
+/// The length of a generation and the choice of its tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
     /// Tokens of an answer, at most, the one that ends it included.

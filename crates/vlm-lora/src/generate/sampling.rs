@@ -1,11 +1,11 @@
-//! Which token comes next.
+//! The choice of the next token.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use crate::error::Error;
 
-/// How a token is chosen among the scores of all.
+/// The choice of a token among the scores of all.
 ///
 /// The order is that of transformers' logits processors: repetition penalty, temperature, `top_k`,
 /// `top_p`, then a draw.

@@ -12,7 +12,7 @@ const MAX_SIDE: u32 = 8192;
 /// Ground of a canvas that is read from text: neither dark nor light.
 const GROUND: [u8; 3] = [128; 3];
 
-/// How a picture is enlarged before preprocessing.
+/// The enlargement of a picture before preprocessing.
 ///
 /// The processors were made for photographs and keep little of a 32x32 picture:
 ///
@@ -24,7 +24,7 @@ const GROUND: [u8; 3] = [128; 3];
 ///   makes every crop show a part, at a scale that the model has hardly seen.
 ///   [`Canvas`](Self::Canvas) leaves the pixels as they are, and most crops show its ground.
 ///
-/// No enlargement adds detail. Which serves is to be measured for each model, not assumed.
+/// No enlargement adds detail. The best one is to be measured for each model, not assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Enlargement {
@@ -36,7 +36,7 @@ pub enum Enlargement {
     Upscaled {
         /// Pixels that the shorter side gets.
         shorter_side: u32,
-        /// How the pixels between are made.
+        /// The filter of the pixels between.
         interpolation: Filter,
     },
     /// The picture is put, pixel for pixel, in the middle of a square of one colour.

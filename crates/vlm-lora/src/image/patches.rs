@@ -20,7 +20,7 @@ const MAX_LEAST_TOKENS: u64 = 1 << 12;
 /// The most pictures of one prompt.
 pub(crate) const MAX_PICTURES: usize = 64;
 
-/// How many patches a picture has in each direction, before they are merged.
+/// The number of patches of a picture in each direction, before they are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// Pairs of frames: 1 for a picture.
@@ -45,7 +45,7 @@ impl Grid {
     }
 }
 
-/// How patches are made: what a processor and a tower must agree in.
+/// The form of patches, in which a processor and a tower must agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PatchForm {
     /// Pixels of a side.
@@ -77,7 +77,7 @@ pub struct Patches {
     /// `[patches, patch_len]`, normalized. A patch is `[channel, frame, row, column]`; patches run
     /// by merged blocks, row by row, and inside a block row by row again.
     pub values: Vec<f32>,
-    /// How a patch is made.
+    /// The form of a patch.
     pub form: PatchForm,
     /// One a picture.
     pub grids: Vec<Grid>,
@@ -182,7 +182,7 @@ impl Qwen2VlProcessor {
         self.merge_size as usize
     }
 
-    /// How its patches are made.
+    /// The form of its patches.
     #[must_use]
     pub fn form(&self) -> PatchForm {
         PatchForm {

@@ -102,7 +102,7 @@ mod tests {
                 prop_assert!(fitted.iter().all(|side| *side > 0 && side % factor == 0));
                 let above = u64::from(fitted[0]) * u64::from(fitted[1]) > most;
                 let small = fitted.contains(&factor);
-                // What is grown to the least may pass a most that lies right above it.
+                // A picture grown to the least may pass a most that lies right above it.
                 let tight = most < least + u64::from(factor) * u64::from(fitted[0] + fitted[1]);
                 prop_assert!(!above || small || tight, "{:?}", fitted);
             }

@@ -23,7 +23,7 @@ const COPIED: &[&str] = &["json", "txt", "model", "jinja", "md", "tiktoken"];
 
 /// The weights of one model when they are in one file.
 const SINGLE: &str = "model.safetensors";
-/// Which file holds which weight when they are in several.
+/// The index of weights by file, for weights in several files.
 const INDEX: &str = "model.safetensors.index.json";
 /// Bytes of an index, at most.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -111,7 +111,7 @@ pub fn export_merged(
     Ok(Exported { n_files: shards.len(), n_changed: changes.len(), bytes })
 }
 
-/// How a weight is changed.
+/// The change of a weight.
 #[derive(Debug, Clone, Copy)]
 struct Change<'a> {
     weights: &'a LayerWeights,

@@ -193,7 +193,7 @@ fn carried_path(key: &str, config: &LoraConfig) -> Option<String> {
     (is_embedding && !is_saved).then(|| path.to_owned())
 }
 
-/// Which tensor of a layer.
+/// A tensor of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     A,

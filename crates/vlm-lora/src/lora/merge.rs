@@ -65,7 +65,7 @@ fn merge_layer(linear: &mut Linear) {
     let kept = Kept { weight: linear.weight().clone(), bias: linear.bias().cloned() };
     let mut weight = kept.weight.to_tensor();
     let mut bias = kept.bias.clone();
-    // What replaces the layer comes first: what is added is added to it.
+    // Replacements of the layer come first, since low-rank changes are added to them.
     for attached in &active {
         if let Change::Whole { weight: whole, bias: whole_bias } = &attached.change {
             weight = whole.clone().inner();

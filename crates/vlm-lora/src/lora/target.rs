@@ -1,5 +1,5 @@
-//! Which layers an adapter is for: PEFT's rules (`peft/tuners/tuners_utils.py`,
-//! `check_target_module_exists`), with its regular expressions.
+//! The layers that an adapter is for: PEFT's rules (`peft/tuners/tuners_utils.py`, `check_target_module_exists`), with
+//! its regular expressions.
 
 use fancy_regex::{Regex, RegexBuilder};
 
@@ -260,7 +260,7 @@ mod tests {
         assert!(is_target(pattern(r".*\.q_proj"), Q));
         assert!(!is_target(pattern("q_proj"), Q));
         assert!(!is_target(pattern("model"), Q));
-        // What LLaMA-Factory writes where the vision tower stays frozen.
+        // The pattern that LLaMA-Factory writes where the vision tower stays frozen.
         let language = pattern(r"^(?!.*visual).*(?:q_proj|v_proj).*");
         assert!(is_target(language.clone(), Q));
         assert!(!is_target(language, "visual.blocks.0.attn.q_proj"));

@@ -39,7 +39,7 @@ pub trait LanguageModel: LoraTargets + fmt::Debug + Send + Sync {
         String::new()
     }
 
-    /// How the model is asked, where its folder leaves it open.
+    /// The conventions of the model's prompts, for points that its folder leaves open.
     fn conventions(&self) -> ChatConventions {
         ChatConventions::default()
     }
@@ -83,7 +83,7 @@ impl Clone for Box<dyn LanguageModel> {
     }
 }
 
-/// How a model is asked, where its folder leaves it open.
+/// The conventions of a model's prompts, for points that its folder leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChatConventions {

@@ -27,7 +27,7 @@ pub(crate) struct Attached {
     pub(crate) dropout_seed: Option<u64>,
 }
 
-/// How a layer is changed.
+/// The change of a layer.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     /// `scale` `x Aᵀ Bᵀ` is added: `a` is `[r, in]`, `b` `[out, r]`.

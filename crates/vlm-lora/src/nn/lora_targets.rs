@@ -9,7 +9,7 @@ pub trait LoraTargets {
     /// Calls `visit` with every linear layer.
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear));
 
-    /// How PEFT names the layers. A new adapter uses these names.
+    /// PEFT's names of the layers. A new adapter uses these names.
     fn naming(&self) -> Naming {
         Naming::CHECKPOINT
     }

@@ -1,6 +1,6 @@
 //! Layers that have one name in the checkpoint and another in the class that PEFT saw.
 
-/// How PEFT's paths relate to those of the checkpoint: prefixes, PEFT's first.
+/// The map between PEFT's paths and those of the checkpoint: prefixes, PEFT's first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Naming(&'static [(&'static str, &'static str)]);
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 
 /// The weights of one model when they are in one file.
 const SINGLE: &str = "model.safetensors";
-/// Which file holds which weight when they are in several.
+/// The index of weights by file, for weights in several files.
 const INDEX: &str = "model.safetensors.index.json";
 /// Bytes of an index, at most.
 const MAX_INDEX_BYTES: u64 = 64 << 20;

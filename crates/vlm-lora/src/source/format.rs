@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::error::Error;
 
-/// How weight matrices, embeddings included, are kept in memory. Norms and biases stay f32.
+/// The form of weight matrices, embeddings included, in memory. Norms and biases stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WeightFormat {

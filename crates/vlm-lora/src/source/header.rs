@@ -58,7 +58,7 @@ struct Raw {
 struct Tensors(u64);
 
 impl<'de> DeserializeSeed<'de> for Tensors {
-    /// How many there are, and the first of them.
+    /// The number of entries, and the first of them.
     type Value = (u64, BTreeMap<String, Raw>);
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {

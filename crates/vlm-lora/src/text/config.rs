@@ -2,7 +2,7 @@
 
 use crate::nn::NormKind;
 
-/// How a layer's two halves stand to each other.
+/// The connection of a layer's two halves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockKind {
@@ -22,7 +22,7 @@ pub enum MlpKind {
     GeluNew,
 }
 
-/// How the frequencies of a rotary embedding were stretched for long contexts.
+/// The stretching of a rotary embedding's frequencies for long contexts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum RotaryScaling {
@@ -83,7 +83,7 @@ pub struct TextConfig {
     pub norm_epsilon: f64,
     /// The MLP.
     pub mlp: MlpKind,
-    /// How attention and MLP are joined.
+    /// The connection of attention and MLP.
     pub block: BlockKind,
     /// Whether queries, keys and values have biases.
     pub qkv_bias: bool,

@@ -1,6 +1,6 @@
 //! Attention masks: which tokens of one call may look at which others.
 
-/// Which tokens of one call attend to which others. Padding is never attended to.
+/// The attention pattern of the tokens of one call. Padding is never attended to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AttentionMask {

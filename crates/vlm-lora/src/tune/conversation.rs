@@ -96,7 +96,7 @@ pub struct Conversation {
     pub images: Vec<ImageSource>,
 }
 
-/// How much a file of conversations may hold.
+/// The sizes that a file of conversations may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConversationLimits {
     /// Conversations; a million.

@@ -79,7 +79,7 @@ impl LayerInputs {
             collect(&gradients);
             above = x.grad(&gradients).expect("the input is tracked");
         }
-        // Where adapters play a part before the decoder, the embeddings lead to them.
+        // If adapters play a part before the decoder, the embeddings lead to them.
         let embeddings = model.prepare(examples)?.embeddings;
         if embeddings.is_tracked() {
             collect(&(embeddings * above).sum().backward());

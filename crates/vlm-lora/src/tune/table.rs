@@ -33,7 +33,7 @@ pub(super) fn conversations(
         if found.len() == limits.max_conversations {
             return Err(too_much("conversations", limits.max_conversations as u64));
         }
-        // What the file claims is not what its rows unpack to: a dictionary repeats.
+        // The size that the file claims is not the size of its unpacked rows: a dictionary repeats.
         let [text, encoded] = row.lengths();
         n_bytes = n_bytes.saturating_add(text).saturating_add(encoded);
         if n_bytes > limits.max_bytes {

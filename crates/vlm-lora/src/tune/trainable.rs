@@ -35,7 +35,7 @@ pub trait Trainable: LoraTargets + Clone + Send + Sync {
     /// gradients reach them through the embeddings.
     ///
     /// # Errors
-    /// What stands in the way, such as a picture that cannot be read.
+    /// The obstacle, such as a picture that cannot be read.
     fn prepare(&self, examples: &[&Self::Example]) -> Result<ModelInputs, Error>;
 
     /// The decoder that reads the embeddings.
@@ -54,7 +54,7 @@ pub struct ModelInputs {
     pub places: Vec<(usize, usize)>,
     /// The token that should follow each place.
     pub targets: Vec<u32>,
-    /// Which tokens attend to which others.
+    /// The attention pattern of the tokens.
     pub mask: AttentionMask,
 }
 

@@ -103,7 +103,7 @@ impl Qwen2VlVisionConfig {
         Ok(config)
     }
 
-    /// How its patches are made.
+    /// The form of its patches.
     #[must_use]
     pub fn form(&self) -> PatchForm {
         PatchForm {

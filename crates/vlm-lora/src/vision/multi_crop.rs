@@ -26,7 +26,7 @@ pub struct MultiCropEncoder {
 }
 
 impl MultiCropEncoder {
-    /// Where the tower stands in the checkpoint.
+    /// The tower's place in the checkpoint.
     pub const TOWER: &str = "vision_model.vision_tower.vision_model";
 
     /// The encoder whose tower is `config`, for a decoder of `d_text` channels, under the
@@ -67,8 +67,8 @@ impl MultiCropEncoder {
         self.tower.config().n_patches() - 1
     }
 
-    /// How many tokens of each of `n_crops` are kept, out of `n_tokens` in all: equally many, the
-    /// last with what is left over.
+    /// The number of tokens of each of `n_crops` that are kept, out of `n_tokens` in all: equally
+    /// many, the last with the remainder.
     ///
     /// # Errors
     /// [`Error::Setting`] if a crop would have none, or the last more than it has.
@@ -101,7 +101,7 @@ impl MultiCropEncoder {
         Ok(self.projector[1].forward(inner))
     }
 
-    /// What the projector gets, `[n_tokens, hidden_size]`: of each crop the last tokens of the
+    /// The projector's input, `[n_tokens, hidden_size]`: of each crop the last tokens of the
     /// tower's, with the embedding of the crop's middle added.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Qwen2VlVision {
         Ok(Self { config, patch_embed, blocks, merger_norm, merger })
     }
 
-    /// What the tower looks like.
+    /// The configuration of the tower.
     #[must_use]
     pub fn config(&self) -> &Qwen2VlVisionConfig {
         &self.config

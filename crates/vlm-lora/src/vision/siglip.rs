@@ -64,7 +64,7 @@ impl SiglipVision {
         name.starts_with("post_layernorm.") || name.starts_with("head.")
     }
 
-    /// What the tower looks like.
+    /// The configuration of the tower.
     #[must_use]
     pub fn config(&self) -> &SiglipVisionConfig {
         &self.config

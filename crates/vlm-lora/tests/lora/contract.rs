@@ -20,7 +20,7 @@ fn files() -> (Vec<u8>, Fixture) {
     (json, Fixture::load(folder.path().join(WEIGHTS_FILE)))
 }
 
-/// What becomes of an adapter whose files were changed.
+/// The result of attaching an adapter whose files were changed.
 fn attach(json: &[u8], weights: &Fixture) -> Result<(), AdapterError> {
     let device = Device::flex();
     let mut model = random(WeightFormat::F32, &device);

@@ -151,7 +151,8 @@ fn a_trained_head_survives_the_merge_into_a_tied_model() {
     }
 }
 
-/// What PEFT writes where the head is a target: beside the adapter's weights, embedding and head.
+/// The files that PEFT writes if the head is a target: beside the adapter's weights, embedding and
+/// head.
 #[test]
 fn weights_of_the_base_beside_an_adapter_must_be_the_bases() {
     let device = Device::flex();

@@ -1,5 +1,5 @@
-//! What PEFT wrote is read and computes the same; what is written has PEFT's names and form.
-//! `../fixtures/lora.py` makes the golden files.
+//! PEFT's files are read and compute the same; our files have PEFT's names and form. `../fixtures/lora.py` makes the
+//! golden files.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ fn what_is_written_is_what_peft_wrote() {
         let theirs_json = json(&theirs);
         for (field, ours) in json(folder.path()) {
             if field == "init_lora_weights" {
-                // How the matrices were drawn once; the fixture's are random on purpose.
+                // The initialization of the matrices; the fixture's are random on purpose.
                 continue;
             }
             let theirs = &theirs_json[&field];

@@ -127,7 +127,7 @@ fn adapters_have_the_names_of_newer_transformers_and_those_of_the_checkpoint_fit
     assert_eq!(logits(&plain), logits(&nested));
 }
 
-/// What a run with pictures may not lose or take for something else.
+/// The facts that a run with pictures may not lose or confuse.
 #[test]
 fn a_run_with_pictures_goes_on_and_knows_them_by_their_bytes() {
     let device = Device::flex();

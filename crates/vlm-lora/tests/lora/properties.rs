@@ -1,4 +1,4 @@
-//! What holds for every adapter.
+//! Properties of every adapter.
 
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;

@@ -104,7 +104,7 @@ fn mc_llava_sees_crops_of_pictures_above_576_alone() {
     assert!(matches!(refused, Err(Error::PictureFormat { found: 384, expected: 42, .. })));
 }
 
-/// What somebody says is text, whatever it spells.
+/// A user's words are text, whatever they spell.
 #[test]
 fn a_question_spells_no_token_that_steers() {
     let folder = folder("qwen2_vl_a", "<|image_pad|>", "{}");
@@ -179,7 +179,7 @@ fn a_folders_own_wishes_for_answers_are_obeyed() {
     assert_eq!(given.ask("w1", &[]).expect("a template").tokens(), [1, 2]);
 }
 
-/// What a template for text alone trains on can be asked as well.
+/// A template for text alone serves to train and to ask.
 #[test]
 fn a_template_without_pictures_has_them_spelled() {
     for (name, placeholder, spelled, n_tokens) in [
@@ -238,7 +238,7 @@ fn a_model_of_text_sees_through_a_tower() {
     assert_eq!(answer(&blind, "w1 w2", 0).0, text);
     assert_eq!(answer(&assistant, "w1 w2", 1), (text + 2, 4));
     assert_eq!(answer(&assistant, "w1 w2", 3), (text + 6, 4));
-    // What was trained and what is asked is one text.
+    // The trained text and the asked text are the same.
     let chat = Chat::of(&assistant).expect("it has a template");
     assert_eq!(chat.picture, PicturePlace::Text("<picture>".to_owned()));
     let asked = Message::interleaved("user", "<image>w1 <image>w2");

@@ -25,13 +25,13 @@ use super::Start;
 /// Rows whose outer products are summed at a time: packed, both operands stay in the L2 cache.
 const OUTER_BLOCK: usize = 384;
 
-/// What the sums of a whole tile start from where they start from nothing.
+/// The initial sums of a whole tile that starts from nothing.
 #[repr(C, align(64))]
 struct Zeros([f32; 2 * SIDE]);
 
 static ZEROS: Zeros = Zeros([0.0; 2 * SIDE]);
 
-/// What `ldtilecfg` reads: all eight tiles of 16 rows of 64 bytes.
+/// The operand of `ldtilecfg`: all eight tiles of 16 rows of 64 bytes.
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,

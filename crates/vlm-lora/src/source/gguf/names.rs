@@ -1,4 +1,4 @@
-//! How llama.cpp calls and orders the weights of transformers: `gguf-py/gguf/tensor_mapping.py` and
+//! The names and the order of the weights of transformers in llama.cpp: `gguf-py/gguf/tensor_mapping.py` and
 //! `LlamaModel.permute` of `convert_hf_to_gguf.py`.
 
 use super::header::{Header, Value};
