@@ -17,10 +17,10 @@ use crate::{api, commands, fuzz, outside, tidy};
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
 
-/// How long changed files are tried at each door.
+/// The time for which changed files are tried at each door.
 const SECONDS_A_DOOR: u64 = 20;
 
-/// Where Mesa's software Vulkan driver describes itself, by version.
+/// The descriptions of Mesa's software Vulkan driver, by version.
 const SOFTWARE_VULKAN: [&str; 2] =
     ["/usr/share/vulkan/icd.d/lvp_icd.json", "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json"];
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::workspace::{Role, Workspace};
 
-/// What `cargo run` starts: the program of the workspace's default member.
+/// The program that `cargo run` starts: that of the workspace's default member.
 const DEFAULT: &str = "cifake";
 
 /// A command line of a `sh` block.

@@ -1,6 +1,6 @@
-//! How many tests and steps passed.
+//! The number of tests and steps that passed.
 
-/// What a step found: each test is counted, and so is each step that is not a test run.
+/// The result of a step: each test is counted, and so is each step that is not a test run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) passed: usize,

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Download a data set with curl, or say where it is to be had
     Fetch {
         name: String,
-        /// Where the download goes
+        /// The folder that the download goes to
         #[arg(long, value_name = "FOLDER", default_value = "data")]
         into: PathBuf,
     },
@@ -45,11 +45,11 @@ struct DataSet {
     download: Option<String>,
     licence: String,
     citation: Vec<String>,
-    /// Where it stands in this repository.
+    /// Its place in this repository.
     folder: Option<PathBuf>,
-    /// Where it stands under the folder that `CIFAKE_SHARED` names.
+    /// Its place under the folder that `CIFAKE_SHARED` names.
     shared: Option<PathBuf>,
-    /// What must be known before a number from it is believed.
+    /// The facts that must be known before a number from it is believed.
     #[serde(default)]
     notes: Vec<String>,
     splits: Vec<Split>,
@@ -79,7 +79,7 @@ struct File {
     sha256: String,
 }
 
-/// What became of one file or folder of a copy.
+/// The state of one file or folder of a copy.
 #[derive(Debug, PartialEq, Eq)]
 enum Finding {
     Same,

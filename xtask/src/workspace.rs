@@ -1,4 +1,4 @@
-//! What cargo and git say about the workspace.
+//! The facts of cargo and git about the workspace.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(crate) struct Target {
     pub(crate) kind: Vec<String>,
 }
 
-/// Where a member stands, and so what it may import.
+/// The place of a member, and so the members that it may import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Under `crates/`.

@@ -4,7 +4,7 @@ use cifake::Picture;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
-/// How much a difference is amplified.
+/// The factor that amplifies a difference.
 const GAIN: f32 = 10.0;
 /// Least side of a tile, so that a picture of 32 pixels can be looked at.
 const SIDE: u32 = 256;

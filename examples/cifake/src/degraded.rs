@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Progress;
 use crate::second_look::{Tta, time_ratio};
 
-/// How an evaluation goes beyond the pictures of a data set.
+/// The options of an evaluation beyond the pictures of a data set.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ArrivalArgs {
     /// Also measure the pictures enlarged, compressed, blurred, cut, turned and more, a row each.
@@ -28,7 +28,7 @@ pub(crate) struct ArrivalArgs {
     tta: Option<Tta>,
 }
 
-/// What [`ArrivalArgs`] asked for.
+/// The results that [`ArrivalArgs`] asked for.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     report: Option<DegradationReport>,

@@ -1,4 +1,4 @@
-//! How a program ends.
+//! The end of a program.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -66,7 +66,7 @@ pub fn parsed<P: clap::Parser>() -> P {
     })
 }
 
-/// What is printed about wrong arguments.
+/// The text that is printed about wrong arguments.
 fn refusal(error: &clap::Error) -> String {
     printable(&error.render().to_string()).into_owned()
 }

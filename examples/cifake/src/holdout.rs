@@ -16,7 +16,7 @@ const SHIPPED: f64 = 0.04;
 const FOLDERS: [&str; 3] =
     ["crates/tinyvit/weights", "crates/baselines/weights", "examples/lab/weights"];
 
-/// How the training pictures of weights were split.
+/// The split of the training pictures of weights.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Holdout {
     /// As configured, on any data set.

@@ -1,4 +1,4 @@
-//! How much memory this process has taken.
+//! The memory that this process has taken.
 
 /// Peak of the resident memory of this process, in bytes; `None` where the system does not say.
 #[must_use]

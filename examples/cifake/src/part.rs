@@ -12,7 +12,7 @@ use crate::draw::balanced;
 use crate::holdout::Holdout;
 use crate::unread::tell_unread;
 
-/// Which pictures of a data set.
+/// The pictures of a data set that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     /// The pictures that the weights were trained on.

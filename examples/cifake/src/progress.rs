@@ -1,4 +1,4 @@
-//! How far a long program is.
+//! The progress of a long program.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -10,14 +10,14 @@ const TIMED: usize = 64;
 /// Times that it is measured; the fastest counts.
 const ROUNDS: usize = 5;
 
-/// What is averaged at test time.
+/// The views that are averaged at test time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Tta {
     /// A picture and its mirror image.
     Flip,
 }
 
-/// How many times as long `second` takes as `first`, for pictures of `size` (width, height).
+/// The ratio of the times of `second` and `first`, for pictures of `size` (width, height).
 #[must_use]
 pub(crate) fn time_ratio(
     first: &dyn Scorer,

@@ -23,7 +23,7 @@ pub trait Trained: Network + 'static {
 
 /// Work that is done with one of the networks.
 pub trait Task {
-    /// What comes of it.
+    /// The result of the work.
     type Output;
 
     /// Does it with networks of kind `N`.

@@ -89,7 +89,7 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     assert!(stderr(&refused).contains("broken.jpg") && !strict.exists());
 }
 
-/// What `cifake` prints for `arguments` on `data`, with the weights of `run`.
+/// The output of `cifake` for `arguments` on `data`, with the weights of `run`.
 fn on_data(command: &str, data: &Path, run: &Path, arguments: &[&str]) -> Output {
     let weights = run.join("best.safetensors");
     Command::new(env!("CARGO_BIN_EXE_cifake"))

@@ -190,7 +190,7 @@ def folded(module):
     return reparameterize_model(module.eval(), inplace=True).requires_grad_(False)
 
 
-# What is timed: each function returns a call without arguments that answers with the head's outputs.
+# The calls that are timed: each function returns a call without arguments that answers with the head's outputs.
 
 
 def pictures(arguments):

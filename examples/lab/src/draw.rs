@@ -11,7 +11,7 @@ use cifake_cli::part::Part;
 /// Pictures of the mini set that `--smoke` works on.
 const N_SMOKE: usize = 8;
 
-/// Which pictures a program works on.
+/// The pictures that a program works on.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DrawArgs {
     #[command(flatten)]
@@ -67,7 +67,7 @@ impl DrawArgs {
 }
 
 impl Drawn {
-    /// What the pictures are.
+    /// The labels of the pictures.
     #[must_use]
     pub fn labels(&self) -> Vec<Label> {
         self.samples.iter().map(|sample| sample.label).collect()

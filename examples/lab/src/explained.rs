@@ -13,7 +13,7 @@ use gradcam::{Cam, HeatMap, Method};
 use cifake_cli::Spared;
 use cifake_cli::args::{CamArgs, METHOD, builder, method_named, open};
 
-/// Which set is written, with which detector and maps.
+/// The set that is written, with its detector and maps.
 #[derive(clap::Args)]
 pub struct SetArgs {
     /// Folder of the set.
@@ -36,7 +36,7 @@ pub struct SetArgs {
 pub struct Explaining {
     /// The set.
     pub set: ExplanationSet,
-    /// What judges.
+    /// The detector that judges.
     pub detector: Detector,
     cam: Cam,
 }
@@ -71,7 +71,7 @@ impl SetArgs {
 }
 
 impl Explaining {
-    /// Where the detector looks in `picture` for `label`.
+    /// The map of the detector for `label` over `picture`.
     ///
     /// # Errors
     ///

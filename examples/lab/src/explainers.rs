@@ -65,7 +65,7 @@ pub fn look(
     Ok(looked)
 }
 
-/// How far every two of `explainers` agree on the pictures of which both name artifacts; two that share fewer
+/// The agreement of every two of `explainers` on the pictures of which both name artifacts; two that share fewer
 /// than two pictures are left out.
 ///
 /// # Errors

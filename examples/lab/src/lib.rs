@@ -1,4 +1,4 @@
-//! What several programs of the lab share.
+//! Tools that several programs of the lab share.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the programs that make class activation maps share.
+//! Tools that the programs for class activation maps share.
 
 use burn::tensor::Tensor;
 use cifake::{Classifier, FeatureClassifier, Label};
@@ -30,7 +30,7 @@ pub fn maps(
     Ok(maps)
 }
 
-/// What `model` calls each of `images`, asked a batch at a time; a tie is FAKE.
+/// The labels that `model` gives to `images`, asked a batch at a time; a tie is FAKE.
 #[must_use]
 pub fn verdicts(model: &dyn Classifier, images: &Tensor<4>) -> Vec<Label> {
     let n = images.dims()[0];

@@ -1,4 +1,4 @@
-//! What the programs about language models share.
+//! Tools that the programs about language models share.
 
 mod answer;
 mod explainers;

@@ -11,7 +11,7 @@ const MAX_ITEMS: usize = 7;
 /// Maximum number of words in a remark.
 const MAX_WORDS: usize = 50;
 
-/// How tokens are chosen.
+/// The choice of tokens.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SamplingArgs {
     /// Greedy decoding: always take the most likely token.

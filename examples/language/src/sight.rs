@@ -9,7 +9,7 @@ use vlm_lora::{Assistant, WeightFormat};
 
 use crate::{TemplateArgs, TowerArgs};
 
-/// How pictures are prepared for a model.
+/// The preparation of pictures for a model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SightArgs {
     #[command(flatten)]

@@ -28,7 +28,8 @@ fn explainer(folder: &Path) -> VlmExplainer {
     VlmExplainer::new("tiny", assistant).with_question("What gives this picture away?")
 }
 
-/// What `explainer` says of a committed sample, taken for `label` and for a picture of `class`.
+/// The explanation by `explainer` of a committed sample, taken for `label` and for a picture of
+/// `class`.
 fn said(explainer: &dyn Explainer, label: Label, class: Option<Class>) -> Explanation {
     let picture = cifake::Decoder::default().read(&sample("fake-cat-1.jpg")).expect("committed");
     let picture: Picture = picture.fitted(32, 32).0;

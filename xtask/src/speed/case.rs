@@ -1,4 +1,4 @@
-//! What is timed, and on what.
+//! The cases that are timed, and their subjects.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ pub(super) enum Runtime {
     TorchChannelsLast,
 }
 
-/// How many cases there are.
+/// The set of cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
     Quick,
@@ -118,7 +118,7 @@ impl Case {
         Runtime::ALL.into_iter().skip(1).filter(move |runtime| runtime.does(work))
     }
 
-    /// What the table calls it, beside the number of threads.
+    /// The name in the table, beside the number of threads.
     pub(super) fn title(&self) -> String {
         let Self { model, image_size, batch, .. } = self;
         let work = match self.work {

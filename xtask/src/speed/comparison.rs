@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::case::{Case, Runtime};
 use super::program::{Programs, Sample};
 
-/// How long the timed part of a process lasts, and how many runs it has at least.
+/// The length of the timed part of a process, and the least number of its runs.
 const TIMED_MS: f64 = 2000.0;
 const MIN_ITERS: usize = 3;
 
@@ -35,7 +35,7 @@ pub(super) struct Timing {
     pub(super) rounds: Vec<Sample>,
 }
 
-/// What a first process found out.
+/// The findings of a first process.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Probe {
     pub(super) runtime: Runtime,

@@ -1,4 +1,5 @@
-//! What must be known beside a time: the machine, and the versions of everything that ran.
+//! The facts that must be known beside a time: the machine, and the versions of everything that
+//! ran.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// AEROBLADE, RIGID and DIRE instead, in pictures a second
     #[arg(long, conflicts_with_all = ["quick", "full"])]
     detectors: bool,
-    /// How often each runtime has its turn
+    /// The number of turns of each runtime
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     cases: Vec<String>,
 }
 
-/// What target/speed/results.json holds.
+/// The content of target/speed/results.json.
 #[derive(Serialize)]
 struct Report {
     command: String,
@@ -135,7 +135,7 @@ impl Args {
 }
 
 impl Report {
-    /// What stands in the document.
+    /// The section in the document.
     fn section(&self) -> String {
         let Self { command, machine, comparisons } = self;
         let agreement = self.agreement();
@@ -151,7 +151,7 @@ impl Report {
         )
     }
 
-    /// What stands in the document of detectors.
+    /// The section in the document of detectors.
     fn detectors(&self) -> String {
         let Self { command, machine, comparisons } = self;
         let agreement = self.agreement();
@@ -165,7 +165,7 @@ impl Report {
         )
     }
 
-    /// How far the outputs are apart, in a sentence; nothing where none were compared.
+    /// The distance of the outputs, in a sentence; nothing where none were compared.
     fn agreement(&self) -> String {
         let timings = self.comparisons.iter().flat_map(|comparison| &comparison.timings);
         let worst = timings.filter_map(|timing| timing.probe.difference).reduce(f64::max);

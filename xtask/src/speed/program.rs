@@ -28,7 +28,7 @@ pub(super) struct Programs {
     folder: PathBuf,
 }
 
-/// What one process measured.
+/// The measurements of one process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) median_ms: f64,

@@ -1,4 +1,4 @@
-//! Who may import whom: the table of docs/architecture.md against `cargo metadata`.
+//! The allowed imports: the table of docs/architecture.md against `cargo metadata`.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ fn violations(table: &Table, workspace: &Workspace) -> Vec<Violation> {
     found
 }
 
-/// What `package` imports of ours and may not.
+/// The packages of ours that `package` imports and may not.
 fn breaches<'a>(
     table: &'a Table,
     workspace: &'a Workspace,

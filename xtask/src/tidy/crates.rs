@@ -1,4 +1,5 @@
-//! What a user downloads and builds: the dependency trees of default builds and the packages.
+//! The crates that a user downloads and builds: the dependency trees of default builds and the
+//! packages.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -11,9 +11,9 @@ use super::tree::{Tree, Violation};
 pub(crate) struct Breach {
     /// The list's name of the kind.
     pub(crate) key: String,
-    /// How many there are.
+    /// The number of breaches.
     pub(crate) count: usize,
-    /// Where the first one stands, and what it is.
+    /// The place of the first one, and its description.
     pub(crate) violation: Violation,
 }
 

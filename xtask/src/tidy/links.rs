@@ -39,7 +39,7 @@ fn of(
     found
 }
 
-/// What stands in the parentheses of `[text](target)`.
+/// The targets in the parentheses of `[text](target)`.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }

@@ -21,10 +21,10 @@ const NUMERICS: &[&str] = &[
     ".matmul(",
 ];
 
-/// How far above an `unsafe` its reason may begin.
+/// The largest distance of an `unsafe` from the start of its reason, in lines.
 const REASON_LINES: usize = 12;
 
-/// What a library may not call outside its tests, and what that is called here.
+/// The calls that a library may not make outside its tests, and their names here.
 const BANNED: &[(&str, &str)] = &[
     (".unwrap()", "unwraps"),
     ("println!", "prints"),

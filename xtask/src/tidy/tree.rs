@@ -1,4 +1,4 @@
-//! What the checks look at, and what they return.
+//! The input of the checks, and their results.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ impl Violation {
     }
 }
 
-/// What the checks look at.
+/// The input of the checks.
 pub(crate) struct Tree<'a> {
     pub(crate) workspace: &'a Workspace,
     /// Every file of the repository that is UTF-8 text.

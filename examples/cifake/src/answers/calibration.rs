@@ -16,7 +16,7 @@ use super::{breakdown, see};
 use crate::Holdout;
 use crate::args::{builder, registry};
 
-/// What the answers are fitted to, and what they must keep to.
+/// The pictures that the answers are fitted to, and the shares that they must keep to.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AnswerArgs {
     /// Pictures of other generators and sources, in splits train and validation: the first calibrate resized

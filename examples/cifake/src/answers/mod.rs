@@ -1,4 +1,4 @@
-//! What a detector saw of the pictures that its answers are fitted to.
+//! A detector's observations of the pictures that its answers are fitted to.
 
 mod calibration;
 
@@ -13,7 +13,7 @@ use crate::{Holdout, balanced, progress_bar};
 
 pub use calibration::{AnswerArgs, calibrate_answers};
 
-/// What `detector` saw in the pictures `indices` of `dataset`.
+/// The observations of `detector` in the pictures `indices` of `dataset`.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn observe(detector: &Detector, dataset: &dyn Dataset, indices: &[usize]) ->
     Ok(seen)
 }
 
-/// What it saw in all pictures of `split` of the data set at `path`.
+/// Its observations in all pictures of `split` of the data set at `path`.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn split(detector: &Detector, path: &Path, split: Split) -> Result<Observed>
     observe(detector, &*dataset, &(0..dataset.len()).collect::<Vec<_>>())
 }
 
-/// What answers are fitted to.
+/// The observations that answers are fitted to.
 pub struct Seen {
     /// Some of the training pictures, both labels alike.
     pub training: Observed,
@@ -46,7 +46,7 @@ pub struct Seen {
     pub others: Option<[Observed; 2]>,
 }
 
-/// What it saw in at most `limit` training pictures and in all held-back ones of `data`, and in those of `others`.
+/// Its observations in at most `limit` training pictures and all held-back ones of `data`, and in those of `others`.
 ///
 /// # Errors
 ///

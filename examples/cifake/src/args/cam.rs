@@ -1,8 +1,8 @@
-//! How class activation maps are made.
+//! The making of class activation maps.
 
 use gradcam::{Cam, Method};
 
-/// How maps are made, beside the method.
+/// The settings of maps, beside the method.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CamArgs {
     /// Layer at which the network is cut [default: the last of at least 8x8].
@@ -14,7 +14,7 @@ pub struct CamArgs {
 }
 
 impl CamArgs {
-    /// What makes maps by `method`.
+    /// The maker of maps by `method`.
     #[must_use]
     pub fn cam(&self, method: Method) -> Cam {
         let cam = Cam::new(method);

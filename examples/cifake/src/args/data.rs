@@ -1,4 +1,4 @@
-//! Which data set.
+//! The data set of a command.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::mini;
 /// The variable that names a folder of large data sets.
 const SHARED: &str = "CIFAKE_SHARED";
 
-/// Which data set, and how it calls its labels.
+/// The data set, and the names of its labels.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DataArgs {
     /// Class folders, a CSV of paths and labels, the CIFAKE zips, a collection or a parquet file
@@ -35,7 +35,7 @@ impl DataArgs {
         Self { data: Some(path.to_owned()), real: Vec::new(), fake: Vec::new() }
     }
 
-    /// Where the data set is; with `smoke` and nothing given, the mini set of the repository.
+    /// The path of the data set; with `smoke` and nothing given, the mini set of the repository.
     ///
     /// # Errors
     ///

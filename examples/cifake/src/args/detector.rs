@@ -1,4 +1,4 @@
-//! Which detector, and where it computes.
+//! The detector of a command, and its device.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use cifake::{DecodeLimits, Decoder, Detector, DetectorBuilder, MAX_THREADS, Registry};
 
-/// Which detector judges, and where it computes.
+/// The detector that judges, and its device.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DetectorArgs {
     /// native, adversarial (trained against attacks), static-robust, resnet18_32, or a weight file of a network

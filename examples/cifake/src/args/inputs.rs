@@ -1,4 +1,4 @@
-//! Which pictures.
+//! The pictures of a command.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ pub struct Inputs {
     pub inputs: Vec<Input>,
     /// Inputs that were named again.
     pub n_again: usize,
-    /// How many pictures each format has that is not read.
+    /// The number of pictures of each format that is not read.
     pub unread: BTreeMap<String, usize>,
 }
 
@@ -67,7 +67,7 @@ impl Inputs {
         }
     }
 
-    /// What was left out, in sentences.
+    /// The pictures that were left out, in sentences.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();

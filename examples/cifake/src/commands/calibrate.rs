@@ -22,7 +22,7 @@ use crate::{Holdout, Spared};
 /// [`MIN_CALIBRATION`](cifake_eval::metrics::MIN_CALIBRATION) of a label there is none.
 const FEW: usize = 200;
 
-/// How weights are stored.
+/// The precision of stored weights.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Storage {
     /// As they are.
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// File to write; it may replace none of the files that are read.
     #[arg(long, value_name = "FILE", required_unless_present = "smoke")]
     out: Option<PathBuf>,
-    /// How the weights are stored.
+    /// The precision in which the weights are stored.
     #[arg(long, value_enum, default_value = "f16")]
     precision: Storage,
     /// flex, ndarray, wgpu or cuda:0.

@@ -123,7 +123,7 @@ fn failed(path: &str, error: &str, as_json: bool) -> String {
     }
 }
 
-/// What was `found`, with the names of its picture and of the file with the map.
+/// The report `found`, with the names of their picture and of the file with the map.
 fn with_names(mut found: serde_json::Value, path: &str, file: &Path) -> serde_json::Value {
     found["path"] = path.into();
     found["heatmap"] = path_text(file).into();

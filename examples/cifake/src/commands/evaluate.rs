@@ -30,7 +30,7 @@ Exit status: 0 if every picture was scored, 1 if some could not be read, 2 if no
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// train, validation or test; a data set without splits is taken as a whole. Where there is no
+    /// train, validation or test; a data set without splits is taken as a whole. If there is no
     /// validation set, the pictures are those that the weights hold back of the training set.
     #[arg(long, default_value = "test", value_parser = split_named)]
     split: Split,
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         bail!("{failed} cannot be read, the first: {}", first.error);
     }
     tell_unread(report.failed.iter().map(|failed| &failed.error));
-    // What cannot be read is no row of the suite.
+    // A picture that cannot be read is no row of the suite.
     options.indices = Some(report.samples.iter().map(|sample| sample.index).collect());
     let arrived = arrival.measure((&detector, time_ratio), &*dataset, &options, &bar)?;
     bar.finish_and_clear();
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     Ok(report.n_failed)
 }
 
-/// How `detector`, which computes on `device`, is evaluated, at a threshold of 0.5.
+/// The options for an evaluation of `detector`, which computes on `device`, at a threshold of 0.5.
 pub(crate) fn evaluation(detector: &Detector, device: &Device) -> EvaluateOptions {
     let mut options =
         EvaluateOptions::new(detector.input_size(), device).with_threads(detector.threads());

@@ -115,7 +115,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
 }
 
 impl Args {
-    /// How the detectors are measured.
+    /// The setting in which the detectors are measured.
     fn setting(&self) -> Result<Setting> {
         let path = self.data.path(self.smoke)?;
         // A data set that cannot be opened is no fault of a detector.

@@ -133,7 +133,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     Ok(0)
 }
 
-/// How `detector`, which computes on `device`, is attacked, with finished work in `folder`.
+/// The options for attacks on `detector`, which computes on `device`, with finished work in `folder`.
 pub(crate) fn run_options(
     detector: &Detector,
     device: &Device,

@@ -26,14 +26,14 @@ use crate::part;
 
 /// The threshold of every measure that has no other.
 const THRESHOLD: f64 = 0.5;
-/// How the names of running statistics end: they are no parameters.
+/// The endings of the names of running statistics, which are no parameters.
 const STATISTICS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
 
-/// How detectors are measured.
+/// The setting in which detectors are measured.
 pub(crate) struct Setting {
-    /// Where their pictures are.
+    /// The pictures of the detectors.
     pub(crate) samples: Samples,
-    /// Where they compute.
+    /// The device that computes.
     pub(crate) device: Device,
     /// Threads of each; 0 takes all cores.
     pub(crate) threads: usize,
@@ -74,7 +74,7 @@ impl<'a> Bench<'a> {
         Ok(Self { setting, source, bar, default, answers: None, names, unread })
     }
 
-    /// How many pictures could not be read, for the rows of this run.
+    /// The number of pictures that could not be read, for the rows of this run.
     pub(crate) fn n_unread(&self) -> usize {
         self.unread.n()
     }
@@ -321,7 +321,7 @@ fn answers(samples: &[ScoredSample]) -> HashMap<usize, bool> {
     samples.iter().map(|sample| (sample.index, is_right(sample))).collect()
 }
 
-/// How many weights the network in `weights` has, without running statistics and what stands beside it.
+/// The number of weights of the network in `weights`, without running statistics and tensors beside it.
 fn parameters(weights: &Path) -> Result<u64> {
     let registry = registry();
     let checkpoint = Checkpoint::open(registry.source(weights)?)?;

@@ -1,4 +1,5 @@
-//! What a row must hold before anything is made of it: its file may be from anywhere.
+//! The conditions that a row must meet before anything is made of it: its file may be from
+//! anywhere.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::row::{Adaptive, Built, Part, Row, Share};
 const MAX_TEXT: usize = 1 << 20;
 /// Most entries of a list.
 const MAX_ENTRIES: usize = 1000;
-/// How far shares and counts that say the same may differ.
+/// The largest difference of shares and counts that say the same.
 const ROUNDING: f64 = 1e-9;
 
 /// A file of a row that holds none.
@@ -25,7 +26,7 @@ pub(crate) struct RowError {
     fault: Fault,
 }
 
-/// What is wrong with a row. A field is named as in its file.
+/// The fault of a row. A field is named as in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fault {
     /// The name is empty or too long, or gives no file name.

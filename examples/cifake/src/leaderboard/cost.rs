@@ -1,4 +1,4 @@
-//! What a detector costs: measured in a process of its own, so that its memory is its own.
+//! The cost of a detector: measured in a process of its own, so that its memory is its own.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Who stands on the leaderboard.
+//! The detectors on the leaderboard.
 
 use std::path::{Path, PathBuf};
 

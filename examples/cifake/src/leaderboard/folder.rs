@@ -90,7 +90,7 @@ impl Folder {
     pub(super) fn save(&mut self, row: &Row) -> Result<()> {
         self.row(&row.name)?;
         let file = self.file(&row.name)?;
-        // What cannot be read again is not written.
+        // A row that cannot be read again is not written.
         row.check(&file)?;
         let mut json = serde_json::to_vec_pretty(row)?;
         json.push(b'\n');

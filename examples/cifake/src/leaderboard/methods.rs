@@ -11,9 +11,9 @@ pub(super) struct Method {
     pub(super) attacked: Option<f64>,
     /// Names of rows that are of this method, whatever their network.
     names: &'static [&'static str],
-    /// How the names of its networks begin.
+    /// The prefixes of its networks' names.
     networks: &'static [&'static str],
-    /// What makes a weight file of it.
+    /// The command that makes a weight file of it.
     pub(super) command: &'static str,
 }
 

@@ -3,7 +3,7 @@
 use cifake::text::percent;
 use cifake_eval::metrics::Metric;
 
-/// What stands where there is no number.
+/// The mark of a missing number.
 pub(super) const NONE: &str = "-";
 
 /// `97.48 [97.25, 97.70]`, of a share.
@@ -11,7 +11,7 @@ pub(super) fn interval(metric: &Metric) -> String {
     format!("{} [{}, {}]", percent(metric.value), percent(metric.low), percent(metric.high))
 }
 
-/// What `show` makes of `value`, or a dash.
+/// The text that `show` makes of `value`, or a dash.
 pub(super) fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), show)
 }

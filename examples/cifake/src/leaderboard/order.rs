@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use super::row::Row;
 
-/// What stands at the name of a row that was measured on other pictures than most rows of the page.
+/// The mark at the name of a row that was measured on other pictures than most rows of the page.
 pub(super) const OTHER: &str = " *";
-/// What it means.
+/// The meaning of the mark.
 pub(super) const OTHER_WORDS: &str = "A row with a star (*) was measured on other pictures than the first rows. Do not compare it with them.";
 
-/// What a value was measured on: how many pictures, and a text that is the same for the same pictures. The first
-/// are the larger ones.
+/// The pictures that a value was measured on: their number, and a text that is the same for the same pictures. The
+/// first are the larger ones.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subject(Reverse<usize>, String);
 
@@ -22,7 +22,7 @@ pub(super) struct Order {
     pub(super) label: &'static str,
     /// Whether the largest value comes first.
     falls: bool,
-    /// What the value was measured on; values of different subjects are not compared.
+    /// The pictures that the value was measured on; values of different subjects are not compared.
     subject: fn(&Row) -> Subject,
     value: fn(&Row) -> Option<f64>,
 }

@@ -27,7 +27,7 @@ const MANIFEST: &str = "manifest.json";
 /// Its largest size, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Which optional parts a row has.
+/// The optional parts of a row.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct PartArgs {
     /// Also measure this set of build_cifake_pp: attacked pictures, made for another network.
@@ -185,18 +185,18 @@ impl Judge<'_> {
     }
 }
 
-/// What a measure of the built set in `folder` depends on.
+/// The key that a measure of the built set in `folder` depends on.
 pub(super) fn key_of_built(folder: &Path) -> Result<String> {
     Ok(sha256_hex(&read_limited(&folder.join(MANIFEST), MAX_BYTES)?))
 }
 
-/// What a measure of degradations depends on.
+/// The key that a measure of degradations depends on.
 pub(super) fn key_of_degradations() -> String {
     let names = Degradation::suite().iter().map(ToString::to_string).collect::<Vec<_>>();
     sha256_hex(names.join("\n").as_bytes())
 }
 
-/// What a measure of the collection at `path` depends on.
+/// The key that a measure of the collection at `path` depends on.
 pub(super) fn key_of_generators(path: &Path) -> Result<String> {
     let dataset = open_dataset(path, Some(Split::Test))?;
     Ok(fingerprint(&*dataset, &(0..dataset.len()).collect::<Vec<_>>()))

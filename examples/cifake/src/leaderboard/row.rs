@@ -1,4 +1,4 @@
-//! What is known of a detector: the content of one JSON file.
+//! The measures of a detector: the content of one JSON file.
 
 use cifake::text::{counted, percent};
 use cifake_attacks::Warning;
@@ -38,10 +38,10 @@ pub(crate) struct Row {
     pub(super) external: Option<String>,
     /// Whether the attacks showed signs of masked gradients.
     pub(super) unreliable: bool,
-    /// What a reader must know of the row.
+    /// The remark that a reader of the row must know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) footnote: Option<String>,
-    /// What the measures depend on.
+    /// The inputs that the measures depend on.
     #[serde(flatten)]
     pub(super) made_of: MadeOf,
     /// Pictures that could not be read, and are in no measure.
@@ -60,7 +60,7 @@ pub(crate) struct Row {
     pub(super) macs: Option<u64>,
     /// Time and memory.
     pub(super) cost: Cost,
-    /// How the row was made.
+    /// The row's origin.
     #[serde(flatten)]
     pub(super) source: Source,
     /// On a built set of attacked pictures.
@@ -77,7 +77,7 @@ pub(crate) struct Row {
     pub(super) generators: Option<Part<Vec<GroupRow>>>,
 }
 
-/// What the measures of a row depend on.
+/// The inputs that the measures of a row depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MadeOf {
     /// [`VERSION`].
@@ -88,7 +88,7 @@ pub(crate) struct MadeOf {
     pub(super) pictures_sha256: String,
     /// The part of the data set.
     pub(super) split: String,
-    /// How many of its pictures were drawn, where not all were taken.
+    /// The number of its pictures that were drawn, where not all were taken.
     pub(super) limit: Option<usize>,
     /// Seed of the draw and of the bootstrap.
     pub(super) seed: u64,
@@ -110,15 +110,15 @@ pub(crate) struct AtValidation {
 /// An optional part of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part<T> {
-    /// What it depends on beside the row: a part of another key is made again.
+    /// The input that it depends on beside the row: a part of another key is made again.
     pub(super) key: String,
-    /// How it was made.
+    /// The part's origin.
     #[serde(flatten)]
     pub(super) source: Source,
     /// Pictures of its own that could not be read, and are in no measure.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) n_failed: usize,
-    /// What was found.
+    /// The measures.
     pub(super) found: T,
 }
 

@@ -15,17 +15,17 @@ use crate::part::{Part, Pictures};
 
 /// The pictures of a part of a data set, each drawn once for all detectors that share it.
 pub(crate) struct Samples {
-    /// How the data set calls its labels.
+    /// The names of the data set's labels.
     pub(crate) data: DataArgs,
-    /// Where it is.
+    /// The path of the data set.
     pub(crate) path: PathBuf,
     /// Its part.
     pub(crate) part: Part,
-    /// How many pictures are drawn of the part, half of them REAL; all where nothing is said.
+    /// The number of pictures that are drawn of the part, half of them REAL; all where nothing is said.
     pub(crate) limit: Option<usize>,
     /// Seed of the draw.
     pub(crate) seed: u64,
-    /// What was drawn, by the part and by the split of the weights.
+    /// The pictures that were drawn, by the part and by the split of the weights.
     pub(crate) drawn: Vec<(Part, Option<Holdout>, Sample)>,
 }
 

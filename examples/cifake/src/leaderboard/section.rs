@@ -1,4 +1,4 @@
-//! What the pages show of the rows.
+//! The sections of the pages about the rows.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub(super) fn usual<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
     ORDERS[0].sorted(rows)
 }
 
-/// What the rows are measured on, a sentence each.
+/// The pictures that the rows are measured on, a sentence each.
 pub(super) fn subject(rows: &[&Row]) -> Vec<String> {
     let of = |row: &&Row| {
         format!("{} pictures ({}) of {}", row.measures.n, row.made_of.split, row.dataset)

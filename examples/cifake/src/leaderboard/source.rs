@@ -1,4 +1,4 @@
-//! How a row was made.
+//! The origin of a row.
 
 use std::path::Path;
 

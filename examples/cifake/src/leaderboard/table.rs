@@ -9,12 +9,12 @@ pub(super) struct Column {
     pub(super) is_number: bool,
 }
 
-/// What stands in a row.
+/// The content of a row's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cell {
     /// Untrusted words, which a page escapes.
     Text(String),
-    /// What this program made of numbers.
+    /// Text that this program made of numbers.
     Number(String),
     /// A command or a hash, untrusted as well.
     Code(String),

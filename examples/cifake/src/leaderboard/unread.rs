@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 use cifake::text::{counted, printable};
 
-/// How many of the pictures that are found at once are named.
+/// The number of pictures found at once that are named.
 const NAMED: usize = 3;
 
 /// The pictures that could not be read so far.
@@ -72,7 +72,7 @@ impl Unread {
         Ok(())
     }
 
-    /// How many pictures could not be read.
+    /// The number of pictures that could not be read.
     pub(super) fn n(&self) -> usize {
         self.names.len().max(self.n_before)
     }

@@ -1,4 +1,4 @@
-//! What a training run is asked for.
+//! The arguments of a training run.
 
 use std::path::{Path, PathBuf};
 
@@ -125,7 +125,7 @@ impl TrainArgs {
         )
     }
 
-    /// Where the recipe or queue at `file` reads and writes, with results in `out`.
+    /// The files that the recipe or queue at `file` reads and writes, with results in `out`.
     pub(super) fn places<'a>(&'a self, file: &'a Path, out: &'a Path) -> Places<'a> {
         Places {
             file,

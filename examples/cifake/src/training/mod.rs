@@ -64,7 +64,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
-        // Who asks twice does not want to wait for the end of a step.
+        // A user who asks twice does not want to wait for the end of a step.
         if asked.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(BROKEN_OFF));
         }

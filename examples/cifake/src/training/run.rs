@@ -16,10 +16,10 @@ use crate::args::decoder;
 use crate::lock_folder;
 use crate::trained::{Task, Trained, with_metadata};
 
-/// What all runs of a program share.
+/// The parts that all runs of a program share.
 pub(super) struct Runner<'a> {
     pub(super) args: &'a TrainArgs,
-    /// Where the data set is.
+    /// The path of the data set.
     pub(super) path: PathBuf,
     pub(super) device: Device,
     pub(super) stop: &'a AtomicBool,

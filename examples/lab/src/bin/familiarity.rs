@@ -16,7 +16,7 @@ use lab::strangers;
 /// Prints how well energy, maximum probability and distances of features tell test pictures of CIFAKE from
 /// those of other generators, photographs, drawings, screenshots, flat colors and noise.
 ///
-/// Where the weight file does not know its training pictures, they are fitted first, to training and held-back
+/// If the weight file does not know its training pictures, they are fitted first, to training and held-back
 /// pictures alone.
 #[derive(Parser)]
 #[command(

@@ -1,4 +1,4 @@
-//! How long the network takes, alone: no decoding, no files.
+//! The time that the network takes, alone: no decoding, no files.
 
 use std::io::Write;
 use std::path::PathBuf;

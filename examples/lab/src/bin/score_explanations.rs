@@ -123,7 +123,7 @@ fn run(args: &Args) -> Result<usize> {
     Ok(0)
 }
 
-/// What names anything.
+/// The explanations that name anything.
 fn named(explanations: BTreeMap<u64, Explanation>) -> BTreeMap<u64, Explanation> {
     explanations.into_iter().filter(|(_, explanation)| !explanation.findings.is_empty()).collect()
 }

@@ -1,4 +1,4 @@
-//! What enlarging does to pictures that a camera took.
+//! The effect of enlarging on pictures that a camera took.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! How long the network takes.
+//! The time that the network takes.
 
 mod detectors;
 mod inference;
@@ -17,7 +17,7 @@ pub use training::measure_training;
 /// Runs before the timed ones: caches and buffers are filled.
 const N_WARM: usize = 2;
 
-/// What is timed.
+/// The setting of a measurement.
 #[derive(Debug)]
 pub struct Setting {
     /// Shape of the model; no part of a detector.

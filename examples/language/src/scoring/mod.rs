@@ -1,4 +1,4 @@
-//! What models say of the pictures of a set.
+//! The answers of models about the pictures of a set.
 
 mod seen;
 mod smoke;

@@ -12,7 +12,7 @@ use gradcam::{Cam, HeatMap, Method};
 pub struct Seen {
     /// The picture.
     pub picture: Picture,
-    /// Where the detector looks for FAKE.
+    /// The map of the detector for FAKE.
     pub map: HeatMap,
     p_fake: f32,
 }

@@ -13,7 +13,7 @@ use vlm_lora::tune::{Event, Trainable, Tuner};
 /// Between two lines of a log.
 const LINE: Duration = Duration::from_secs(60);
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     steps: usize,

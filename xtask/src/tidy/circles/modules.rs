@@ -7,7 +7,7 @@ use super::graph::Graph;
 use super::paths::{self, Segments, Source};
 use crate::tidy::tree::{Text, Tree};
 
-/// How many aliases may lead to one another.
+/// The number of aliases that may lead to one another.
 const FUEL: usize = 16;
 
 /// One module of a crate: the file that holds it.

@@ -7,7 +7,7 @@ use crate::tidy::source::Line;
 /// A path such as `crate::metrics::auroc`, segment by segment; the last one may be `*`.
 pub(super) type Segments = Vec<String>;
 
-/// What one file declares and names, outside its tests.
+/// The names that one file declares and uses, outside its tests.
 #[derive(Debug, Default)]
 pub(super) struct Source {
     /// `mod name;`
