@@ -24,7 +24,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
     },
-    /// Download a data set with curl, or say where it is to be had
+    /// Download a data set with curl, or print its address
     Fetch {
         name: String,
         /// The folder that the download goes to

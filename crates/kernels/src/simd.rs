@@ -31,7 +31,7 @@ impl InstructionSet for Fma {
     }
 }
 
-/// Whatever the target guarantees.
+/// The instruction set that the target guarantees.
 pub(crate) struct Portable;
 
 impl InstructionSet for Portable {

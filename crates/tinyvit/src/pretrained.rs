@@ -121,7 +121,7 @@ impl TinyVitConfig {
     }
 
     /// This configuration with the windows and the number of classes that `checkpoint` was made
-    /// with. Whatever else does not fit is left for the strict load to find.
+    /// with. Any other mismatch is left for the strict load to find.
     fn as_saved_in(&self, checkpoint: &Checkpoint) -> Self {
         let naming = Naming::of(checkpoint);
         let shapes = checkpoint.shapes();

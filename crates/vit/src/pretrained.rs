@@ -9,7 +9,7 @@ use cifake::weights::{Checkpoint, Mapping, Source, encode};
 use crate::resample::resample_table;
 use crate::{Vit, VitConfig};
 
-/// Whose names the weights of a file have.
+/// The library whose names the weights of a file have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Naming {

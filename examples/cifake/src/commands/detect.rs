@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     });
     bar.finish_and_clear();
     match written {
-        // Whoever reads the output has seen enough.
+        // The reader of the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(summary.n_failed),
         written => written?,
     }
