@@ -11,6 +11,7 @@ mod one_build;
 mod rules;
 mod sentences;
 mod source;
+mod subjects;
 mod tree;
 mod twins;
 mod words;
@@ -106,6 +107,15 @@ const CHECKS: &[Check] = &[
         rule: "a sentence of a Markdown file has at most 25 words",
         mend: "say one idea, subject first; begin a new sentence for the next",
         find: sentences::sentences,
+    },
+    Check {
+        name: "subjects",
+        rule: "no sentence of a comment or of Markdown begins with What, Who or Where; questions may",
+        mend: "name the thing itself: a noun is the subject; a condition begins with `If`",
+        find: |tree| {
+            let prose = |text: &&Text| [".md", ".rs"].iter().any(|end| text.path.ends_with(end));
+            Ok(tree.texts.iter().filter(prose).flat_map(subjects::subjects).collect())
+        },
     },
     Check {
         name: "links",

@@ -40,7 +40,7 @@ fn is_word(word: &str) -> bool {
 
 /// The prose of a document: its paragraphs and list items, each on one line, with the number of its
 /// first line. Code blocks, tables, headings and HTML are left out.
-fn paragraphs(markdown: &str) -> Vec<(usize, String)> {
+pub(super) fn paragraphs(markdown: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let (mut fence, mut open) = (None::<&str>, false);
     for (index, line) in markdown.lines().enumerate() {
@@ -108,7 +108,7 @@ fn link(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Splits behind `.`, `!` or `?` where the next word begins like a sentence.
-fn split(paragraph: &str) -> Vec<String> {
+pub(super) fn split(paragraph: &str) -> Vec<String> {
     let mut sentences = vec![String::new()];
     let mut words = paragraph.split_whitespace().peekable();
     while let Some(word) = words.next() {
