@@ -94,7 +94,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
     });
-    run.step("README's programs", "cargo xtask outside", || outside::run(workspace).map(Count::of));
+    run.step("printed programs", "cargo xtask outside", || outside::run(workspace).map(Count::of));
     if gpu {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");

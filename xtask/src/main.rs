@@ -53,7 +53,7 @@ enum Task {
     Ci(ci::Args),
     /// Write the public surface of every published library to docs/api, or compare it
     Api(api::Args),
-    /// Build README's programs outside the workspace, in the dev profile, and judge one picture
+    /// Build and run the documentation's programs outside the workspace, in the dev profile
     Outside,
     /// Compare the commands of the documentation with the --help of the programs in target/debug
     Commands,

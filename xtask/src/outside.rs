@@ -1,5 +1,5 @@
-//! README's programs, built as a user builds them: each in a crate outside the workspace, in the dev
-//! profile, exactly as printed. Then each judges one picture.
+//! The programs that the documentation prints, built as a user builds them: each in a crate outside the
+//! workspace, in the dev profile, exactly as printed. Then each runs.
 //!
 //! Crates from crates.io keep the profile and features of the workspace, so that they are not built
 //! again. Ours are compiled without optimization, as in a user's debug build.
@@ -13,46 +13,71 @@ use toml::{Table, Value};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// The place of the repository in README's dependency lines, seen from the user's crate.
+/// The pages with whole programs, and a word that each of a page's programs prints.
+const PAGES: &[(&str, &str)] = &[
+    ("README.md", "FAKE"),
+    ("docs/own-data.md", "FAKE"),
+    ("docs/add-an-attack.md", "checkerboard"),
+];
+
+/// The place of the repository in printed dependencies and programs, seen from the user's crate.
 const CLONE: &str = "../cifake";
 
-/// The picture that README's programs read, and one for them whose verdict is known.
-const PICTURE: &str = "photo.jpg";
-const SAMPLE: &str = "datasets/sample/fake-airplane-1.jpg";
-const VERDICT: &str = "FAKE";
+/// Files that the programs read: a picture whose verdict is known, and weights.
+const FILES: &[(&str, &str)] = &[
+    ("datasets/sample/fake-airplane-1.jpg", "photo.jpg"),
+    ("crates/tinyvit/weights/native.safetensors", "src/mine.safetensors"),
+    ("Cargo.lock", "Cargo.lock"),
+];
 
 /// Packages of ours behind the programs: built without optimization, as by a user.
-const OURS: &[&str] =
-    &["cifake", "cifake-eval", "cifake-explain", "cifake-kernels", "gradcam", "tinyvit"];
+const OURS: &[&str] = &[
+    "cifake",
+    "cifake-attacks",
+    "cifake-eval",
+    "cifake-explain",
+    "cifake-kernels",
+    "gradcam",
+    "tinyvit",
+];
 
-/// Builds and runs README's programs; true if each gives the sample's verdict.
+/// Builds and runs the programs of all pages; true if each prints what it should.
 pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
-    let root = &workspace.root;
-    let readme = fs::read_to_string(root.join("README.md")).context("read README.md")?;
-    let manifest = fs::read_to_string(root.join("Cargo.toml")).context("read Cargo.toml")?;
-    let mut are_right = true;
-    for (number, (dependencies, program)) in programs(&readme)?.into_iter().enumerate() {
-        let folder = workspace.target_directory.join(format!("outside-{}", number + 1));
-        fs::create_dir_all(folder.join("src")).with_context(|| format!("create {folder:?}"))?;
-        write(&folder.join("Cargo.toml"), &crate_manifest(dependencies, &manifest, root)?)?;
-        write(&folder.join("src/main.rs"), program)?;
-        for (from, to) in [(SAMPLE, PICTURE), ("Cargo.lock", "Cargo.lock")] {
-            fs::copy(root.join(from), folder.join(to)).with_context(|| format!("copy {from}"))?;
+    let (mut are_right, mut number) = (true, 0);
+    for (page, expected) in PAGES {
+        let path = workspace.root.join(page);
+        let text = fs::read_to_string(path).with_context(|| format!("read {page}"))?;
+        for program in programs(&text).with_context(|| format!("in {page}"))? {
+            number += 1;
+            let output = printed(workspace, &format!("outside-{number}"), program)?;
+            println!("{}", output.trim_end());
+            are_right &= output.contains(expected);
         }
-        let mut cargo = process::cargo(&folder, &["run", "--quiet"]);
-        let printed = process::output(cargo.env("CARGO_TARGET_DIR", &workspace.target_directory))?;
-        println!("{}", printed.trim_end());
-        are_right &= printed.contains(VERDICT);
     }
     Ok(are_right)
 }
 
-/// The programs of `readme`, each with the dependencies that stand before it.
-fn programs(readme: &str) -> Result<Vec<(&str, &str)>> {
-    let [dependencies, programs] = ["toml", "rust"].map(|language| blocks(readme, language));
-    ensure!(!programs.is_empty(), "README has no `rust` block");
+/// What a program with its dependencies prints, built in the folder `name` of the target directory.
+fn printed(workspace: &Workspace, name: &str, program: (&str, &str)) -> Result<String> {
+    let (root, (dependencies, program)) = (&workspace.root, program);
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).context("read Cargo.toml")?;
+    let folder = workspace.target_directory.join(name);
+    fs::create_dir_all(folder.join("src")).with_context(|| format!("create {folder:?}"))?;
+    write(&folder.join("Cargo.toml"), &crate_manifest(dependencies, &manifest, root)?)?;
+    write(&folder.join("src/main.rs"), &program.replace(CLONE, &root.to_string_lossy()))?;
+    for (from, to) in FILES {
+        fs::copy(root.join(from), folder.join(to)).with_context(|| format!("copy {from}"))?;
+    }
+    let mut cargo = process::cargo(&folder, &["run", "--quiet"]);
+    process::output(cargo.env("CARGO_TARGET_DIR", &workspace.target_directory))
+}
+
+/// The programs of a page, each with the dependencies that stand before it.
+fn programs(page: &str) -> Result<Vec<(&str, &str)>> {
+    let [dependencies, programs] = ["toml", "rust"].map(|language| blocks(page, language));
+    ensure!(!programs.is_empty(), "there is no `rust` block");
     let (n, found) = (programs.len(), dependencies.len());
-    ensure!(n == found, "README has {n} `rust` blocks and {found} `toml` blocks");
+    ensure!(n == found, "there are {n} `rust` blocks and {found} `toml` blocks");
     Ok(dependencies.into_iter().zip(programs).collect())
 }
 
@@ -60,14 +85,14 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("write {}", path.display()))
 }
 
-/// README's `[dependencies]` in `lines`, with the workspace's profile for the crates of others.
+/// A page's `[dependencies]` in `lines`, with the workspace's profile for the crates of others.
 fn crate_manifest(lines: &str, workspace: &str, root: &Path) -> Result<String> {
-    ensure!(lines.contains(CLONE), "README's dependencies name no path below {CLONE}");
-    let mut manifest: Table = toml::from_str(lines).context("README's `toml` block")?;
+    ensure!(lines.contains(CLONE), "the dependencies name no path below {CLONE}");
+    let mut manifest: Table = toml::from_str(lines).context("in the `toml` block")?;
     let text = |text: &str| Value::String(text.to_owned());
     let place = |path: &str| root.join(path).to_string_lossy().into_owned();
     let dependencies = manifest.get_mut("dependencies").and_then(Value::as_table_mut);
-    let dependencies = dependencies.context("README's `toml` block has no [dependencies]")?;
+    let dependencies = dependencies.context("the `toml` block has no [dependencies]")?;
     for (_, dependency) in dependencies.iter_mut() {
         if let Some(Value::String(path)) = dependency.get_mut("path") {
             let inside = path.strip_prefix(CLONE).map(|path| path.trim_start_matches('/'));
@@ -138,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn every_page_has_a_program_with_its_dependencies() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (page, _) in PAGES {
+            let text = fs::read_to_string(root.join(page)).expect("the page is committed");
+            let found = super::programs(&text).expect("as many of both");
+            assert!(found.iter().all(|(_, program)| program.contains("fn main()")), "{page}");
+        }
+    }
+
+    #[test]
     fn the_crate_has_the_printed_dependencies_and_a_users_profile() {
         let lines = blocks(README, "toml")[0];
         let text = crate_manifest(lines, MANIFEST, Path::new("/w")).expect("both are well formed");
@@ -150,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_readme_without_a_path_to_the_clone_is_an_error() {
+    fn dependencies_without_a_path_to_the_clone_are_an_error() {
         let lines = blocks(README, "toml")[0].replace("../cifake", "elsewhere");
         assert!(crate_manifest(&lines, MANIFEST, Path::new("/w")).is_err());
     }

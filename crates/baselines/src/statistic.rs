@@ -20,6 +20,98 @@ const MIN_SPREAD: f64 = 1e-6;
 ///
 /// Gradients reach the pictures. If an implementation rounds pixels to 8 bits, the gradient passes
 /// straight through (BPDA, Athalye et al. 2018, arXiv 1802.00420).
+///
+/// # A detector of your own
+///
+/// This one judges by the mean saturation. Its weight file holds the threshold alone.
+///
+/// ```
+/// use baselines::{Logistic, Statistic, StatisticNetwork};
+/// use burn::module::Module;
+/// use burn::tensor::{Device, Tensor};
+/// use cifake::weights::{Configured, Precision, Source, configured_bytes};
+/// use cifake::{Detector, Label, Loader};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Mean saturation of HSV, in `[0, 1]`.
+/// #[derive(Debug)]
+/// struct Saturation;
+///
+/// impl Statistic for Saturation {
+///     fn name(&self) -> String {
+///         "saturation".to_owned()
+///     }
+///
+///     fn input_size(&self) -> (u32, u32) {
+///         (32, 32)
+///     }
+///
+///     fn activation_bytes(&self) -> u64 {
+///         // Four bytes for each of seven planes: the picture and those of `value`.
+///         32 * 32 * 7 * 4
+///     }
+///
+///     fn value(&self, images: Tensor<4>) -> Tensor<1> {
+///         let [batch, _, height, width] = images.dims();
+///         let (most, least) = (images.clone().max_dim(1), images.min_dim(1));
+///         let saturation = (most.clone() - least) / most.clamp_min(1e-6);
+///         saturation.reshape([batch, height * width]).mean_dim(1).reshape([batch])
+///     }
+/// }
+///
+/// /// What its weight files hold.
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct SaturationConfig {
+///     logistic: Logistic,
+/// }
+///
+/// /// The module of its weight files, which has no weights.
+/// #[derive(Module, Debug)]
+/// struct NoWeights;
+///
+/// impl Configured for NoWeights {
+///     type Config = SaturationConfig;
+///     const KEY: &'static str = "saturation_config";
+///
+///     fn validate(config: &SaturationConfig) -> Result<(), String> {
+///         config.logistic.validate()
+///     }
+///
+///     fn n_values(_: &SaturationConfig) -> u64 {
+///         0
+///     }
+///
+///     fn activation_bytes(_: &SaturationConfig) -> u64 {
+///         Saturation.activation_bytes()
+///     }
+///
+///     fn build(_: &SaturationConfig, _: &Device) -> Self {
+///         Self
+///     }
+/// }
+///
+/// /// Reads its weight files.
+/// fn saturation_loader() -> Loader {
+///     Loader::of(|_: &NoWeights, config: SaturationConfig| {
+///         Ok(StatisticNetwork::new(Saturation, config.logistic))
+///     })
+/// }
+///
+/// // Values of pictures whose labels are known; `Logistic::fit_statistic` computes them.
+/// let values = [0.4, 0.5, 0.6, 0.7, 0.1, 0.2, 0.3, 0.5];
+/// let labels = [[Label::Real; 4], [Label::Fake; 4]].concat();
+/// let config = SaturationConfig { logistic: Logistic::fit(&values, &labels)? };
+/// let (notes, beside) = Default::default();
+/// let bytes = configured_bytes(&NoWeights, &config, &notes, Precision::F32, &beside)?;
+///
+/// let source = Source::Bytes { name: "saturation", bytes: &bytes };
+/// let detector = Detector::builder().load(&saturation_loader().into(), source)?;
+/// let grey = detector.detect_rgb8(&[90; 3 * 32 * 32], 32, 32)?;
+/// let red = detector.detect_rgb8(&[200, 10, 10].repeat(32 * 32), 32, 32)?;
+/// assert_eq!([grey.label, red.label], [Label::Fake, Label::Real]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Statistic: Debug + Send + Sync + 'static {
     /// Name of the method and its encoder, such as `aeroblade-tae`.
     fn name(&self) -> String;

@@ -20,8 +20,8 @@ pub enum CalibrationError {
     },
     /// The best calibration is out of the range that a weight file may hold.
     #[error(
-        "no calibration fits: the best temperature is {temperature}, the best bias {bias}; the scores do \
-         not follow the labels of these pictures"
+        "no calibration fits: the best temperature is {temperature:.3}, the best bias {bias:.3}; the scores do \
+         not follow the labels of these pictures; train longer or on more pictures"
     )]
     OutOfRange {
         /// The temperature that was found.

@@ -9,8 +9,8 @@ use cifake::{DecodeLimits, Decoder, Detector, DetectorBuilder, MAX_THREADS, Regi
 /// The detector that judges, and its device.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DetectorArgs {
-    /// native, adversarial (trained against attacks), static-robust, resnet18_32, or a weight file of a network
-    /// of those kinds.
+    /// native, adversarial (trained against attacks), static-robust, resnet18_32, or a weight file of `cifake train` or
+    /// `cifake import`.
     #[arg(long, value_name = "NAME|FILE", default_value = "native")]
     weights: PathBuf,
     /// Call a picture FAKE from this probability on [default: the weight file's].

@@ -37,10 +37,10 @@ pub(crate) struct TrainArgs {
     /// The name of `weights`, where they are part of the program and their file is a temporary one.
     #[arg(skip)]
     shipped: Option<String>,
-    /// Passes over the training pictures, instead of the recipe's. A run that goes on keeps its number.
+    /// Passes over the training pictures, instead of the recipe's. Give it again where a run goes on.
     #[arg(long, value_name = "N", conflicts_with = "queue")]
     epochs: Option<usize>,
-    /// Pictures a step, instead of the recipe's. A run that goes on keeps its number.
+    /// Pictures a step, instead of the recipe's. Give it again where a run goes on.
     #[arg(long, value_name = "N", conflicts_with = "queue")]
     batch_size: Option<usize>,
     /// Folder of the run, or of the queue's runs. The file state.json in it tells in one line where
