@@ -36,7 +36,7 @@ pub use dataset::ZipDataset;
 pub use dataset::{
     Class, Dataset, DatasetError, DatasetPart, FittedDataset, FoundImage, ImageFolder, ImageSearch,
     LabelNames, Origin, ReadableDataset, Sample, SeenFiles, Split, SplitDataset, find_images,
-    image_files, is_collection, open_dataset, open_dataset_named,
+    image_files, is_collection, is_image_file, open_dataset, open_dataset_named,
 };
 #[cfg(feature = "parquet")]
 pub use dataset::{
@@ -45,7 +45,7 @@ pub use dataset::{
 };
 pub use detector::{
     Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Summary, Verdict, json_line,
-    save_with_answers, table_header, table_row,
+    save_with_answers, table_header, table_row, uncalibrated,
 };
 pub use drawing::Drawing;
 pub use error::Error;

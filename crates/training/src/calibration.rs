@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use cifake::weights::{Mapping, Precision, Source, WeightsInfo, load, save_configured, to_bytes};
-use cifake::{Label, class_scores};
+use cifake::{Label, class_scores, uncalibrated};
 use cifake_eval::metrics;
 
 use crate::examples::Examples;
@@ -15,7 +15,8 @@ use crate::{Network, TrainError};
 const BATCH: usize = 250;
 
 /// Writes `model` in `precision` to `out`, with the temperature and the bias that its rounded weights need
-/// on `validation` (Platt 1999; Guo et al. 2017, arXiv 1706.04599) and `notes`; returns what was noted.
+/// on `validation` (Platt 1999; Guo et al. 2017, arXiv 1706.04599) and `notes`, whose former calibration is left
+/// out; returns what was noted.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ pub fn calibrate<N: Network>(
     let [temperature, bias] = metrics::calibration(&scores, labels)?;
     let probability = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature - bias).exp());
     let probabilities: Vec<f32> = scores.iter().map(|z| probability(z) as f32).collect();
-    let mut notes = notes.clone();
+    let mut notes = uncalibrated(notes);
     let figures = [
         ("temperature", temperature),
         ("bias", bias),

@@ -28,7 +28,7 @@ use crate::exit_code;
   cifake completions bash > /etc/bash_completion.d/cifake
 
 Exit status: 0 if every input was handled, 1 if some or all were not,
-2 if the command could not begin its work, 3 if a signal broke a training run off."
+2 if the command could not do its work, 3 if a signal broke a training run off."
 )]
 pub struct Cli {
     /// Run every subcommand on a few pictures of the repository.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use cifake::text::path_text;
 
-/// The files that a command reads, by their real paths. No output may replace one.
+/// The files and folders that a command reads, by their real paths. No output may replace one, nor a picture or an
+/// archive inside such a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Spared(HashSet<PathBuf>);
 
 impl Spared {
-    /// The files at `paths`. A path that leads nowhere is left out: nothing can be lost there.
+    /// The files and folders at `paths`. A path that leads nowhere is left out: nothing can be lost there.
     pub fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
         Self(paths.into_iter().filter_map(|path| path.as_ref().canonicalize().ok()).collect())
     }
@@ -22,15 +23,12 @@ impl Spared {
     ///
     /// The output that would replace an input.
     pub fn refuse(&self, output: &Path) -> Result<()> {
-        match output.canonicalize() {
-            Ok(real) if self.0.contains(&real) => {
-                bail!(
-                    "{} is an input and would be replaced; choose another output",
-                    path_text(output)
-                )
-            }
-            _ => Ok(()),
+        let Ok(real) = output.canonicalize() else { return Ok(()) };
+        let is_below = || real.ancestors().skip(1).any(|folder| self.0.contains(folder));
+        if self.0.contains(&real) || is_data(&real) && is_below() {
+            bail!("{} is an input and would be replaced; choose another output", path_text(output))
         }
+        Ok(())
     }
 
     /// Looks at a file that is to be written, before the work for it begins, and makes the folder that holds it.
@@ -52,7 +50,9 @@ impl Spared {
         let around = around(&real);
         std::fs::create_dir_all(around)
             .and_then(|()| probe(around))
-            .with_context(|| format!("{} cannot be written", path_text(output)))
+            .with_context(|| format!("{} cannot be written", path_text(output)))?;
+        // Through a folder that was just made, the path may lead elsewhere.
+        self.refuse(output)
     }
 
     /// Looks at the files of `outputs` that are given, as [`file`](Self::file) does.
@@ -64,7 +64,10 @@ impl Spared {
         let mut seen = HashSet::new();
         for output in outputs.into_iter().flatten() {
             self.file(output)?;
-            ensure!(seen.insert(output), "two outputs are the file {}", path_text(output));
+            let folder = around(output).canonicalize().unwrap_or_default();
+            let named = output.file_name().map(|name| folder.join(name));
+            let real = output.canonicalize().ok().or(named);
+            ensure!(seen.insert(real), "two outputs are the file {}", path_text(output));
         }
         Ok(())
     }
@@ -84,6 +87,14 @@ impl Spared {
         ensure!(nearest.is_dir(), "{}: {} is no folder", of(), path_text(nearest));
         probe(nearest).with_context(of)
     }
+}
+
+/// Whether `path` leads to a file that a data set is made of: a picture, an archive or a table.
+fn is_data(path: &Path) -> bool {
+    const ARCHIVES: [&str; 2] = ["zip", "parquet"];
+    let is = |extension: &str| ARCHIVES.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    path.is_file() && (cifake::is_image_file(path) || extension.is_some_and(is))
 }
 
 /// The folder that holds `path`.
@@ -114,6 +125,12 @@ mod tests {
             let error = look(&spared, &folder.path().join("./a.png")).expect_err("it is the input");
             assert!(error.to_string().contains("is an input"), "{error}");
         }
+        let through = folder.path().join("new/../a.png");
+        assert!(spared.file(&through).is_err(), "the folder that is made leads to the input");
+        let within = Spared::of([folder.path()]);
+        assert!(within.file(&input).is_err(), "it is a picture of a data set");
+        std::fs::write(folder.path().join("scores.csv"), b"").expect("it is writable");
+        assert!(within.file(&folder.path().join("scores.csv")).is_ok());
         for other in ["b.png", "missing.png"] {
             assert!(looks.iter().all(|look| look(&spared, &folder.path().join(other)).is_ok()));
         }
@@ -143,6 +160,8 @@ mod tests {
         let twice = [Some(new.clone()), None, Some(new)];
         assert!(spared.files(&twice[..2]).is_ok());
         assert!(spared.files(&twice).is_err());
+        let other_way = Some(folder.path().join("a/b/../b/page.html"));
+        assert!(spared.files(&[twice[0].clone(), other_way]).is_err());
     }
 
     #[cfg(unix)]

@@ -79,6 +79,11 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     assert!(stderr(&output).contains("photos/broken.jpg"), "{}", stderr(&output));
     assert!(stderr(&output).contains("cifake evaluate"), "{}", stderr(&output));
     assert!(stderr(&output).contains("epoch   1: train loss"), "{}", stderr(&output));
+    let best = out.join("best.safetensors");
+    let start = [&arguments[..], &names, &["--weights", text(&best)]].concat();
+    let refused = train(&start);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is an input"), "{}", stderr(&refused));
     let evaluated = on_data("evaluate", &data, &out, &[&["--json"][..], &names].concat());
     assert_eq!(evaluated.status.code(), Some(1), "{}", stderr(&evaluated));
     let report: serde_json::Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");
@@ -87,6 +92,11 @@ fn pictures_of_any_size_and_folders_of_any_name_train_a_detector() {
     let refused = train(&[&arguments[..], &names, &["--strict"]].concat());
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("broken.jpg") && !strict.exists());
+    std::fs::remove_file(best).expect("it was written");
+    let arguments = ["--config", text(&recipe), "--data", text(&data), "--out", text(&out)];
+    let gone = train(&[&arguments[..], &names].concat());
+    assert_eq!(gone.status.code(), Some(2), "{}", stderr(&gone));
+    assert!(stderr(&gone).contains("is gone"), "{}", stderr(&gone));
 }
 
 /// The output of `cifake` for `arguments` on `data`, with the weights of `run`.

@@ -96,7 +96,7 @@ impl Walk {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => self.enter_at(&path, depth + 1),
             Ok(metadata) if !metadata.is_file() => {}
-            Ok(_) if is_image(&path) => self.search.push(path, None),
+            Ok(_) if is_image_file(&path) => self.search.push(path, None),
             Ok(_) if has_extension(&path, &UNREAD) => self.search.unread.push(path),
             Ok(_) => {}
             // Only a folder that may be listed and not entered gives this answer.
@@ -154,8 +154,9 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
     Error::Read { path: path.to_owned(), source }
 }
 
-/// Whether a file claims to be an image by its extension, or is one by its first bytes.
-fn is_image(path: &Path) -> bool {
+/// Whether the file at `path` claims to be an image by its extension, or is one by its first bytes.
+#[must_use]
+pub fn is_image_file(path: &Path) -> bool {
     if has_extension(path, &READ) {
         return true;
     }

@@ -48,11 +48,18 @@ impl Answers {
     /// `notes` with the calibration in place of one that they may hold.
     #[must_use]
     pub fn metadata(&self, notes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let mut metadata = notes.clone();
-        all_keys().for_each(|key| drop(metadata.remove(key)));
+        let mut metadata = uncalibrated(notes);
         metadata.extend(self.calibration.to_metadata());
         metadata
     }
+}
+
+/// The metadata of a weight file without its calibration: temperatures, biases, thresholds and bands.
+#[must_use]
+pub fn uncalibrated(notes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut notes = notes.clone();
+    all_keys().for_each(|key| drop(notes.remove(key)));
+    notes
 }
 
 impl Detector {

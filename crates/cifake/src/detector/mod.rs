@@ -25,7 +25,7 @@ use crate::{
 };
 use calibration::Calibration;
 
-pub use answers::{Answers, save_with_answers};
+pub use answers::{Answers, save_with_answers, uncalibrated};
 pub use builder::DetectorBuilder;
 pub use calibration::Curve;
 pub use error::DetectorError;

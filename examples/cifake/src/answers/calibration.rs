@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use burn::tensor::Device;
 use cifake::save_with_answers;
-use cifake::text::path_line;
+use cifake::text::{one_line, path_line};
 use cifake::weights::{Precision, Source, configured_bytes, load_configured};
 use cifake_eval::AnswerOptions;
 use tinyvit::TinyVit;
@@ -78,7 +78,7 @@ pub fn calibrate_answers(
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", path_line(out), detector.weights().sha256)?;
     for (key, value) in answers.metadata(&BTreeMap::new()) {
-        writeln!(stdout, "{key}: {value}")?;
+        writeln!(stdout, "{}", one_line(&format!("{key}: {value}")))?;
     }
     writeln!(stdout, "\nHeld-back pictures\n{}", breakdown(&detector, &seen.held_back)?)?;
     if let Some([_, choosing]) = &seen.others {

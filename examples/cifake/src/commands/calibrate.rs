@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cifake::text::{counted, path_line};
+use cifake::text::{counted, one_line, path_line};
 use cifake::weights::{Checkpoint, Configured, Precision, Source, load_configured};
 use cifake::{LabelNames, device};
 use cifake_training::{Recipe, calibrate};
@@ -94,6 +94,9 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let read = [source_file(source), args.config.as_deref(), Some(&data)];
     Spared::of(read.into_iter().flatten()).file(out)?;
     let metadata = Checkpoint::open(source)?.info().metadata.clone();
+    if let Some(missing) = args.answers.generators.as_deref().filter(|path| !path.exists()) {
+        bail!("{}: No such file or folder; --generators names a collection", path_line(missing))
+    }
     match &args.answers.generators {
         Some(_) if !metadata.contains_key(TinyVit::KEY) => {
             bail!("--generators is for a TinyViT; leave it out")
@@ -170,8 +173,16 @@ fn temperature<N: Trained>(args: &Args) -> Result<()> {
         calibrate(model, &config, &info.metadata, validation, &device, precision, out)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", path_line(out), report.sha256)?;
-    for (key, value) in notes {
-        writeln!(stdout, "{key}: {value}")?;
+    for (key, value) in &notes {
+        writeln!(stdout, "{}", one_line(&format!("{key}: {value}")))?;
+    }
+    let gone = |key: &&String| !notes.contains_key(*key);
+    let gone: Vec<_> = info.metadata.keys().filter(gone).map(String::as_str).collect();
+    if !gone.is_empty() {
+        eprintln!(
+            "warning: left out, since they belong to the former calibration: {}; fit them anew with --generators",
+            gone.join(", ")
+        );
     }
     Ok(())
 }

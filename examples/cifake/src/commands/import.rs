@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use baselines::{IMPORTS, Import, Pictures};
-use cifake::text::path_line;
+use cifake::text::{one_line, path_line};
 use clap::builder::PossibleValuesParser;
 
 use crate::args::{DataArgs, decoder};
-use crate::balanced;
+use crate::{Spared, balanced};
 
 /// Makes a weight file of published weights, for --weights of the other subcommands.
 ///
@@ -48,6 +48,7 @@ pub(crate) fn run(args: Args) -> Result<usize> {
     let import = IMPORTS.iter().find(|import| import.name == args.detector);
     let import = import.context("the detector is not listed")?;
     let device = cifake::device::parse(&args.device)?;
+    Spared::of(&args.data.data).file(&args.out)?;
     let dataset = match &args.data.data {
         Some(path) => Some(args.data.open(path, None)?),
         None => None,
@@ -64,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<usize> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}: sha256 {}", path_line(&args.out), info.sha256)?;
     for (key, value) in &info.metadata {
-        writeln!(stdout, "{key}: {value}")?;
+        writeln!(stdout, "{}", one_line(&format!("{key}: {value}")))?;
     }
     Ok(0)
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cifake::device;
 use cifake::text::path_line;
 use cifake_training::{Places, Queue, ReadyStage, Recipe, State};
@@ -25,6 +25,16 @@ use run::Runner;
 
 /// The recipe where none is given.
 const OWN: &str = include_str!("../../../lab/recipes/own.toml");
+
+/// The files of a run in its folder.
+const WRITTEN: [&str; 6] = [
+    "best.safetensors",
+    "last.safetensors",
+    "checkpoint.safetensors",
+    "metrics.csv",
+    "metrics.png",
+    "state.json",
+];
 
 /// The recipes of `--smoke`.
 const SMOKE: [&str; 4] = [
@@ -87,7 +97,12 @@ fn choose(args: &TrainArgs, stop: &AtomicBool) -> Result<bool> {
         return Ok(true);
     }
     let out = args.out.as_deref().context("--out is required")?;
-    Spared::default().folder(out)?;
+    let read = [&args.config, &args.queue, &args.weights, &args.data.data];
+    let spared = Spared::of(read.into_iter().flatten().chain(&args.extra));
+    spared.folder(out)?;
+    for name in WRITTEN {
+        spared.refuse(&out.join(name))?;
+    }
     let temporary = tempfile::tempdir()?;
     let args = &args.with_file_of_weights(temporary.path())?;
     match (&args.queue, &args.config) {
@@ -155,6 +170,11 @@ impl Task for Alone<'_> {
         let is_done = runner.run::<N>(&stage, state, &places.out.join("state.json"))?;
         if is_done && !args.smoke {
             let best = places.out.join("best.safetensors");
+            ensure!(
+                best.is_file(),
+                "the run is done, but {} is gone; remove checkpoint.safetensors to train again",
+                path_line(&best)
+            );
             eprintln!(
                 "done: {best}\n\
                  measure it:    cifake evaluate --data DATA{labels} --weights {best}\n\
