@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
     Ok(are_right)
 }
 
-/// What a program with its dependencies prints, built in the folder `name` of the target directory.
+/// The output of a program with its dependencies, built in folder `name` of the target directory.
 fn printed(workspace: &Workspace, name: &str, program: (&str, &str)) -> Result<String> {
     let (root, (dependencies, program)) = (&workspace.root, program);
     let manifest = fs::read_to_string(root.join("Cargo.toml")).context("read Cargo.toml")?;
