@@ -64,7 +64,7 @@ fn alpha_bits(file: &[u8]) -> Option<Vec<u8>> {
     let alpha = info.color_type == ColorType::Rgba && info.bit_depth == BitDepth::Eight;
     let (width, height) = (usize::try_from(info.width).ok()?, usize::try_from(info.height).ok()?);
     let n_pixels = width.checked_mul(height)?;
-    if !alpha || info.interlaced || n_pixels > MAX_PIXELS || n_pixels < HEAD {
+    if !alpha || info.interlaced || !(HEAD..=MAX_PIXELS).contains(&n_pixels) {
         return None;
     }
     let mut bits = Vec::new();

@@ -90,7 +90,8 @@ fn declaring() -> Vec<Vec<u8>> {
         xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" i:DigitalSourceType="digitalCapture"/></rdf:RDF>"#;
     let comment = [b"ASCII\0\0\0", settings.as_bytes()].concat();
     let length = u32::try_from(comment.len()).expect("a short comment");
-    let field = [b"\x86\x92\x07\0".as_slice(), &length.to_le_bytes(), &26_u32.to_le_bytes()].concat();
+    let field =
+        [b"\x86\x92\x07\0".as_slice(), &length.to_le_bytes(), &26_u32.to_le_bytes()].concat();
     let block = [b"II*\0\x08\0\0\0\x01\0".as_slice(), &field, &[0; 4], &comment].concat();
     let chunk = |kind: &[u8; 4], body: &[u8]| {
         let length = u32::try_from(body.len()).expect("a short chunk");

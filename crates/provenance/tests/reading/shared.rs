@@ -20,19 +20,17 @@ fn folder() -> Option<PathBuf> {
 /// The rows of a table whose cells may stand in quotes.
 fn rows(table: &str) -> Vec<Row> {
     let cells = |line: &str| -> Vec<String> {
-        let mut cells = vec![String::new()];
-        let mut quoted = false;
+        let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
         let mut letters = line.chars().peekable();
         while let Some(letter) = letters.next() {
             match letter {
-                '"' if quoted && letters.next_if_eq(&'"').is_some() => {
-                    cells.last_mut().unwrap().push('"')
-                }
+                '"' if quoted && letters.next_if_eq(&'"').is_some() => cell.push('"'),
                 '"' => quoted = !quoted,
-                ',' if !quoted => cells.push(String::new()),
-                _ => cells.last_mut().unwrap().push(letter),
+                ',' if !quoted => cells.push(std::mem::take(&mut cell)),
+                _ => cell.push(letter),
             }
         }
+        cells.push(cell);
         cells
     };
     let mut lines = table.lines().map(cells);
