@@ -20,7 +20,7 @@ pub(crate) struct Text {
     pub(crate) value: String,
 }
 
-/// What a walk through a container has found.
+/// The metadata that a walk through a container has found.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) texts: Vec<Text>,

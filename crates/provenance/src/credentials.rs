@@ -20,7 +20,7 @@ pub enum Credentials {
     },
     /// The file holds a manifest that cannot be read.
     Unreadable {
-        /// What the reader says.
+        /// The reader's words.
         reason: String,
     },
     /// The file holds manifests that were read and checked.

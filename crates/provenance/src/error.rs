@@ -13,7 +13,7 @@ pub enum Error {
     /// The file is longer than the caller allows.
     #[error("the file has more than {max_bytes} bytes; allow more, or take a smaller picture")]
     TooLarge {
-        /// What the caller allows.
+        /// The caller's limit.
         max_bytes: u64,
     },
     /// The file could not be opened or read.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Where an SVG may hide its root element: behind comments and a document type.
+/// Bytes in which the root element of an SVG must begin: comments and a document type may precede it.
 const SVG_HEAD: usize = 4096;
 
 /// A container of pictures. Metadata is read from JPEG, PNG and WebP; C2PA manifests from all of them.

@@ -1,4 +1,4 @@
-//! What the file of a picture declares about its origin.
+//! The statements of a picture's file about its origin.
 //!
 //! Generators, cameras and editors leave notes in a file: text chunks, EXIF, XMP, signed C2PA manifests.
 //! This crate reads them at their proper place and turns each into a [`Claim`].

@@ -21,7 +21,7 @@ const HEAD: usize = (PLAIN.len() + 4) * 8;
 /// Pixels of a picture that is looked at; one byte is kept for each.
 const MAX_PIXELS: usize = 1 << 24;
 
-/// What the decoder may allocate.
+/// Bytes that the decoder may allocate.
 const DECODER_BYTES: usize = 16 << 20;
 
 /// The key under which a generator would have written the text.

@@ -53,7 +53,7 @@ pub(crate) fn read(packet: &[u8], contents: &mut Contents) {
     }
 }
 
-/// Where in the packet the reader stands.
+/// The reader's place in the packet.
 #[derive(Default)]
 struct Place {
     /// Open elements.

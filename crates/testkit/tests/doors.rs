@@ -75,7 +75,7 @@ fn checkpoint(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("it is committed")
 }
 
-/// What a picture's file declares, down to its words.
+/// The declarations of a picture's file, down to their words.
 fn declarations(bytes: &[u8]) {
     if let Ok(declarations) = provenance::read(bytes) {
         let _ = declarations.to_string();

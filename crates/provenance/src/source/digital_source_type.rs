@@ -29,7 +29,7 @@ const TERMS: &[(&str, Says)] = &[
     ("virtualRecording", Says::Software),
 ];
 
-/// What a term says: its address, its code `digsrctype:TERM`, or its bare name.
+/// The statement of a term: its address, its code `digsrctype:TERM`, or its bare name.
 pub(crate) fn says(term: &str) -> Says {
     let name = term.trim().trim_end_matches('/').rsplit(['/', ':', '#']).next().unwrap_or_default();
     TERMS.iter().find(|(known, _)| *known == name).map_or(Says::Nothing, |(_, says)| *says)

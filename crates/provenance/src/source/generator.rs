@@ -1,4 +1,4 @@
-//! What the sources of generators share: names and lenient JSON.
+//! Names and lenient JSON, which the sources of generators share.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What generators, cameras and programs write, a file for each.
+//! Readers of the notes that generators, cameras and programs leave, a file for each.
 //!
 //! A new generator is a file with a function `read` and a line in [`SOURCES`].
 

@@ -3,7 +3,7 @@
 use crate::claim::{Claim, Kind, Says};
 use crate::contents::Contents;
 
-/// Where a program names itself.
+/// The fields in which a program names itself.
 const FIELDS: &[(Kind, &str)] =
     &[(Kind::Exif, "Software"), (Kind::Xmp, "CreatorTool"), (Kind::Text, "Software")];
 

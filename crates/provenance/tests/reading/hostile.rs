@@ -6,7 +6,7 @@ use provenance::{Declarations, Error, read, read_file};
 
 use crate::writer::*;
 
-/// What a file of a few MiB may take; an endless or quadratic loop takes far longer.
+/// The time that a file of a few MiB may take; an endless or quadratic loop takes far longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const A1111: &str = "a cat\nSteps: 20, Sampler: Euler a, Seed: 1, Model: sd15";

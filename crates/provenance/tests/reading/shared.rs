@@ -42,7 +42,7 @@ fn has(claims: &[Claim], wanted: impl Fn(&Claim) -> bool) -> bool {
     claims.iter().any(wanted)
 }
 
-/// What is wrong with `declarations`, apart from its manifests.
+/// The faults of `found`, apart from its manifests.
 fn faults(row: &Row, found: &Declarations) -> Vec<String> {
     let mut faults = Vec::new();
     let claims = &found.claims;
