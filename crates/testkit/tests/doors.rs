@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use image::{ImageFormat, RgbImage};
 use testkit::Fixture;
-use testkit::fuzz::{DOORS, door, trial};
+use testkit::fuzz::{DOORS, Door, door, trial};
 
 const TABLE: &str = "file,label,generator,class,source,licence,split,original_width,original_height,\
 original_format\na.png,FAKE,\"A, B\",cat,c/d,MIT,train,512,768,PNG\nb.png,REAL,,,e/f,CC0,validation,9,9,JPEG\n";
@@ -75,6 +75,47 @@ fn checkpoint(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("it is committed")
 }
 
+/// The declarations of a picture's file, down to their words.
+fn declarations(bytes: &[u8]) {
+    if let Ok(declarations) = provenance::read(bytes) {
+        let _ = declarations.to_string();
+    }
+}
+
+/// Pictures with metadata of every kind that is read.
+fn declaring() -> Vec<Vec<u8>> {
+    let settings = "a cat\nSteps: 20, Sampler: Euler a, Seed: 1, Model: sd15";
+    let graph = r#"{"4": {"class_type": "Loader", "inputs": {"ckpt_name": "m"}}}"#;
+    let packet = r#"<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description
+        xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" i:DigitalSourceType="digitalCapture"/></rdf:RDF>"#;
+    let comment = [b"ASCII\0\0\0", settings.as_bytes()].concat();
+    let length = u32::try_from(comment.len()).expect("a short comment");
+    let field =
+        [b"\x86\x92\x07\0".as_slice(), &length.to_le_bytes(), &26_u32.to_le_bytes()].concat();
+    let block = [b"II*\0\x08\0\0\0\x01\0".as_slice(), &field, &[0; 4], &comment].concat();
+    let chunk = |kind: &[u8; 4], body: &[u8]| {
+        let length = u32::try_from(body.len()).expect("a short chunk");
+        [&length.to_be_bytes(), kind.as_slice(), body, &[0; 4]].concat()
+    };
+    let text = |key: &str, value: &str| chunk(b"tEXt", &[key, "\0", value].concat().into_bytes());
+    let xmp = [b"XML:com.adobe.xmp\0\0\0\0\0", packet.as_bytes()].concat();
+    let png = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        text("parameters", settings),
+        text("prompt", graph),
+        chunk(b"eXIf", &block),
+        chunk(b"iTXt", &xmp),
+        chunk(b"IEND", b""),
+    ];
+    let segment = |body: &[u8]| {
+        let length = u16::try_from(body.len() + 2).expect("a short segment");
+        [b"\xff\xe1".as_slice(), &length.to_be_bytes(), body].concat()
+    };
+    let exif = segment(&[b"Exif\0\0", block.as_slice()].concat());
+    let xmp = segment(&[b"http://ns.adobe.com/xap/1.0/\0", packet.as_bytes()].concat());
+    vec![png.concat(), [b"\xff\xd8".as_slice(), &exif, &xmp, b"\xff\xd9"].concat()]
+}
+
 #[test]
 fn weights_in_bytes_are_multiplied_out() {
     let bytes = weights_in_bytes();
@@ -88,6 +129,15 @@ fn weights_in_bytes_are_multiplied_out() {
 #[test]
 fn image_door_holds() {
     trial(&door("image"), &pictures());
+}
+
+#[test]
+fn provenance_door_holds() {
+    for file in declaring() {
+        let declarations = provenance::read(&file).expect("the file is whole");
+        assert!(declarations.say_ai(), "{declarations}");
+    }
+    trial(&Door { name: "provenance", open: declarations }, &declaring());
 }
 
 #[test]

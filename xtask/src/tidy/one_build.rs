@@ -34,6 +34,9 @@ pub(crate) fn selections(tree: &Tree) -> Result<Vec<Violation>> {
     let judged = |package: &&Package| workspace.role(package) != Role::Task && !holds_list(package);
     for package in workspace.packages.iter().filter(judged) {
         let own = tree(&["-e", "normal,build,dev", "-p", &package.name])?;
+        if !own.keys().any(|name| is_burn(name)) {
+            continue; // it cannot build burn a second time
+        }
         found.extend(differences(&format!("tests of {}", package.name), &own, &tests, &below));
         if workspace.role(package) == Role::Example {
             let own = tree(&["-e", "normal,build", "-p", &package.name])?;
@@ -44,6 +47,11 @@ pub(crate) fn selections(tree: &Tree) -> Result<Vec<Violation>> {
         }
     }
     Ok(found)
+}
+
+/// True for burn's own entry, `burn VERSION`.
+fn is_burn(package: &str) -> bool {
+    package.split(' ').next() == Some("burn")
 }
 
 /// Reads `name version ...|features` lines; packages of this workspace are left out.
@@ -103,6 +111,12 @@ mod tests {
     fn other_features_below_burn_are_found() {
         let found = found("ahash v0.8.11|std\n");
         assert!(found[0].what.contains("ahash v0.8.11 with [std]"), "{}", found[0].what);
+    }
+
+    #[test]
+    fn a_selection_without_burn_is_told_from_one_with_it() {
+        assert!(features(ALL).keys().any(|name| is_burn(name)));
+        assert!(!is_burn("burn-tensor v0.22.1"));
     }
 
     #[test]
