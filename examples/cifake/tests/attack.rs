@@ -54,8 +54,12 @@ fn an_unknown_attack_is_wrong_usage_and_names_the_known_ones() {
         ("attack", "guessing", "fgsm = fgsm-linf"),
         ("robustness", "pgd-linf@x", "not a number"),
         ("robustness", "guessing", "ensemble-linf@2"),
+        ("attack --epsilon-255 9", "fgsm@4", "--epsilon-255 changes nothing of fgsm-linf@4"),
+        ("robustness --steps 3", "jpeg@50", "--steps changes nothing of jpeg@50"),
+        ("robustness --built gone", "jpeg@50", "cannot be used with"),
     ] {
-        let output = run(program, &["--attack", name, "--smoke"]);
+        let words: Vec<&str> = program.split(' ').chain(["--attack", name, "--smoke"]).collect();
+        let output = run(words[0], &words[1..]);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
         assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
     }

@@ -24,17 +24,17 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "DIR")]
     pub generators: Option<PathBuf>,
     /// Share of the answered held-back pictures of the model's size that must be right.
-    #[arg(long, default_value_t = AnswerOptions::default().right, value_parser = share)]
+    #[arg(long, default_value_t = AnswerOptions::default().right, requires = "generators", value_parser = share)]
     right: f64,
     /// Share of the validation photographs that may be answered FAKE when resized, and of the generated ones
     /// that may be answered REAL.
-    #[arg(long, default_value_t = AnswerOptions::default().photographs_called_fake, value_parser = share)]
+    #[arg(long, default_value_t = AnswerOptions::default().photographs_called_fake, requires = "generators", value_parser = share)]
     wrong: f64,
     /// Percent of the held-back pictures that are called unfamiliar.
-    #[arg(long, default_value_t = AnswerOptions::default().unfamiliar_below, value_parser = percent)]
+    #[arg(long, default_value_t = AnswerOptions::default().unfamiliar_below, requires = "generators", value_parser = percent)]
     unfamiliar: f32,
     /// Training pictures whose features are looked at, at most.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, requires = "generators")]
     training: usize,
 }
 
@@ -95,4 +95,32 @@ fn share(text: &str) -> Result<f64, &'static str> {
 fn percent(text: &str) -> Result<f32, &'static str> {
     let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
     percent.ok_or("a number from 0 to 100")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        answers: AnswerArgs,
+    }
+
+    #[test]
+    fn what_answers_keep_to_is_refused_without_answers() {
+        for (flag, value) in
+            [("--right", "0.9"), ("--wrong", "0.1"), ("--unfamiliar", "2"), ("--training", "5")]
+        {
+            let of =
+                |more: &[&str]| Program::try_parse_from([&["program", flag, value], more].concat());
+            let error = of(&[]).expect_err(flag).to_string();
+            assert!(error.contains("--generators"), "{error}");
+            let answers = of(&["--generators", "x"]).expect(flag).answers;
+            assert!(answers.generators.is_some());
+        }
+        Program::try_parse_from(["program"]).expect("the usual values need nothing");
+    }
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let entrants = entrants(&args.detectors)?;
     let setting = args.setting()?;
     args.parts.check()?;
-    let mut folder = Folder::open(&args.out)?;
+    let mut folder = Folder::open(&args.out, args.again)?;
     let bar = progress_bar()?;
     let mut bench = Bench::new(setting, &bar)?;
     let mut n_failed = 0;

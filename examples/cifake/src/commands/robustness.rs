@@ -37,7 +37,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Measure the accuracy on this set of build_cifake_pp instead of attacking pictures.
-    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["data", "split", "attacks", "epsilon_255", "steps", "limit"]
+    )]
     built: Option<PathBuf>,
     /// Part of the data set.
     #[arg(long, value_enum, default_value = "test")]

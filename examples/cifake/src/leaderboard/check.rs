@@ -10,14 +10,18 @@ use cifake_eval::metrics::{McNemar, Measures, Metric};
 use cifake_eval::{GroupRow, Latency};
 
 use super::name::{MAX_NAME, file_name};
-use super::row::{Adaptive, Built, Part, Row, Share};
+use super::row::{Adaptive, Built, Part, Row, Share, VERSION};
 
 /// Longest text, in bytes: a command line has at most about as many.
 const MAX_TEXT: usize = 1 << 20;
 /// Most entries of a list.
 const MAX_ENTRIES: usize = 1000;
+/// Most pictures that a row counts.
+const MAX_PICTURES: usize = 100_000_000;
 /// The largest difference of shares and counts that say the same.
 const ROUNDING: f64 = 1e-9;
+/// How far a sum of many logarithms may differ between machines.
+const ROUNDING_OF_P: f64 = 1e-6;
 
 /// A file of a row that holds none.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct RowError {
 pub(super) enum Fault {
     /// The name is empty or too long, or gives no file name.
     Name,
+    /// The row is one of other measures.
+    Version { version: u32 },
     /// The row stands in a file that is not called after it.
     FileName { expected: String },
     /// A text is too long.
@@ -60,6 +66,9 @@ impl RowError {
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, fault) = (path_text(&self.file), &self.fault);
+        if matches!(fault, Fault::Version { .. }) {
+            return write!(f, "{file} cannot stand beside rows of this program: {fault}");
+        }
         write!(f, "{file} is no row of a leaderboard; move it out of the folder: {fault}")
     }
 }
@@ -72,6 +81,11 @@ impl fmt::Display for Fault {
             Self::Name => {
                 write!(f, "name has 1 to {MAX_NAME} characters, and not dots alone")
             }
+            Self::Version { version } => write!(
+                f,
+                "its measures are of version {version}, those of this program of version {VERSION}; \
+                 --again leaves it out, and makes it again where --detectors names it"
+            ),
             Self::FileName { expected } => {
                 write!(f, "the row of this name stands in {}", one_line(expected))
             }
@@ -89,6 +103,14 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Refuses the row in `file` if its measures are of another version.
+pub(super) fn check_version(file: &Path, version: u32) -> Result<(), RowError> {
+    match version == VERSION {
+        true => Ok(()),
+        false => Err(RowError::new(file, Fault::Version { version })),
+    }
+}
+
 impl Row {
     /// Checks the row of `file`.
     ///
@@ -96,6 +118,7 @@ impl Row {
     ///
     /// The first fault.
     pub(super) fn check(&self, file: &Path) -> Result<(), RowError> {
+        check_version(file, self.made_of.version)?;
         let fault = |fault| RowError::new(file, fault);
         let expected = file_name(&self.name).ok_or_else(|| fault(Fault::Name))?;
         if file.file_name() != Some(expected.as_ref()) {
@@ -117,6 +140,8 @@ impl Row {
         digest("weights_sha256", &made_of.weights_sha256)?;
         digest("pictures_sha256", &made_of.pictures_sha256)?;
         digest("default_sha256", &made_of.default_sha256)?;
+        within("measures.n", measures.n, MAX_PICTURES)?;
+        within("n_failed", self.n_failed, MAX_PICTURES)?;
         check_measures("measures", measures)?;
         let n_seen = measures.n.saturating_add(self.n_failed);
         if let Some(limit) = made_of.limit {
@@ -127,12 +152,12 @@ impl Row {
             within("without_copies.n", without.n, measures.n)?;
         }
         if let Some(at) = &self.at_validation_threshold {
+            within("at_validation_threshold.n", at.n, MAX_PICTURES)?;
             number("at_validation_threshold.threshold", at.threshold, f64::NEG_INFINITY)?;
             share("at_validation_threshold.accuracy", at.accuracy)?;
         }
-        if let Some(McNemar { only_first, only_second, p }) = self.mcnemar {
-            within("mcnemar", only_first.saturating_add(only_second), measures.n)?;
-            unit("mcnemar.p", p)?;
+        if let Some(test) = self.mcnemar {
+            check_mcnemar(test, measures.n)?;
         }
         latency("cost.one", &cost.one)?;
         latency("cost.many", &cost.many)?;
@@ -147,6 +172,20 @@ impl Row {
     }
 }
 
+/// Counts of at most `n` pictures, and the probability that follows from them.
+fn check_mcnemar(test: McNemar, n: usize) -> Result<(), Fault> {
+    let McNemar { only_first, only_second, p } = test;
+    within("mcnemar", only_first.saturating_add(only_second), n)?;
+    unit("mcnemar.p", p)?;
+    let first = std::iter::repeat_n([true, false], only_first);
+    let second = std::iter::repeat_n([false, true], only_second);
+    let expected = McNemar::new(first.chain(second)).p;
+    match (p - expected).abs() <= ROUNDING_OF_P {
+        true => Ok(()),
+        false => Err(Fault::Disagree { field: "mcnemar.p".to_owned() }),
+    }
+}
+
 fn part<T>(
     name: &str,
     part: Option<&Part<T>>,
@@ -156,6 +195,7 @@ fn part<T>(
     text(&format!("{name}.key"), &part.key)?;
     text(&format!("{name}.command"), &part.source.command)?;
     text(&format!("{name}.commit"), part.source.commit.as_deref().unwrap_or_default())?;
+    within(&format!("{name}.n_failed"), part.n_failed, MAX_PICTURES)?;
     check(&part.found)
 }
 
@@ -179,6 +219,7 @@ fn check_generators(found: &[GroupRow]) -> Result<(), Fault> {
     entries("generators", found.len())?;
     for row in found {
         text("generators.name", &row.name)?;
+        within("generators.n", row.n, MAX_PICTURES)?;
         unit("generators.mean_p_fake", row.mean_p_fake)?;
         unit("generators.auc", row.auc.unwrap_or_default())?;
         let answers = [row.fake, row.unsure, row.real];
@@ -228,6 +269,7 @@ fn shares(field: &str, found: &[Share]) -> Result<(), Fault> {
     entries(field, found.len())?;
     for row in found {
         text(&format!("{field}.name"), &row.name)?;
+        within(&format!("{field}.n"), row.n, MAX_PICTURES)?;
         share(&format!("{field}.accuracy"), row.accuracy)?;
     }
     Ok(())

@@ -14,11 +14,14 @@ use super::table::{Cell, Table};
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// The line of a page by which it is known as one of this program.
+pub(super) const MARK: &str = "<meta name=\"generator\" content=\"cifake leaderboard\">";
+
 /// The page of all `rows`.
 pub(super) fn page(rows: &[&Row]) -> String {
     let orders: Vec<&Order> = ORDERS.iter().filter(|order| order.applies(rows)).collect();
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{MARK}\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\

@@ -9,11 +9,13 @@ use super::row::Row;
 use super::section::{Section, sections, subject, usual};
 use super::table::{Cell, Table};
 
+/// The line of a document by which it is known as one of this program.
+pub(super) const MARK: &str =
+    "Detectors of generated pictures, measured in one way by `cifake leaderboard`.";
+
 /// The document of all `rows`.
 pub(super) fn document(rows: &[&Row]) -> String {
-    let mut text = String::from(
-        "# Leaderboard\n\nDetectors of generated pictures, measured in one way by `cifake leaderboard`.\n",
-    );
+    let mut text = format!("# Leaderboard\n\n{MARK}\n");
     for measured in subject(rows) {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "\n- {}", markdown_text(&measured));
@@ -68,6 +70,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leaderboard::methods::PUBLISHED;
     use crate::leaderboard::row::tests::{hostile, row, with_all_parts, with_built};
 
     #[test]
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn words_of_the_headings_are_explained_and_other_pictures_marked() {
         let mut few = with_all_parts(row("few", 0.99));
-        few.made_of.pictures_sha256 = "0".repeat(64);
+        few.made_of.pictures_sha256 = PUBLISHED[1].to_owned();
         few.measures.n = 2000;
         let text = document(&[&few, &with_all_parts(row("all", 0.9))]);
         for words in [

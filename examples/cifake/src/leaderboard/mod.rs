@@ -1,5 +1,6 @@
 //! The leaderboard: a row a detector, each in a JSON file, and the pages that are made of all rows.
 
+mod against;
 mod bench;
 mod check;
 mod cost;

@@ -36,7 +36,8 @@ pub(super) const ORDERS: [Order; 8] = [
     Order {
         subject: |row| {
             let part = row.built.as_ref();
-            let n = part.map_or(0, |part| part.found.rows.iter().map(|row| row.n).sum());
+            let counts = part.iter().flat_map(|part| &part.found.rows).map(|row| row.n);
+            let n = counts.fold(0, usize::saturating_add);
             Subject(Reverse(n), part.map_or_else(String::new, |part| part.key.clone()))
         },
         ..falling("static", "attacked set", |row| Some(row.built.as_ref()?.found.accuracy.value))
@@ -68,7 +69,8 @@ const fn rising(id: &'static str, label: &'static str, value: fn(&Row) -> Option
 
 /// The pictures of a row.
 fn pictures(row: &Row) -> Subject {
-    Subject(Reverse(row.measures.n + row.n_failed), row.made_of.pictures_sha256.clone())
+    let n = row.measures.n.saturating_add(row.n_failed);
+    Subject(Reverse(n), row.made_of.pictures_sha256.clone())
 }
 
 /// For what no picture changes.

@@ -178,7 +178,8 @@ impl Row {
 
     /// Pictures of the row and of its parts that could not be read.
     pub(super) fn n_unread(&self) -> usize {
-        self.n_failed + self.generators.as_ref().map_or(0, |part| part.n_failed)
+        let of_parts = self.generators.as_ref().map_or(0, |part| part.n_failed);
+        self.n_failed.saturating_add(of_parts)
     }
 
     /// Takes the finished parts of `old`, an earlier row of this name, and returns the options of those that are

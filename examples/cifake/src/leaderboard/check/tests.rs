@@ -54,6 +54,15 @@ fn what_cannot_be_is_named() {
         ("/limit", json!(10), |fault| matches!(fault, Fault::Count { .. })),
         ("/mcnemar/only_first", json!(usize::MAX), |fault| matches!(fault, Fault::Count { .. })),
         ("/mcnemar/p", json!(2.0), |fault| matches!(fault, Fault::Number { .. })),
+        ("/mcnemar/p", json!(0.5), |fault| matches!(fault, Fault::Disagree { .. })),
+        ("/mcnemar/only_second", json!(30), |fault| matches!(fault, Fault::Disagree { .. })),
+        ("/version", json!(VERSION + 1), |fault| matches!(fault, Fault::Version { .. })),
+        ("/n_failed", json!(usize::MAX), |fault| matches!(fault, Fault::Count { .. })),
+        ("/degradations/found/0/n", json!(usize::MAX), |fault| {
+            matches!(fault, Fault::Count { .. })
+        }),
+        ("/static/found/rows/0/n", json!(usize::MAX), |fault| matches!(fault, Fault::Count { .. })),
+        ("/generators/found/0/n", json!(usize::MAX), |fault| matches!(fault, Fault::Count { .. })),
         ("/cost/one/min_ms", json!(-1.0), |fault| matches!(fault, Fault::Number { .. })),
         ("/cost/one/median_ms", json!(9.0), |fault| matches!(fault, Fault::Order { .. })),
         ("/cost/many/batch", json!(0), |fault| matches!(fault, Fault::Count { .. })),

@@ -5,6 +5,7 @@ use cifake_eval::Latency;
 use cifake_eval::metrics::Bootstrap;
 
 use super::*;
+use crate::leaderboard::methods::PUBLISHED;
 
 /// A row called `name` of about this accuracy.
 pub(in crate::leaderboard) fn row(name: &str, accuracy: f64) -> Row {
@@ -20,7 +21,7 @@ pub(in crate::leaderboard) fn row(name: &str, accuracy: f64) -> Row {
     let made_of = MadeOf {
         version: VERSION,
         weights_sha256: "ab".repeat(32),
-        pictures_sha256: "cd".repeat(32),
+        pictures_sha256: PUBLISHED[0].to_owned(),
         split: "test".to_owned(),
         limit: None,
         seed: 0,
