@@ -14,7 +14,7 @@ const RADIUS: f64 = 2.0;
 #[derive(Debug, Clone, clap::Args)]
 pub struct OneAttackArgs {
     /// Name of the attack, see below.
-    #[arg(long, value_name = "NAME", default_value = "pgd-linf@2")]
+    #[arg(long, value_name = "NAME", default_value = "pgd-linf")]
     attack: AttackName,
     /// Radius in 255ths if the attack is named without one [default: 2].
     #[arg(long, value_name = "E")]
@@ -70,8 +70,11 @@ fn check_radius(names: &[AttackName], is_given: bool) -> Result<()> {
 
 /// Refuses a number of steps that none of `names` takes.
 fn check_steps(names: &[AttackName], steps: Option<u16>) -> Result<()> {
+    if steps.is_none() {
+        return Ok(());
+    }
     for name in names {
-        if steps.is_none() || takes_steps(*name)? {
+        if takes_steps(*name)? {
             return Ok(());
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn against_default(rows: &[&Row]) -> Option<Section> {
     ];
     let left_out = (!others.is_empty()).then(|| {
         format!(
-            "Left out, since they were compared with other weights of native: {}. A run whose --detectors names them makes them again.",
+            "These rows are left out, since they were compared with other weights of native: {}. A run makes them again where --detectors names them.",
             others.join(", ")
         )
     });
@@ -76,7 +76,7 @@ mod tests {
         let shown = |rows: &[&Row]| {
             let section = against_default(rows).expect("some were compared");
             let names = section.table.rows.iter().map(|cells| cells[0].clone()).collect::<Vec<_>>();
-            let reason = section.words.into_iter().find(|words| words.starts_with("Left out"));
+            let reason = section.words.into_iter().find(|words| words.starts_with("These rows"));
             (names, reason)
         };
         let cells = |names: &[&str]| {
