@@ -6,7 +6,6 @@ use super::entrant::DEFAULT;
 use super::number::probability;
 use super::order::{shown_name, words_of_others};
 use super::row::Row;
-use super::section::Section;
 use super::table::Table;
 
 /// SHA-256 of the weights that the rows were compared with: those of the default detector's row, else those of most
@@ -25,8 +24,8 @@ fn default_of<'a>(rows: &[&'a Row]) -> Option<&'a str> {
     counts.into_iter().max_by_key(|&(_, n)| n).map(|(sha256, _)| sha256)
 }
 
-/// The table of the rows that were compared with one default detector; `None` where none was compared.
-pub(super) fn against_default(rows: &[&Row]) -> Option<Section> {
+/// Words and table of the rows that were compared with one default detector; `None` where none was compared.
+pub(super) fn against_default(rows: &[&Row]) -> Option<(Vec<String>, Table)> {
     let default = default_of(rows)?;
     let columns = ["it alone is right", "the default alone is right", "p"];
     let mut table = Table::of_numbers("detector", columns);
@@ -56,7 +55,7 @@ pub(super) fn against_default(rows: &[&Row]) -> Option<Section> {
     words.extend(words_of_others(rows));
     words.extend(left_out);
     let is_shown = !table.rows.is_empty() || !others.is_empty();
-    is_shown.then_some(Section { title: "Against the default detector", words, table })
+    is_shown.then_some((words, table))
 }
 
 #[cfg(test)]
@@ -74,9 +73,9 @@ mod tests {
         native.mcnemar = None;
         native.made_of.weights_sha256 = native.made_of.default_sha256.clone();
         let shown = |rows: &[&Row]| {
-            let section = against_default(rows).expect("some were compared");
-            let names = section.table.rows.iter().map(|cells| cells[0].clone()).collect::<Vec<_>>();
-            let reason = section.words.into_iter().find(|words| words.starts_with("These rows"));
+            let (words, table) = against_default(rows).expect("some were compared");
+            let names = table.rows.iter().map(|cells| cells[0].clone()).collect::<Vec<_>>();
+            let reason = words.into_iter().find(|words| words.starts_with("These rows"));
             (names, reason)
         };
         let cells = |names: &[&str]| {

@@ -138,7 +138,7 @@ mod tests {
         let native = registry.source(Path::new(DEFAULT)).expect("shipped");
         std::fs::write(&file, content(native).expect("bytes")).expect("it is writable");
         let copy = format!("native={}", file.display());
-        for same in [&copy, "clean=native", "robust=adversarial", "mine=native"] {
+        for same in [copy.as_str(), "clean=native", "robust=adversarial", "mine=native"] {
             listed(&[same]).expect(same);
         }
     }

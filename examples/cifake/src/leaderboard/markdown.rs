@@ -70,8 +70,8 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaderboard::methods::PUBLISHED;
     use crate::leaderboard::row::tests::{hostile, row, with_all_parts, with_built};
+    use crate::leaderboard::sample::PUBLISHED;
 
     #[test]
     fn code_stays_code_whatever_stands_in_it() {

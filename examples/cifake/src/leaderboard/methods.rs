@@ -1,13 +1,7 @@
 //! The methods that the project compares with, and what was published of them.
 
 use super::row::Row;
-
-/// What `pictures_sha256` is for the test pictures of CIFAKE: for all 20,000, and for the 2,000 that `--limit 2000`
-/// draws of them by the usual seed.
-pub(super) const PUBLISHED: [&str; 2] = [
-    "1aa87ca2a5d93b072cf790362181291f0660a9d5839bf63099f49ce93f248642",
-    "16129ebf36f1bd0f07866a7c01dd80475b582fe208563eb92489972cea4037c0",
-];
+use super::sample::PUBLISHED;
 
 /// A method and its published accuracies on CIFAKE, in percent.
 pub(super) struct Method {

@@ -13,6 +13,13 @@ use crate::Holdout;
 use crate::args::DataArgs;
 use crate::part::{Part, Pictures};
 
+/// The [`fingerprint`] of the test pictures of CIFAKE: for all 20,000, and for the 2,000 that `--limit 2000`
+/// draws of them by the usual seed.
+pub(super) const PUBLISHED: [&str; 2] = [
+    "1aa87ca2a5d93b072cf790362181291f0660a9d5839bf63099f49ce93f248642",
+    "16129ebf36f1bd0f07866a7c01dd80475b582fe208563eb92489972cea4037c0",
+];
+
 /// The pictures of a part of a data set, each drawn once for all detectors that share it.
 pub(crate) struct Samples {
     /// The names of the data set's labels.
@@ -171,5 +178,20 @@ mod tests {
         assert_eq!(few.indices.len(), 6);
         assert_ne!(few.sha256, all.sha256);
         assert_eq!(few.sha256, fingerprint(&*all.dataset, &few.indices));
+    }
+
+    #[test]
+    fn the_pictures_of_cifake_are_known_by_their_fingerprints() {
+        let Some(shared) = std::env::var_os("CIFAKE_SHARED") else {
+            eprintln!("skipped: CIFAKE_SHARED is not set");
+            return;
+        };
+        let path = Path::new(&shared).join("datasets/cifake");
+        let dataset = cifake::open_dataset(&path, Some(Split::Test)).expect("the zips are there");
+        let pictures = Pictures::all(dataset);
+        let few = pictures.balanced(2000, 0);
+        let found =
+            [&pictures.indices, &few].map(|indices| fingerprint(&*pictures.dataset, indices));
+        assert_eq!(found, PUBLISHED);
     }
 }

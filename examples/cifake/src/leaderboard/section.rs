@@ -24,7 +24,11 @@ pub(super) struct Section {
 pub(super) fn sections(rows: &[&Row]) -> Vec<Section> {
     let all = [
         Some(accuracies(rows)),
-        against_default(rows),
+        against_default(rows).map(|(words, table)| Section {
+            title: "Against the default detector",
+            words,
+            table,
+        }),
         Some(costs(rows)),
         Some(published(rows)),
         attacked_set(rows),

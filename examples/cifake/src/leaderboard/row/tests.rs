@@ -5,7 +5,7 @@ use cifake_eval::Latency;
 use cifake_eval::metrics::Bootstrap;
 
 use super::*;
-use crate::leaderboard::methods::PUBLISHED;
+use crate::leaderboard::sample::PUBLISHED;
 
 /// A row called `name` of about this accuracy.
 pub(in crate::leaderboard) fn row(name: &str, accuracy: f64) -> Row {
