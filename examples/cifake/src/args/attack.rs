@@ -83,8 +83,8 @@ fn check_steps(names: &[AttackName], steps: Option<u16>) -> Result<()> {
 
 /// The attacks `names`, in `steps` those that take a number of them.
 fn made(names: &[AttackName], steps: Option<u16>) -> Result<Vec<Box<dyn Attack>>> {
-    let attack = |name: &AttackName| Ok(name.attack(steps.map(usize::from))?);
-    let suite = names.iter().map(attack).collect::<Result<Vec<_>>>()?;
+    let attack = |name: &AttackName| name.attack(steps.map(usize::from));
+    let suite = names.iter().map(attack).collect::<Result<Vec<_>, _>>()?;
     check_steps(names, steps)?;
     Ok(suite)
 }
@@ -111,7 +111,10 @@ impl AttackArgs {
     /// The names of the attacks; each attack in a ball has its radius.
     #[must_use]
     pub fn names(&self) -> Vec<AttackName> {
-        let radii = if self.epsilon_255.is_empty() { &[RADIUS][..] } else { &self.epsilon_255 };
+        let radii = match self.epsilon_255.is_empty() {
+            true => std::slice::from_ref(&RADIUS),
+            false => &self.epsilon_255[..],
+        };
         let every_radius = |name: &AttackName| -> Vec<AttackName> {
             if !lacks_radius(name) {
                 return vec![*name];
