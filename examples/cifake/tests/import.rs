@@ -41,8 +41,16 @@ fn files_and_folders_are_looked_at_before_the_work() {
     let missing = format!("encoder={gone}");
     let stderr = refused(&["rigid", "--part", &missing], &out);
     assert!(stderr.contains("cannot read"), "{stderr}");
-    let stderr = refused(&["rigid", "--part", &part], &folder.path().join("no/rigid.safetensors"));
-    assert!(stderr.contains("no/rigid.safetensors"), "{stderr}");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("there is room");
+    let stderr = refused(&["rigid", "--part", &part], &file.join("rigid.safetensors"));
+    assert!(stderr.contains("file/rigid.safetensors cannot be written"), "{stderr}");
+    // A data set in one file is no output.
+    let list = folder.path().join("list.csv");
+    std::fs::write(&list, "path,label\n").expect("there is room");
+    let data = list.to_str().expect("it is UTF-8");
+    let stderr = refused(&["rigid", "--part", &part, "--data", data], &list);
+    assert!(stderr.contains("is an input"), "{stderr}");
     // Whether there are pictures, before the encoder is read.
     let stderr = refused(&["rigid", "--part", &part], &out);
     assert!(stderr.contains("fitted on labelled pictures"), "{stderr}");
