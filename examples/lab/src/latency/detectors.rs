@@ -145,11 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn every_detector_answers_and_a_seed_gives_the_same_weights() {
+    fn every_detector_answers() {
         for name in ["aeroblade", "rigid"] {
-            let logit = || measure_detector(name, &setting(None)).expect("random weights").outputs;
-            assert_eq!(logit(), logit(), "{name}");
-            assert_ne!(logit(), [0.0], "{name}");
+            let logit = measure_detector(name, &setting(None)).expect("random weights").outputs;
+            assert_ne!(logit, [0.0], "{name}");
         }
         assert!(is_detector("dire") && !is_detector("native"));
     }
