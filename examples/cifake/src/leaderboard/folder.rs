@@ -32,7 +32,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The folder at `path`, which is made where it is not there. Where rows are made `again`, those of another
+    /// The folder at `path`, which is made where it is not there. If rows are made `again`, those of another
     /// [`VERSION`] are left out.
     ///
     /// # Errors
