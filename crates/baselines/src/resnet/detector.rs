@@ -87,7 +87,7 @@ impl FeatureClassifier for ResNetClassifier {
 
 impl EmbeddingClassifier for ResNetClassifier {
     fn logits_and_embedding(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
-        let embedding = self.model.pool(self.run(images, 0..self.layers.len()));
+        let embedding = self.model.embedding(images);
         (class_scores(self.model.classify(embedding.clone())), embedding)
     }
 }
