@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// A parquet file does not say which number is which label.
     #[cfg(feature = "parquet")]
-    #[error("{} does not name its labels; write the names REAL and FAKE into its column of labels, or open it with `LabelOrder::Given`", path.display())]
+    #[error("{} does not name its labels; write the names REAL and FAKE into its column of labels, or tell the order of the labels", path.display())]
     LabelOrder {
         /// The file.
         path: PathBuf,

@@ -36,7 +36,7 @@ pub use dataset::ZipDataset;
 pub use dataset::{
     Class, Dataset, DatasetError, DatasetPart, FittedDataset, FoundImage, ImageFolder, ImageSearch,
     LabelNames, Origin, ReadableDataset, Sample, SeenFiles, Split, SplitDataset, find_images,
-    image_files, is_collection, is_image_file, open_dataset, open_dataset_named,
+    image_files, is_collection, is_image_file, open_dataset, open_dataset_named, readable,
 };
 #[cfg(feature = "parquet")]
 pub use dataset::{

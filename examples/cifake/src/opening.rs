@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cifake::Threads;
 use cifake::file::FolderLock;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tempfile::TempDir;
 
 use crate::Spared;
@@ -14,7 +14,7 @@ use crate::Spared;
 pub struct Opening {
     temporary: TempDir,
     out: PathBuf,
-    pool: ThreadPool,
+    threads: Threads,
 }
 
 impl Opening {
@@ -28,8 +28,7 @@ impl Opening {
         let out = out.or_else(|| smoke.then(|| temporary.path().join("out")));
         let out = out.context("--out is required")?;
         Spared::default().folder(&out)?;
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
-        Ok(Self { temporary, out, pool })
+        Ok(Self { temporary, out, threads: Threads::new(threads)? })
     }
 
     /// The temporary folder, which goes when the program ends.
@@ -46,7 +45,7 @@ impl Opening {
 
     /// Does `work` in the threads.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.pool.install(work)
+        self.threads.install(work)
     }
 }
 

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use cifake::{Dataset, Decoder, Error, Split, SplitDataset, error_chain};
+use cifake::{Dataset, Decoder, Split, SplitDataset, error_chain};
 use clap::ValueEnum;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::args::DataArgs;
 use crate::draw::balanced;
@@ -103,15 +102,8 @@ impl Pictures {
     /// If not one can be read.
     pub fn readable(&self, limit: usize, seed: u64, decoder: &Decoder) -> Result<Vec<usize>> {
         let drawn = self.balanced(limit, seed);
-        let check = |&index: &usize| -> Result<usize, Error> {
-            let decoded = decoder.decode(&self.dataset.bytes(index)?);
-            let name = |error: Error| error.in_file(&self.dataset.samples()[index].id);
-            decoded.map(|_| index).map_err(name)
-        };
-        let checked: Vec<_> = drawn.par_iter().map(check).collect();
-        let errors: Vec<_> = checked.iter().filter_map(|read| read.as_ref().err()).collect();
-        tell_unread(errors.iter().map(|error| error_chain(*error)));
-        let read: Vec<usize> = checked.into_iter().flatten().collect();
+        let (read, failed) = cifake::readable(&*self.dataset, &drawn, decoder);
+        tell_unread(failed.iter().map(|error| error_chain(error)));
         ensure!(drawn.is_empty() || !read.is_empty(), "not one of the pictures can be read");
         Ok(read)
     }

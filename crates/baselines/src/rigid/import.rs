@@ -55,17 +55,22 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     let [encoder] = request.files("encoder") else {
         return Err(broken("the part encoder is one file; give it once".into()));
     };
-    let mut config = configuration(request, encoder)?;
+    let (mut config, own) = configuration(request, encoder)?;
     Rigid::check(&config).map_err(broken)?;
     let pictures = request.pictures()?;
-    let encoder: RigidEncoder = match &config.encoder {
-        RigidEncoderConfig::Vit(vit) => vit.load(encoder.as_path(), &request.device)?.into(),
-        RigidEncoderConfig::EfficientNet(network) => {
+    let encoder: RigidEncoder = match (own, &config.encoder) {
+        (Some(resnet), _) => resnet.into(),
+        (None, RigidEncoderConfig::Vit(vit)) => {
+            vit.load(encoder.as_path(), &request.device)?.into()
+        }
+        (None, RigidEncoderConfig::EfficientNet(network)) => {
             let mut network = network.init(&request.device);
             load_published(encoder, &mut network, &EfficientNet::PUBLISHED)?;
             network.into()
         }
-        RigidEncoderConfig::ResNet(_) => resnet(encoder, &request.device)?.0.into(),
+        (None, RigidEncoderConfig::ResNet(_)) => {
+            return Err(broken("a ResNet brings its own configuration".into()));
+        }
     };
     let model = Rigid { encoder };
     let statistic = RigidStatistic::new(&model, config.clone());
@@ -80,18 +85,24 @@ fn resnet(path: &Path, device: &Device) -> Result<(ResNet, ResNetConfig), Error>
     Ok((network, config))
 }
 
-/// The configuration that the settings ask for, without a threshold. A ResNet has its own in the file `encoder`.
-fn configuration(request: &Request<'_>, encoder: &Path) -> Result<RigidConfig, Error> {
+/// The configuration that the settings ask for, without a threshold. A ResNet has its own in the file `encoder`, so
+/// it comes with it.
+fn configuration(
+    request: &Request<'_>,
+    encoder: &Path,
+) -> Result<(RigidConfig, Option<ResNet>), Error> {
     let unknown = |name: &str, value: String, reason: &str| Error::Setting {
         name: name.to_owned(),
         value,
         reason: reason.to_owned(),
     };
     let mut encoder_side = request.setting("encoder-side", 224)?;
+    let mut own = None;
     let encoder = match request.setting("encoder", "dinov2_vitl14".to_owned())? {
         name if name == LITE0 => RigidEncoderConfig::EfficientNet(EfficientNetConfig::lite0()),
         name if name == RESNET => {
-            let (_, config) = resnet(encoder, &request.device)?;
+            let (network, config) = resnet(encoder, &request.device)?;
+            own = Some(network);
             encoder_side = request.setting("encoder-side", config.side as u32)?;
             RigidEncoderConfig::ResNet(config)
         }
@@ -105,7 +116,7 @@ fn configuration(request: &Request<'_>, encoder: &Path) -> Result<RigidConfig, E
         form if form == "original" => RigidForm::Original,
         form => return Err(unknown("form", form, "use published or original")),
     };
-    Ok(RigidConfig {
+    let config = RigidConfig {
         encoder,
         form,
         encoder_side,
@@ -114,7 +125,8 @@ fn configuration(request: &Request<'_>, encoder: &Path) -> Result<RigidConfig, E
         draws: request.setting("draws", 1)?,
         seed: request.setting("seed", 0)?,
         logistic: Logistic { center: 0.0, scale: 1.0 },
-    })
+    };
+    Ok((config, own))
 }
 
 /// The direction of the test in words: the label whose pictures have the more similar features.

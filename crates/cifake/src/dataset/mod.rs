@@ -44,7 +44,7 @@ pub use part::{DatasetPart, SplitDataset};
 pub use pattern::{SeenFiles, find_images};
 pub use sample::{Dataset, Origin, Sample};
 pub use split::Split;
-pub use usable::{FittedDataset, ReadableDataset};
+pub use usable::{FittedDataset, ReadableDataset, readable};
 pub use walk::{FoundImage, ImageSearch, image_files, is_image_file};
 #[cfg(feature = "zip")]
 pub use zip::ZipDataset;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::codecs::bmp::BmpEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::error::DatasetError;
 use super::{Dataset, DatasetPart, Sample};
@@ -104,6 +104,33 @@ impl Dataset for FittedDataset {
     }
 }
 
+/// Decodes the pictures at `indices` in the rayon pool of the calling thread. Returns the indices of those that
+/// can be read, and an error for each other picture, which names it. Nothing that was decoded is kept.
+///
+/// # Panics
+///
+/// If an index lies outside the data set.
+pub fn readable(
+    dataset: &dyn Dataset,
+    indices: &[usize],
+    decoder: &Decoder,
+) -> (Vec<usize>, Vec<Error>) {
+    let check = |&index: &usize| -> Result<usize, Error> {
+        let decoded = decoder.decode(&dataset.bytes(index)?);
+        let name = |error: Error| error.in_file(&dataset.samples()[index].id);
+        decoded.map(|_| index).map_err(name)
+    };
+    let checked: Vec<_> = indices.par_iter().map(check).collect();
+    let (mut read, mut failed) = (Vec::new(), Vec::new());
+    for outcome in checked {
+        match outcome {
+            Ok(index) => read.push(index),
+            Err(error) => failed.push(error),
+        }
+    }
+    (read, failed)
+}
+
 /// The pictures of a data set that can be read.
 pub struct ReadableDataset {
     part: DatasetPart,
@@ -118,19 +145,8 @@ impl ReadableDataset {
     ///
     /// The first picture's error where not one can be read.
     pub fn new(dataset: Box<dyn Dataset>, decoder: &Decoder) -> Result<Self, Error> {
-        let check = |index: usize| -> Result<usize, Error> {
-            let decoded = decoder.decode(&dataset.bytes(index)?);
-            let name = |error: Error| error.in_file(&dataset.samples()[index].id);
-            decoded.map(|_| index).map_err(name)
-        };
-        let checked: Vec<_> = (0..dataset.len()).into_par_iter().map(check).collect();
-        let (mut indices, mut failed) = (Vec::new(), Vec::new());
-        for outcome in checked {
-            match outcome {
-                Ok(index) => indices.push(index),
-                Err(error) => failed.push(error),
-            }
-        }
+        let all: Vec<usize> = (0..dataset.len()).collect();
+        let (indices, mut failed) = readable(&*dataset, &all, decoder);
         if indices.is_empty() && !failed.is_empty() {
             return Err(failed.swap_remove(0));
         }

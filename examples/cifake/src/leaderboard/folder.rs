@@ -37,8 +37,10 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// If another process works in it, its pages cannot be written, it holds a JSON file that is no row or more of
-    /// them than can be, or it has no row and a page that this program did not write.
+    /// - Another process works in it.
+    /// - Its pages cannot be written.
+    /// - It holds a JSON file that is no row, or too many of them.
+    /// - It has no row, but a page that this program did not write.
     pub(crate) fn open(path: &Path, again: bool) -> Result<Self> {
         let shown = path_text(path);
         std::fs::create_dir_all(path).with_context(|| format!("cannot create {shown}"))?;

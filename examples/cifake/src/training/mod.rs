@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use cifake::device;
 use cifake::text::path_line;
+use cifake::{Threads, device};
 use cifake_training::{Places, Queue, ReadyStage, Recipe, State};
 
 use crate::Spared;
@@ -79,8 +79,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
             std::process::exit(i32::from(BROKEN_OFF));
         }
     })?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    match pool.install(|| choose(args, &stop))? {
+    match Threads::new(args.threads)?.install(|| choose(args, &stop))? {
         true => Ok(()),
         false => Err(BrokenOff.into()),
     }

@@ -47,7 +47,7 @@ pub fn measure_detector(name: &str, setting: &Setting) -> Result<Times> {
     let Some((_, make)) = DETECTORS.iter().find(|(known, _)| *known == name) else {
         bail!("no detector is called {name}");
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.n_threads).build()?;
+    let pool = cifake::Threads::new(setting.n_threads)?;
     let device = Device::flex();
     device.seed(SEED);
     let detector = make(setting.weights.as_deref())?;

@@ -16,7 +16,7 @@ use super::{N_WARM, Setting, Times};
 ///
 /// Weights that do not fit; threads that the system refuses.
 pub fn measure(setting: Setting) -> anyhow::Result<Times> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.n_threads).build()?;
+    let pool = cifake::Threads::new(setting.n_threads)?;
     let images = pixels(setting.batch, setting.config.image_size);
     let (model, config) = load(setting.config, setting.weights)?;
     let plan = model.compile(&config);

@@ -18,7 +18,7 @@ use super::{N_WARM, Setting, Times};
 ///
 /// As [`super::measure`].
 pub fn measure_training(setting: Setting) -> anyhow::Result<Times> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.n_threads).build()?;
+    let pool = cifake::Threads::new(setting.n_threads)?;
     let config = if setting.config.n_classes > 2 {
         setting.config.with_n_classes(2)
     } else {
