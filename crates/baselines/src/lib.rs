@@ -27,7 +27,7 @@
 //! | [`FftVae`] | the encoder of a variational autoencoder on the spectra of pictures, then attention between patches |
 //! | [`dire::Dire`] | a classifier of what a diffusion model does not give back of a picture (Wang et al. 2023, arXiv 2303.09295) |
 //!
-//! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336).
+//! [`Fare`] makes an encoder robust (Schlarmann et al. 2024, arXiv 2402.12336); [`FareRun`] does it in a folder.
 
 mod aeroblade;
 mod channels_last;
@@ -36,7 +36,6 @@ pub mod dire;
 mod error;
 mod fare;
 mod fft_vae;
-mod flat;
 mod import;
 mod imports;
 mod recipe;
@@ -53,7 +52,7 @@ pub use aeroblade::{
 };
 pub use clip::{ClipClassifier, ClipConfig, ClipDetector, Fit, HeadTraining, clip_loader};
 pub use error::Error;
-pub use fare::{Embed, Fare, FareConfig, FareState};
+pub use fare::{Embed, Fare, FareConfig, FareEvent, FareRecipe, FareRow, FareRun, FareState};
 pub use fft_vae::{
     FftVae, FftVaeBlock, FftVaeClassifier, FftVaeConfig, PatchEmbedding, Planes, SpatialAttention,
     SpectrumEncoder, TokenAttention, fft_vae_loader,

@@ -3,10 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use baselines::{ClipConfig, ClipDetector, Fit, HeadTraining, IMPORTS, Pictures, clip_loader};
+use baselines::{
+    ClipConfig, ClipDetector, Fit, HeadTraining, IMPORTS, Pictures, VitDetector, clip_loader,
+};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cifake::weights::{Precision, Source, encode, save_configured};
-use cifake::{Classifier, Decoder, Detector, Error, Label, open_dataset};
+use cifake::{Classifier, Decoder, Detector, EmbeddingClassifier, Error, Label, open_dataset};
+use cifake_training::Network;
 use cifake_vit::VitConfig;
 use testkit::{Fixture, assert_close};
 
@@ -180,8 +183,44 @@ fn an_import_says_what_does_not_fit() {
     assert!(start(&[("form", "mlp")]).contains("univfd or original"));
     assert!(start(&[("fit", "stretch")]).contains("center_crop"));
     assert!(start(&[("tower", "vit_32")]).contains("clip_vit_large_patch14"));
+    assert!(start(&[("tower", "vit")]).contains("vit_config"));
     assert!(start(&[("activation", "relu")]).contains("quick_gelu"));
     assert!(start(&[("side", "0")]).contains("side must be"));
     assert!(start(&[]).contains("gives 10 values, the tower of the configuration 768"));
     assert!(start(&[("form", "original")]).contains("the tower of the configuration 512"));
+}
+
+#[test]
+fn a_tower_of_this_project_takes_the_whole_path_to_a_verdict() {
+    let (device, folder) = (Device::flex(), tempfile::tempdir().expect("a temporary folder"));
+    let sizes = VitConfig { dim: 8, n_heads: 2, depth: 1, d_mlp: 8, ..VitConfig::small_32() };
+    let encoder = VitDetector::draw(&sizes, 1, &device);
+    let tower = folder.path().join("vit.safetensors");
+    save_configured(&encoder, &sizes, &[].into(), Precision::F32, &tower).expect("room");
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+    let dataset = open_dataset(&mini, None).expect("the mini set is committed");
+    let import = IMPORTS.iter().find(|import| import.name == "clip").expect("it is listed");
+    for (form, name) in [("univfd", "univfd@"), ("original", "clip-mlp@")] {
+        let out = folder.path().join(form);
+        let indices = (0..dataset.len()).collect();
+        let pictures = Pictures { dataset: &*dataset, indices, decoder: Decoder::default() };
+        let settings = [("tower", "vit"), ("form", form), ("epochs", "2")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let parts = vec![("tower".to_owned(), tower.clone())];
+        import.start(parts, settings, Some(pictures), (&device, &out)).expect("it fits");
+        let detector = Detector::builder().threads(1).expect("one thread");
+        let detector = detector.open(&clip_loader().into(), &out).expect("it was just written");
+        assert!(detector.model_name().starts_with(name), "{}", detector.model_name());
+        let images = pictures_of_noise(2);
+        let expected = encoder.network.forward(images.clone());
+        let (_, embedding) = detector.classifier().logits_and_embedding(images);
+        assert_close(&embedding, &expected, LIMIT, form);
+        let verdict = detector.detect_bytes(&dataset.bytes(0).expect("it is there"));
+        assert!((0.0..=1.0).contains(&verdict.expect("a picture").p_fake));
+    }
+}
+
+fn pictures_of_noise(n: usize) -> Tensor<4> {
+    let ramp = Tensor::<1, Int>::arange(0..(n * 3 * 32 * 32) as i64, &Device::flex()).float();
+    (ramp * 0.37).sin().reshape([n, 3, 32, 32]) * 0.5 + 0.5
 }

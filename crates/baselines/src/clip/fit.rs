@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Tensor, TensorData, activation};
 use cifake::Label;
 use cifake_optim::{AdamW, Group, Moments, Rounding, epoch_order};
+use cifake_training::Layout;
 
 use super::{ClipDetector, judge};
-use crate::flat::{gradients_of, weights_of, with_weights};
 
 /// The training of a head: binary cross-entropy and AdamW, as UnivFD's `networks/trainer.py`.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,8 @@ impl HeadTraining {
         let data = embeddings.into_data().try_to_vec::<f32>().expect("embeddings are f32");
         let mut head = model.head.clone().train();
         let device = head[0].weight.val().device();
-        let mut weights = weights_of(&head);
+        let layout = Layout::of(&head);
+        let mut weights = layout.read(&head);
         let mut moments = Moments::new(weights.len());
         let optimizer = AdamW {
             betas: [0.9, 0.999],
@@ -73,18 +74,18 @@ impl HeadTraining {
                 let against = logits * Tensor::<2>::from_data(signs, &device);
                 let loss = activation::softplus(against, 1.0).mean();
                 sum += f64::from(loss.clone().into_scalar::<f32>()) * batch.len() as f64;
-                let gradient = gradients_of(&head, &loss.backward());
+                let gradient = layout.gradients(&head, &loss.backward());
                 let group = Group {
                     range: 0..weights.len(),
                     learning_rate: self.learning_rate,
                     weight_decay: self.weight_decay,
                 };
                 optimizer.update(&mut moments, &[group], &mut weights, &gradient);
-                head = with_weights(head, &weights);
+                head = layout.write(head, &weights);
             }
             losses.push(sum / n as f64);
         }
-        model.head = with_weights(model.head.clone(), &weights);
+        model.head = layout.write(model.head.clone(), &weights);
         losses
     }
 }

@@ -3,14 +3,16 @@
 use std::str::FromStr;
 
 use burn::tensor::Tensor;
-use cifake::weights::{Configured, Precision, Source, WeightsInfo, save_configured};
+use cifake::weights::{
+    Configured, Precision, Source, WeightsInfo, load_configured, save_configured,
+};
 use cifake::{Batches, Label, batch_within};
 use cifake_vit::{Activation, VitConfig};
 
 use super::{ClipConfig, ClipDetector, Fit, HeadTraining};
-use crate::Error;
 use crate::import::{Import, Part, Request};
 use crate::statistic::Pictures;
+use crate::{Error, VitDetector};
 
 const NAME: &str = "clip";
 
@@ -21,7 +23,8 @@ pub(crate) const IMPORT: Import = Import {
     parts: &[
         Part {
             name: "tower",
-            summary: "weights of CLIP as OpenAI, open_clip, Hugging Face or RobustVLM (FARE) publish them",
+            summary: "weights of CLIP as OpenAI, open_clip, Hugging Face or RobustVLM (FARE) publish them; or a weight \
+                      file of a vision transformer of this project",
             required: true,
         },
         Part {
@@ -32,7 +35,10 @@ pub(crate) const IMPORT: Import = Import {
     ],
     settings: &[
         ("form", "univfd or original: an MLP of 128 and 32 channels on ViT-B/32 [univfd]"),
-        ("tower", "clip_vit_base_patch32 or clip_vit_large_patch14 [that of the form]"),
+        (
+            "tower",
+            "clip_vit_base_patch32, clip_vit_large_patch14, or vit for a weight file of this project [that of the form]",
+        ),
         ("activation", "quick_gelu, or gelu for weights of LAION [quick_gelu]"),
         ("fit", "resize, or center_crop with a black border [resize]"),
         ("side", "width and height of the pictures [32]"),
@@ -57,34 +63,48 @@ impl FromStr for Form {
     }
 }
 
-/// A tower of CLIP by its name.
-struct Tower(VitConfig);
+/// A tower of CLIP by its name; `None` for one whose weight file has its configuration.
+struct Tower(Option<VitConfig>);
 
 impl FromStr for Tower {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        if name == "vit" {
+            return Ok(Self(None));
+        }
         let preset = VitConfig::preset(name).filter(|_| name.starts_with("clip_"));
-        let wrong = || "it must be clip_vit_base_patch32 or clip_vit_large_patch14".to_owned();
-        preset.map(Self).ok_or_else(wrong)
+        let wrong = || "it must be clip_vit_base_patch32, clip_vit_large_patch14 or vit".to_owned();
+        preset.map(|preset| Self(Some(preset))).ok_or_else(wrong)
     }
 }
 
 fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
+    let broken = |reason| Error::Configuration { detector: NAME, reason };
+    let [tower] = request.files("tower") else {
+        return Err(broken("the part tower is one file; give it once".into()));
+    };
+    let device = &request.device;
     let Form(mut config) = request.setting("form", Form(ClipConfig::univfd()))?;
-    config.tower = request.setting("tower", Tower(config.tower))?.0;
-    config.tower.activation = request.setting("activation", Activation::QuickGelu)?;
+    let own = match request.setting("tower", Tower(Some(config.tower.clone())))?.0 {
+        Some(published) => {
+            config.tower = published;
+            config.tower.activation = request.setting("activation", Activation::QuickGelu)?;
+            None
+        }
+        None => {
+            let (detector, own, _) = load_configured::<VitDetector>(Source::File(tower), device)?;
+            config.tower = own;
+            Some(detector.network)
+        }
+    };
     config.fit = request.setting("fit", Fit::Resize)?;
     config.side = request.setting("side", config.side)?;
-    let broken = |reason| Error::Configuration { detector: NAME, reason };
     ClipDetector::check(&config).map_err(broken)?;
     let training = HeadTraining {
         epochs: request.setting("epochs", HeadTraining::default().epochs)?,
         seed: request.setting("seed", 1)?,
         ..HeadTraining::default()
-    };
-    let [tower] = request.files("tower") else {
-        return Err(broken("the part tower is one file; give it once".into()));
     };
     let head = match request.files("head") {
         [] => None,
@@ -93,8 +113,10 @@ fn run(request: &Request<'_>) -> Result<WeightsInfo, Error> {
     };
     let head = head.map(|path| Source::File(path));
     let pictures = head.is_none().then(|| request.pictures()).transpose()?;
-    let device = &request.device;
-    let mut model = config.load(Source::File(tower), head, training.seed, device)?;
+    let mut model = match own {
+        Some(tower) => config.around(tower, head, training.seed, device)?,
+        None => config.load(Source::File(tower), head, training.seed, device)?,
+    };
     if let Some(pictures) = pictures {
         let (embeddings, labels) = embedded(&model, &config, pictures, request)?;
         training.fit(&mut model, embeddings, &labels);

@@ -4,6 +4,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use cifake::Error;
 use cifake::weights::{Checkpoint, Source};
+use cifake_vit::Vit;
 
 use super::{ClipConfig, ClipDetector};
 
@@ -30,7 +31,21 @@ impl ClipConfig {
     ) -> Result<ClipDetector, Error> {
         let checkpoint = Checkpoint::open(tower)?;
         self.check_projection(&checkpoint)?;
-        let tower = self.tower.load_checkpoint(&checkpoint, device)?;
+        self.around(self.tower.load_checkpoint(&checkpoint, device)?, head, seed, device)
+    }
+
+    /// A detector around `tower`, with the head of [`load`](Self::load).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WeightConfig`] for a head of other layers; those of [`Checkpoint::open`].
+    pub fn around(
+        &self,
+        tower: Vit,
+        head: Option<Source<'_>>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<ClipDetector, Error> {
         let mut model = ClipDetector::around(tower, self, seed, device);
         if let Some(head) = head {
             load_head(&mut model.head, &Checkpoint::open(head)?)?;

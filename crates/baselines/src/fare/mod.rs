@@ -8,17 +8,23 @@
 
 mod attack;
 mod config;
+mod recipe;
+mod run;
+#[cfg(test)]
+mod tests;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use cifake_attacks::kit::SampleRng;
 use cifake_optim::{AdamW, Group, Moments, Rounding};
+use cifake_training::Layout;
 
-use crate::flat::{gradients_of, weights_of, with_weights};
 use attack::{attacked, distance};
 
 pub use attack::Embed;
 pub use config::FareConfig;
+pub use recipe::FareRecipe;
+pub use run::{FareEvent, FareRow, FareRun};
 
 /// A training run of the encoder `M`.
 #[derive(Debug, Clone)]
@@ -27,6 +33,7 @@ pub struct Fare<M> {
     embed: Embed<M>,
     original: M,
     model: M,
+    layout: Layout,
     weights: Vec<f32>,
     moments: Moments,
 }
@@ -45,9 +52,10 @@ impl<M: Module> Fare<M> {
     #[must_use]
     pub fn new(model: &M, embed: Embed<M>, config: FareConfig) -> Self {
         let original = model.valid();
-        let weights = weights_of(&original);
+        let layout = Layout::of(&original);
+        let weights = layout.read(&original);
         let moments = Moments::new(weights.len());
-        Self { config, embed, model: original.clone(), original, weights, moments }
+        Self { config, embed, model: original.clone(), original, layout, weights, moments }
     }
 
     /// The settings.
@@ -60,6 +68,12 @@ impl<M: Module> Fare<M> {
     #[must_use]
     pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// Length of the vectors of a [`FareState`].
+    #[must_use]
+    pub fn n_values(&self) -> usize {
+        self.weights.len()
     }
 
     /// Steps that were taken.
@@ -82,7 +96,7 @@ impl<M: Module> Fare<M> {
         if lens != [self.weights.len(); 3] {
             return None;
         }
-        self.model = with_weights(self.model, &weights);
+        self.model = self.layout.write(self.model, &weights);
         (self.weights, self.moments) = (weights, moments);
         Some(self)
     }
@@ -91,18 +105,23 @@ impl<M: Module> Fare<M> {
     /// configuration's seed, the number of the step and the picture's place. Returns the loss
     /// `mean ||f(x + d) - f0(x)||^2` before the step.
     pub fn step(&mut self, images: Tensor<4>) -> f64 {
+        let start = self.start(&images, self.moments.step as u64);
+        self.step_from(images, start)
+    }
+
+    /// A start of the attack on `images`, uniform in its ball: a function of the configuration's seed, of `draw` and
+    /// of each picture's place.
+    #[must_use]
+    pub fn start(&self, images: &Tensor<4>, draw: u64) -> Tensor<4> {
         let [batch, channels, height, width] = images.dims();
-        let reach = self.config.epsilon.value() as f32;
-        let step = self.moments.step as u64;
-        let draw = |at| {
-            let mut rng = SampleRng::new(self.config.seed.wrapping_add(step), at as u64, 0);
+        let (reach, seed) = (self.config.epsilon.value() as f32, self.config.seed);
+        let of_one = |at| {
+            let mut rng = SampleRng::new(seed.wrapping_add(draw), at as u64, 0);
             rng.uniform(channels * height * width, reach)
         };
-        let start: Vec<f32> = (0..batch).flat_map(draw).collect();
-        let shape = [batch, channels, height, width];
-        let data = TensorData::new(start, shape);
-        let start = Tensor::from_data(data, &images.device());
-        self.step_from(images, start)
+        let values: Vec<f32> = (0..batch).flat_map(of_one).collect();
+        let data = TensorData::new(values, [batch, channels, height, width]);
+        Tensor::from_data(data, &images.device())
     }
 
     /// [`step`](Self::step) with the attack's first perturbation given, of the shape of `images`.
@@ -113,7 +132,7 @@ impl<M: Module> Fare<M> {
         let embedding = (self.embed)(&tracked, Tensor::from_inner(attacked));
         let loss = distance(embedding, Tensor::from_inner(targets)).mean();
         let value = f64::from(loss.clone().into_scalar::<f32>());
-        let gradient = gradients_of(&tracked, &loss.backward());
+        let gradient = self.layout.gradients(&tracked, &loss.backward());
         let optimizer = AdamW {
             betas: [0.9, 0.999],
             epsilon: 1e-8,
@@ -126,7 +145,7 @@ impl<M: Module> Fare<M> {
             weight_decay: self.config.weight_decay,
         };
         optimizer.update(&mut self.moments, &[group], &mut self.weights, &gradient);
-        self.model = with_weights(self.model.clone(), &self.weights);
+        self.model = self.layout.write(self.model.clone(), &self.weights);
         value
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct PartArgs {
     /// Also measure the pictures enlarged, compressed, blurred, cut, turned and more.
     #[arg(long)]
     pub(super) degradations: bool,
-    /// Also measure the test pictures of this collection of other generators.
+    /// Also measure the test pictures of this collection of other generators, or its validation pictures if it
+    /// has no others.
     #[arg(long, value_name = "PATH")]
     pub(super) generators: Option<PathBuf>,
 }
@@ -52,16 +53,14 @@ impl PartArgs {
     ///
     /// # Errors
     ///
-    /// A set without a manifest, or a collection without test pictures.
+    /// A set without a manifest, or a collection without test and validation pictures.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(set) = &self.built {
             let manifest = BuildManifest::read(set);
             manifest.with_context(|| format!("--static {} is no finished set", path_text(set)))?;
         }
         if let Some(path) = &self.generators {
-            let collection = open_dataset(path, Some(Split::Test));
-            let shown = path_text(path);
-            collection.with_context(|| format!("--generators {shown} has no test pictures"))?;
+            collection(path)?;
         }
         Ok(())
     }
@@ -158,10 +157,10 @@ impl Judge<'_> {
         Ok(rows.map(share).collect())
     }
 
-    /// The answers on the test pictures of the collection at `path`: by label, then by generator. Also the names
-    /// of pictures that cannot be read, each with the reason.
+    /// The answers on the pictures of the [`collection`] at `path`: by label, then by generator. Also the names of
+    /// pictures that cannot be read, each with the reason.
     pub(super) fn generators(&self, path: &Path) -> Result<(Vec<GroupRow>, Unread)> {
-        let dataset = open_dataset(path, Some(Split::Test))?;
+        let (dataset, _) = collection(path)?;
         let indices: Vec<usize> = (0..dataset.len()).collect();
         let observed = answers::observe(self.detector, &*dataset, &indices)?;
         let seen: HashSet<&str> = observed.iter().map(|(sample, _)| sample.id.as_str()).collect();
@@ -196,8 +195,17 @@ pub(super) fn key_of_degradations() -> String {
     sha256_hex(names.join("\n").as_bytes())
 }
 
-/// The key that a measure of the collection at `path` depends on.
+/// The pictures of the collection at `path` that are measured, and their split: test, or validation where it has no
+/// test pictures.
+fn collection(path: &Path) -> Result<(Box<dyn Dataset>, Split)> {
+    let missing = || format!("--generators {} has no test or validation pictures", path_text(path));
+    let split = |split| open_dataset(path, Some(split)).map(|dataset| (dataset, split));
+    split(Split::Test).or_else(|_| split(Split::Validation)).with_context(missing)
+}
+
+/// The key that a measure of the [`collection`] at `path` depends on: the split, then a hash of the pictures.
 pub(super) fn key_of_generators(path: &Path) -> Result<String> {
-    let dataset = open_dataset(path, Some(Split::Test))?;
-    Ok(fingerprint(&*dataset, &(0..dataset.len()).collect::<Vec<_>>()))
+    let (dataset, split) = collection(path)?;
+    let hash = fingerprint(&*dataset, &(0..dataset.len()).collect::<Vec<_>>());
+    Ok(format!("{split} {hash}"))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cifake::Split;
 use cifake::text::percent;
 use cifake_eval::GroupRow;
 
@@ -272,7 +273,15 @@ fn generators(rows: &[&Row]) -> Option<Section> {
         "A cell is the percentage of the pictures that are answered FAKE. That is right for all rows but REAL.",
         "AUC tells how often a generated picture has a higher probability of FAKE than a camera picture.",
     ];
-    let words = words.map(str::to_owned).into();
+    let mut words: Vec<String> = words.map(str::to_owned).into();
+    let is_validation = |row: &&Row| {
+        row.generators.as_ref().is_some_and(|part| part.key.starts_with(Split::Validation.as_str()))
+    };
+    if rows.iter().any(is_validation) {
+        let note = "The collection has no test pictures, so these are its validation pictures. The default weights \
+                    learned from none of them, but their bands of UNSURE were chosen on them.";
+        words.push(note.to_owned());
+    }
     Some(Section { title: "Other generators", words, table })
 }
 
