@@ -40,6 +40,7 @@ mod import;
 mod imports;
 mod recipe;
 mod resnet;
+mod resumed;
 mod rigid;
 mod statistic;
 mod vit;

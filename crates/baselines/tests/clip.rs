@@ -8,7 +8,7 @@ use baselines::{
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cifake::weights::{Precision, Source, encode, save_configured};
-use cifake::{Classifier, Decoder, Detector, EmbeddingClassifier, Error, Label, open_dataset};
+use cifake::{Classifier, Decoder, Detector, Error, Label, open_dataset};
 use cifake_training::Network;
 use cifake_vit::VitConfig;
 use testkit::{Fixture, assert_close};

@@ -11,8 +11,11 @@ pub mod explainers;
 pub mod latency;
 pub mod maps;
 pub mod randomized;
+mod run_args;
 pub mod strangers;
 pub mod upscalers;
+
+pub use run_args::RunArgs;
 
 /// A share of camera pictures, in percent, that may be as far out as what is out of the ordinary: for
 /// the arguments of a program.

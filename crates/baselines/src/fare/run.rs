@@ -13,18 +13,17 @@ use cifake::file::write_atomic;
 use cifake::tensor_from_flat_rgb8;
 use cifake::weights::{Precision, Source, load_configured, save_configured};
 use cifake_kernels::with_products;
-use cifake_optim::{Checkpoint, Moments, epoch_order, first_difference, save_checkpoint};
+use cifake_optim::{Moments, epoch_order, save_checkpoint};
 use cifake_training::{Examples, TrainError, TrainedOn, TrainingData};
 use cifake_vit::{Vit, VitConfig};
 use serde::{Deserialize, Serialize};
 
 use super::{Fare, FareRecipe, FareState};
 use crate::VitDetector;
+use crate::resumed::{self, Identity};
 
 /// The vectors of a checkpoint in their order in the file.
 const VECTORS: [&str; 3] = ["weights", "moment_1", "moment_2"];
-/// Largest checkpoint that is read.
-const MAX_BYTES: u64 = 8 << 30;
 /// The draws of validation are those of a step that no run reaches.
 const VALIDATION: u64 = 1 << 40;
 
@@ -86,6 +85,12 @@ struct Progress {
     sum: f64,
     /// The rows so far.
     history: Vec<FareRow>,
+}
+
+impl Progress {
+    fn identity(&self) -> Identity<'_, FareRecipe> {
+        Identity { recipe: &self.recipe, data: &self.data, start: &self.start }
+    }
 }
 
 /// A run that makes the network of a [`VitDetector`] robust and leaves its head as it is.
@@ -268,30 +273,13 @@ impl FareRun {
         let values = [&weights, &moments.first, &moments.second];
         let vectors: Vec<(&str, &[f32])> =
             VECTORS.into_iter().zip(values.map(Vec::as_slice)).collect();
-        Ok(save_checkpoint(&self.checkpoint_path(), &self.progress, &vectors)?)
-    }
-
-    fn checkpoint_path(&self) -> PathBuf {
-        self.folder.join("checkpoint.safetensors")
+        Ok(save_checkpoint(&resumed::place(&self.folder), &self.progress, &vectors)?)
     }
 
     fn resume(&mut self) -> Result<(), TrainError> {
-        let path = self.checkpoint_path();
-        if !path.exists() {
-            return Ok(());
-        }
-        let file = Checkpoint::open(&path, &VECTORS, MAX_BYTES)?;
-        let progress: Progress = file.progress()?;
-        let differs = first_difference(&progress.recipe, &self.progress.recipe)
-            .map(|difference| format!("recipe ({difference})"))
-            .or_else(|| (progress.data != self.progress.data).then(|| "data set".to_owned()))
-            .or_else(|| {
-                let other = progress.start != self.progress.start;
-                other.then(|| "set of weights to start from".to_owned())
-            });
-        if let Some(differs) = differs {
-            return Err(TrainError::OtherRun { path, differs });
-        }
+        let found = resumed::checkpoint::<Progress>(&self.folder, &VECTORS)?;
+        let Some((file, progress)) = found else { return Ok(()) };
+        resumed::must_be_same(&self.folder, &progress.identity(), &self.progress.identity())?;
         let vector = |name: &str| file.vector(name, self.fare.n_values());
         let moments = Moments {
             first: vector("moment_1")?,

@@ -2,16 +2,17 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use baselines::dire::{Ddpm, DdpmEvent, DdpmRecipe};
 use cifake::device;
-use cifake_cli::args::{DataArgs, decoder, threads};
+use cifake_cli::args::decoder;
 use cifake_cli::{Opening, exit_code, lock_folder, progress_bar};
 use cifake_training::TrainingData;
 use clap::Parser;
+use lab::RunArgs;
 
 /// The recipe where none is given.
 const OWN: &str = include_str!("../../recipes/ddpm.toml");
@@ -37,27 +38,8 @@ train = { epochs = 2, batch_size = 4, learned_steps = 10, sample_steps = 2 }
   train_ddpm --data cifake --out runs/ddpm --json"
 )]
 struct Args {
-    /// Recipe with the sections model, data and train [default: examples/lab/recipes/ddpm.toml, which
-    /// is built in].
-    #[arg(long, value_name = "RECIPE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
-    data: DataArgs,
-    /// Folder of the run.
-    #[arg(long, value_name = "FOLDER", required_unless_present = "smoke")]
-    out: Option<PathBuf>,
-    /// Print the rows of the epochs as JSON.
-    #[arg(long)]
-    json: bool,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
-    /// Threads of the run; 0 takes all cores. The weights do not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
-    threads: usize,
-    /// Trains a few steps on the mini data set into a temporary folder.
-    #[arg(long, hide = true)]
-    smoke: bool,
+    run: RunArgs,
 }
 
 fn main() -> ExitCode {
@@ -65,17 +47,12 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
-    let opening = Opening::new(args.out.take(), args.smoke, args.threads)?;
-    opening.install(|| train(&args, opening.out()))
+    let opening = Opening::new(args.run.out.take(), args.run.smoke, args.run.threads)?;
+    opening.install(|| train(&args.run, opening.out()))
 }
 
-fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
-    let text = match &args.config {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the recipe {}", path.display()))?,
-        None => if args.smoke { SMOKE } else { OWN }.to_owned(),
-    };
-    let recipe: DdpmRecipe = toml::from_str(&text).context("the recipe is not valid")?;
+fn train(args: &RunArgs, out: &Path) -> anyhow::Result<()> {
+    let recipe: DdpmRecipe = args.recipe(OWN, SMOKE)?;
     recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
     let _lock = lock_folder(out, "run")?;
     let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
@@ -97,13 +74,6 @@ fn train(args: &Args, out: &Path) -> anyhow::Result<()> {
         ControlFlow::Continue(())
     })?;
     bar.finish_and_clear();
-    let mut stdout = std::io::stdout().lock();
-    if args.json {
-        writeln!(stdout, "{}", serde_json::to_string(run.history())?)?;
-    } else {
-        for row in run.history() {
-            writeln!(stdout, "{row}")?;
-        }
-    }
+    std::io::stdout().lock().write_all(args.table(run.history())?.as_bytes())?;
     Ok(())
 }

@@ -9,10 +9,11 @@ use anyhow::Context;
 use baselines::{FareEvent, FareRecipe, FareRun, VitDetector};
 use cifake::device;
 use cifake::weights::{Precision, Source, save_configured};
-use cifake_cli::args::{DataArgs, decoder, threads};
+use cifake_cli::args::decoder;
 use cifake_cli::{Opening, exit_code, lock_folder, progress_bar};
 use cifake_training::{Network, TrainingData};
 use clap::Parser;
+use lab::RunArgs;
 
 /// The recipe where none is given.
 const OWN: &str = include_str!("../../recipes/fare.toml");
@@ -41,26 +42,8 @@ struct Args {
     /// head stays as it is.
     #[arg(long, value_name = "FILE", required_unless_present = "smoke")]
     weights: Option<PathBuf>,
-    /// Recipe with the sections data and fare [default: examples/lab/recipes/fare.toml, which is built in].
-    #[arg(long, value_name = "RECIPE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
-    data: DataArgs,
-    /// Folder of the run.
-    #[arg(long, value_name = "FOLDER", required_unless_present = "smoke")]
-    out: Option<PathBuf>,
-    /// Print the rows as JSON.
-    #[arg(long)]
-    json: bool,
-    /// flex, ndarray, wgpu or cuda:0.
-    #[arg(long, default_value = "flex")]
-    device: String,
-    /// Threads of the run; 0 takes all cores. The weights do not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
-    threads: usize,
-    /// Trains a few steps on the mini data set into a temporary folder.
-    #[arg(long, hide = true)]
-    smoke: bool,
+    run: RunArgs,
 }
 
 fn main() -> ExitCode {
@@ -68,12 +51,12 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> anyhow::Result<()> {
-    let opening = Opening::new(args.out.take(), args.smoke, args.threads)?;
+    let opening = Opening::new(args.run.out.take(), args.run.smoke, args.run.threads)?;
     let start = match args.weights.take() {
         Some(path) => path,
         None => untrained(opening.temporary())?,
     };
-    opening.install(|| train(&args, &start, opening.out()))
+    opening.install(|| train(&args.run, &start, opening.out()))
 }
 
 /// A small vision transformer with random weights, for `--smoke`.
@@ -87,13 +70,8 @@ fn untrained(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn train(args: &Args, start: &Path, out: &Path) -> anyhow::Result<()> {
-    let text = match &args.config {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the recipe {}", path.display()))?,
-        None => if args.smoke { SMOKE } else { OWN }.to_owned(),
-    };
-    let recipe: FareRecipe = toml::from_str(&text).context("the recipe is not valid")?;
+fn train(args: &RunArgs, start: &Path, out: &Path) -> anyhow::Result<()> {
+    let recipe: FareRecipe = args.recipe(OWN, SMOKE)?;
     recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
     let _lock = lock_folder(out, "run")?;
     let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
@@ -116,13 +94,6 @@ fn train(args: &Args, start: &Path, out: &Path) -> anyhow::Result<()> {
         ControlFlow::Continue(())
     })?;
     bar.finish_and_clear();
-    let mut stdout = std::io::stdout().lock();
-    if args.json {
-        writeln!(stdout, "{}", serde_json::to_string(run.history())?)?;
-    } else {
-        for row in run.history() {
-            writeln!(stdout, "{row}")?;
-        }
-    }
+    std::io::stdout().lock().write_all(args.table(run.history())?.as_bytes())?;
     Ok(())
 }

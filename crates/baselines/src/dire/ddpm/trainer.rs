@@ -11,9 +11,7 @@ use cifake::file::write_atomic;
 use cifake::weights::{Precision, save_configured};
 use cifake::{Label, Picture, rgb8_from_tensor};
 use cifake_kernels::with_products;
-use cifake_optim::{
-    AdamW, Checkpoint, Group, Moments, Rounding, first_difference, save_checkpoint,
-};
+use cifake_optim::{AdamW, Group, Moments, Rounding, save_checkpoint};
 use cifake_training::{Examples, Layout, TrainError, TrainedOn, TrainingData};
 use serde::{Deserialize, Serialize};
 
@@ -21,11 +19,10 @@ use super::batch::{Batch, Draws, noise, order};
 use super::config::DdpmRecipe;
 use super::row::{DdpmRow, to_csv};
 use crate::dire::{Diffusion, Reconstructor, UNet};
+use crate::resumed::{self, Identity};
 
 /// The vectors of a checkpoint in their order in the file.
 const VECTORS: [&str; 4] = ["weights", "moment_1", "moment_2", "average"];
-/// Largest checkpoint that is read.
-const MAX_BYTES: u64 = 4 << 30;
 /// The draws of validation are those of an epoch that no run reaches.
 const VALIDATION: usize = 1 << 24;
 /// Rows and columns of the pictures that are drawn after an epoch.
@@ -61,6 +58,12 @@ struct Progress {
     sums: [f64; 2],
     /// A row for each finished epoch.
     history: Vec<DdpmRow>,
+}
+
+impl Progress {
+    fn identity(&self) -> Identity<'_, DdpmRecipe> {
+        Identity { recipe: &self.recipe, data: &self.data, start: "" }
+    }
 }
 
 /// A training run of a diffusion model on the camera pictures of a data set.
@@ -308,26 +311,13 @@ impl Ddpm {
         let values = [&self.weights, first, second, &self.average];
         let vectors: Vec<(&str, &[f32])> =
             VECTORS.into_iter().zip(values.map(Vec::as_slice)).collect();
-        Ok(save_checkpoint(&self.checkpoint_path(), &self.progress, &vectors)?)
-    }
-
-    fn checkpoint_path(&self) -> PathBuf {
-        self.folder.join("checkpoint.safetensors")
+        Ok(save_checkpoint(&resumed::place(&self.folder), &self.progress, &vectors)?)
     }
 
     fn resume(&mut self) -> Result<(), TrainError> {
-        let path = self.checkpoint_path();
-        if !path.exists() {
-            return Ok(());
-        }
-        let file = Checkpoint::open(&path, &VECTORS, MAX_BYTES)?;
-        let progress: Progress = file.progress()?;
-        let differs = first_difference(&progress.recipe, &self.progress.recipe)
-            .map(|difference| format!("recipe ({difference})"))
-            .or_else(|| (progress.data != self.progress.data).then(|| "data set".to_owned()));
-        if let Some(differs) = differs {
-            return Err(TrainError::OtherRun { path, differs });
-        }
+        let found = resumed::checkpoint::<Progress>(&self.folder, &VECTORS)?;
+        let Some((file, progress)) = found else { return Ok(()) };
+        resumed::must_be_same(&self.folder, &progress.identity(), &self.progress.identity())?;
         let vector = |name: &str| file.vector(name, self.layout.n_values());
         let (first, second) = (vector("moment_1")?, vector("moment_2")?);
         (self.weights, self.average) = (vector("weights")?, vector("average")?);
