@@ -90,6 +90,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
         api::run(workspace, &api::Args { check: true }).map(Count::of)
     });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
+    manifests(run);
     smoke(run, workspace);
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
@@ -117,6 +118,19 @@ fn lints_alone(run: &mut Run, workspace: &Workspace) {
         }
         Ok(count)
     });
+}
+
+/// Lints and tests the reader of C2PA manifests. It stands alone: in the build of all packages, its 200 crates
+/// would give those below burn other features. It links no burn, so that nothing large is built again.
+fn manifests(run: &mut Run) {
+    let built = ["--package", "cifake-provenance", "--features", "c2pa"];
+    run.cargo(
+        "lints of manifests",
+        &["clippy", "--all-targets"],
+        &built,
+        &["--", "-D", "warnings"],
+    );
+    run.tests("manifests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
 }
 
 /// Runs every program of the examples on a few pictures of the repository.

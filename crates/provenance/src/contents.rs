@@ -20,14 +20,26 @@ pub(crate) struct Text {
     pub(crate) value: String,
 }
 
+/// Whether the reader of C2PA manifests is asked.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manifest {
+    /// Nothing stands at the place of a manifest.
+    #[default]
+    Absent,
+    /// A manifest stands there, or may: the container is one in which only its reader finds it.
+    There,
+    /// The container would cost its reader more than a file may, for this reason.
+    Refused(&'static str),
+}
+
 /// The metadata that a walk through a container has found.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) texts: Vec<Text>,
     /// Bytes of `texts`.
     total: usize,
-    /// A C2PA manifest stands at its place.
-    pub(crate) manifest: bool,
+    /// The place of the C2PA manifest.
+    pub(crate) manifest: Manifest,
     /// The first fault of the container or of a block of metadata.
     pub(crate) damage: Option<&'static str>,
 }

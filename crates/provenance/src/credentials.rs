@@ -18,7 +18,7 @@ pub enum Credentials {
         /// Its address: untrusted text.
         url: String,
     },
-    /// The file holds a manifest that cannot be read.
+    /// The file holds a manifest that cannot be read, or a container that must not be searched for one.
     Unreadable {
         /// The reader's words.
         reason: String,
@@ -100,16 +100,19 @@ impl Nature {
     }
 }
 
+/// On lines of their own: the state of the manifests, then each fault.
 impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("The file holds no C2PA manifest."),
-            Self::NotRead => f.write_str("C2PA manifests were not looked for."),
+            Self::None => f.write_str("the file holds no C2PA manifest"),
+            Self::NotRead => f.write_str(
+                "a C2PA manifest may be there, but this program was built without the reader of them",
+            ),
             Self::Remote { url } => {
-                write!(f, "The C2PA manifest stands at {url}. It was not fetched.")
+                write!(f, "the C2PA manifest stands at {url} and was not fetched")
             }
             Self::Unreadable { reason } => {
-                write!(f, "The file holds a C2PA manifest that cannot be read: {reason}.")
+                write!(f, "C2PA manifests cannot be read from the file: {reason}")
             }
             Self::Read(manifests) => manifests.fmt(f),
         }
@@ -119,15 +122,15 @@ impl fmt::Display for Credentials {
 impl fmt::Display for Manifests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.valid, self.trusted) {
-            (true, true) => "The C2PA manifest is valid, and its signer is on the trust list.",
-            (true, false) => "The C2PA manifest is valid, but nobody on the trust list signed it.",
-            (false, _) => "The C2PA manifest is not valid.",
+            (true, true) => "the C2PA manifest is valid, and its signer is on the trust list",
+            (true, false) => "the C2PA manifest is valid, but nobody on the trust list signed it",
+            (false, _) => "the C2PA manifest is not valid",
         })?;
         if let Some(signer) = &self.signer {
-            write!(f, " It was signed by {signer}.")?;
+            write!(f, "; it was signed by {signer}")?;
         }
         for problem in &self.problems {
-            write!(f, "\n- {problem}")?;
+            write!(f, "\nC2PA manifest: {problem}")?;
         }
         Ok(())
     }

@@ -8,6 +8,10 @@ use crate::claim::Claim;
 use crate::credentials::Credentials;
 use crate::format::Format;
 
+/// The worth of a declaration, in a sentence to show with it.
+pub const CAUTION: &str =
+    "A declaration is no measurement: it can be removed, and most can be invented.";
+
 /// Everything that a file declares about its origin.
 ///
 /// `Display` says it in plain words; serde makes it JSON.
@@ -31,24 +35,29 @@ impl Declarations {
     pub fn say_ai(&self) -> bool {
         self.claims.iter().any(|claim| claim.says.is_ai())
     }
+
+    /// Each statement, each finding about manifests and each fault of the file in words, without
+    /// [`CAUTION`]. Names in them are untrusted text on one line; the caller escapes them.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.claims.iter().map(Claim::to_string).collect();
+        if lines.is_empty() {
+            lines.push("no origin is declared".to_owned());
+        }
+        if self.credentials != Credentials::None {
+            lines.extend(self.credentials.to_string().lines().map(str::to_owned));
+        }
+        lines.extend(self.damage.map(|damage| format!("the file is damaged: {damage}")));
+        lines
+    }
 }
 
 impl fmt::Display for Declarations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.claims.is_empty() {
-            writeln!(f, "The file declares no origin.")?;
-        } else {
-            writeln!(f, "The file declares:")?;
-            for claim in &self.claims {
-                writeln!(f, "- {claim}")?;
-            }
+        writeln!(f, "The file declares:")?;
+        for line in self.lines() {
+            writeln!(f, "- {line}")?;
         }
-        if self.credentials != Credentials::None {
-            writeln!(f, "{}", self.credentials)?;
-        }
-        if let Some(damage) = self.damage {
-            writeln!(f, "The file is damaged: {damage}.")?;
-        }
-        f.write_str("A declaration is no measurement: it can be removed, and most can be invented.")
+        f.write_str(CAUTION)
     }
 }

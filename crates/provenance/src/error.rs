@@ -16,6 +16,10 @@ pub enum Error {
         /// The caller's limit.
         max_bytes: u64,
     },
+    /// The trust list is no list of certificates.
+    #[cfg(feature = "c2pa")]
+    #[error("the trust list must hold one or more X.509 certificates in PEM, and no other blocks")]
+    TrustList,
     /// The file could not be opened or read.
     #[error("the file could not be read")]
     Io(#[from] std::io::Error),

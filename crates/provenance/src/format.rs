@@ -52,6 +52,21 @@ impl Format {
         }
         is_svg(bytes).then_some(Self::Svg)
     }
+
+    /// The name that C2PA readers take.
+    #[cfg(feature = "c2pa")]
+    pub(crate) fn mime(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Webp => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Tiff => "image/tiff",
+            Self::Svg => "image/svg+xml",
+            Self::Avif => "image/avif",
+            Self::Heic => "image/heic",
+        }
+    }
 }
 
 fn is_svg(bytes: &[u8]) -> bool {

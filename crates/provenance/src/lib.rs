@@ -30,6 +30,7 @@
 //! | PNG text (`tEXt`, `zTXt`, `iTXt`) | A1111, Forge, SD.Next, ComfyUI, InvokeAI, NovelAI, Fooocus, RuinedFooocus, SwarmUI, `AIGC` |
 //! | EXIF of JPEG, PNG and WebP | camera, software, and the same texts in `UserComment` or `ImageDescription` |
 //! | XMP of JPEG, PNG and WebP | IPTC's digital source type, software, `AIGC` |
+//! | C2PA manifests of these, GIF, TIFF, SVG, AVIF and HEIC | with the feature `c2pa`: source types, generator, signature |
 //! | alpha channel of PNG | "stealth pnginfo" of A1111 and NovelAI |
 //!
 //! Bytes behind the end of a picture are no declaration: anybody can append them, and no program that
@@ -37,6 +38,8 @@
 //!
 //! A claim is no measurement. This crate knows no detector, and a claim changes no probability.
 
+#[cfg(feature = "c2pa")]
+mod bounded;
 mod claim;
 mod container;
 mod contents;
@@ -45,6 +48,8 @@ mod declarations;
 mod error;
 mod exif;
 mod format;
+#[cfg(feature = "c2pa")]
+mod manifest;
 mod reader;
 mod source;
 mod stealth;
@@ -52,7 +57,7 @@ mod xmp;
 
 pub use claim::{Claim, Kind, Says, Strength};
 pub use credentials::{Credentials, Manifests, Nature, Problem};
-pub use declarations::Declarations;
+pub use declarations::{CAUTION, Declarations};
 pub use error::Error;
 pub use format::Format;
 pub use reader::{Reader, read, read_file};

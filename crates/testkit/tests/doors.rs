@@ -137,7 +137,9 @@ fn provenance_door_holds() {
         let declarations = provenance::read(&file).expect("the file is whole");
         assert!(declarations.say_ai(), "{declarations}");
     }
-    trial(&Door { name: "provenance", open: declarations }, &declaring());
+    // A TIFF of one page that names a directory below it.
+    let tiff = b"II*\0\x08\0\0\0\x01\0\x4a\x01\x04\0\x01\0\0\0\x08\0\0\0\0\0\0\0".to_vec();
+    trial(&Door { name: "provenance", open: declarations }, &[declaring(), vec![tiff]].concat());
 }
 
 #[test]

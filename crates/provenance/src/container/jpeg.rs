@@ -1,7 +1,7 @@
 //! Segments of a JPEG (ITU T.81, annex B), up to the first scan: metadata stands before it.
 
 use super::bytes::Bytes;
-use crate::contents::Contents;
+use crate::contents::{Contents, Manifest};
 use crate::{exif, xmp};
 
 const EXIF: &[u8] = b"Exif\0";
@@ -21,7 +21,9 @@ pub(crate) fn walk(bytes: &[u8], contents: &mut Contents) {
         match segment(&mut rest) {
             Some((SCAN | END, _)) => return,
             Some((APP1, body)) => app1(body, contents),
-            Some((APP11, body)) if body.starts_with(JUMBF_MARK) => contents.manifest = true,
+            Some((APP11, body)) if body.starts_with(JUMBF_MARK) => {
+                contents.manifest = Manifest::There
+            }
             Some(_) => {}
             None => return contents.fault("the JPEG ends before its picture begins"),
         }

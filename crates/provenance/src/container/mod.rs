@@ -4,9 +4,10 @@
 mod bytes;
 mod jpeg;
 mod png;
+mod tiff;
 mod webp;
 
-use crate::contents::Contents;
+use crate::contents::{Contents, Manifest};
 use crate::format::Format;
 
 /// The metadata in `bytes`, a file of `format`.
@@ -16,9 +17,10 @@ pub(crate) fn contents(format: Format, bytes: &[u8]) -> Contents {
         Format::Jpeg => jpeg::walk(bytes, &mut contents),
         Format::Png => png::walk(bytes, &mut contents),
         Format::Webp => webp::walk(bytes, &mut contents),
+        Format::Tiff => tiff::walk(bytes, &mut contents),
         // The reader of manifests finds the place in these by itself.
-        Format::Gif | Format::Tiff | Format::Svg | Format::Avif | Format::Heic => {
-            contents.manifest = true;
+        Format::Gif | Format::Svg | Format::Avif | Format::Heic => {
+            contents.manifest = Manifest::There;
         }
     }
     contents

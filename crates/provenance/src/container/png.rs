@@ -6,7 +6,7 @@ use flate2::read::ZlibDecoder;
 
 use super::bytes::Bytes;
 use crate::claim::Kind;
-use crate::contents::{Contents, MAX_BLOCK, utf8_or_latin1};
+use crate::contents::{Contents, MAX_BLOCK, Manifest, utf8_or_latin1};
 use crate::{exif, stealth, xmp};
 
 const SIGNATURE: usize = 8;
@@ -31,7 +31,7 @@ pub(crate) fn walk(bytes: &[u8], contents: &mut Contents) {
             Some((b"zTXt", body)) => packed_text(body, contents),
             Some((b"iTXt", body)) => international_text(body, contents),
             Some((b"eXIf", body)) => exif::read(body, contents),
-            Some((b"caBX", _)) => contents.manifest = true,
+            Some((b"caBX", _)) => contents.manifest = Manifest::There,
             Some(_) => {}
             None => break,
         }

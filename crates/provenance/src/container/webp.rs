@@ -1,7 +1,7 @@
 //! Chunks of a WebP (RFC 9649), up to the length that the file's head states.
 
 use super::bytes::Bytes;
-use crate::contents::{Contents, MAX_BLOCK};
+use crate::contents::{Contents, MAX_BLOCK, Manifest};
 use crate::{exif, xmp};
 
 /// Bytes before the first chunk: `RIFF`, the length of what follows, `WEBP`.
@@ -23,7 +23,7 @@ pub(crate) fn walk(bytes: &[u8], contents: &mut Contents) {
                 exif::read(body.strip_prefix(b"Exif\0\0").unwrap_or(body), contents);
             }
             Some((b"XMP ", body)) => xmp::read(body, contents),
-            Some((b"C2PA", _)) => contents.manifest = true,
+            Some((b"C2PA", _)) => contents.manifest = Manifest::There,
             Some(_) => {}
             None => return contents.fault("a chunk of the WebP is longer than the file"),
         }

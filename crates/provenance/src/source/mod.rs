@@ -14,6 +14,9 @@ mod novelai;
 mod software;
 mod swarmui;
 
+#[cfg(feature = "c2pa")]
+pub(crate) use digital_source_type::says;
+
 use crate::claim::Claim;
 use crate::contents::Contents;
 

@@ -110,11 +110,11 @@ fn a_cut_file_keeps_its_claims_and_names_the_fault() {
 
 #[test]
 fn a_packed_bomb_is_not_unpacked() {
-    let bomb = zlib(&vec![b'a'; 64 << 20]);
+    let bomb = zlib(&vec![b'a'; 16 << 20]);
     assert!(bomb.len() < 100_000);
     let international = [XMP_KEY.as_bytes(), b"\0\x01\0\0\0", &bomb].concat();
     for packed in [packed_text("parameters", &bomb), chunk(b"iTXt", &international)] {
-        let declarations = declarations(&png(&vec![packed; 64]));
+        let declarations = declarations(&png(&vec![packed; 12]));
         assert_eq!(declarations.claims, []);
         assert!(declarations.damage.is_some());
     }
