@@ -90,6 +90,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
         api::run(workspace, &api::Args { check: true }).map(Count::of)
     });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
+    serving(run, &features);
     smoke(run, workspace);
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
@@ -117,6 +118,16 @@ fn lints_alone(run: &mut Run, workspace: &Workspace) {
         }
         Ok(count)
     });
+}
+
+/// Lints and tests the command with `serve`, a feature that newcomers do not build. The program that is then left is
+/// the one with all subcommands, whose `--help` the documented commands are compared with.
+fn serving(run: &mut Run, features: &str) {
+    let features = format!("{features},cifake-cli/serve");
+    let built = ["--workspace", "--features", &features];
+    run.cargo("lints with serve", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
+    let mut test = cargo(run.root, &["test", "--no-fail-fast", "--test", "serve"]);
+    run.tests("tests with serve", test.args(built));
 }
 
 /// Runs every program of the examples on a few pictures of the repository.
