@@ -6,6 +6,7 @@
 
 mod api;
 mod bench;
+mod browser;
 mod ci;
 mod commands;
 mod count;
