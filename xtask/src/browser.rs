@@ -18,7 +18,8 @@ pub(crate) fn install() -> Result<bool> {
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--no-install-recommends"]).args(&missing);
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    let help = "the tests of the page need Chromium and chromedriver; install them and run this again";
+    let help =
+        "the tests of the page need Chromium and chromedriver; install them and run this again";
     Ok(succeeds(Command::new("apt-get").arg("update")).context(help)? && succeeds(&mut install)?)
 }
 

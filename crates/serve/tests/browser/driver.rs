@@ -79,7 +79,8 @@ impl Browser {
 
     /// The visible text of the first element that `selector` selects.
     pub(crate) fn text(&self, selector: &str) -> String {
-        let text = self.run("return document.querySelector(arguments[0])?.innerText;", &json!(selector));
+        let text =
+            self.run("return document.querySelector(arguments[0])?.innerText;", &json!(selector));
         text.as_str().unwrap_or_else(|| panic!("nothing is `{selector}`")).to_owned()
     }
 
@@ -98,7 +99,8 @@ impl Browser {
         let steps = keys.chars().flat_map(|key| {
             ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}))
         });
-        let actions = json!([{"type": "key", "id": "keyboard", "actions": steps.collect::<Vec<_>>()}]);
+        let actions =
+            json!([{"type": "key", "id": "keyboard", "actions": steps.collect::<Vec<_>>()}]);
         self.post("/actions", json!({ "actions": actions }));
     }
 

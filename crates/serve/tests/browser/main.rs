@@ -51,16 +51,19 @@ fn drop_sample(browser: &Browser, name: &str) {
 fn a_dropped_picture_is_answered_in_words_with_the_detectors_probability() {
     let site = Site::start();
     let browser = Browser::open(site.address(), 1280);
-    for (name, words) in
-        [("fake-airplane-1.jpg", "Looks generated"), ("real-airplane-1.jpg", "Looks like a photograph")]
-    {
+    for (name, words) in [
+        ("fake-airplane-1.jpg", "Looks generated"),
+        ("real-airplane-1.jpg", "Looks like a photograph"),
+    ] {
         drop_sample(&browser, name);
-        browser.wait(&format!("document.querySelector('.card.open .name')?.textContent === '{name}'"));
+        browser
+            .wait(&format!("document.querySelector('.card.open .name')?.textContent === '{name}'"));
         assert_eq!(browser.text(".open .words"), words);
         let shown = site.percent(&sample(name));
         let sentence = browser.text(".open .number");
         assert!(sentence.ends_with(&format!("was generated at {shown}.")), "{sentence}");
-        let bar = browser.value("document.querySelector('.open .scale').getAttribute('aria-label')");
+        let bar =
+            browser.value("document.querySelector('.open .scale').getAttribute('aria-label')");
         assert!(bar.as_str().is_some_and(|bar| bar.contains(&shown)), "{bar}");
     }
     browser.assert_no_fault();
@@ -104,11 +107,13 @@ fn a_hostile_name_is_text_and_nothing_else() {
     let title = browser.value("document.title");
     let long = format!("{}.jpg", "W".repeat(10_000));
     let names = HOSTILE.into_iter().chain([long.as_str()]);
-    let files: Vec<_> = names.map(|name| (name.to_owned(), sample("fake-airplane-1.jpg"))).collect();
+    let files: Vec<_> =
+        names.map(|name| (name.to_owned(), sample("fake-airplane-1.jpg"))).collect();
     drop_files(&browser, &files);
     browser.wait(ALL_DONE);
     assert_eq!(browser.value("document.querySelectorAll('.card.fake').length"), json!(files.len()));
-    let shown = browser.value("[...document.querySelectorAll('.name')].map((name) => name.textContent)");
+    let shown =
+        browser.value("[...document.querySelectorAll('.name')].map((name) => name.textContent)");
     assert_eq!(shown[0], HOSTILE[0]);
     assert_eq!(shown[1], "holidaygpj.exe");
     assert_eq!(shown[2], "[2J");
