@@ -129,6 +129,8 @@ fn serving(run: &mut Run, features: &str) {
     run.cargo("lints with serve", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
     let mut test = cargo(run.root, &["test", "--no-fail-fast", "--test", "serve"]);
     run.tests("tests with serve", test.args(built));
+}
+
 /// Tests the page of `cifake serve` in Chromium. All other features stay, so that nothing is built anew.
 fn page(run: &mut Run, features: &str) {
     let line = "apt-get install chromium chromium-driver, if one is missing";

@@ -1,5 +1,6 @@
 //! `POST /v1/provenance`: the declarations of a picture's file.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use ::provenance::{Claim, Credentials, Declarations, Format};
@@ -20,25 +21,32 @@ const SMALL_BYTES: usize = 1 << 20;
 #[derive(Serialize)]
 pub(crate) struct Declared {
     format: Format,
-    claims: Vec<Said>,
-    credentials: Credentials,
+    claims: Vec<Said<Claim>>,
+    credentials: Said<Credentials>,
     damage: Option<&'static str>,
     text: String,
 }
 
+/// A part of the declarations with its sentence.
 #[derive(Serialize)]
-struct Said {
+struct Said<T> {
     #[serde(flatten)]
-    claim: Claim,
+    part: T,
     text: String,
+}
+
+impl<T: Display> From<T> for Said<T> {
+    fn from(part: T) -> Self {
+        Self { text: part.to_string(), part }
+    }
 }
 
 impl From<Declarations> for Declared {
     fn from(declarations: Declarations) -> Self {
         let text = declarations.to_string();
         let Declarations { format, claims, credentials, damage, .. } = declarations;
-        let said = |claim: Claim| Said { text: claim.to_string(), claim };
-        Self { format, claims: claims.into_iter().map(said).collect(), credentials, damage, text }
+        let claims = claims.into_iter().map(Said::from).collect();
+        Self { format, claims, credentials: credentials.into(), damage, text }
     }
 }
 

@@ -56,10 +56,11 @@ fn declared() -> Value {
     let claim = json!({
         "kind": string(), "says": string(), "by": nullable("string"), "strength": strength, "text": string(),
     });
+    let credentials = json!({ "state": string(), "text": string() });
     json!({
         "format": string(),
         "claims": array(&object(&claim)),
-        "credentials": { "type": "object", "required": ["state"], "properties": { "state": string() } },
+        "credentials": { "type": "object", "required": ["state", "text"], "properties": credentials },
         "damage": nullable("string"),
         "text": string(),
     })

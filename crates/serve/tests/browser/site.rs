@@ -86,8 +86,9 @@ pub(crate) fn sample(name: &str) -> Vec<u8> {
     std::fs::read(sample_path(name)).expect("the repository holds it")
 }
 
-/// The path of a sample of the repository.
+/// The whole path of a sample of the repository, as `chromedriver` asks for it.
 pub(crate) fn sample_path(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sample");
-    folder.join(name).to_string_lossy().into_owned()
+    let path = folder.join(name).canonicalize().expect("the repository holds it");
+    path.to_string_lossy().into_owned()
 }
