@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::count::{Count, test_result};
 use crate::process::{cargo, shown, succeeds};
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
-use crate::{api, commands, fuzz, outside, tidy};
+use crate::{api, browser, commands, fuzz, outside, tidy};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
@@ -91,6 +91,8 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
     manifests(run);
+    serving(run, &features);
+    page(run, &features);
     smoke(run, workspace);
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
@@ -131,6 +133,25 @@ fn manifests(run: &mut Run) {
         &["--", "-D", "warnings"],
     );
     run.tests("manifests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
+}
+
+/// Lints and tests the command with `serve`, a feature that newcomers do not build. The program that is then left is
+/// the one with all subcommands, whose `--help` the documented commands are compared with.
+fn serving(run: &mut Run, features: &str) {
+    let features = format!("{features},cifake-cli/serve");
+    let built = ["--workspace", "--features", &features];
+    run.cargo("lints with serve", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
+    let mut test = cargo(run.root, &["test", "--no-fail-fast", "--test", "serve"]);
+    run.tests("tests with serve", test.args(built));
+}
+
+/// Tests the page of `cifake serve` in Chromium. All other features stay, so that nothing is built anew.
+fn page(run: &mut Run, features: &str) {
+    let line = "apt-get install chromium chromium-driver, if one is missing";
+    run.step("browser", line, || browser::install().map(Count::of));
+    let features = format!("{features},cifake-serve/browser");
+    let task = ["test", "--no-fail-fast", "--workspace", "--features", &features];
+    run.tests("page in a browser", cargo(run.root, &task).args(["--test", "browser"]));
 }
 
 /// Runs every program of the examples on a few pictures of the repository.

@@ -6,12 +6,14 @@
 
 mod api;
 mod bench;
+mod browser;
 mod ci;
 mod commands;
 mod count;
 mod dataset;
 mod fixtures;
 mod fuzz;
+mod load;
 mod outside;
 mod process;
 mod python;
@@ -35,6 +37,7 @@ Examples:
   cargo xtask fixtures tinyvit --full                 regenerate fixtures, then parity at real sizes
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
   cargo xtask fuzz --seconds 600                      changed files for every door
+  cargo xtask load --clients 64 --hostile 20          requests to a running `cifake serve`
   cargo xtask bench native-test                       run examples/lab/configs/native-test.toml
   cargo xtask bench speed                             times beside other runtimes";
 
@@ -64,6 +67,8 @@ enum Task {
     Dataset(dataset::Command),
     /// Bring changed files to every door through which untrusted bytes enter
     Fuzz(fuzz::Args),
+    /// Send requests to a running `cifake serve`, some in bad faith, and time the answers
+    Load(load::Args),
     /// Run a file of examples/lab/configs and fail outside the range that it states, or time the
     /// network beside other runtimes
     Bench(bench::Args),
@@ -110,6 +115,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Fixtures(args) => fixtures::run(&workspace, &args),
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
+        Task::Load(args) => load::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
     }
 }

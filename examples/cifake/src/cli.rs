@@ -7,6 +7,8 @@ use cifake_kernels::RecyclingAllocator;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+#[cfg(feature = "serve")]
+use crate::commands::serve;
 use crate::commands::{
     attack, calibrate, cam, detect, evaluate, explain, import, leaderboard, robustness, train,
 };
@@ -49,6 +51,8 @@ enum Command {
     Calibrate(calibrate::Args),
     Import(import::Args),
     Leaderboard(leaderboard::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Train(train::Args),
     /// Prints a completion script for a shell.
     Completions {
@@ -83,6 +87,8 @@ impl Command {
             Self::Calibrate(args) => calibrate::run(args),
             Self::Import(args) => import::run(args),
             Self::Leaderboard(args) => leaderboard::run(args),
+            #[cfg(feature = "serve")]
+            Self::Serve(args) => serve::run(&args),
             Self::Train(args) => train::run(&args, allocator),
             Self::Completions { shell } => {
                 // The generator panics where it cannot write, so it writes to memory.

@@ -229,6 +229,20 @@ impl Detector {
         self.judge_one(picture)
     }
 
+    /// Judges pictures that were brought to the model's size, in one pass of the model, as what they were before. The
+    /// verdicts are in their order. More pictures than [`batch_size`](Self::batch_size) may not fit into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`DetectorError::NotFinite`], of all pictures together.
+    ///
+    /// # Panics
+    ///
+    /// If one has another size than the model's.
+    pub fn detect_fitted_batch(&self, pictures: &[&Fitted]) -> Result<Vec<Verdict>, Error> {
+        self.judge(pictures)
+    }
+
     /// Judges 8-bit RGB `pixels`, row by row, `height * width * 3` bytes.
     ///
     /// # Errors

@@ -54,6 +54,12 @@ impl DetectorArgs {
         &self.weights
     }
 
+    /// Largest picture that is read, in pixels.
+    #[must_use]
+    pub fn max_pixels(&self) -> u64 {
+        self.max_pixels
+    }
+
     /// Threads to decode and compute in; 0 takes all cores.
     #[must_use]
     pub fn threads(&self) -> usize {

@@ -9,4 +9,6 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod leaderboard;
 pub(crate) mod robustness;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod train;

@@ -1,0 +1,93 @@
+//! `POST /v1/provenance`: the declarations of a picture's file.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use ::provenance::{Claim, Credentials, Declarations, Format};
+use axum::extract::{Request, State as Of};
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::problem::{Problem, ProblemKind};
+use crate::queue::{Lane, Pending};
+use crate::state::State;
+use crate::work::{self, File};
+
+/// Longest file of the lane of small pictures, in bytes: declarations are read without decoding a picture.
+const SMALL_BYTES: usize = 1 << 20;
+
+/// The declarations of a file, each with its sentence.
+#[derive(Serialize)]
+pub(crate) struct Declared {
+    format: Format,
+    claims: Vec<Said<Claim>>,
+    credentials: Said<Credentials>,
+    damage: Option<&'static str>,
+    text: String,
+}
+
+/// A part of the declarations with its sentence.
+#[derive(Serialize)]
+struct Said<T> {
+    #[serde(flatten)]
+    part: T,
+    text: String,
+}
+
+impl<T: Display> From<T> for Said<T> {
+    fn from(part: T) -> Self {
+        Self { text: part.to_string(), part }
+    }
+}
+
+impl From<Declarations> for Declared {
+    fn from(declarations: Declarations) -> Self {
+        let text = declarations.to_string();
+        let Declarations { format, claims, credentials, damage, .. } = declarations;
+        let claims = claims.into_iter().map(Said::from).collect();
+        Self { format, claims, credentials: credentials.into(), damage, text }
+    }
+}
+
+/// Answers with the declarations of each file.
+pub(crate) async fn provenance(
+    Of(state): Of<Arc<State>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    work::each(&state, request, |client, file| {
+        let state = Arc::clone(&state);
+        async move { pending(&state, client, &file, read)?.answer().await? }
+    })
+    .await
+}
+
+/// The declarations of a file beside its verdict; `None` for a format without any.
+pub(crate) fn beside(
+    state: &State,
+    client: Client,
+    file: &File,
+) -> Result<Pending<Option<Declared>>, Problem> {
+    pending(state, client, file, |bytes| read(bytes).ok())
+}
+
+fn pending<T: Send + 'static>(
+    state: &State,
+    client: Client,
+    file: &File,
+    read: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<Pending<T>, Problem> {
+    let lane = if file.bytes.len() <= SMALL_BYTES { Lane::Small } else { Lane::Large };
+    let file = file.clone();
+    state.queue.add(client, lane, move || read(&file.bytes))
+}
+
+fn read(bytes: &[u8]) -> Result<Declared, Problem> {
+    match ::provenance::read(bytes) {
+        Ok(declarations) => Ok(declarations.into()),
+        Err(error @ ::provenance::Error::Format) => {
+            Err(Problem::new(ProblemKind::Unsupported, error.to_string()))
+        }
+        Err(_) => Err(Problem::internal()),
+    }
+}
