@@ -53,7 +53,7 @@ export function declarations(result, level) {
   const claims = told.claims ?? [];
   const parts = [claims.length > 0
     ? element("ul", { class: "claims" }, claims.map((claim) => element("li", {}, harmless(claim.text))))
-    : element("p", {}, "No statement names an origin. That means nothing: most services remove such notes.")];
+    : element("p", {}, "No statement names an origin. That means nothing: most services remove such notes. A statement would not change the probability.")];
   if (told.credentials?.state && told.credentials.state !== "none") {
     parts.push(credentials(told.credentials));
   }
@@ -61,7 +61,7 @@ export function declarations(result, level) {
   const note = result.answer ? contradiction(result) : null;
   if (note !== null) parts.push(element("p", { class: "note" }, note));
   const apart = result.answer ? "These are statements of the file. They changed nothing in the probability." : "These are statements of the file alone.";
-  parts.push(element("p", { class: "fine" }, `${apart} Anybody can remove them, and most can be invented.`));
+  if (claims.length > 0) parts.push(element("p", { class: "fine" }, `${apart} Anybody can remove them, and most can be invented.`));
   return section("What the file declares", level, parts);
 }
 

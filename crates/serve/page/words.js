@@ -132,7 +132,8 @@ export function contradiction(result) {
   const claims = result.provenance?.claims ?? [];
   const says = (...kinds) => claims.some((claim) => kinds.includes(claim.says));
   if (says("ai_generated", "ai_edited") && result.answer !== "FAKE") {
-    return "The file names a generator, though the model does not. A program rarely writes that by mistake.";
+    const answer = result.answer === "REAL" ? "the picture looks like a photograph" : "the model cannot tell";
+    return `The file names a generator, though ${answer}. A program rarely writes that by mistake.`;
   }
   if (says("camera") && result.answer === "FAKE") {
     return "The file names a camera, though the picture looks generated. Anybody can write such fields.";
