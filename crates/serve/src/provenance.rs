@@ -21,8 +21,15 @@ const SMALL_BYTES: usize = 1 << 20;
 pub(crate) struct Declared {
     format: Format,
     claims: Vec<Said>,
-    credentials: Credentials,
+    credentials: Checked,
     damage: Option<&'static str>,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    credentials: Credentials,
     text: String,
 }
 
@@ -38,7 +45,9 @@ impl From<Declarations> for Declared {
         let text = declarations.to_string();
         let Declarations { format, claims, credentials, damage, .. } = declarations;
         let said = |claim: Claim| Said { text: claim.to_string(), claim };
-        Self { format, claims: claims.into_iter().map(said).collect(), credentials, damage, text }
+        let claims = claims.into_iter().map(said).collect();
+        let credentials = Checked { text: credentials.to_string(), credentials };
+        Self { format, claims, credentials, damage, text }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::problem::ProblemKind;
 pub(crate) fn schemas() -> Value {
     let report = json!({
         "artifacts": array(&artifact()),
-        "map": object(&json!({ "method": string(), "data": png() })),
-        "picture": png(),
+        "map": object(&json!({ "method": string(), "data": png(true) })),
+        "picture": png(false),
         "regions": array(&object(&json!({ "name": string(), "share": number() }))),
         "remarks": array(&string()),
         "limits": array(&string()),
@@ -59,7 +59,8 @@ fn declared() -> Value {
     json!({
         "format": string(),
         "claims": array(&object(&claim)),
-        "credentials": { "type": "object", "required": ["state"], "properties": { "state": string() } },
+        // The other fields depend on the state.
+        "credentials": object(&json!({ "state": string(), "text": string() })),
         "damage": nullable("string"),
         "text": string(),
     })
@@ -107,8 +108,10 @@ fn kind() -> Value {
     json!({ "type": "string", "enum": ProblemKind::ALL })
 }
 
-fn png() -> Value {
-    json!({ "type": "string", "pattern": "^data:image/png;base64," })
+/// The address of a PNG that holds all of it.
+fn png(may_be_null: bool) -> Value {
+    let kind = if may_be_null { json!(["string", "null"]) } else { json!("string") };
+    json!({ "type": kind, "pattern": "^data:image/png;base64," })
 }
 
 fn nullable(kind: &str) -> Value {
