@@ -41,8 +41,8 @@ struct Explained {
 #[derive(Serialize)]
 struct HeatMap {
     method: &'static str,
-    /// Colors whose opacity is the strength of the map, at the model's size.
-    data: String,
+    /// Colors whose opacity is the strength of the map, at the model's size; `None` for a flat map.
+    data: Option<String>,
 }
 
 /// Answers with the report on each picture.
@@ -99,12 +99,15 @@ impl From<Report> for Explained {
         fields.remove("map");
         let seen = &report.picture;
         let (width, height) = (seen.width(), seen.height());
-        let map = report.map.resized(height as usize, width as usize);
-        let colors: Vec<u8> = map.values().iter().flat_map(|&value| rgba(value)).collect();
+        let colors = || {
+            let map = report.map.resized(height as usize, width as usize);
+            let colors: Vec<u8> = map.values().iter().flat_map(|&value| rgba(value)).collect();
+            png_address(&colors, width, height, ExtendedColorType::Rgba8)
+        };
         Self {
             map: HeatMap {
                 method: report.provenance.method.as_str(),
-                data: png_address(&colors, width, height, ExtendedColorType::Rgba8),
+                data: (!report.map.is_flat()).then(colors),
             },
             picture: png_address(seen.pixels(), width, height, ExtendedColorType::Rgb8),
             text: report.to_string(),
@@ -127,4 +130,41 @@ fn png_address(pixels: &[u8], width: u32, height: u32, color: ExtendedColorType)
         .write_image(pixels, width, height, color)
         .expect("memory takes every byte of a picture of the stated size");
     format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::explain::{Explanation, Provenance, Subject};
+    use cifake::{Label, Picture};
+    use gradcam::{HeatMap, Method};
+
+    use super::*;
+
+    fn explained(map: &HeatMap) -> Explained {
+        let picture = Picture::new(vec![128; 8 * 6 * 3], 8, 6).expect("it has all its pixels");
+        let (label, p_fake, class) = (Label::Fake, 0.9, None);
+        let subject = Subject { picture: &picture, map, label, p_fake, class };
+        let provenance = Provenance {
+            path: "secret/a.png".to_owned(),
+            width: 8,
+            height: 6,
+            model: "a model".to_owned(),
+            threshold: 0.5,
+            method: Method::GradCam,
+        };
+        Report::new(provenance, &subject, Explanation::default()).into()
+    }
+
+    #[test]
+    fn a_map_is_as_opaque_as_it_is_strong_and_a_flat_one_is_left_out() {
+        let map = HeatMap::scaled(vec![0.0, 1.0], 1, 2);
+        let data = explained(&map).map.data.expect("it is not flat");
+        let png = STANDARD.decode(data.split_once(',').expect("an address").1).expect("base64");
+        let picture = image::load_from_memory(&png).expect("a PNG").to_rgba8();
+        assert_eq!(picture.dimensions(), (8, 6));
+        assert_eq!((picture.get_pixel(0, 3)[3], picture.get_pixel(7, 3)[3]), (0, 255));
+        let flat = explained(&HeatMap::scaled(vec![0.0; 4], 2, 2));
+        assert_eq!(flat.map.data, None);
+        assert!(flat.report.contains_key("limits") && !flat.report.contains_key("path"));
+    }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Address of the server
     #[arg(long, default_value = "127.0.0.1:8080")]
     address: SocketAddr,
+    /// Path of the requests
+    #[arg(long, default_value = "/v1/detect")]
+    path: String,
     /// Clients at once
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     clients: u64,
@@ -56,7 +59,7 @@ struct Tally {
 
 /// Sends requests and prints what came back; true if every one was answered as it should be.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<bool> {
-    let requests = Requests::of(&workspace.root.join(&args.pictures))?;
+    let requests = Requests::of(&workspace.root.join(&args.pictures), &args.path)?;
     let start = Instant::now();
     let end = start + Duration::from_secs(args.seconds);
     let tallies = std::thread::scope(|scope| {

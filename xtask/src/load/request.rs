@@ -70,32 +70,32 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Requests with the files of `folder`.
-    pub(super) fn of(folder: &Path) -> Result<Self> {
+    /// Requests to `path` with the files of `folder`.
+    pub(super) fn of(folder: &Path, path: &str) -> Result<Self> {
         let mut files = Vec::new();
         for entry in
             std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?
         {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "jpg" || extension == "png") {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "jpg" || extension == "png") {
                 files.push(
-                    std::fs::read(&path).with_context(|| format!("read {}", path.display()))?,
+                    std::fs::read(&file).with_context(|| format!("read {}", file.display()))?,
                 );
             }
         }
         ensure!(!files.is_empty(), "{} holds no JPEG or PNG", folder.display());
         let pictures =
-            files.iter().map(|file| request("localhost", "image/jpeg", file, 0)).collect();
+            files.iter().map(|file| request(path, "localhost", "image/jpeg", file, 0)).collect();
         let form = format!("multipart/form-data; boundary={BOUNDARY}");
         let part = format!(
             "--{BOUNDARY}\r\nContent-Disposition: form-data; name=f; filename=a.png\r\n\r\n1\r\n"
         );
         let hostile = vec![
-            request("localhost", "image/png", &[0x55; 5000], 0),
-            request("localhost", &form, part.as_bytes(), 0),
-            request("localhost", &form, part.repeat(10_000).as_bytes(), 0),
-            request("other.example", "image/jpeg", &files[0], 0),
-            request("localhost", "image/jpeg", &files[0], 1000),
+            request(path, "localhost", "image/png", &[0x55; 5000], 0),
+            request(path, "localhost", &form, part.as_bytes(), 0),
+            request(path, "localhost", &form, part.repeat(10_000).as_bytes(), 0),
+            request(path, "other.example", "image/jpeg", &files[0], 0),
+            request(path, "localhost", "image/jpeg", &files[0], 1000),
         ];
         Ok(Self { pictures, hostile })
     }
@@ -109,11 +109,11 @@ impl Requests {
     }
 }
 
-/// A request with `body`, which states `n_missing` bytes more than it has.
-fn request(host: &str, content_type: &str, body: &[u8], n_missing: usize) -> Vec<u8> {
+/// A request to `path` with `body`, which states `n_missing` bytes more than it has.
+fn request(path: &str, host: &str, content_type: &str, body: &[u8], n_missing: usize) -> Vec<u8> {
     let length = body.len() + n_missing;
     let head = format!(
-        "POST /v1/detect HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
 }
