@@ -45,7 +45,7 @@ pub use dataset::{
 };
 pub use detector::{
     Answers, Curve, Detector, DetectorBuilder, DetectorError, Input, Summary, Verdict, json_line,
-    save_with_answers, table_header, table_row, uncalibrated,
+    json_line_with, save_with_answers, table_header, table_row, uncalibrated,
 };
 pub use drawing::Drawing;
 pub use error::Error;

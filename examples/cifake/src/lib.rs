@@ -9,6 +9,7 @@ mod color;
 mod commands;
 mod comparison;
 mod curve;
+mod declared;
 mod degraded;
 mod draw;
 mod exit;

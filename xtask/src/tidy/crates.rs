@@ -10,8 +10,9 @@ use super::tree::{Tree, Violation};
 use crate::process;
 use crate::workspace::Package;
 
-/// With what reads PyTorch files, ten crates: published weights are such files for the most part.
-const MAX_CRATES: usize = 260;
+/// With what reads PyTorch files, ten crates: published weights are such files for the most part. The reader of
+/// declarations in EXIF and XMP takes four.
+const MAX_CRATES: usize = 264;
 const MAX_PACKAGE_BYTES: u64 = 9_500_000;
 
 /// The package of the command `cifake`, which a newcomer builds first.

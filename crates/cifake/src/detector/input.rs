@@ -13,7 +13,11 @@ use crate::{Decoder, Error, Fitted, FoundImage, Picture};
 pub struct Input {
     name: String,
     origin: Origin,
+    look: Option<Look>,
 }
+
+/// Sees the content of an input once.
+type Look = Box<dyn FnOnce(&[u8]) + Send>;
 
 enum Origin {
     File(PathBuf),
@@ -26,13 +30,13 @@ impl Input {
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: path_text(&path), origin: Origin::File(path) }
+        Self::new(path_text(&path), Origin::File(path))
     }
 
     /// The image that `reader` yields, called `name`; no more is read than a decoder's limits allow.
     #[must_use]
     pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
-        Self { name: name.into(), origin: Origin::Reader(Box::new(reader)) }
+        Self::new(name.into(), Origin::Reader(Box::new(reader)))
     }
 
     /// The inputs that `argument` stands for: a file, all images in a folder at any depth, or the matches of a pattern
@@ -60,7 +64,7 @@ impl Input {
     /// An input called `name` that gets `error` for an answer.
     #[must_use]
     pub fn failed(name: impl Into<String>, error: impl Into<Error>) -> Self {
-        Self { name: name.into(), origin: Origin::Failed(error.into()) }
+        Self::new(name.into(), Origin::Failed(error.into()))
     }
 
     /// The name in outputs: its path, or the name that it was given.
@@ -78,20 +82,24 @@ impl Input {
         }
     }
 
+    fn new(name: String, origin: Origin) -> Self {
+        Self { name, origin, look: None }
+    }
+
+    /// Shows the content of its file or stream, whole and as it was read, to `look` before it is decoded. Content that
+    /// cannot be read, or is longer than a decoder's limit, is not shown.
+    #[must_use]
+    pub fn with_look(self, look: impl FnOnce(&[u8]) + Send + 'static) -> Self {
+        Self { look: Some(Box::new(look)), ..self }
+    }
+
     /// Its name, and its picture at its own size.
     ///
     /// # Errors
     ///
     /// As [`Decoder::read`], beside the name.
     pub fn picture(self, decoder: &Decoder) -> (String, Result<Picture, Error>) {
-        let picture = match self.origin {
-            Origin::File(path) => decoder.read(&path),
-            Origin::Reader(reader) => read_stream(reader, &self.name, decoder).and_then(|bytes| {
-                decoder.decode(&bytes).map_err(|error| error.in_file(&self.name))
-            }),
-            Origin::Failed(error) => Err(error),
-        };
-        (self.name, picture)
+        self.decoded(decoder, |bytes| decoder.decode(bytes))
     }
 
     /// Its name, and its picture brought to `size` (width, height).
@@ -104,12 +112,35 @@ impl Input {
     ///
     /// If a side is 0.
     pub fn fitted(self, decoder: &Decoder, size: (u32, u32)) -> (String, Result<Fitted, Error>) {
-        let fitted = match self.origin {
-            Origin::File(path) => decoder.read_fitted(&path, size.0, size.1),
-            Origin::Reader(reader) => decode_stream(reader, &self.name, decoder, size),
-            Origin::Failed(error) => Err(error),
+        self.decoded(decoder, |bytes| decoder.decode_fitted(bytes, size.0, size.1))
+    }
+
+    /// Its name, and what `decode` makes of its content, which is read once.
+    fn decoded<T>(
+        self,
+        decoder: &Decoder,
+        decode: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> (String, Result<T, Error>) {
+        let Self { name, origin, look } = self;
+        let (place, bytes) = match origin {
+            Origin::File(path) => {
+                let bytes = decoder.read_bytes(&path);
+                (path, bytes)
+            }
+            Origin::Reader(reader) => {
+                let place = PathBuf::from(&name);
+                let bytes = decoder.read_stream(reader, &place);
+                (place, bytes)
+            }
+            Origin::Failed(error) => return (name, Err(error)),
         };
-        (self.name, fitted)
+        let decoded = bytes.and_then(|bytes| {
+            if let Some(look) = look {
+                look(&bytes);
+            }
+            decode(&bytes).map_err(|error| error.in_file(place))
+        });
+        (name, decoded)
     }
 }
 
@@ -123,30 +154,6 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-fn decode_stream(
-    reader: Box<dyn Read + Send>,
-    name: &str,
-    decoder: &Decoder,
-    size: (u32, u32),
-) -> Result<Fitted, Error> {
-    let bytes = read_stream(reader, name, decoder)?;
-    let fitted = decoder.decode_fitted(&bytes, size.0, size.1);
-    fitted.map_err(|error| error.in_file(name))
-}
-
-fn read_stream(
-    reader: Box<dyn Read + Send>,
-    name: &str,
-    decoder: &Decoder,
-) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    // One byte more than is accepted: the decoder then says what is wrong.
-    let limit = decoder.limits().max_file_bytes.saturating_add(1);
-    let read = reader.take(limit).read_to_end(&mut bytes);
-    read.map_err(|source| Error::Read { path: name.into(), source })?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -186,6 +193,27 @@ mod tests {
         assert_eq!(names(folder.path(), "**/c.png"), ["deep/c.png"]);
         assert_eq!(names(folder.path(), "d*"), ["deep/c.png"]);
         assert_eq!(names(folder.path(), "[x].png"), ["[x].png"]);
+    }
+
+    #[test]
+    fn content_is_shown_once_and_only_within_the_limit() {
+        let folder = folder();
+        let limits = crate::DecodeLimits::default().with_max_file_bytes(5);
+        let shown = |input: Input| {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let input = input.with_look(move |bytes| {
+                sender.send(bytes.to_vec()).expect("somebody listens");
+            });
+            let (_, outcome) = input.fitted(&Decoder::new(limits), (32, 32));
+            assert!(outcome.is_err(), "these are no pictures");
+            receiver.iter().collect::<Vec<_>>()
+        };
+        assert_eq!(shown(Input::file(folder.path().join("a.png"))), [b"a.png"]);
+        assert_eq!(shown(Input::reader("-", &b"12345"[..])), [b"12345"]);
+        for longer in ["deep/c.png", "missing.png"] {
+            assert!(shown(Input::file(folder.path().join(longer))).is_empty(), "{longer}");
+        }
+        assert!(shown(Input::reader("-", &b"123456"[..])).is_empty());
     }
 
     #[test]

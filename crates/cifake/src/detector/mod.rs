@@ -31,7 +31,7 @@ pub use calibration::Curve;
 pub use error::DetectorError;
 pub use input::Input;
 pub use summary::Summary;
-pub use table::{json_line, table_header, table_row};
+pub use table::{json_line, json_line_with, table_header, table_row};
 pub use verdict::Verdict;
 
 /// A trained model that judges pictures, from image to verdict.

@@ -8,23 +8,32 @@ use crate::Error;
 /// One line of JSON Lines: `path` and the fields of the [`Verdict`], or `path` and `error`.
 #[must_use]
 pub fn json_line(path: &str, outcome: &Result<Verdict, Error>) -> String {
+    json_line_with(path, outcome, &())
+}
+
+/// The line of [`json_line`] with the fields of `more` at its end, or without them if `more` is `()`.
+///
+/// # Panics
+///
+/// If `more` is neither a map nor a struct, or fails to be JSON.
+#[must_use]
+pub fn json_line_with(
+    path: &str,
+    outcome: &Result<Verdict, Error>,
+    more: &impl Serialize,
+) -> String {
     #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Line<'a> {
-        Verdict {
-            path: &'a str,
-            #[serde(flatten)]
-            verdict: &'a Verdict,
-        },
-        Error {
-            path: &'a str,
-            error: String,
-        },
+    struct Line<'a, M> {
+        path: &'a str,
+        #[serde(flatten)]
+        verdict: Option<&'a Verdict>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        #[serde(flatten)]
+        more: &'a M,
     }
-    let line = match outcome {
-        Ok(verdict) => Line::Verdict { path, verdict },
-        Err(error) => Line::Error { path, error: error.to_string() },
-    };
+    let error = outcome.as_ref().err().map(Error::to_string);
+    let line = Line { path, verdict: outcome.as_ref().ok(), error, more };
     serde_json::to_string(&line).expect("texts and numbers are always JSON")
 }
 
@@ -80,6 +89,10 @@ mod tests {
         let failed = Err(DatasetError::NoMatch { pattern: "*.png".to_owned() }.into());
         let line = json_line("*.png", &failed);
         assert!(line.starts_with(r#"{"path":"*.png","error":""#), "{line}");
+        let more = serde_json::json!({ "more": [1] });
+        assert_eq!(json_line_with("*.png", &failed, &more), line.replace('}', r#","more":[1]}"#));
+        let line = json_line_with("a.png", &Ok(verdict()), &more);
+        assert_eq!(line, json_line("a.png", &Ok(verdict())).replace('}', r#","more":[1]}"#));
     }
 
     #[test]

@@ -112,17 +112,23 @@ impl Decoder {
     }
 
     /// The content of the file at `path`, if it is a regular file within the limit.
-    fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(read)?;
         if !metadata.is_file() {
             return Err(Error::from(PictureError::NotAFile).in_file(path));
         }
-        let limit = self.limits.max_file_bytes;
         self.check_file_bytes(metadata.len()).map_err(|error| Error::from(error).in_file(path))?;
+        self.read_stream(File::open(path).map_err(read)?, path)
+    }
+
+    /// All that `reader` yields, if it is within the limit; errors name `path`.
+    pub(crate) fn read_stream(&self, reader: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        let file = File::open(path).map_err(read)?;
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(read)?;
+        // One byte more than is accepted: a file may have grown, and a stream states no length.
+        let limit = self.limits.max_file_bytes.saturating_add(1);
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        reader.take(limit).read_to_end(&mut bytes).map_err(read)?;
         self.check_file_bytes(bytes.len() as u64)
             .map_err(|error| Error::from(error).in_file(path))?;
         Ok(bytes)

@@ -71,6 +71,8 @@ pub struct Report {
     pub explanation: Explanation,
     /// Limits of the report, in sentences. More may be added.
     pub limits: Vec<String>,
+    /// The statements of the file about its own origin; see [`declaring`](Self::declaring).
+    pub declared: Vec<String>,
     /// Version of this crate.
     pub version: String,
 }
@@ -96,6 +98,7 @@ impl Report {
             regions: if map.is_flat() { Vec::new() } else { regions(map) },
             explanation,
             limits: Vec::new(),
+            declared: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         report.scope = report.input().into();
@@ -110,6 +113,22 @@ impl Report {
         (self.answer, self.familiarity, self.scope) = (answer, familiarity, scope);
         self.limits = self.fresh_limits();
         self
+    }
+
+    /// Adds what the file says of its own origin, as untrusted text, in a section of its own. It changes
+    /// neither the answer nor its probability.
+    #[must_use]
+    pub fn declaring(self, statements: impl IntoIterator<Item = String>) -> Self {
+        Self { declared: statements.into_iter().collect(), ..self }
+    }
+
+    /// The lists of sentences that follow the artifacts, with their titles.
+    pub(super) fn lists(&self) -> [(&'static str, &[String]); 3] {
+        [
+            ("What the file declares", &self.declared),
+            ("Remarks", &self.explanation.remarks),
+            ("What this cannot tell", &self.limits),
+        ]
     }
 
     /// Shows `picture`, the given one at its own size, in pages and overlays. It is reduced to at most

@@ -83,7 +83,8 @@ impl Report {
     ///
     /// An artifact has `name`, `region`, `evidence` (`measure`, `value`, `percentile`),
     /// `explanation` and `said_by`; a region has `name` and `share`. Absent values are `null` or empty
-    /// lists.
+    /// lists. The statements of the file are not among them: they are data, and
+    /// [`declared`](Self::declared) is their text.
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers are always JSON")

@@ -44,9 +44,7 @@ impl Report {
             }
             writeln!(page)?;
         }
-        for (title, sentences) in
-            [("Remarks", &self.explanation.remarks), ("What this cannot tell", &self.limits)]
-        {
+        for (title, sentences) in self.lists() {
             if !sentences.is_empty() {
                 writeln!(page, "## {title}\n")?;
                 sentences

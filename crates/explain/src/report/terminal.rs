@@ -33,9 +33,7 @@ impl Report {
         let width = width.max(MIN_WIDTH);
         let mut lines = self.head(width);
         lines.extend(self.artifacts(width));
-        for (title, sentences) in
-            [("Remarks", &self.explanation.remarks), ("What this cannot tell", &self.limits)]
-        {
+        for (title, sentences) in self.lists() {
             if !sentences.is_empty() {
                 lines.extend([String::new(), title.to_owned()]);
             }

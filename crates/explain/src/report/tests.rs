@@ -43,7 +43,7 @@ fn report(text: &str, region: Region, values: Vec<f32>) -> Report {
     let explanation = Explanation { findings, remarks: vec![text.to_owned()] };
     let mut report = Report::new(provenance, &subject, explanation);
     report.limits.push(text.to_owned());
-    report
+    report.declaring([text.to_owned()])
 }
 
 fn ordinary() -> Report {
@@ -123,6 +123,9 @@ Grad-CAM: strongest in top left 67 %, centre left 33 %.
    cat
    (cat)
 
+What the file declares
+- cat
+
 Remarks
 - cat
 
@@ -131,6 +134,22 @@ What this cannot tell
 ";
     assert!(text.starts_with(expected), "{text}");
     assert!(text.ends_with(&format!("cat, cifake-explain {}", report.version)), "{text}");
+}
+
+#[test]
+fn a_file_that_was_not_asked_declares_nothing_and_one_that_was_changes_no_answer() {
+    let title = "What the file declares";
+    let declaring = ordinary().declaring(["AI generated the picture".to_owned()]);
+    let silent = declaring.clone().declaring([]);
+    for (said, unsaid) in [
+        (declaring.text(80), silent.text(80)),
+        (declaring.markdown(), silent.markdown()),
+        (declaring.html(), silent.html()),
+    ] {
+        assert!(said.contains(title) && said.contains("AI generated the picture"), "{said}");
+        assert!(!unsaid.contains(title) && !unsaid.contains("AI generated"), "{unsaid}");
+    }
+    assert_eq!(declaring.json(), silent.json());
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use anyhow::Result;
 use cifake::text::one_line;
-use cifake::{Summary, json_line, table_header, table_row};
+use cifake::{Summary, json_line_with, table_header, table_row};
+use provenance::CAUTION;
 
 use crate::args::{DetectorArgs, inputs, samples};
 use crate::color::ColorArgs;
+use crate::declared::ProvenanceArgs;
 use crate::{Progress, progress_bar};
 
 /// From this many inputs on, progress is shown.
@@ -25,6 +28,7 @@ const MANY: usize = 200;
 #[command(after_help = "Examples:
   cifake detect photo.jpg                          one picture
   cifake detect datasets/sample 'more/**/*.png'    a folder at any depth, a pattern
+  cifake detect --provenance photo.jpg             and what its file says of its origin
   curl -s https://example.org/a.jpg | cifake detect -
   cifake detect --json --threshold 0.9 uploads > verdicts.jsonl")]
 pub(crate) struct Args {
@@ -34,6 +38,8 @@ pub(crate) struct Args {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    provenance: ProvenanceArgs,
     #[command(flatten)]
     color: ColorArgs,
     #[command(flatten)]
@@ -45,6 +51,8 @@ pub(crate) struct Args {
 
 /// Returns how many inputs got no verdict.
 pub(crate) fn run(args: &Args) -> Result<usize> {
+    let question = args.provenance.question()?;
+    let is_asked = question.is_asked();
     let (detector, _) = args.detector.detector()?;
     let inputs = if args.smoke { inputs(&[samples()]) } else { inputs(&args.paths) };
     // On a terminal the verdicts themselves tell how far the work is.
@@ -56,17 +64,26 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         writeln!(out, "{}", table_header())?;
     }
     let paint = args.color.paint();
+    // The answers come in the order of the inputs, each sent before its input is read.
+    let (sender, answers) = channel();
+    let inputs = inputs.into_iter().map(move |input| {
+        let (input, declared) = question.ask(input);
+        // Nobody listens any more if the output was closed.
+        let _ = sender.send(declared);
+        input
+    });
     let written = detector.detect_each(inputs, |path, outcome| {
         summary.add(&outcome);
         bar.inc(1);
-        match args.json {
-            true => writeln!(out, "{}", json_line(path, &outcome)),
-            // A name of several lines or with escape sequences must not forge other rows.
-            false => {
-                let row = table_row(path, &outcome);
-                writeln!(out, "{}", paint.verdicts(&one_line(&row)))
-            }
+        let declared = answers.recv().unwrap_or_default();
+        if args.json {
+            return writeln!(out, "{}", json_line_with(path, &outcome, &declared.field()));
         }
+        // A name of several lines or with escape sequences must not forge other rows.
+        let row = table_row(path, &outcome);
+        writeln!(out, "{}", paint.verdicts(&one_line(&row)))?;
+        let mut lines = declared.lines().into_iter();
+        lines.try_for_each(|line| writeln!(out, "        {}", one_line(&line)))
     });
     bar.finish_and_clear();
     match written {
@@ -79,6 +96,9 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
         let speed = summary.n_inputs() as f64 / seconds;
         writeln!(out, "\n{summary}; {seconds:.2} s, {speed:.0} images/s")?;
         writeln!(out, "{}, threshold {threshold}", detector.model_name())?;
+        if is_asked {
+            writeln!(out, "{CAUTION}")?;
+        }
     }
     Ok(summary.n_failed)
 }

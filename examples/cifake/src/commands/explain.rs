@@ -9,9 +9,11 @@ use cifake::{Class, Picture, error_chain};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use explain::{Analysis, Failure, html_page};
 use gradcam::{Cam, Method};
+use serde::Serialize;
 
 use crate::args::{DetectorArgs, ExplainerArgs, METHOD, inputs, method_named, samples};
 use crate::color::ColorArgs;
+use crate::declared::{Declared, Field, ProvenanceArgs};
 use crate::named::{Named, named};
 use crate::overlays::Overlays;
 use crate::spared::Spared;
@@ -25,6 +27,7 @@ use crate::spared::Spared;
 #[command(after_help = "Examples:
   cifake explain photo.png
   cifake explain --html report.html --overlay overlay.png photo.png
+  cifake explain --provenance --html report.html photo.png
   cifake explain --html report.html --overlay maps/ pictures/ 'more/**/*.jpg'
   curl -s https://example.org/a.jpg | cifake explain -
   cifake explain --json pictures/ | jq .artifacts[].name")]
@@ -47,6 +50,8 @@ pub(crate) struct Args {
     /// Class of what the pictures show; only artifacts that it can have are named.
     #[arg(long, value_parser = class_parser())]
     class: Option<Class>,
+    #[command(flatten)]
+    provenance: ProvenanceArgs,
     #[command(flatten)]
     detector: DetectorArgs,
     /// One JSON object a line instead of text.
@@ -80,6 +85,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         "--html and --overlay name one file"
     );
     let mut overlays = args.overlay.map(|target| Overlays::new(target, spared)).transpose()?;
+    let question = args.provenance.question()?;
     let (detector, _) = args.detector.detector()?;
     let analysis = Analysis::of(&detector)
         .with_cam(Cam::new(args.method))
@@ -88,15 +94,18 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let paint = args.color.paint();
     let (mut outcomes, mut out) = (Vec::new(), io::stdout().lock());
     for Named { input, stem } in inputs {
+        let (input, declared) = question.ask(input);
         let (path, picture) = input.picture(detector.decoder());
         let explain =
             |picture: Picture| analysis.report(&path, &picture).map_err(anyhow::Error::from);
         let outcome = picture.map_err(anyhow::Error::from).and_then(explain);
-        let outcome = outcome.map_err(|error| Failure { error: error_chain(error.as_ref()), path });
+        let outcome = outcome
+            .map(|report| report.declaring(declared.section()))
+            .map_err(|error| Failure { error: error_chain(error.as_ref()), path });
         match &outcome {
-            Ok(report) if args.json => writeln!(out, "{}", report.json())?,
+            Ok(report) if args.json => writeln!(out, "{}", json_line(report, &declared)?)?,
             Ok(report) => writeln!(out, "{}", paint.verdicts(&report.to_string()))?,
-            Err(failure) if args.json => writeln!(out, "{}", serde_json::to_string(failure)?)?,
+            Err(failure) if args.json => writeln!(out, "{}", json_line(failure, &declared)?)?,
             Err(failure) => {
                 eprintln!("{}", one_line(&format!("{}: {}", failure.path, failure.error)));
             }
@@ -110,4 +119,16 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
         cifake::file::write_atomic(file, html_page(&outcomes).as_bytes())?;
     }
     Ok(outcomes.iter().filter(|outcome| outcome.is_err()).count())
+}
+
+/// One line of JSON: the fields of `outcome`, and what its file declares.
+fn json_line(outcome: &impl Serialize, declared: &Declared) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Line<'a, O> {
+        #[serde(flatten)]
+        outcome: &'a O,
+        #[serde(flatten)]
+        field: Field<'a>,
+    }
+    serde_json::to_string(&Line { outcome, field: declared.field() })
 }

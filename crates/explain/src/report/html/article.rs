@@ -98,8 +98,9 @@ impl fmt::Display for Article<'_> {
         write!(f, "<section class=\"artifacts\"><h{level}>Artifacts</h{level}>")?;
         artifacts(f, &report.explanation.findings)?;
         f.write_str("</section>\n<div class=\"pair\">")?;
-        self.write_sentences(f, "Remarks", &report.explanation.remarks)?;
-        self.write_sentences(f, "What this cannot tell", &report.limits)?;
+        for (title, sentences) in report.lists() {
+            self.write_sentences(f, title, sentences)?;
+        }
         f.write_str("</div>\n")?;
         self.write_facts(f)?;
         f.write_str("</article>")
