@@ -105,14 +105,26 @@ fn around(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file into `folder` and removes it.
-fn probe(folder: &Path) -> std::io::Result<()> {
-    tempfile::Builder::new().prefix(".cifake-").tempfile_in(folder).map(drop)
+/// Writes a file into `folder` and removes it. Its name is always the same, so that the next probe removes what a
+/// killed process left.
+fn probe(folder: &Path) -> Result<(), cifake::Error> {
+    cifake::file::check_writable(&folder.join("cifake-probe"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_at_a_folder_removes_what_a_killed_one_left() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let entries = || std::fs::read_dir(folder.path()).expect("it is readable").count();
+        Spared::default().folder(folder.path()).expect("it is writable");
+        assert_eq!(entries(), 0);
+        std::fs::write(folder.path().join(".cifake-probe.tmp"), "").expect("it is writable");
+        Spared::default().folder(folder.path()).expect("it is writable");
+        assert_eq!(entries(), 0);
+    }
 
     #[test]
     fn an_output_that_would_replace_an_input_is_refused_whatever_leads_there() {

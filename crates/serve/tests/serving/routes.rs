@@ -63,7 +63,7 @@ async fn declarations_are_told_beside_a_verdict_and_change_nothing_in_it() {
     assert_eq!(alone["format"], "png");
     assert_eq!(alone["claims"], asked["provenance"]["claims"]);
     assert_eq!(alone["credentials"]["state"], "none");
-    assert_eq!(alone["credentials"]["text"], "The file holds no C2PA manifest.");
+    assert_eq!(alone["credentials"]["text"], "the file holds no C2PA manifest");
     let claim = &alone["claims"][0];
     assert!(claim["text"].as_str().expect("a sentence").contains("NovelAI"), "{alone}");
     assert!(alone["text"].as_str().expect("sentences").contains("The file declares"), "{alone}");
