@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod args;
 mod attacked;
+mod calibrated;
 mod cli;
 mod color;
 mod commands;

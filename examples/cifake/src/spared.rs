@@ -48,9 +48,9 @@ impl Spared {
         }
         let real = output.canonicalize().unwrap_or_else(|_| output.to_owned());
         let around = around(&real);
-        std::fs::create_dir_all(around)
-            .and_then(|()| probe(around))
-            .with_context(|| format!("{} cannot be written", path_text(output)))?;
+        let named = || format!("{} cannot be written", path_text(output));
+        std::fs::create_dir_all(around).with_context(named)?;
+        probe(around).with_context(named)?;
         // Through a folder that was just made, the path may lead elsewhere.
         self.refuse(output)
     }

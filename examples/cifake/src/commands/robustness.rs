@@ -13,6 +13,7 @@ use cifake_attacks::{
 };
 
 use crate::args::{AttackArgs, DataArgs, DetectorArgs};
+use crate::calibrated::Calibrated;
 use crate::color::ColorArgs;
 use crate::curve::{draw_sweep, kinds_with_radius};
 use crate::part::Part;
@@ -99,7 +100,7 @@ pub(crate) fn run(mut args: Args) -> Result<usize> {
     let model = detector.model_name();
     let (json, table) = if args.built.is_some() {
         let mut told = |done, total| tell(String::new(), done, total);
-        let report = evaluate_built(&detector, &data, &options, &mut told)?;
+        let report = evaluate_built(&Calibrated(&detector), &data, &options, &mut told)?;
         (serde_json::to_value(&report)?, report.to_string())
     } else {
         let names = args.attacks.names();

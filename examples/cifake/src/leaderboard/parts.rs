@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use cifake::file::read_limited;
 use cifake::text::path_text;
 use cifake::weights::sha256_hex;
-use cifake::{Classifier, Dataset, Detector, Sample, Scorer, Split, open_dataset};
+use cifake::{Dataset, Detector, Sample, Split, open_dataset};
 use cifake_attacks::{
     Attack, AttackName, BuildManifest, Degradation, ModelId, TargetModel, evaluate_built,
     evaluate_degradations, evaluate_robustness,
@@ -17,6 +17,7 @@ use cifake_eval::{EvaluateOptions, GroupRow};
 
 use super::row::{Adaptive, Built, Share};
 use super::sample::fingerprint;
+use crate::calibrated::Calibrated;
 use crate::commands::robustness::run_options;
 use crate::{Progress, answers, balanced};
 
@@ -74,23 +75,11 @@ pub(super) struct Judge<'a> {
     pub(super) bar: &'a Progress,
 }
 
-/// The calibrated probabilities of a detector as class scores, so that an answer is that at a probability of 0.5.
-struct Answers<'a>(&'a Detector);
-
-impl Classifier for Answers<'_> {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let p_fake = self.0.scores(images);
-        let [batch] = p_fake.dims();
-        let p_fake = p_fake.reshape([batch, 1]);
-        Tensor::cat(vec![1.0 - p_fake.clone(), p_fake], 1)
-    }
-}
-
 impl Judge<'_> {
     /// Accuracy on the built set in `folder`, for a detector of this clean accuracy.
     pub(super) fn built(&self, folder: &Path, clean: f64) -> Result<Built> {
         let options = run_options(self.detector, self.device, self.seed, folder);
-        let answers = Answers(self.detector);
+        let answers = Calibrated(self.detector);
         let report = evaluate_built(&answers, folder, &options, &mut self.tell("built set"))?;
         let accuracy = report.mean.context("the built set holds no attacked pictures")?;
         let share = |row: &cifake_attacks::BuiltRow| Share {
