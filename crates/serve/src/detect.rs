@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::extent::lane;
 use crate::problem::Problem;
-use crate::provenance::{self, Declared};
+use crate::provenance::{Beside, Declared};
 use crate::state::State;
 use crate::work::{self, File};
 
@@ -33,16 +33,9 @@ pub(crate) async fn detect(
     work::each(&state, request, |client, file| {
         let state = Arc::clone(&state);
         async move {
-            let provenance = match with_provenance {
-                true => Some(provenance::beside(&state, client, &file)?),
-                false => None,
-            };
+            let provenance = Beside::begin(with_provenance, &state, client, &file)?;
             let verdict = verdict(&state, client, file).await?;
-            let provenance = match provenance {
-                Some(pending) => Some(pending.answer().await?),
-                None => None,
-            };
-            Ok(Detected { verdict, provenance })
+            Ok(Detected { verdict, provenance: provenance.answer().await? })
         }
     })
     .await

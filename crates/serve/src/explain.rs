@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-use crate::provenance::{self, Declared};
+use crate::provenance::{Beside, Declared};
 use crate::queue::Lane;
 use crate::state::State;
 use crate::work::{self, File};
@@ -54,17 +54,12 @@ pub(crate) async fn explain(
     work::each(&state, request, |client, file| {
         let state = Arc::clone(&state);
         async move {
-            let provenance = match with_provenance {
-                true => Some(provenance::beside(&state, client, &file)?),
-                false => None,
-            };
+            let provenance = Beside::begin(with_provenance, &state, client, &file)?;
             let detector = state.detector.clone();
             let work = move || explained(&detector, &file);
             // Gradients and measurements take longer than any small picture.
             let mut explained = state.queue.add(client, Lane::Large, work)?.answer().await??;
-            if let Some(pending) = provenance {
-                explained.provenance = Some(pending.answer().await?);
-            }
+            explained.provenance = provenance.answer().await?;
             Ok(explained)
         }
     })

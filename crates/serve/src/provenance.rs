@@ -62,13 +62,28 @@ pub(crate) async fn provenance(
     .await
 }
 
-/// The declarations of a file beside its verdict; `None` for a format without any.
-pub(crate) fn beside(
-    state: &State,
-    client: Client,
-    file: &File,
-) -> Result<Pending<Option<Declared>>, Problem> {
-    pending(state, client, file, |bytes| read(bytes).ok())
+/// The declarations of a file beside another answer, where they are asked for; `None` within for a format without any.
+pub(crate) struct Beside(Option<Pending<Option<Declared>>>);
+
+impl Beside {
+    /// Begins to read them if it `is_asked`.
+    pub(crate) fn begin(
+        is_asked: bool,
+        state: &State,
+        client: Client,
+        file: &File,
+    ) -> Result<Self, Problem> {
+        let begin = || pending(state, client, file, |bytes| read(bytes).ok());
+        Ok(Self(is_asked.then(begin).transpose()?))
+    }
+
+    /// Waits for them.
+    pub(crate) async fn answer(self) -> Result<Option<Option<Declared>>, Problem> {
+        match self.0 {
+            Some(pending) => Ok(Some(pending.answer().await?)),
+            None => Ok(None),
+        }
+    }
 }
 
 fn pending<T: Send + 'static>(

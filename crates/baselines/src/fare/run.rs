@@ -118,9 +118,10 @@ impl FareRun {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`] for a recipe that cannot be run, pictures of another size than the encoder's, or
-    /// too few of them; [`TrainError::OtherRun`] for a checkpoint of another recipe, data set or start; weights or
-    /// a checkpoint that cannot be read.
+    /// - [`TrainError::Config`] for a recipe that cannot be run.
+    /// - [`TrainError::Config`] for too few pictures, or pictures of another size than the encoder's.
+    /// - [`TrainError::OtherRun`] for a checkpoint of another recipe, data set or start.
+    /// - Weights or a checkpoint that cannot be read.
     pub fn new(
         recipe: FareRecipe,
         start: Source<'_>,
