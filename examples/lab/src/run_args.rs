@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cifake_cli::args::{DataArgs, threads};
+use cifake_cli::args::{DataArgs, decoder, threads};
+use cifake_training::{DataConfig, TrainingData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -45,6 +46,16 @@ impl RunArgs {
             None => if self.smoke { smoke } else { own }.to_owned(),
         };
         toml::from_str(&text).context("the recipe is not valid")
+    }
+
+    /// The training pictures of the data set, as `config` chooses them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TrainingData::load`]; no data set.
+    pub fn training_data(&self, config: &DataConfig) -> Result<TrainingData> {
+        let dataset = self.data.listed(&self.data.path(self.smoke)?)?.training()?;
+        Ok(TrainingData::load(&dataset, &[], config, &decoder())?)
     }
 
     /// The rows of a run as text, a line each, or as JSON.

@@ -8,9 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use baselines::dire::{Ddpm, DdpmEvent, DdpmRecipe};
 use cifake::device;
-use cifake_cli::args::decoder;
 use cifake_cli::{Opening, exit_code, lock_folder, progress_bar};
-use cifake_training::TrainingData;
 use clap::Parser;
 use lab::RunArgs;
 
@@ -55,9 +53,7 @@ fn train(args: &RunArgs, out: &Path) -> anyhow::Result<()> {
     let recipe: DdpmRecipe = args.recipe(OWN, SMOKE)?;
     recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
     let _lock = lock_folder(out, "run")?;
-    let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
-    let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
-    drop(dataset);
+    let data = args.training_data(&recipe.data)?;
     let mut run = Ddpm::new(recipe, &data, out, &device::parse(&args.device)?)?;
     let bar = progress_bar()?;
     bar.set_length(run.n_steps() as u64);

@@ -9,9 +9,8 @@ use anyhow::Context;
 use baselines::{FareEvent, FareRecipe, FareRun, VitDetector};
 use cifake::device;
 use cifake::weights::{Precision, Source, save_configured};
-use cifake_cli::args::decoder;
 use cifake_cli::{Opening, exit_code, lock_folder, progress_bar};
-use cifake_training::{Network, TrainingData};
+use cifake_training::Network;
 use clap::Parser;
 use lab::RunArgs;
 
@@ -61,8 +60,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
 
 /// A small vision transformer with random weights, for `--smoke`.
 fn untrained(folder: &Path) -> anyhow::Result<PathBuf> {
-    let config = VitDetector::preset("vit_32").context("the preset is listed")?;
-    let mut config = config;
+    let mut config = VitDetector::preset("vit_32").context("the preset is listed")?;
     (config.dim, config.n_heads, config.depth, config.d_mlp) = (8, 2, 1, 8);
     let path = folder.join("start.safetensors");
     let model = VitDetector::draw(&config, 1, &device::parse("flex")?);
@@ -74,9 +72,7 @@ fn train(args: &RunArgs, start: &Path, out: &Path) -> anyhow::Result<()> {
     let recipe: FareRecipe = args.recipe(OWN, SMOKE)?;
     recipe.validate().map_err(anyhow::Error::msg).context("the recipe is not valid")?;
     let _lock = lock_folder(out, "run")?;
-    let dataset = args.data.listed(&args.data.path(args.smoke)?)?.training()?;
-    let data = TrainingData::load(&dataset, &[], &recipe.data, &decoder())?;
-    drop(dataset);
+    let data = args.training_data(&recipe.data)?;
     let device = device::parse(&args.device)?;
     let mut run = FareRun::new(recipe, Source::File(start), data, out, &device)?;
     let bar = progress_bar()?;
