@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::count::{Count, test_result};
-use crate::process::{cargo, shown, succeeds};
+use crate::process::{cargo, output, shown, succeeds};
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
 use crate::{api, browser, commands, fuzz, outside, tidy};
 
@@ -49,6 +49,8 @@ struct Row {
     step: String,
     time: Duration,
     count: Count,
+    /// Free bytes of the disk after the step, in GB, where `df` tells.
+    free: Option<f64>,
 }
 
 /// Runs steps, prints them as they come and keeps what the table at the end shows.
@@ -225,9 +227,9 @@ impl Run<'_> {
         let line = shown(command);
         self.step(step, &line, || {
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-            let output = child.stdout.take().expect("standard output is piped");
+            let lines = child.stdout.take().expect("standard output is piped");
             let mut count = Count::default();
-            for line in BufReader::new(output).split(b'\n') {
+            for line in BufReader::new(lines).split(b'\n') {
                 let line = String::from_utf8_lossy(&line?).into_owned();
                 println!("{line}");
                 let found = test_result(&line).unwrap_or_default();
@@ -249,16 +251,22 @@ impl Run<'_> {
             println!("{error:#}");
             Count::of(false)
         });
-        self.rows.push(Row { step: step.to_owned(), time: start.elapsed(), count });
+        let time = start.elapsed();
+        self.rows.push(Row { step: step.to_owned(), time, count, free: free_disk(self.root) });
     }
 
     /// Prints the table and the closing line; true if nothing failed.
     fn summary(&self) -> bool {
-        println!("\n{:<28} {:>9}  {:>6}  {:>6}", "step", "seconds", "passed", "failed");
+        println!(
+            "\n{:<28} {:>9}  {:>6}  {:>6}  {:>7}",
+            "step", "seconds", "passed", "failed", "GB free"
+        );
         let mut total = Count::default();
-        for Row { step, time, count } in &self.rows {
+        for Row { step, time, count, free } in &self.rows {
             let seconds = time.as_secs_f64();
-            println!("{step:<28} {seconds:>9.1}  {:>6}  {:>6}", count.passed, count.failed);
+            let free = free.map_or_else(String::new, |free| format!("{free:.1}"));
+            let Count { passed, failed } = count;
+            println!("{step:<28} {seconds:>9.1}  {passed:>6}  {failed:>6}  {free:>7}");
             total.passed += count.passed;
             total.failed += count.failed;
         }
@@ -269,14 +277,25 @@ impl Run<'_> {
     }
 }
 
+/// Free space of the disk that holds `path`, in GB, by the `df` of POSIX.
+fn free_disk(path: &Path) -> Option<f64> {
+    let table = output(Command::new("df").arg("-Pk").arg(path)).ok()?;
+    let kibibytes: f64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_run_with_a_failure_does_not_pass() {
-        let row =
-            |passed| Row { step: "a".to_owned(), time: Duration::ZERO, count: Count::of(passed) };
+        let row = |passed| Row {
+            step: "a".to_owned(),
+            time: Duration::ZERO,
+            count: Count::of(passed),
+            free: None,
+        };
         assert!(Run { root: Path::new("."), rows: vec![row(true)] }.summary());
         assert!(!Run { root: Path::new("."), rows: vec![row(true), row(false)] }.summary());
     }
