@@ -152,7 +152,7 @@ fn too_slow(time: Duration) -> Problem {
 impl From<MultipartError> for Problem {
     fn from(error: MultipartError) -> Self {
         let kind = match error {
-            MultipartError::TooMany { .. } => ProblemKind::TooLarge,
+            MultipartError::TooManyFiles { .. } => ProblemKind::TooLarge,
             _ => ProblemKind::InvalidInput,
         };
         Self::new(kind, error.to_string())

@@ -29,7 +29,7 @@ pub(crate) async fn detect(
     Of(state): Of<Arc<State>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let with_provenance = work::asks_for(&request, "provenance");
+    let with_provenance = work::asks_for(&request, "provenance")?;
     work::each(&state, request, |client, file| {
         let state = Arc::clone(&state);
         async move {

@@ -50,7 +50,7 @@ pub(crate) async fn explain(
     Of(state): Of<Arc<State>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let with_provenance = work::asks_for(&request, "provenance");
+    let with_provenance = work::asks_for(&request, "provenance")?;
     work::each(&state, request, |client, file| {
         let state = Arc::clone(&state);
         async move {

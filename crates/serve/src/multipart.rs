@@ -9,14 +9,15 @@ use memchr::memmem;
 /// Longest head of a part, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 /// Parts without a file that a body may hold beside its files.
-const MAX_FIELDS: usize = 32;
+pub(crate) const MAX_FIELDS: usize = 32;
 /// Longest boundary, in bytes (RFC 2046, section 5.1.1).
 const MAX_BOUNDARY: usize = 70;
 
 /// A file that a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The file's name as the client gives it: untrusted text. `None` where the whole body is the file.
+    /// The file's name as the client gives it: untrusted text. `None` where the whole body is the file, or a part
+    /// has none.
     pub name: Option<String>,
     /// The content.
     pub bytes: Bytes,
@@ -47,21 +48,24 @@ pub enum MultipartError {
         /// The part, counted from 1.
         part: usize,
     },
-    /// There are too many files or fields.
-    #[error(
-        "the body holds more than {max_files} files, or more than {MAX_FIELDS} fields beside them"
-    )]
-    TooMany {
+    /// There are too many files.
+    #[error("the body holds more than {max_files} files")]
+    TooManyFiles {
         /// The most files that are accepted.
         max_files: usize,
     },
+    /// There are too many fields.
+    #[error("the body holds more than {MAX_FIELDS} fields beside its files")]
+    TooManyFields,
     /// There is no file.
-    #[error("the body holds no part with a file name; with curl, write -F file=@photo.jpg")]
+    #[error(
+        "the body holds no part with a file name or the type of a picture; with curl, write -F file=@photo.jpg"
+    )]
     NoFile,
 }
 
 /// The files of `body`, whose content type is `content_type`, in their order: at least one and at most
-/// `max_files`.
+/// `max_files`. A part is a file if it has a file name, or a content type that is not text.
 ///
 /// # Errors
 ///
@@ -96,13 +100,18 @@ pub fn uploads(
         n_parts += 1;
         let length = finder.find(&body[at..]).ok_or(MultipartError::End)?;
         let (head, content) = split(&body[at..at + length], n_parts)?;
-        let name = file_name(head).ok_or(MultipartError::Disposition { part: n_parts })?;
-        if let Some(name) = name {
-            let bytes = body.slice(at + content..at + length);
-            files.push(Upload { name: Some(name), bytes });
+        match Part::of(head).ok_or(MultipartError::Disposition { part: n_parts })? {
+            Part::Field => {}
+            Part::File(name) => {
+                let bytes = body.slice(at + content..at + length);
+                files.push(Upload { name, bytes });
+            }
         }
-        if files.len() > max_files || n_parts - files.len() > MAX_FIELDS {
-            return Err(MultipartError::TooMany { max_files });
+        if files.len() > max_files {
+            return Err(MultipartError::TooManyFiles { max_files });
+        }
+        if n_parts - files.len() > MAX_FIELDS {
+            return Err(MultipartError::TooManyFields);
         }
         at += length + delimiter.len();
     }
@@ -143,26 +152,42 @@ fn boundary(content_type: &str) -> Option<&str> {
     is_valid.then_some(boundary)
 }
 
-/// The file name in the head of a part, `Some(None)` for a field without one; `None` where the head is
-/// not that of a form.
-fn file_name(head: &[u8]) -> Option<Option<String>> {
-    let head = String::from_utf8_lossy(head);
-    let value = head.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value.trim())
-    })?;
-    let (kind, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    if !kind.trim().eq_ignore_ascii_case("form-data") {
-        return None;
-    }
-    let mut file = None;
-    while let Some((name, value, behind)) = parameter(rest) {
-        if name.eq_ignore_ascii_case("filename") {
-            file.get_or_insert(value);
+/// A part of a form.
+enum Part {
+    /// A value without a file.
+    Field,
+    /// A file, and its name if it has one.
+    File(Option<String>),
+}
+
+impl Part {
+    /// The part with this head; `None` where the head is not that of a form.
+    fn of(head: &[u8]) -> Option<Self> {
+        let head = String::from_utf8_lossy(head);
+        let value = header(&head, "content-disposition")?;
+        let (kind, mut rest) = value.split_once(';').unwrap_or((value, ""));
+        if !kind.trim().eq_ignore_ascii_case("form-data") {
+            return None;
         }
-        rest = behind;
+        let mut file = None;
+        while let Some((name, value, behind)) = parameter(rest) {
+            if name.eq_ignore_ascii_case("filename") {
+                file.get_or_insert(value);
+            }
+            rest = behind;
+        }
+        let media = header(&head, "content-type").unwrap_or("text/plain").to_ascii_lowercase();
+        let is_file = file.is_some() || !media.starts_with("text/");
+        Some(if is_file { Self::File(file) } else { Self::Field })
     }
-    Some(file)
+}
+
+/// The value of the first header `name` of a part.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.split("\r\n").find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+    })
 }
 
 /// The name and value of the first of `parameters`, and those behind it.
@@ -215,11 +240,15 @@ mod tests {
         let body = [
             part("content-disposition:form-data; name=\"a\"; filename=\"a.png\"", "1\r\n--b 2"),
             part("Content-Disposition: form-data; name=note", "no file"),
+            part("Content-Disposition: form-data; name=c\r\nContent-Type: text/plain", "no file"),
             part("X: y\r\nContent-Disposition: form-data; filename=b.png; name=b", ""),
+            part("Content-Disposition: form-data; name=d\r\nContent-Type: image/png", "3"),
         ];
         let files = read(&(body.concat() + "--b b--")).expect("they are whole");
         let found: Vec<_> = files.iter().map(|f| (f.name.as_deref(), &f.bytes[..])).collect();
-        assert_eq!(found, [(Some("a.png"), b"1\r\n--b 2".as_slice()), (Some("b.png"), b"")]);
+        let expected: [(_, &[u8]); 3] =
+            [(Some("a.png"), b"1\r\n--b 2"), (Some("b.png"), b""), (None, b"3")];
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -254,10 +283,10 @@ mod tests {
                 part("Content-Disposition: attachment", "") + end,
                 MultipartError::Disposition { part: 1 },
             ),
-            (file.repeat(4) + end, MultipartError::TooMany { max_files: 3 }),
+            (file.repeat(4) + end, MultipartError::TooManyFiles { max_files: 3 }),
             (
                 part("Content-Disposition: form-data", "").repeat(33) + end,
-                MultipartError::TooMany { max_files: 3 },
+                MultipartError::TooManyFields,
             ),
         ] {
             assert_eq!(read(&body), Err(expected), "{body:.60}");

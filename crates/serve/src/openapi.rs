@@ -3,6 +3,7 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use crate::multipart::MAX_FIELDS;
 use crate::problem::{PROBLEM_JSON, ProblemKind};
 use crate::schema;
 use crate::work;
@@ -70,8 +71,19 @@ fn pictures(summary: &str, item: &str, may_ask_for_provenance: bool) -> Value {
         },
     });
     let picture = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
-    let form =
-        json!({ "type": "object", "additionalProperties": { "type": "array", "items": picture } });
+    let form = json!({
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {
+                "description": "Pictures. A part may have another name. It needs a file name or the type of a picture.",
+                "type": "array",
+                "minItems": 1,
+                "items": picture,
+            },
+        },
+        "maxProperties": 1 + MAX_FIELDS,
+    });
     let mut responses = errors(&[
         ProblemKind::InvalidInput,
         ProblemKind::ForbiddenHost,
@@ -91,7 +103,7 @@ fn pictures(summary: &str, item: &str, may_ask_for_provenance: bool) -> Value {
             "content": {
                 "application/octet-stream": { "schema": picture },
                 "image/*": { "schema": picture },
-                "multipart/form-data": { "schema": form },
+                "multipart/form-data": { "schema": form, "encoding": { "file": { "contentType": "image/*" } } },
             },
         },
         "responses": responses,

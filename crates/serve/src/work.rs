@@ -111,11 +111,19 @@ pub(crate) fn json(value: &impl Serialize) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Whether the query of `request` asks for `name` by `name=1` or `name=true`.
-pub(crate) fn asks_for(request: &Request, name: &str) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .any(|(key, value)| key == name && matches!(value, "1" | "true"))
+/// Whether the query of `request` asks for `name` by `name=1`. With `name=0`, or without it, it does not.
+///
+/// # Errors
+///
+/// [`ProblemKind::InvalidInput`] for another value.
+pub(crate) fn asks_for(request: &Request, name: &str) -> Result<bool, Problem> {
+    let pairs = request.uri().query().unwrap_or_default().split('&');
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    match pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next_back() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(_) => {
+            Err(Problem::new(ProblemKind::InvalidInput, format!("{name} in the query is 0 or 1")))
+        }
+    }
 }

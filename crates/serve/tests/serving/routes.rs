@@ -69,6 +69,21 @@ async fn declarations_are_told_beside_a_verdict_and_change_nothing_in_it() {
     assert!(alone["text"].as_str().expect("sentences").contains("The file declares"), "{alone}");
 }
 
+#[tokio::test]
+async fn a_query_that_is_neither_yes_nor_no_is_refused() {
+    let service = service();
+    for path in
+        ["/v1/detect?provenance=2", "/v1/explain?provenance", "/v1/detect?provenance=1&provenance="]
+    {
+        let answer = post_picture(&service, path, png(4, 4, 100)).await;
+        assert_eq!(answer.problem(), problem(400, "invalid_input"), "{path}");
+    }
+    for (path, has) in [("?provenance=0", false), ("?a=2&provenance=1", true)] {
+        let answer = post_picture(&service, &format!("/v1/detect{path}"), png(4, 4, 100)).await;
+        assert_eq!(answer.json()["results"][0].get("provenance").is_some(), has, "{path}");
+    }
+}
+
 /// PNG, annex D.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
