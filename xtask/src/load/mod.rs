@@ -25,8 +25,8 @@ Examples:
 
 Start `cifake serve` first. Every client keeps a connection and sends one picture of datasets/sample a request.
 A hostile request is no picture, a broken form, ten thousand parts, another host's, or a body that breaks off.
-The task fails where a request in good faith gets another status than 200, 429 or 503, a hostile one something
-other than a problem document, or a connection ends without an answer.")]
+The task fails in three cases. A request in good faith gets another status than 200, 429 or 503. A hostile one gets
+something other than a problem document. A connection ends without an answer.")]
 pub(crate) struct Args {
     /// Address of the server
     #[arg(long, default_value = "127.0.0.1:8080")]
