@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State as Of};
 use axum::response::Response;
+use ::provenance::Declared;
 use cifake::Verdict;
 use serde::Serialize;
 
 use crate::client::Client;
 use crate::extent::lane;
 use crate::problem::Problem;
-use crate::provenance::{Beside, Declared};
+use crate::provenance::Beside;
 use crate::state::State;
 use crate::work::{self, File};
 
