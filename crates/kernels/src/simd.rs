@@ -184,7 +184,8 @@ pub(crate) fn vectorize<Op: WithSimd>(op: Op) -> Op::Output {
 #[inline]
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) fn vectorize<Op: WithSimd>(op: Op) -> Op::Output {
-    op.with_simd(Lanes::new_unchecked())
+    // SAFETY: this is compiled for targets that have the instructions.
+    op.with_simd(unsafe { Lanes::new_unchecked() })
 }
 
 /// The registers of a target that has no fused multiply-add: pulp would call a library for each lane.

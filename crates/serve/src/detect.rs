@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use ::provenance::Declared;
 use axum::extract::{Request, State as Of};
 use axum::response::Response;
-use ::provenance::Declared;
 use cifake::Verdict;
 use serde::Serialize;
 

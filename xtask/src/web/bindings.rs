@@ -46,8 +46,16 @@ pub(super) fn write(program: &Path, module: &Path, name: &str, out: &Path) -> Re
     }
     let module = out.join(format!("{name}_bg.wasm"));
     let mut optimize = Command::new("wasm-opt");
-    optimize.args(["-O3", "--enable-simd", "--enable-bulk-memory", "--enable-nontrapping-float-to-int"]);
-    optimize.args(["--enable-sign-ext", "--enable-mutable-globals", "-o"]).arg(&module).arg(&module);
+    optimize.args([
+        "-O3",
+        "--enable-simd",
+        "--enable-bulk-memory",
+        "--enable-nontrapping-float-to-int",
+    ]);
+    optimize
+        .args(["--enable-sign-ext", "--enable-mutable-globals", "-o"])
+        .arg(&module)
+        .arg(&module);
     ensure!(succeeds(&mut optimize)?, "`{}` failed", shown(&optimize));
     Ok(())
 }
@@ -59,7 +67,8 @@ fn tools(workspace: &Workspace) -> PathBuf {
 
 fn version(workspace: &Workspace) -> Result<String> {
     let id = output(&mut cargo(&workspace.root, &["pkgid", PROGRAM]))?;
-    let (_, version) = id.trim().rsplit_once('@').context("a package's id ends with its version")?;
+    let (_, version) =
+        id.trim().rsplit_once('@').context("a package's id ends with its version")?;
     Ok(version.to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! The page with the detector inside: a folder that any web server serves.
 
 mod bindings;
+mod debian;
 mod page;
 mod standard;
 mod weight;
@@ -13,7 +14,8 @@ use crate::process::{cargo, shown, succeeds};
 use crate::workspace::Workspace;
 
 pub(crate) use self::bindings::install as install_bindings;
-pub(crate) use self::standard::{TARGET, fetch as fetch_standard};
+pub(crate) use self::debian::fetch as fetch_standard;
+use self::standard::TARGET;
 
 /// The package that is compiled, and the file that cargo makes of it.
 const PACKAGE: &str = "cifake-web";
@@ -66,9 +68,9 @@ fn compile(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Names of the files in a folder, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|path| path.is_file());
     files.sort();
     Ok(files)

@@ -49,7 +49,9 @@ mod tests {
         let html = read("index.html");
         let policy = html.find(POLICY).expect("it has a policy");
         assert!(html.find("<link").is_some_and(|link| policy < link));
-        assert!(read("backend.js").contains("new Worker") && read("page.js").contains("backend.js"));
+        assert!(
+            read("backend.js").contains("new Worker") && read("page.js").contains("backend.js")
+        );
     }
 
     #[test]

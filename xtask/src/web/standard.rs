@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::process::{output, succeeds};
+use crate::process::output;
 
 /// The target of browsers.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The source of the library that code is linked with.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,10 +36,9 @@ impl Standard {
     }
 }
 
-/// The standard library that a build can use: the toolchain's, or what [`fetch`] brought below `target`.
+/// The standard library that a build can use: the toolchain's, or what [`super::debian`] brought below `target`.
 pub(super) fn find(target: &Path) -> Result<Standard> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let ask = |args: &[&str]| output(Command::new(&rustc).args(args));
+    let ask = |args: &[&str]| output(rustc().args(args));
     let compiled = ask(&["--print", "target-libdir", "--target", TARGET])?;
     if Path::new(compiled.trim()).is_dir() {
         return Ok(Standard::Compiled);
@@ -48,7 +47,7 @@ pub(super) fn find(target: &Path) -> Result<Standard> {
     if Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file() {
         return Ok(Standard::Sources);
     }
-    let fetched = fetched(target, &release(&ask(&["--version"])?)?);
+    let fetched = fetched(target, &release()?);
     if fetched.join("Cargo.lock").is_file() {
         return Ok(Standard::SourcesIn(fetched));
     }
@@ -58,63 +57,23 @@ pub(super) fn find(target: &Path) -> Result<Standard> {
     )
 }
 
-/// Brings the sources from Debian where the toolchain has neither; false where Debian has none of this version.
-///
-/// The package of exactly this release stands in the backports of the next Debian. It is unpacked below `target`, and
-/// the machine's own lists and packages stay as they are.
-pub(crate) fn fetch(target: &Path) -> Result<bool> {
-    if find(target).is_ok() {
-        return Ok(true);
-    }
-    let release = release(&output(Command::new("rustc").arg("--version"))?)?;
-    let folder = target.join("rust-src");
-    let lists = folder.join("lists");
-    std::fs::create_dir_all(lists.join("partial"))?;
-    let targets = output(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(REPO_URI) $(LABEL)",
-        "Created-By: Packages",
-    ]))?;
-    let source = folder.join("sources.list");
-    let mirror = mirror(&targets).context("apt has no mirror of Debian")?;
-    std::fs::write(&source, format!("deb {mirror} trixie-backports main\n"))?;
-    let apt = |task: &[&str]| -> Result<bool> {
-        let mut apt = Command::new("apt-get");
-        apt.args(["-o", &format!("Dir::Etc::SourceList={}", source.display())]);
-        apt.args(["-o", "Dir::Etc::SourceParts=/dev/null"]);
-        apt.args(["-o", &format!("Dir::State::Lists={}", lists.display())]);
-        succeeds(apt.args(task).current_dir(&folder))
-    };
-    ensure!(apt(&["update"])?, "the list of packages did not come");
-    if !apt(&["download", &format!("rust-src={release}*")])? {
-        return Ok(false);
-    }
-    for package in super::files(&folder)?.iter().filter(|file| is_package(file)) {
-        let mut unpack = Command::new("dpkg-deb");
-        ensure!(succeeds(unpack.arg("--extract").arg(package).arg(&folder))?, "it is no package");
-    }
-    Ok(fetched(target, &release).join("Cargo.lock").is_file())
-}
-
-/// The folder of the library in Debian's package.
-fn fetched(target: &Path, release: &str) -> PathBuf {
+/// The folder of the library of `release` in Debian's package, which is unpacked below `target`.
+pub(super) fn fetched(target: &Path, release: &str) -> PathBuf {
     target.join(format!("rust-src/usr/src/rustc-{release}/library"))
 }
 
-fn is_package(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "deb")
+/// The version of the compiler, such as `1.95.0`.
+pub(super) fn release() -> Result<String> {
+    let version = output(rustc().arg("--version"))?;
+    Ok(second_word(&version).context("rustc names its version")?.to_owned())
 }
 
-/// `1.95.0` of `rustc 1.95.0 (59807616e 2026-04-14)`.
-fn release(version: &str) -> Result<String> {
-    let release = version.split_whitespace().nth(1).context("rustc names its version")?;
-    Ok(release.to_owned())
+fn second_word(version: &str) -> Option<&str> {
+    version.split_whitespace().nth(1)
 }
 
-/// The mirror of Debian among lines of an address and a label.
-fn mirror(targets: &str) -> Option<&str> {
-    targets.lines().find_map(|line| line.strip_suffix(" Debian"))
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
 #[cfg(test)]
@@ -122,17 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mirror_is_that_of_debian_itself() {
-        let lines = "http://a.example/tool/ Tool\nhttp://b.example/debian-security/ Debian-Security\n\
-                     http://b.example/debian/ Debian\n";
-        assert_eq!(mirror(lines), Some("http://b.example/debian/"));
-        assert_eq!(mirror(""), None);
-    }
-
-    #[test]
     fn the_release_is_the_version_without_its_commit() {
-        let release = release("rustc 1.95.0 (59807616e 2026-04-14)\n");
-        assert_eq!(release.expect("it has one"), "1.95.0");
+        assert_eq!(second_word("rustc 1.95.0 (59807616e 2026-04-14)\n"), Some("1.95.0"));
+        assert!(release().is_ok_and(|release| release.starts_with("1.")));
     }
 
     #[test]

@@ -108,7 +108,8 @@ fn a_dropped_picture_gets_answer_and_map_and_nothing_is_asked_of_the_server() {
 fn the_page_may_send_nothing() {
     let (site, browser) = opened();
     let asked = site.asked();
-    let outcome = ask(&browser, &[], "return fetch('page.css').then(() => 'sent', () => 'refused');");
+    let outcome =
+        ask(&browser, &[], "return fetch('page.css').then(() => 'sent', () => 'refused');");
     assert_eq!(outcome, json!("refused"));
     assert_eq!(site.asked(), asked);
 }
@@ -136,14 +137,18 @@ fn a_tiny_picture_takes_a_few_milliseconds() {
     let (_site, browser) = opened();
     let files = &samples()[..1];
     // The fastest of twelve blocks: whatever else the machine does is not the page's.
-    let times = ask(&browser, files, "
+    let times = ask(
+        &browser,
+        files,
+        "
         const times = [];
         for (let block = 0; block < 12; block += 1) {
             const start = performance.now();
             for (let run = 0; run < 20; run += 1) await backend.detect(files[0]);
             times.push((performance.now() - start) / 20);
         }
-        return times;");
+        return times;",
+    );
     let times = times.as_array().expect("a list").iter().filter_map(Value::as_f64);
     let fastest = times.clone().fold(f64::INFINITY, f64::min);
     let mean = times.clone().sum::<f64>() / times.count() as f64;
