@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::count::{Count, test_result};
 use crate::process::{cargo, output, shown, succeeds};
 use crate::workspace::{LIGHT_FEATURES, Role, Workspace, feature_list};
-use crate::{api, browser, commands, fuzz, outside, tidy};
+use crate::{api, browser, commands, fuzz, outside, tidy, web};
 
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
@@ -95,6 +95,7 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     manifests(run);
     serving(run, &features);
     page(run, &features);
+    offline(run, workspace, &features);
     smoke(run, workspace);
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
@@ -154,6 +155,35 @@ fn page(run: &mut Run, features: &str) {
     let features = format!("{features},cifake-serve/browser");
     let task = ["test", "--no-fail-fast", "--workspace", "--features", &features];
     run.tests("page in a browser", cargo(run.root, &task).args(["--test", "browser"]));
+}
+
+/// Builds the page with the detector inside, and tests it in Chromium. Where the toolchain cannot compile for
+/// browsers, and Debian has no sources of its standard library, this is skipped and counts for nothing.
+fn offline(run: &mut Run, workspace: &Workspace, features: &str) {
+    let target = &workspace.target_directory;
+    let mut can_compile = false;
+    let line = "apt-get download rust-src, if the toolchain has no standard library for browsers";
+    run.step("library for browsers", line, || {
+        can_compile = web::fetch_standard(target).unwrap_or_else(|error| {
+            println!("{error:#}");
+            false
+        });
+        if !can_compile {
+            println!("SKIPPED: the page with the detector inside is neither built nor tested");
+        }
+        Ok(Count { passed: usize::from(can_compile), failed: 0 })
+    });
+    if !can_compile {
+        return;
+    }
+    let line = "cargo install wasm-bindgen-cli, if it is missing";
+    run.step("wasm-bindgen", line, || web::install_bindings(workspace).map(Count::of));
+    run.step("page with the detector", "cargo xtask web", || {
+        web::run(workspace, &web::Args::usual()).map(Count::of)
+    });
+    let features = format!("{features},cifake-web/browser");
+    let task = ["test", "--no-fail-fast", "--workspace", "--features", &features];
+    run.tests("detector in a browser", cargo(run.root, &task).args(["--test", "offline"]));
 }
 
 /// Runs every program of the examples on a few pictures of the repository.

@@ -19,6 +19,7 @@ mod process;
 mod python;
 mod speed;
 mod tidy;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ Examples:
   cargo xtask dataset verify cifake --data ~/cifake   is this copy the published one?
   cargo xtask fuzz --seconds 600                      changed files for every door
   cargo xtask load --clients 64 --hostile 20          requests to a running `cifake serve`
+  cargo xtask web --out public                        the page with the detector inside, for any host
   cargo xtask bench native-test                       run examples/lab/configs/native-test.toml
   cargo xtask bench speed                             times beside other runtimes";
 
@@ -69,6 +71,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Send requests to a running `cifake serve`, some in bad faith, and time the answers
     Load(load::Args),
+    /// Build the page with the detector inside, a folder that any web server serves
+    Web(web::Args),
     /// Run a file of examples/lab/configs and fail outside the range that it states, or time the
     /// network beside other runtimes
     Bench(bench::Args),
@@ -116,6 +120,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Dataset(command) => dataset::run(&workspace.root, &command),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Load(args) => load::run(&workspace, &args),
+        Task::Web(args) => web::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
     }
 }

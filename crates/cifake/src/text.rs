@@ -1,6 +1,7 @@
 //! Names and messages from outside, made safe to print.
 
 use std::borrow::Cow;
+#[cfg(unix)]
 use std::fmt::Write;
 use std::path::Path;
 

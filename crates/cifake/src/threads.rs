@@ -1,8 +1,10 @@
 //! The one way in which this workspace starts a pool of threads.
 
 use std::sync::Arc;
+#[cfg(target_family = "wasm")]
+use std::sync::OnceLock;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::Error;
 
@@ -14,6 +16,7 @@ pub const MAX_THREADS: usize = 512;
 /// The matrix products of `cifake-kernels` keep a tile of sums in registers. An unoptimized build spills it:
 /// with AVX-512 a frame takes 160 kB, and a task that waits may begin others on the same stack. Memory is
 /// reserved, and taken only where a stack grows.
+#[cfg(not(target_family = "wasm"))]
 const STACK_BYTES: usize = 16 << 20;
 
 /// A pool of threads in which pictures are decoded and models compute.
@@ -26,7 +29,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// A pool of `n_threads`, at most [`MAX_THREADS`]; 0 takes one a core.
+    /// A pool of `n_threads`, at most [`MAX_THREADS`]; 0 takes one a core. In WebAssembly it is the calling thread.
     ///
     /// # Errors
     ///
@@ -35,13 +38,8 @@ impl Threads {
         if n_threads > MAX_THREADS {
             return Err(Error::TooManyThreads { n_threads, limit: MAX_THREADS });
         }
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(n_threads)
-            .stack_size(STACK_BYTES)
-            .thread_name(|index| format!("cifake-{index}"))
-            .build()
-            .map_err(|source| Error::Threads { n_threads, source })?;
-        Ok(Self { pool: Arc::new(pool) })
+        let pool = pool(n_threads).map_err(|source| Error::Threads { n_threads, source })?;
+        Ok(Self { pool })
     }
 
     /// Runs `work` in the pool: what it does in parallel runs in these threads.
@@ -54,6 +52,26 @@ impl Threads {
     pub fn n_threads(&self) -> usize {
         self.pool.current_num_threads()
     }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn pool(n_threads: usize) -> Result<Arc<ThreadPool>, ThreadPoolBuildError> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .stack_size(STACK_BYTES)
+        .thread_name(|index| format!("cifake-{index}"));
+    pool.build().map(Arc::new)
+}
+
+/// WebAssembly has one thread, and a thread stays in its pool forever: every call shares that pool.
+#[cfg(target_family = "wasm")]
+fn pool(_n_threads: usize) -> Result<Arc<ThreadPool>, ThreadPoolBuildError> {
+    static POOL: OnceLock<Arc<ThreadPool>> = OnceLock::new();
+    if let Some(pool) = POOL.get() {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = Arc::new(ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?);
+    Ok(Arc::clone(POOL.get_or_init(|| pool)))
 }
 
 #[cfg(test)]

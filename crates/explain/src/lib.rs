@@ -85,8 +85,8 @@ pub use parse::{ContestAnswers, MAX_ANSWER_BYTES, Refusal, Rules, parse};
 pub use prompt::{prompt, prompt_again};
 pub use record::{Record, Turn};
 pub use report::{
-    Failure, Provenance, Report, contest_explanations, contest_predictions, html_page, html_text,
-    markdown_text,
+    Failure, Provenance, Report, ShownReport, contest_explanations, contest_predictions, html_page,
+    html_text, markdown_text,
 };
 pub use set::ExplanationSet;
 #[cfg(feature = "vlm")]

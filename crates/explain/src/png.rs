@@ -10,9 +10,19 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /// RGB pixels as a PNG in base64.
 pub(crate) fn png_base64(pixels: &[u8], width: u32, height: u32) -> String {
+    colored_png_base64(pixels, width, height, ExtendedColorType::Rgb8)
+}
+
+/// Pixels of a color type as a PNG in base64.
+pub(crate) fn colored_png_base64(
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    color: ExtendedColorType,
+) -> String {
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
-        .write_image(pixels, width, height, ExtendedColorType::Rgb8)
+        .write_image(pixels, width, height, color)
         .expect("memory takes every byte of a picture of the stated size");
     base64(&png)
 }

@@ -8,7 +8,7 @@
 
 use std::any::TypeId;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// One way of compiling a loop.
 ///
@@ -170,18 +170,34 @@ pub(crate) fn erf<I: InstructionSet>(x: f32) -> f32 {
 
 /// Runs `op` with the widest instruction set that the processor has and that it was compiled for.
 #[inline]
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub(crate) fn vectorize<Op: WithSimd>(op: Op) -> Op::Output {
-    match Arch::new() {
+    match pulp::Arch::new() {
         // One lane at a time would waste what every target can do: four.
-        Arch::Scalar => op.with_simd(pulp::Scalar128b),
+        pulp::Arch::Scalar => op.with_simd(pulp::Scalar128b),
         arch => arch.dispatch(op),
     }
 }
 
+/// WebAssembly has no choice at run time. pulp's would bring relaxed instructions into the module, which browsers
+/// that lack them refuse as a whole.
+#[inline]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) fn vectorize<Op: WithSimd>(op: Op) -> Op::Output {
+    // SAFETY: this is compiled for targets that have the instructions.
+    op.with_simd(unsafe { Lanes::new_unchecked() })
+}
+
+/// The registers of a target that has no fused multiply-add: pulp would call a library for each lane.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+type Lanes = pulp::wasm::Simd128;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+type Lanes = pulp::Scalar128b;
+
 /// `a * b + c`: one instruction where the processor has it, and never a library call.
 #[inline(always)]
 pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-    let emulated = TypeId::of::<S>() == TypeId::of::<pulp::Scalar128b>();
+    let emulated = TypeId::of::<S>() == TypeId::of::<Lanes>();
     if emulated && !cfg!(target_feature = "fma") {
         simd.add_f32s(simd.mul_f32s(a, b), c)
     } else {

@@ -29,6 +29,9 @@ export const backend = {
     ? { sentence: `Your pictures go to the program on this computer (${location.host}) and nowhere else. It keeps none.`, isAway: false }
     : { sentence: `Your pictures are sent to ${location.host}, which is another computer.${encryption}`, isAway: true },
 
+  /** The reason of silence, to which the page adds the remedy. */
+  silence: "The program does not answer. Check that it still runs",
+
   /** Probability, answer and scope of a picture, with `provenance`. */
   detect: (file, options) => picture("v1/detect?provenance=1", file, options),
 

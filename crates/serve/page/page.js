@@ -91,7 +91,7 @@ async function lose(entry, signal) {
   const isThere = await backend.model({ signal }).then(() => true, () => false);
   if (isThere) return fail(entry, { status: 0, kind: "unsent", detail: "the file could not be sent; it may be gone or too large" }, signal);
   renew(entry, { state: "stopped", wait: null });
-  stop("The program does not answer. Check that it still runs, then go on.");
+  stop(`${backend.silence}, then go on.`);
 }
 
 /** Refuses what would only be sent to be refused. */
@@ -237,7 +237,7 @@ async function meet() {
     for (const entry of entries.filter((one) => one.result)) renew(entry, { model });
   } catch (error) {
     if (error.status === 401) byId("token-form").hidden = false;
-    byId("about").textContent = error.status === 401 ? "The server asks for a token." : "The program does not answer. Check that it still runs, then reload.";
+    byId("about").textContent = error.status === 401 ? "The server asks for a token." : `${backend.silence}, then reload.`;
   }
 }
 

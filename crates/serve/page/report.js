@@ -38,11 +38,17 @@ function withoutPictures({ picture, map, name, path, ...rest }) {
 
 /** Entries with an answer or an error, as text of HTML. All texts are nodes, which the browser's serializer escapes. */
 export async function html(entries, model) {
-  const style = await (await fetch(new URL("page.css", import.meta.url))).text();
+  const style = rules();
   const made = `Made on ${new Date().toLocaleString("en", { dateStyle: "long", timeStyle: "short" })}. An answer is an estimate, and no proof.`;
   const main = element("main", { class: "paper" }, element("h1", {}, "Is this picture generated?"), element("p", { class: "lead" }, made));
   for (const entry of entries) main.append(await part(entry, model));
   return `${HEAD}<style>\n${style}</style>\n</head>\n${element("body", {}, main).outerHTML}\n</html>\n`;
+}
+
+/** The page's style as the browser holds it: no second request. */
+function rules() {
+  const sheets = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
+  return sheets.map((rule) => `${rule.cssText}\n`).join("");
 }
 
 async function part(entry, model) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::provenance::Declared;
 use axum::extract::{Request, State as Of};
 use axum::response::Response;
 use cifake::Verdict;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::extent::lane;
 use crate::problem::Problem;
-use crate::provenance::{Beside, Declared};
+use crate::provenance::Beside;
 use crate::state::State;
 use crate::work::{self, File};
 

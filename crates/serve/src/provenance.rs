@@ -1,12 +1,10 @@
 //! `POST /v1/provenance`: the declarations of a picture's file.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
-use ::provenance::{Claim, Credentials, Declarations, Format};
+use ::provenance::Declared;
 use axum::extract::{Request, State as Of};
 use axum::response::Response;
-use serde::Serialize;
 
 use crate::client::Client;
 use crate::problem::{Problem, ProblemKind};
@@ -16,39 +14,6 @@ use crate::work::{self, File};
 
 /// Longest file of the lane of small pictures, in bytes: declarations are read without decoding a picture.
 const SMALL_BYTES: usize = 1 << 20;
-
-/// The declarations of a file, each with its sentence.
-#[derive(Serialize)]
-pub(crate) struct Declared {
-    format: Format,
-    claims: Vec<Said<Claim>>,
-    credentials: Said<Credentials>,
-    damage: Option<&'static str>,
-    text: String,
-}
-
-/// A part of the declarations with its sentence.
-#[derive(Serialize)]
-struct Said<T> {
-    #[serde(flatten)]
-    part: T,
-    text: String,
-}
-
-impl<T: Display> From<T> for Said<T> {
-    fn from(part: T) -> Self {
-        Self { text: part.to_string(), part }
-    }
-}
-
-impl From<Declarations> for Declared {
-    fn from(declarations: Declarations) -> Self {
-        let text = declarations.to_string();
-        let Declarations { format, claims, credentials, damage, .. } = declarations;
-        let claims = claims.into_iter().map(Said::from).collect();
-        Self { format, claims, credentials: credentials.into(), damage, text }
-    }
-}
 
 /// Answers with the declarations of each file.
 pub(crate) async fn provenance(

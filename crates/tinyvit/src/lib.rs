@@ -77,6 +77,7 @@
 //! # Features
 //!
 //! - `embedded` (default): the two sets of shipped weights, 8.9 MB, and [`embedded`].
+//! - `embedded-native`: the same with the weights `native` alone.
 //! - `train`: a [`TinyVit`] can be trained by `cifake-training`, from data to weights.
 //! - `pytorch`: `.pt` checkpoints beside safetensors.
 //! - `ndarray`, `wgpu`, `cuda`: more devices, chosen by [`DetectorBuilder::device`](cifake::DetectorBuilder::device).
@@ -111,7 +112,7 @@ pub use config::{IMAGENET_MEAN, IMAGENET_STD, Normalization, TinyVitConfig};
 pub use conv::{MbConv, PatchEmbed, PatchMerging};
 pub use drop_path::DropPath;
 pub use model::{AttentionStage, ConvStage, Head, TinyVit};
-#[cfg(feature = "embedded")]
+#[cfg(feature = "embedded-native")]
 pub use network::embedded;
 pub use network::loader;
 pub use plan::Plan;

@@ -9,23 +9,23 @@ use crate::config::TinyVitConfig;
 use crate::model::TinyVit;
 
 /// The shipped weights; their model cards in docs/ tell how they were trained and how good they are.
-#[cfg(feature = "embedded")]
+#[cfg(feature = "embedded-native")]
 const NATIVE: &[u8] = include_bytes!("../weights/native.safetensors");
 #[cfg(feature = "embedded")]
 const ADVERSARIAL: &[u8] = include_bytes!("../weights/adversarial.safetensors");
 
 /// Reads weight files of a [`TinyVit`] whose head has one output or two.
 ///
-/// With the feature `embedded` it ships two sets of weights. `native` (or `clean`) is the more accurate one on
+/// With the feature `embedded` it ships two sets of weights, with `embedded-native` the first alone. `native` (or `clean`) is the more accurate one on
 /// pictures that nobody touched. `adversarial` (or `robust`) was trained against attacks: it errs a little more
 /// often on such pictures, and far less on pictures that were changed to deceive it.
 #[must_use]
 pub fn loader() -> Loader {
     let loader = Loader::of(detecting);
+    #[cfg(feature = "embedded-native")]
+    let loader = loader.shipping(&["native", "clean"], NATIVE);
     #[cfg(feature = "embedded")]
-    let loader = loader
-        .shipping(&["native", "clean"], NATIVE)
-        .shipping(&["adversarial", "robust"], ADVERSARIAL);
+    let loader = loader.shipping(&["adversarial", "robust"], ADVERSARIAL);
     loader
 }
 
@@ -34,7 +34,7 @@ pub fn loader() -> Loader {
 /// # Errors
 ///
 /// [`cifake::Error::Threads`] where the operating system refuses threads.
-#[cfg(feature = "embedded")]
+#[cfg(feature = "embedded-native")]
 pub fn embedded() -> Result<cifake::Detector, cifake::Error> {
     cifake::Detector::open(&loader().into(), "native")
 }

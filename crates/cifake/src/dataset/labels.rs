@@ -1,6 +1,7 @@
 //! The names that data sets give to their labels and splits.
 
 use super::error::DatasetError;
+#[cfg(any(feature = "zip", test))]
 use super::split::Split;
 use crate::{Error, Label};
 

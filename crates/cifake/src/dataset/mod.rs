@@ -121,5 +121,8 @@ pub fn is_collection(path: &Path) -> bool {
     #[cfg(feature = "zip")]
     return collection::is_collection(path);
     #[cfg(not(feature = "zip"))]
-    return false;
+    {
+        let _ = path;
+        false
+    }
 }

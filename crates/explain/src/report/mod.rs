@@ -12,6 +12,7 @@ mod limit;
 mod markdown;
 mod number;
 mod provenance;
+mod shown;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use failure::Failure;
 pub use html::{html_page, html_text};
 pub use markdown::markdown_text;
 pub use provenance::Provenance;
+pub use shown::ShownReport;

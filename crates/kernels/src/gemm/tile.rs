@@ -29,6 +29,23 @@ pub(super) struct Tile {
     pub(super) out_stride: usize,
 }
 
+impl Tile {
+    /// The tile without its first `columns`, fewer than a panel.
+    fn right_of(self, columns: usize) -> Self {
+        let shortcut = match self.shortcut.is_null() {
+            true => self.shortcut,
+            false => self.shortcut.wrapping_add(columns),
+        };
+        Self {
+            b: self.b.wrapping_add(columns),
+            start: self.start.wrapping_add(columns),
+            out: self.out.wrapping_add(columns),
+            shortcut,
+            ..self
+        }
+    }
+}
+
 /// Steps along the inner dimension that are written out.
 const UNROLL: usize = 4;
 
@@ -38,7 +55,7 @@ pub(super) const MAX_ROWS: usize = 12;
 /// Rows and panels of the largest tile: what leaves registers for the operands.
 ///
 /// 6 rows of 2 registers of the 16 of AVX, 12 of 2 of the 32 of AVX-512; NEON could hold more than 6
-/// of 4.
+/// of 4. WebAssembly's 4 lanes mostly lie in 16 registers, so that a panel is passed in two halves of 2.
 #[inline(always)]
 pub(super) fn largest<S: Simd>() -> (usize, usize) {
     if S::F32_LANES >= PANEL { (MAX_ROWS, 2) } else { (6, 1) }
@@ -85,14 +102,14 @@ unsafe fn products<S: Simd, const R: usize, const W: usize>(
     });
 }
 
-/// Computes a tile of `R` rows and `W` registers a row, which is one panel or more.
+/// Computes a tile of `R` rows and `W` registers a row, which is one panel or more, or a part of one.
 ///
 /// # Safety
 /// All of the tile's operands and results lie in their allocations.
 #[inline(always)]
 unsafe fn run<S: Simd, const R: usize, const W: usize>(simd: S, tile: Tile) {
     let lanes = S::F32_LANES;
-    debug_assert_eq!(W * lanes % PANEL, 0);
+    debug_assert!((W * lanes).is_multiple_of(PANEL) || PANEL.is_multiple_of(W * lanes));
     // SAFETY: the caller keeps every offset inside the operands; a register type of pulp has the
     // alignment of its elements.
     unsafe {
@@ -170,6 +187,10 @@ pub(super) unsafe fn run_tile<S: Simd>(simd: S, height: usize, panels: usize, ti
     // SAFETY: the caller's promise.
     unsafe {
         match (S::F32_LANES, panels) {
+            (4, _) if cfg!(target_arch = "wasm32") => {
+                run_low::<S, 2>(simd, height, tile);
+                run_low::<S, 2>(simd, height, tile.right_of(PANEL / 2));
+            }
             (4, _) => run_low::<S, 4>(simd, height, tile),
             (8, _) => run_low::<S, 2>(simd, height, tile),
             (_, 1) => run_tall::<S, 1>(simd, height, tile),
