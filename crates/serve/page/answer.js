@@ -1,7 +1,7 @@
 // The answer on one picture: words, number, bar and scope.
 
 import { element, setting, vector } from "./dom.js";
-import { answerOf, percent, reading, scopeOf, thresholdIn } from "./words.js";
+import { answerOf, contradiction, percent, reading, scopeOf, thresholdIn } from "./words.js";
 
 /** Outlines of 24 by 24 that tell the answers apart without color. */
 const SHAPES = {
@@ -21,10 +21,12 @@ export function icon(tone) {
 export function verdict(result, model, level) {
   const { words, tone } = answerOf(result);
   const scope = scopeOf(result, model);
-  return element("header", { class: "verdict" },
+  const note = contradiction(result);
+  return element("header", { class: `verdict ${result.scope}` },
     element(`h${level}`, { class: "words" }, icon(tone), words),
     reading(result).map((text, index) => element("p", { class: index === 0 ? "number" : "meaning" }, text)),
-    bar(result),
+    note && element("p", { class: "note" }, note),
+    result.scope !== "unfamiliar" && bar(result),
     element("p", { class: `scope-note ${result.scope}` }, element("b", {}, `${scope.title}.`), ` ${scope.text}`));
 }
 

@@ -4,7 +4,7 @@ import { icon, verdict } from "./answer.js";
 import { element } from "./dom.js";
 import { artifacts, declarations, details, limits } from "./evidence.js";
 import { figures } from "./figure.js";
-import { answerOf, fileName, percent, sentence, sizeOf } from "./words.js";
+import { answerOf, fileName, sentence, shareOf, sizeOf } from "./words.js";
 
 /** Side of a small picture in the list, in pixels of the canvas. */
 const THUMB = 96;
@@ -61,7 +61,8 @@ export class Card {
     if (entry.result) {
       this.size.replaceChildren(sizeOf(entry.result));
       this.answer.replaceChildren(icon(tone), answerOf(entry.result).words);
-      this.share.replaceChildren(element("span", { class: "unseen" }, ", probability that it was generated: "), percent(entry.result.p_fake));
+      const share = shareOf(entry.result);
+      this.share.replaceChildren(...(share ? [element("span", { class: "unseen" }, ", probability that it was generated: "), share] : []));
     } else if (entry.state === "failed") {
       this.thumb.replaceChildren(icon("failed"));
       this.answer.replaceChildren("Not read");
@@ -123,15 +124,15 @@ export class Card {
 export function article(entry, model, { source, id, level, isStatic = false, again }) {
   const { result, why, whyError } = entry;
   const parts = [verdict(result, model, level)];
+  const title = element(`h${level}`, {}, result.answer === "UNSURE" ? "Where the model looked" : "Why");
   if (why) {
-    const title = element(`h${level}`, {}, "Why");
     parts.push(element("div", { class: "reasons" },
-      element("section", {}, title, figures(why, source, id, isStatic)), artifacts(why, level)));
+      element("section", {}, title, figures(why, source, id, isStatic)), artifacts(result, why, level)));
   } else if (whyError) {
-    parts.push(element("section", { class: "why" }, element(`h${level}`, {}, "Why"), element("p", {}, sentence(whyError.detail)),
+    parts.push(element("section", { class: "why" }, title, element("p", {}, sentence(whyError.detail)),
       isStatic ? null : element("button", { type: "button", class: "button", click: again }, "Try again")));
   } else {
-    parts.push(element("section", { class: "why" }, element(`h${level}`, {}, "Why"), element("p", { class: "loading" }, "The reasons are being measured.")));
+    parts.push(element("section", { class: "why" }, title, element("p", { class: "loading" }, "The reasons are being measured.")));
   }
   const pair = [declarations(result, level)];
   if (why) pair.push(limits(why, level));

@@ -1,18 +1,23 @@
 // Lines of evidence beside the answer: artifacts, declarations of the file, limits and facts.
 
 import { element, setting, vector } from "./dom.js";
-import { contradiction, harmless, percent, sentence, thresholdIn } from "./words.js";
+import { answerOf, harmless, percent, sentence, thresholdIn } from "./words.js";
 
 /** The nine places of a picture, row by row, as answers name them. */
 const PLACES = ["top left", "top centre", "top right", "centre left", "centre", "centre right", "bottom left", "bottom centre", "bottom right"];
 
 /** The artifacts that measurements support. The sentence of each names place, measurement and rank among camera pictures. */
-export function artifacts(why, level) {
+export function artifacts(result, why, level) {
+  if (result.scope === "unfamiliar") {
+    const text = "None is shown: the picture is unlike all that the model learned from, so they would mean nothing.";
+    return section("Measurements that stand out", level, element("p", { class: "remark" }, text));
+  }
   const found = why.artifacts ?? [];
   const remarks = (why.remarks ?? []).map((remark) => element("p", { class: "remark" }, sentence(remark)));
-  const none = why.label === "REAL" ? "Measurements look for traces of a generator. They are made only where the number leans to “generated”." : "None is named.";
+  const none = why.label === "REAL" ? "Nothing was measured. Traces of a generator are measured only where the number leans to “generated”." : "None is named.";
+  const caution = "Camera pictures show such values too. The names come from a fixed list, and none of them proves anything alone.";
   const list = found.length > 0
-    ? [element("ul", { class: "artifacts" }, found.map((one) => artifact(one, level + 1))), key(found)]
+    ? [element("p", { class: "fine" }, caution), element("ul", { class: "artifacts" }, found.map((one) => artifact(one, level + 1))), key(found)]
     : remarks.length === 0 && element("p", { class: "remark" }, none);
   return section("Measurements that stand out", level, list, remarks);
 }
@@ -51,15 +56,15 @@ export function declarations(result, level) {
   const told = result.provenance;
   if (!told) return section("What the file declares", level, element("p", {}, "The file was not asked."));
   const claims = told.claims ?? [];
+  const state = told.credentials?.state ?? "none";
+  const none = state === "not_read"
+    ? "The file may hold a signed statement of its origin (C2PA), which this program cannot read. No other statement names an origin."
+    : "No statement names an origin. That says nothing about it: many services remove such statements. One would not change the probability.";
   const parts = [claims.length > 0
     ? element("ul", { class: "claims" }, claims.map((claim) => element("li", {}, harmless(claim.text))))
-    : element("p", {}, "No statement names an origin. That means nothing: most services remove such notes. A statement would not change the probability.")];
-  if (told.credentials?.state && told.credentials.state !== "none") {
-    parts.push(credentials(told.credentials));
-  }
+    : element("p", {}, none)];
+  if (state !== "none" && (state !== "not_read" || claims.length > 0)) parts.push(credentials(told.credentials));
   if (told.damage) parts.push(element("p", {}, `The file is damaged: ${sentence(told.damage)}`));
-  const note = result.answer ? contradiction(result) : null;
-  if (note !== null) parts.push(element("p", { class: "note" }, note));
   const apart = result.answer ? "These are statements of the file. They changed nothing in the probability." : "These are statements of the file alone.";
   if (claims.length > 0) parts.push(element("p", { class: "fine" }, `${apart} Anybody can remove them, and most can be invented.`));
   return section("What the file declares", level, parts);
@@ -81,9 +86,13 @@ export function limits(why, level) {
 /** Model, size and numbers, for those who compare. */
 export function details(result, why, model) {
   const familiarity = Number.isFinite(result.familiarity) ? percent(result.familiarity / 100) : "unknown";
+  const scopes = { native: "the model's own size", resized: "resized for the model", unfamiliar: "unlike what the model knows" };
+  const map = why?.map?.method ? `${why.map.method}, a method that traces the number back to places` : "none";
   const pairs = [
-    ["Answer", result.answer], ["Model", result.model], ["Line between the answers", thresholdIn(result.threshold)], ["Picture", `${result.width}×${result.height}, ${result.scope}`],
-    ["Known pictures as strange", familiarity], ["Map", why?.map?.method ?? "none"], ["Version", why?.version ?? model?.version ?? "unknown"],
+    ["Answer", `${answerOf(result).words} (${result.answer})`], ["Probability that it was generated", percent(result.p_fake)],
+    ["Line between the answers", thresholdIn(result.threshold)], ["Model", result.model],
+    ["Picture", `${result.width}×${result.height}, ${scopes[result.scope] ?? result.scope}`],
+    ["Known pictures that are stranger", familiarity], ["Map", map], ["Version", why?.version ?? model?.version ?? "unknown"],
   ];
   return element("dl", { class: "details" }, pairs.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, harmless(text, 120)))));
 }

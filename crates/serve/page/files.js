@@ -5,6 +5,9 @@ import { byId } from "./dom.js";
 /** Most files of one drop: a folder may hold many more by mistake. */
 export const MAX_FILES = 2000;
 
+/** Pasted pictures so far. */
+let pasted = 0;
+
 /**
  * Calls `take(files)` for all files chosen with `input`, dropped on the page or pasted into it, and `nothing()` where
  * something else was pasted or dropped.
@@ -18,11 +21,18 @@ export function listen(input, take, nothing) {
   });
   document.addEventListener("paste", (event) => {
     if (event.target instanceof HTMLInputElement && event.target.type !== "file") return;
-    const files = [...(event.clipboardData?.files ?? [])];
+    const files = [...(event.clipboardData?.files ?? [])].map(named);
     if (files.length > 0) event.preventDefault();
     files.length > 0 ? take(files) : nothing();
   });
   listenToDrops(take, nothing);
+}
+
+/** A pasted file; pictures without a file all come as "image.png", and get numbers. */
+function named(file) {
+  if (file.name !== "image.png") return file;
+  pasted += 1;
+  return new File([file], `Pasted picture ${pasted}`, { type: file.type });
 }
 
 function listenToDrops(take, nothing) {

@@ -6,7 +6,7 @@ import { byId, element } from "./dom.js";
 import { MAX_FILES, listen } from "./files.js";
 import { html, json, reportName, save } from "./report.js";
 import { Lane } from "./send.js";
-import { answerOf, bytes, counted, fileName, harmless, percent } from "./words.js";
+import { answerOf, bytes, counted, fileName, harmless, makerOf, shareOf } from "./words.js";
 
 /** Number of pictures from which on the list can be filtered. */
 const MANY = 4;
@@ -32,9 +32,16 @@ const looking = new Lane(look, show);
 const explaining = new Lane(explain, () => {}, 2);
 
 listen(byId("choose"), take, () => say("That held no file. Drop or paste the picture itself: this page opens no addresses."));
-byId("stop").addEventListener("click", () => stop());
+byId("stop").addEventListener("click", () => {
+  stop();
+  // The button is gone, and the focus with it.
+  (byId("halt").hidden ? byId("choose") : byId("rest")).focus();
+});
 byId("clear").addEventListener("click", clear);
-byId("rest").addEventListener("click", () => send(entries.filter((entry) => entry.state === "stopped")));
+byId("rest").addEventListener("click", () => {
+  send(entries.filter((entry) => entry.state === "stopped"));
+  (byId("progress").hidden ? byId("choose") : byId("stop")).focus();
+});
 byId("save-html").addEventListener("click", () => report(entries, "html"));
 byId("save-json").addEventListener("click", () => report(entries, "json"));
 byId("token-form").addEventListener("submit", useToken);
@@ -78,7 +85,9 @@ async function look(entry, signal) {
     const result = await backend.detect(entry.file, { signal, waiting });
     renew(entry, { state: "done", result, model, wait: null });
     entry.card.draw();
-    if (entries.length === 1 || looking.total === 1) entry.card.toggle(true);
+    if (entries.length > 1 && looking.total > 1) return;
+    entry.card.toggle(true);
+    entry.card.root.scrollIntoView({ block: "nearest" });
   } catch (error) {
     if (signal.aborted) return renew(entry, { state: "stopped", wait: null });
     if (error.kind === "unreachable") return lose(entry, signal);
@@ -128,10 +137,11 @@ function stop(reason = "Stopped.") {
   for (const entry of looking.stop()) renew(entry, { state: "stopped" });
   halt = reason;
   show();
-  say(reason);
+  say(byId("halt-text").textContent);
 }
 
 function clear() {
+  if (entries.length >= MANY && !confirm(`Clear ${counted(entries.length, "picture")}? Reports that are not saved are lost.`)) return;
   looking.stop();
   explaining.stop();
   for (const entry of entries) entry.card.empty();
@@ -146,12 +156,22 @@ function clear() {
 async function report(some, kind) {
   const told = some.filter((entry) => entry.result || entry.error);
   const missing = told.filter((entry) => entry.result && !entry.why);
-  if (missing.length > 0) say(`Measuring reasons of ${counted(missing.length, "picture")}.`);
-  explaining.add(missing);
-  await explaining.done();
-  const [make, type] = kind === "html" ? [html, "text/html"] : [json, "application/json"];
-  save(await make(told, model), type, reportName(told, kind));
-  say("The report was saved.");
+  const tell = (text) => {
+    say(text);
+    byId("save-text").textContent = text;
+  };
+  if (missing.length > 0) tell(`Measuring reasons of ${counted(missing.length, "picture")}.`);
+  const buttons = [byId("save-html"), byId("save-json")];
+  for (const button of buttons) button.disabled = true;
+  try {
+    explaining.add(missing);
+    await explaining.done();
+    const [make, type] = kind === "html" ? [html, "text/html"] : [json, "application/json"];
+    save(await make(told, model), type, reportName(told, kind));
+    tell("The report was saved.");
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
 }
 
 /** Shows progress and filter anew. */
@@ -208,11 +228,14 @@ function announce(finished, total, isBusy) {
   announced = Date.now();
   byId("progress-status").textContent = isBusy ? `${finished} of ${total} looked at.` : "";
   if (isBusy) return;
-  if (total !== 1) return say(`All is looked at: ${tally(Object.groupBy(entries, groupOf))}.`);
+  const named = entries.filter((one) => one.result && makerOf(one.result) === "a generator").length;
+  const makers = named > 0 ? ` ${counted(named, "file")} ${named === 1 ? "names" : "name"} a generator.` : "";
+  if (total !== 1) return say(`Done: ${tally(Object.groupBy(entries, groupOf))}.${makers}`);
   const entry = entries.find((one) => one.result || one.error);
   if (!entry) return;
-  const told = entry.result ? `${answerOf(entry.result).words}. Probability that it was generated: ${percent(entry.result.p_fake)}.` : "It was not read.";
-  say(`${fileName(entry.file.name)}: ${told}`);
+  const share = entry.result && shareOf(entry.result);
+  const told = entry.result ? `${answerOf(entry.result).words}.${share ? ` Probability that it was generated: ${share}.` : ""}` : "It was not read.";
+  say(`${fileName(entry.file.name)}: ${told}${makers}`);
 }
 
 function say(text) {

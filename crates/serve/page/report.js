@@ -4,8 +4,12 @@ import { article } from "./card.js";
 import { element } from "./dom.js";
 import { fileName, sentence } from "./words.js";
 
-/** Longest side of a picture in a report, in pixels. */
-const MAX_SHOWN = 1024;
+/** Longest side of a picture in a report, in pixels: of one of few, and of one of many. */
+const MAX_SHOWN = [1024, 512];
+/** Pictures from which on a report has many. */
+const MANY = 10;
+/** Longest side of a picture that stays as it is, in pixels: compression would hide what the model saw. */
+const TINY = 128;
 
 /** What a report's page may load: nothing but its own pictures and style, and no script. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'";
@@ -32,8 +36,8 @@ export async function json(entries, model) {
 }
 
 /** The file has its own pictures, so a report in JSON holds none. */
-function withoutPictures({ picture, map, name, path, ...rest }) {
-  return map === undefined ? rest : { ...rest, map: map?.method ?? null };
+function withoutPictures({ picture, map, name, path, text, ...rest }) {
+  return map === undefined ? rest : { ...rest, map_method: map?.method ?? null };
 }
 
 /** Entries with an answer or an error, as text of HTML. All texts are nodes, which the browser's serializer escapes. */
@@ -41,7 +45,8 @@ export async function html(entries, model) {
   const style = rules();
   const made = `Made on ${new Date().toLocaleString("en", { dateStyle: "long", timeStyle: "short" })}. An answer is an estimate, and no proof.`;
   const main = element("main", { class: "paper" }, element("h1", {}, "Is this picture generated?"), element("p", { class: "lead" }, made));
-  for (const entry of entries) main.append(await part(entry, model));
+  const longest = MAX_SHOWN[entries.length < MANY ? 0 : 1];
+  for (const entry of entries) main.append(await part(entry, model, longest));
   return `${HEAD}<style>\n${style}</style>\n</head>\n${element("body", {}, main).outerHTML}\n</html>\n`;
 }
 
@@ -51,25 +56,25 @@ function rules() {
   return sheets.map((rule) => `${rule.cssText}\n`).join("");
 }
 
-async function part(entry, model) {
+async function part(entry, model, longest) {
   const heading = element("h2", {}, element("bdi", {}, fileName(entry.file.name)));
   const digest = await hash(entry.file);
   const mark = digest ? element("p", { class: "fine" }, `SHA-256 of the file: ${digest}`) : null;
   if (!entry.result) return element("section", {}, heading, mark, element("p", {}, `Not read. ${sentence(entry.error.detail)}`));
-  const options = { source: await dataUrl(entry.file), id: `picture-${entry.number}`, level: 3, isStatic: true };
+  const options = { source: await dataUrl(entry.file, longest), id: `picture-${entry.number}`, level: 3, isStatic: true };
   return element("section", {}, heading, mark, article(entry, model, options));
 }
 
-/** The picture as a data URL, reduced where it is large; `null` where the browser cannot decode it. */
-async function dataUrl(file) {
+/** The picture as a data URL, its longer side at most `longest`; `null` where the browser cannot decode it. */
+async function dataUrl(file, longest) {
   const bitmap = await createImageBitmap(file).catch(() => null);
   if (bitmap === null) return null;
-  const scale = Math.min(1, MAX_SHOWN / Math.max(bitmap.width, bitmap.height));
+  const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
   const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
   const canvas = element("canvas", { width, height });
   canvas.getContext("2d").drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
-  return scale < 1 ? canvas.toDataURL("image/jpeg", 0.9) : canvas.toDataURL("image/png");
+  return Math.max(width, height) > TINY ? canvas.toDataURL("image/jpeg", 0.9) : canvas.toDataURL("image/png");
 }
 
 /** SHA-256 of a file in hexadecimal digits; `null` where the browser gives none, as on a page without encryption. */

@@ -16,9 +16,18 @@ export const ANSWERS = {
   UNSURE: { words: "Cannot tell", tone: "unsure" },
 };
 
+/** The same for a picture that was resized, whose answer is worth less. */
+const HINTS = { FAKE: "Leans to generated", REAL: "Leans to a photograph" };
+
 /** The words and tone of a result's answer; one that is unknown here is no answer. */
 export function answerOf(result) {
-  return ANSWERS[result.answer] ?? ANSWERS.UNSURE;
+  const answer = ANSWERS[result.answer] ?? ANSWERS.UNSURE;
+  return { ...answer, words: (result.scope === "resized" && HINTS[result.answer]) || answer.words };
+}
+
+/** The probability of a result in percent, where it may be trusted at all. */
+export function shareOf(result) {
+  return result.scope === "unfamiliar" ? null : percent(result.p_fake);
 }
 
 /** A share of 0 to 1 in percent, never rounded to certainty. */
@@ -79,10 +88,17 @@ export function sentence(text) {
 
 /** The sentences that put a result's probability into words. */
 export function reading(result) {
-  const told = [`The model puts the probability that this picture was generated at ${percent(result.p_fake)}.`];
-  if (result.answer === "UNSURE") told.push(doubt(result));
-  else if (result.scope === "native") told.push(`${frequency(result.p_fake)} This holds for pictures like those that the model learned from.`);
-  return told;
+  if (result.scope === "unfamiliar") return ["The model gives no answer: its number is not to be trusted here."];
+  const told = `The model puts the probability that this picture was generated at ${percent(result.p_fake)}.`;
+  return [told, meaning(result)];
+}
+
+/** The meaning of a probability, by answer and scope. */
+function meaning({ answer, scope, p_fake: p }) {
+  if (answer === "UNSURE") return "Numbers in this range are wrong too often. So the model gives no answer.";
+  if (scope === "native") return `${frequency(p)} This holds for pictures like those that the model learned from.`;
+  if (answer === "FAKE") return "In tests, some resized photographs got this answer as well. Take it as a hint.";
+  return "In tests, resized generated pictures got this answer as often as photographs. It says almost nothing.";
 }
 
 /** A calibrated probability as a frequency. */
@@ -93,20 +109,12 @@ function frequency(p) {
   return `Of 100 pictures that get this number, about ${generated} ${generated === 1 ? "was" : "were"} generated.`;
 }
 
-/** The reason why there is no answer. */
-function doubt(result) {
-  if (result.scope !== "unfamiliar") {
-    return "That is too near to the line between the two answers, where the model is often wrong. So it gives none.";
-  }
-  return "That number is not to be trusted here. So the model gives no answer.";
-}
-
 /** The sentence on the pictures for which the answer holds, with a short title. */
 export function scopeOf(result, model) {
   const seen = model ? `${model.input.width}×${model.input.height} pixels` : "very few pixels";
   const given = `${result.width}×${result.height}`;
   if (result.scope === "unfamiliar") {
-    const share = Number.isFinite(result.familiarity) ? ` Of the pictures that it knows, ${percent(result.familiarity / 100)} are as strange.` : "";
+    const share = Number.isFinite(result.familiarity) ? ` Of the pictures that it knows, ${percent(result.familiarity / 100)} are stranger.` : "";
     return {
       title: "Unlike all that the model learned from",
       text: `Nothing can be said about such a picture.${share} A photograph of many megapixels, a drawing or a screenshot is often of this kind.`,
@@ -121,21 +129,29 @@ export function scopeOf(result, model) {
   return { title: "The model's own size", text: `The model saw every one of the picture's ${given} pixels.` };
 }
 
-/** The size of a picture, and a hint where this lowers the worth of its answer. */
+/** The size of a picture, a hint where this lowers the worth of its answer, and the maker that its file names. */
 export function sizeOf(result) {
   const hints = { resized: ", resized: worth less", unfamiliar: ", unlike all that the model knows" };
-  return `${result.width}×${result.height}${hints[result.scope] ?? ""}`;
+  const maker = makerOf(result);
+  return `${result.width}×${result.height}${hints[result.scope] ?? ""}${maker ? ` · the file names ${maker}` : ""}`;
+}
+
+/** The maker that a file names in its statements: "a generator" or "a camera"; `null` without one. */
+export function makerOf(result) {
+  const claims = result.provenance?.claims ?? [];
+  const says = (...kinds) => claims.some((claim) => kinds.includes(claim.says));
+  if (says("ai_generated", "ai_edited")) return "a generator";
+  return says("camera") ? "a camera" : null;
 }
 
 /** A note where the file and the model say different things; `null` where they do not. */
 export function contradiction(result) {
-  const claims = result.provenance?.claims ?? [];
-  const says = (...kinds) => claims.some((claim) => kinds.includes(claim.says));
-  if (says("ai_generated", "ai_edited") && result.answer !== "FAKE") {
+  const maker = makerOf(result);
+  if (maker === "a generator" && result.answer !== "FAKE") {
     const answer = result.answer === "REAL" ? "the picture looks like a photograph" : "the model cannot tell";
     return `The file names a generator, though ${answer}. A program rarely writes that by mistake.`;
   }
-  if (says("camera") && result.answer === "FAKE") {
+  if (maker === "a camera" && result.answer === "FAKE") {
     return "The file names a camera, though the picture looks generated. Anybody can write such fields.";
   }
   return null;

@@ -112,7 +112,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         _ => Err(Problem::new(
             ProblemKind::Unsupported,
             "the content type must be image/*, application/octet-stream or multipart/form-data; with curl, \
-             write -F file=@photo.jpg",
+             write -F file=@photo.jpg or add -H 'Content-Type: image/jpeg'",
         )),
     }
 }

@@ -30,8 +30,10 @@ struct ShownMap {
 
 impl From<Report> for ShownReport {
     fn from(report: Report) -> Self {
-        let fields = serde_json::to_value(&report).expect("texts and numbers are always JSON");
-        let Value::Object(mut fields) = fields else { unreachable!("a report is an object") };
+        // By way of a text, in which a probability has the digits of an f32 and no more.
+        let fields = serde_json::to_string(&report).expect("texts and numbers are always JSON");
+        let mut fields: Map<String, Value> =
+            serde_json::from_str(&fields).expect("a report is an object");
         // A page knows the name of its file, and the map has fields of its own.
         fields.remove("path");
         fields.remove("map");

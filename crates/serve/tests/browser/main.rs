@@ -160,7 +160,7 @@ fn of_a_hundred_files_each_has_its_line_and_a_broken_one_stops_none() {
     assert_eq!(browser.value("document.querySelectorAll('.card').length"), json!(100));
     let tally = "49 look generated, 50 look like photographs, 1 was not read";
     assert!(browser.text(".card.failed .fault").contains("PNG, JPEG"));
-    assert_eq!(browser.text("#status"), format!("All is looked at: {tally}."));
+    assert_eq!(browser.text("#status"), format!("Done: {tally}."));
     browser.assert_no_fault();
 }
 
