@@ -235,7 +235,8 @@ function announce(finished, total, isBusy) {
   if (!entry) return;
   const share = entry.result && shareOf(entry.result);
   const told = entry.result ? `${answerOf(entry.result).words}.${share ? ` Probability that it was generated: ${share}.` : ""}` : "It was not read.";
-  say(`${fileName(entry.file.name)}: ${told}${makers}`);
+  const maker = entry.result && makerOf(entry.result);
+  say(`${fileName(entry.file.name)}: ${told}${maker ? ` The file names ${maker}.` : ""}`);
 }
 
 function say(text) {
