@@ -123,9 +123,10 @@ impl PictureError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::ImageTooLarge { .. } | Self::TooManyPixels { .. } | Self::OverBudget { .. } => {
-                ErrorKind::TooLarge
-            }
+            Self::ImageTooLarge { .. }
+            | Self::TooManyPixels { .. }
+            | Self::OverBudget { .. }
+            | Self::PartTooLarge { .. } => ErrorKind::TooLarge,
             Self::UnsupportedColor { .. } => ErrorKind::Unsupported,
             Self::NoPictures | Self::SizesDiffer { .. } => ErrorKind::Bug,
             // A picture that makes a decoder panic is a broken one.

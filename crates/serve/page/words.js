@@ -17,11 +17,11 @@ export const ANSWERS = {
 };
 
 /** The same for a picture that was resized, whose answer is worth less. */
-const HINTS = { FAKE: "Leans to generated", REAL: "Leans to a photograph" };
+const HINTS = { __proto__: null, FAKE: "Leans to generated", REAL: "Leans to a photograph" };
 
 /** The words and tone of a result's answer; one that is unknown here is no answer. */
 export function answerOf(result) {
-  const answer = ANSWERS[result.answer] ?? ANSWERS.UNSURE;
+  const answer = Object.hasOwn(ANSWERS, result.answer) ? ANSWERS[result.answer] : ANSWERS.UNSURE;
   return { ...answer, words: (result.scope === "resized" && HINTS[result.answer]) || answer.words };
 }
 
@@ -131,7 +131,7 @@ export function scopeOf(result, model) {
 
 /** The size of a picture, a hint where this lowers the worth of its answer, and the maker that its file names. */
 export function sizeOf(result) {
-  const hints = { resized: ", resized: worth less", unfamiliar: ", unlike all that the model knows" };
+  const hints = { __proto__: null, resized: ", resized: worth less", unfamiliar: ", unlike all that the model knows" };
   const maker = makerOf(result);
   return `${result.width}×${result.height}${hints[result.scope] ?? ""}${maker ? ` · the file names ${maker}` : ""}`;
 }

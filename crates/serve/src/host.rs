@@ -3,12 +3,11 @@
 //! A website may name a host of its own whose address becomes that of this machine (DNS rebinding). The browser
 //! then takes the local service for a part of the website. The name of the host in the request gives it away.
 
+use std::net::IpAddr;
+
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{HOST, ORIGIN};
-
-/// The names of this machine.
-const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Whether a request was sent to a name of this machine, and not by a website elsewhere.
 pub(crate) fn is_local(request: &Request) -> bool {
@@ -32,7 +31,16 @@ fn is_local_name(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    LOCAL.iter().any(|local| name.eq_ignore_ascii_case(local))
+    let literal = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(name) => name.parse().map(IpAddr::V6),
+        None => name.parse().map(IpAddr::V4),
+    };
+    literal.map_or_else(|_| name.eq_ignore_ascii_case("localhost"), is_loopback)
+}
+
+/// Whether only programs of this machine reach `address`; an IPv4 address may be written as one of IPv6.
+pub fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 #[cfg(test)]
@@ -51,9 +59,15 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_local() {
-        for host in
-            ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.0.0.1", "[::1]:8080", "[::1]"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:1",
+            "127.0.0.2",
+            "[::1]:8080",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
             assert!(is_local(&request("/", &[("host", host)])), "{host}");
         }
         for host in [

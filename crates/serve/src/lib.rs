@@ -59,6 +59,7 @@ mod work;
 
 pub use auth::Token;
 pub use error::Error;
+pub use host::is_loopback;
 pub use limits::Limits;
 pub use multipart::{MultipartError, Upload, uploads};
 pub use server::Server;

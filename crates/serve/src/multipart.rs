@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use memchr::memmem;
+use percent_encoding::percent_decode_str;
 
 /// Longest head of a part, in bytes.
 const MAX_HEAD: usize = 16 << 10;
@@ -30,8 +31,8 @@ pub enum MultipartError {
     /// The content type names no boundary, or one that is not allowed.
     #[error("the content type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY} bytes")]
     Boundary,
-    /// The body does not begin with the boundary.
-    #[error("the body does not begin with the boundary of its content type")]
+    /// The boundary begins no line of the body.
+    #[error("no line of the body begins with the boundary of its content type")]
     Start,
     /// The body ends before the closing boundary.
     #[error("the body ends early: the closing boundary is missing")]
@@ -87,12 +88,13 @@ pub fn uploads(
 ) -> Result<Vec<Upload>, MultipartError> {
     let boundary = boundary(content_type).ok_or(MultipartError::Boundary)?;
     let delimiter = format!("\r\n--{boundary}");
-    // The first delimiter has no line before it.
-    if !body.starts_with(&delimiter.as_bytes()[2..]) {
-        return Err(MultipartError::Start);
-    }
     let finder = memmem::Finder::new(&delimiter);
-    let (mut files, mut n_parts, mut at) = (Vec::new(), 0, delimiter.len() - 2);
+    // The first delimiter may have no line before it. Lines before it are passed over (RFC 2046, section 5.1.1).
+    let mut at = match body.starts_with(&delimiter.as_bytes()[2..]) {
+        true => delimiter.len() - 2,
+        false => finder.find(&body).ok_or(MultipartError::Start)? + delimiter.len(),
+    };
+    let (mut files, mut n_parts) = (Vec::new(), 0);
     loop {
         let rest = after_delimiter(&body[at..])?;
         let Some(skipped) = rest else { break };
@@ -169,17 +171,26 @@ impl Part {
         if !kind.trim().eq_ignore_ascii_case("form-data") {
             return None;
         }
-        let mut file = None;
+        let (mut file, mut extended) = (None, None);
         while let Some((name, value, behind)) = parameter(rest) {
-            if name.eq_ignore_ascii_case("filename") {
-                file.get_or_insert(value);
+            match name.to_ascii_lowercase().as_str() {
+                "filename" => file = file.or(Some(value)),
+                "filename*" => extended = extended.or(decoded(&value)),
+                _ => {}
             }
             rest = behind;
         }
+        let file = file.or(extended);
         let media = header(&head, "content-type").unwrap_or("text/plain").to_ascii_lowercase();
         let is_file = file.is_some() || !media.starts_with("text/");
         Some(if is_file { Self::File(file) } else { Self::Field })
     }
+}
+
+/// The name in a parameter that tells its encoding (RFC 8187), which some clients send instead of a plain one.
+fn decoded(value: &str) -> Option<String> {
+    let (_, name) = value.split_once('\'')?.1.split_once('\'')?;
+    Some(percent_decode_str(name).decode_utf8_lossy().into_owned())
 }
 
 /// The value of the first header `name` of a part.
@@ -233,6 +244,18 @@ mod tests {
 
     fn read(body: &str) -> Result<Vec<Upload>, MultipartError> {
         uploads(TYPE, Bytes::from(body.to_owned()), 3)
+    }
+
+    #[test]
+    fn lines_before_the_first_part_are_passed_over() {
+        let file = part("Content-Disposition: form-data; filename*=UTF-8''%c3%a9.png", "1");
+        for before in ["\r\n", "a preamble\r\n", "--b\r\n"] {
+            let files = read(&format!("{before}{file}--b b--")).expect("it is whole");
+            assert_eq!(
+                (files[0].name.as_deref(), &files[0].bytes[..]),
+                (Some("\u{e9}.png"), b"1".as_slice())
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::problem::ProblemKind;
 pub(crate) fn schemas() -> Value {
     let report = json!({
         "artifacts": array(&artifact()),
-        "map": object(&json!({ "method": string(), "data": png() })),
+        "map": object(&json!({ "method": string(), "data": { "anyOf": [png(), { "type": "null" }] } })),
         "picture": png(),
         "regions": array(&object(&json!({ "name": string(), "share": number() }))),
         "remarks": array(&string()),

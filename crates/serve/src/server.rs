@@ -1,7 +1,7 @@
 //! A service on a socket.
 //!
-//! `axum::serve` has neither a limit on connections nor one on the time of a request's head. A client that sends a
-//! byte now and then would hold a connection forever.
+//! `axum::serve` has no limit on connections, none on the time of a request's head, and none on that of an answer. A
+//! client that sends a byte now and then, or reads none, would hold a connection forever.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tower::Service as _;
 
 use crate::error::Error;
@@ -30,6 +31,8 @@ use crate::service::Service;
 const MAX_CONNECTIONS: usize = 1024;
 /// Time for the head of a request, and for the pause between two requests of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time in which a client takes no byte of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 /// Time for the last bytes of answers after the service has ended.
@@ -55,6 +58,7 @@ pub struct Server {
     address: SocketAddr,
     max_connections: usize,
     head_timeout: Duration,
+    write_timeout: Duration,
 }
 
 impl Server {
@@ -67,8 +71,13 @@ impl Server {
         let listen = |source: io::Error| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (max_connections, head_timeout) = (MAX_CONNECTIONS, HEAD_TIMEOUT);
-        Ok(Self { listener, address, max_connections, head_timeout })
+        Ok(Self {
+            listener,
+            address,
+            max_connections: MAX_CONNECTIONS,
+            head_timeout: HEAD_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
+        })
     }
 
     /// The address, with the port that the system has chosen.
@@ -89,6 +98,12 @@ impl Server {
         Self { head_timeout: time, ..self }
     }
 
+    /// Closes a connection whose client takes no byte of its answer for `time`, 30 seconds by default.
+    #[must_use]
+    pub fn write_timeout(self, time: Duration) -> Self {
+        Self { write_timeout: time, ..self }
+    }
+
     /// Answers by `router`, which may hold more than that of `service`, until `stop` ends. Then no connection is
     /// accepted, and the accepted requests get their answers.
     pub async fn run(self, service: &Service, router: Router, stop: impl Future<Output = ()>) {
@@ -100,7 +115,8 @@ impl Server {
                 () = &mut stop => break,
                 accepted = self.accept(&places) => accepted,
             };
-            let connection = Connection { peer, head_timeout: self.head_timeout, _place: place };
+            let (head_timeout, write_timeout) = (self.head_timeout, self.write_timeout);
+            let connection = Connection { peer, head_timeout, write_timeout, _place: place };
             tokio::spawn(connection.serve(stream, router.clone(), graceful.watcher()));
         }
         drop(self.listener);
@@ -131,6 +147,7 @@ impl Server {
 struct Connection {
     peer: SocketAddr,
     head_timeout: Duration,
+    write_timeout: Duration,
     /// Given back at the end of the connection.
     _place: OwnedSemaphorePermit,
 }
@@ -140,6 +157,8 @@ impl Connection {
     async fn serve(self, stream: TcpStream, router: Router, watcher: Watcher) {
         // Answers are written as a whole; a delay would gain nothing.
         let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
         let answer = service_fn(|mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(self.peer));
             let mut router = router.clone();
@@ -153,7 +172,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Box::pin(stream)), answer);
         // A client that breaks off, or breaks the protocol, is no fault of the service.
         let _ = watcher.watch(connection).await;
     }

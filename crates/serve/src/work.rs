@@ -7,12 +7,13 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::body::{self, Share};
 use crate::client::Client;
+use crate::limits::Limits;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::State;
 
@@ -54,8 +55,8 @@ struct Results<'a, T> {
 
 /// Does `work` on each picture of `request`, and answers with the results in their order.
 ///
-/// A picture that fails gets an error in its place. It is the error of the whole request where it is the only
-/// picture, and where the service refuses.
+/// A picture that fails, or is not done in time, gets an error in its place. It is the error of the whole request
+/// where it is the only picture. Where the service refuses one picture, the others are given up at once.
 pub(crate) async fn each<T, F>(
     state: &Arc<State>,
     request: Request,
@@ -75,22 +76,31 @@ where
         .into_iter()
         .map(|file| File { name: file.name, bytes: file.bytes, _share: Arc::clone(&uploads.share) })
         .collect();
-    let all = join_all(files.iter().map(|file| work(client, file.clone())));
-    let outcomes = timeout(limits.timeout, all).await.map_err(|_| {
-        let seconds = limits.timeout.as_secs_f64();
-        Problem::new(ProblemKind::TimedOut, format!("the work took more than {seconds} seconds"))
-    })?;
+    let end = Instant::now() + limits.timeout;
+    let outcomes = try_join_all(files.iter().map(|file| {
+        let work = timeout_at(end, work(client, file.clone()));
+        async move {
+            match work.await.unwrap_or_else(|_| Err(timed_out(limits))) {
+                Err(problem) if problem.kind.is_of_the_service() => Err(problem),
+                outcome => Ok(outcome),
+            }
+        }
+    }));
+    let outcomes = outcomes.await?;
     outcomes.iter().for_each(|outcome| state.metrics.picture(outcome.is_ok()));
     answer(&files, outcomes)
+}
+
+fn timed_out(limits: &Limits) -> Problem {
+    let seconds = limits.timeout.as_secs_f64();
+    Problem::new(ProblemKind::TimedOut, format!("the work took more than {seconds} seconds"))
 }
 
 fn answer<T: Serialize>(
     files: &[File],
     outcomes: Vec<Result<T, Problem>>,
 ) -> Result<Response, Problem> {
-    let is_whole = |problem: &&Problem| files.len() == 1 || problem.kind.is_of_the_service();
-    let problems = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    if let Some(problem) = problems.into_iter().find(is_whole) {
+    if let [Err(problem)] = &outcomes[..] {
         return Err(problem.clone());
     }
     let results = files.iter().zip(&outcomes).map(|(file, outcome)| {

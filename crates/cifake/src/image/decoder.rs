@@ -292,14 +292,17 @@ fn damaged(format: ImageFormat, damage: Damage) -> PictureError {
     }
 }
 
-/// The error of `format`'s decoder; a file that ends early has one of its own.
-fn malformed(format: ImageFormat, source: image::ImageError) -> PictureError {
-    let ends_early = matches!(&source, image::ImageError::IoError(error)
+/// The error of `format`'s decoder; a file that ends early has one of its own, and so has one beyond the limits.
+fn malformed(format: ImageFormat, source: ImageError) -> PictureError {
+    let ends_early = matches!(&source, ImageError::IoError(error)
         if error.kind() == std::io::ErrorKind::UnexpectedEof);
     if ends_early {
         return PictureError::Truncated { format: name(format) };
     }
-    PictureError::Malformed { format: name(format), source }
+    match source {
+        ImageError::Limits(_) => PictureError::PartTooLarge { format: name(format) },
+        source => PictureError::Malformed { format: name(format), source },
+    }
 }
 
 fn name(format: ImageFormat) -> &'static str {

@@ -69,6 +69,12 @@ pub enum PictureError {
         /// The most pixels that are accepted.
         limit: u64,
     },
+    /// Something in an image needs more memory than its decoder may take: a side, a frame or a text.
+    #[error("a part of the {format} is larger than any picture that is read; save a smaller copy")]
+    PartTooLarge {
+        /// The format of the content.
+        format: &'static str,
+    },
     /// An image has no pixel.
     #[error("a picture of {width}x{height} holds no pixel")]
     NoPixels {

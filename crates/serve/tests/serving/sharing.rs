@@ -105,6 +105,12 @@ async fn work_beyond_the_time_limit_is_given_up() {
     let service = service(Limits { timeout: toy::PASS / 5, ..Limits::default() });
     let answer = post_picture(&service, "/v1/detect", picture(9)).await;
     assert_eq!(answer.problem(), (504, "timed_out".to_owned()));
+    let files: [(&str, &[u8]); 2] = [("late", &picture(9)), ("broken", b"no picture")];
+    let answer = post_files(&service, "/v1/detect", &files).await;
+    assert_eq!(answer.status, 200, "what is done in time is answered");
+    let results = &answer.json()["results"];
+    assert_eq!(results[0]["error"]["kind"], "timed_out");
+    assert_eq!(results[1]["error"]["kind"], "invalid_input");
     assert_eq!(figure(&service, "cifake_requests_open").await, 0.0);
 }
 

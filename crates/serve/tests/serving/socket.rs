@@ -130,6 +130,28 @@ async fn a_head_that_never_ends_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_no_answer_is_given_up() {
+    let running = Running::start(|server| {
+        server.write_timeout(Duration::from_millis(300)).max_connections(1)
+    })
+    .await;
+    let mut stream = running.connect().await;
+    // Answers fill the buffers of both sides, until the service can write no more and reads no more.
+    let asking = async {
+        while stream
+            .write_all(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .is_ok()
+        {}
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(20), asking).await;
+    assert!(ended.is_ok(), "the connection is still open");
+    let next = tokio::time::timeout(Duration::from_secs(20), running.talk(&request("close")));
+    assert!(next.await.expect("its place is free").starts_with("HTTP/1.1 200"));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_breaks_off_leaves_nothing_behind() {
     let running = Running::start(|server| server).await;
     let whole = request("close");

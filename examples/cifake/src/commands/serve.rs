@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use cifake_serve::{Limits, Server, Service, Token, stop_signal};
+use cifake_serve::{Limits, Server, Service, Token, is_loopback, stop_signal};
 
 use crate::args::DetectorArgs;
 
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(2);
 ///
 /// The page is at the address that is printed; GET /openapi.json describes the interface. Pictures stay in memory
 /// until their answer, and nothing of them is kept or logged. Ctrl-C or SIGTERM ends the program after the accepted
-/// requests are answered.
+/// requests are answered; a second one ends it at once.
 ///
 /// Only programs of this machine reach it by default. Another address needs a token, which clients send as
 /// `Authorization: Bearer TOKEN`.
@@ -84,7 +84,7 @@ struct LimitArgs {
 
 /// Returns 0 when it was asked to end.
 pub(crate) fn run(args: &Args) -> Result<usize> {
-    let is_local = args.listen.is_loopback();
+    let is_local = is_loopback(args.listen);
     ensure!(
         is_local || args.no_auth || args.token_file.is_some(),
         "other machines reach {}: add --token-file FILE, or --no-auth to let everybody in",
@@ -107,11 +107,20 @@ pub(crate) fn run(args: &Args) -> Result<usize> {
     let outcome = runtime.block_on(async {
         let server = Server::bind(SocketAddr::new(args.listen, port)).await?;
         writeln!(io::stdout(), "http://{}  (Ctrl-C ends it)", server.address())?;
-        server.run(&service, service.router(), stop).await;
+        tokio::select! {
+            () = server.run(&service, service.router(), stop) => {}
+            () = second_signal() => {}
+        }
         Ok(0)
     });
     runtime.shutdown_timeout(GRACE);
     outcome
+}
+
+/// Returns when the user asks once more, and does not want to wait for answers.
+async fn second_signal() {
+    stop_signal().await;
+    stop_signal().await;
 }
 
 impl Args {
