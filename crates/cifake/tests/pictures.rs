@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use cifake::{DecodeLimits, Decoder, Error, InputFit, Picture, PictureError};
+use cifake::{DecodeLimits, Decoder, Error, ErrorKind, InputFit, Picture, PictureError};
 use image::{DynamicImage, ImageFormat, RgbImage};
 
 /// Levels by which a value may differ from libjpeg-turbo's or libwebp's.
