@@ -56,7 +56,7 @@ struct Results<'a, T> {
 /// Does `work` on each picture of `request`, and answers with the results in their order.
 ///
 /// A picture that fails, or is not done in time, gets an error in its place. It is the error of the whole request
-/// where it is the only picture. Where the service refuses one picture, the others are given up at once.
+/// where it is the only picture. If the service refuses one picture, the others are given up at once.
 pub(crate) async fn each<T, F>(
     state: &Arc<State>,
     request: Request,
