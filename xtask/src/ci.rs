@@ -17,6 +17,9 @@ use crate::{api, browser, commands, fuzz, outside, tidy, web};
 /// The test that states the device contract.
 const DEVICE_TEST: &str = "same_numbers_on_every_device";
 
+/// The time after which no heavy part begins that few builds have: CI must end, on a slow machine too.
+const TIME_FOR_HEAVY_PARTS: Duration = Duration::from_secs(60 * 60);
+
 /// The time for which changed files are tried at each door.
 const SECONDS_A_DOOR: u64 = 20;
 
@@ -92,15 +95,19 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
         api::run(workspace, &api::Args { check: true }).map(Count::of)
     });
     run.tests("tests", cargo(run.root, &["test", "--no-fail-fast"]).args(built));
-    manifests(run);
     serving(run, &features);
     page(run, &features);
-    offline(run, workspace, &features);
     smoke(run, workspace);
     run.step("doors", "cargo xtask fuzz", || {
         fuzz::run(workspace, &fuzz::Args::brief(SECONDS_A_DOOR)).map(Count::of)
     });
     run.step("printed programs", "cargo xtask outside", || outside::run(workspace).map(Count::of));
+    if run.has_time_for("the reader of manifests") {
+        manifests(run);
+    }
+    if run.has_time_for("the page with the detector inside") {
+        offline(run, workspace, &features);
+    }
     if gpu {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");
@@ -242,6 +249,20 @@ fn device_contract(run: &mut Run, workspace: &Workspace, device: &str) -> Result
 }
 
 impl Run<'_> {
+    /// Whether a heavy part may begin; it says so if not.
+    fn has_time_for(&self, part: &str) -> bool {
+        let has_time = self.time() < TIME_FOR_HEAVY_PARTS;
+        if !has_time {
+            println!("\nSKIPPED, since this machine is slow: {part} is neither built nor tested");
+        }
+        has_time
+    }
+
+    /// The time of all steps so far.
+    fn time(&self) -> Duration {
+        self.rows.iter().map(|row| row.time).sum()
+    }
+
     fn cargo(&mut self, step: &str, task: &[&str], built: &[&str], tail: &[&str]) {
         let mut command = cargo(self.root, task);
         self.command(step, command.args(built).args(tail));
@@ -300,8 +321,7 @@ impl Run<'_> {
             total.passed += count.passed;
             total.failed += count.failed;
         }
-        let time: Duration = self.rows.iter().map(|row| row.time).sum();
-        println!("{:<28} {:>9.1}\n", "all", time.as_secs_f64());
+        println!("{:<28} {:>9.1}\n", "all", self.time().as_secs_f64());
         println!("{} passed, {} failed", total.passed, total.failed);
         total.failed == 0
     }
@@ -328,6 +348,15 @@ mod tests {
         };
         assert!(Run { root: Path::new("."), rows: vec![row(true)] }.summary());
         assert!(!Run { root: Path::new("."), rows: vec![row(true), row(false)] }.summary());
+    }
+
+    #[test]
+    fn a_slow_machine_skips_heavy_parts() {
+        let row = |time| Row { step: "a".to_owned(), time, count: Count::of(true), free: None };
+        let mut run = Run { root: Path::new("."), rows: vec![row(Duration::from_secs(1))] };
+        assert!(run.has_time_for("a part"));
+        run.rows.push(row(TIME_FOR_HEAVY_PARTS));
+        assert!(!run.has_time_for("a part"));
     }
 
     #[test]
