@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::body::{self, Share};
 use crate::client::Client;
@@ -76,9 +76,8 @@ where
         .into_iter()
         .map(|file| File { name: file.name, bytes: file.bytes, _share: Arc::clone(&uploads.share) })
         .collect();
-    let end = Instant::now() + limits.timeout;
     let outcomes = try_join_all(files.iter().map(|file| {
-        let work = timeout_at(end, work(client, file.clone()));
+        let work = timeout(limits.timeout, work(client, file.clone()));
         async move {
             match work.await.unwrap_or_else(|_| Err(timed_out(limits))) {
                 Err(problem) if problem.kind.is_of_the_service() => Err(problem),
