@@ -157,7 +157,7 @@ fn page(run: &mut Run, features: &str) {
     run.tests("page in a browser", cargo(run.root, &task).args(["--test", "browser"]));
 }
 
-/// Builds the page with the detector inside, and tests it in Chromium. Where the toolchain cannot compile for
+/// Builds the page with the detector inside, and tests it in Chromium. If the toolchain cannot compile for
 /// browsers, and Debian has no sources of its standard library, this is skipped and counts for nothing.
 fn offline(run: &mut Run, workspace: &Workspace, features: &str) {
     let target = &workspace.target_directory;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::folder::files;
 use super::standard::{fetched, find, release};
 use crate::process::{output, succeeds};
 
@@ -43,7 +44,7 @@ pub(crate) fn fetch(target: &Path) -> Result<bool> {
     if !apt(&["download", &format!("rust-src={release}*")])? {
         return Ok(false);
     }
-    for package in super::files(&folder)?.iter().filter(|file| is_package(file)) {
+    for package in files(&folder)?.iter().filter(|file| is_package(file)) {
         let mut unpack = Command::new("dpkg-deb");
         ensure!(succeeds(unpack.arg("--extract").arg(package).arg(&folder))?, "it is no package");
     }

@@ -2,11 +2,12 @@
 
 mod bindings;
 mod debian;
+mod folder;
 mod page;
 mod standard;
 mod weight;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -64,14 +65,4 @@ fn compile(workspace: &Workspace) -> Result<PathBuf> {
     standard::find(&workspace.target_directory)?.prepare(&mut build);
     ensure!(succeeds(&mut build)?, "`{}` failed", shown(&build));
     Ok(workspace.target_directory.join(TARGET).join("release").join(format!("{MODULE}.wasm")))
-}
-
-/// Names of the files in a folder, sorted.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.retain(|path| path.is_file());
-    files.sort();
-    Ok(files)
 }
