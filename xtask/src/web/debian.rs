@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::files::files;
+use super::folder::files;
 use super::standard::{fetched, find, release};
 use crate::process::{output, succeeds};
 

@@ -2,7 +2,7 @@
 
 mod bindings;
 mod debian;
-mod files;
+mod folder;
 mod page;
 mod standard;
 mod weight;

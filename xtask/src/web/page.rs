@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::files::files;
+use super::folder::files;
 
 /// The page of the server, and the files that take the place of those of the same name.
 const PAGE: &str = "crates/serve/page";

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::files::files;
+use super::folder::files;
 
 /// Largest sum of all files, each as gzip makes it.
 const MAX_BYTES: usize = 6_000_000;

@@ -55,10 +55,15 @@ pub(super) const MAX_ROWS: usize = 12;
 /// Rows and panels of the largest tile: what leaves registers for the operands.
 ///
 /// 6 rows of 2 registers of the 16 of AVX, 12 of 2 of the 32 of AVX-512; NEON could hold more than 6
-/// of 4. WebAssembly's 4 lanes mostly lie in 16 registers, so that a panel is passed in two halves of 2.
+/// of 4. WebAssembly's 4 lanes mostly lie in 16 registers, of which products without a fused addition take one more and
+/// the browser one: a panel is passed in two halves of 2, with 5 rows.
 #[inline(always)]
 pub(super) fn largest<S: Simd>() -> (usize, usize) {
-    if S::F32_LANES >= PANEL { (MAX_ROWS, 2) } else { (6, 1) }
+    match S::F32_LANES {
+        PANEL.. => (MAX_ROWS, 2),
+        4 if cfg!(target_arch = "wasm32") => (5, 1),
+        _ => (6, 1),
+    }
 }
 
 /// Evaluates `$body` with every `$i` below `$n`, at most [`MAX_ROWS`], as a constant.

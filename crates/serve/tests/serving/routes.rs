@@ -76,7 +76,7 @@ async fn a_query_that_is_neither_yes_nor_no_is_refused() {
         ["/v1/detect?provenance=2", "/v1/explain?provenance", "/v1/detect?provenance=1&provenance="]
     {
         let answer = post_picture(&service, path, png(4, 4, 100)).await;
-        assert_eq!(answer.problem(), problem(400, "invalid_input"), "{path}");
+        assert_eq!(answer.problem(), (400, "invalid_input".to_owned()), "{path}");
     }
     for (path, has) in [("?provenance=0", false), ("?a=2&provenance=1", true)] {
         let answer = post_picture(&service, &format!("/v1/detect{path}"), png(4, 4, 100)).await;

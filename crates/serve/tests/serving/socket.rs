@@ -146,7 +146,8 @@ async fn a_client_that_reads_no_answer_is_given_up() {
     };
     let ended = tokio::time::timeout(Duration::from_secs(20), asking).await;
     assert!(ended.is_ok(), "the connection is still open");
-    let next = tokio::time::timeout(Duration::from_secs(20), running.talk(&request("close")));
+    let request = request("close");
+    let next = tokio::time::timeout(Duration::from_secs(20), running.talk(&request));
     assert!(next.await.expect("its place is free").starts_with("HTTP/1.1 200"));
     running.stop().await;
 }

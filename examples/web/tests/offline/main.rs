@@ -76,7 +76,7 @@ fn probabilities_are_those_of_the_program() {
         assert_eq!(answer["model"], json!(verdict.model));
         largest = largest.max(difference);
     }
-    println!("{} pictures, largest difference {largest:e}", files.len());
+    eprintln!("{} pictures, largest difference {largest:e}", files.len());
     browser.assert_no_fault();
 }
 
@@ -152,6 +152,6 @@ fn a_tiny_picture_takes_a_few_milliseconds() {
     let times = times.as_array().expect("a list").iter().filter_map(Value::as_f64);
     let fastest = times.clone().fold(f64::INFINITY, f64::min);
     let mean = times.clone().sum::<f64>() / times.count() as f64;
-    println!("240 pictures: {fastest:.2} ms each in the fastest block, {mean:.2} ms in all");
+    eprintln!("240 pictures: {fastest:.2} ms each in the fastest block, {mean:.2} ms in all");
     assert!(fastest <= MAX_MILLISECONDS, "{fastest} ms a picture");
 }

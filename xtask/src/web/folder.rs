@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Names of the files in a folder, sorted.
+/// Paths of the files in a folder, sorted.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
