@@ -132,6 +132,7 @@ fn settings_door_holds() {
     let seeds = [
         committed("text/llama_a/config.json"),
         committed("text/phi_a/config.json"),
+        committed("text/gemma2_a/config.json"),
         committed("vision/qwen2_vl_a/config.json"),
         committed("vision/mc_llava_a/config.json"),
         br#"{"eos_token_id": [1, 2], "suppress_tokens": [3], "top_p": 0.5}"#.to_vec(),
