@@ -200,6 +200,27 @@ impl TextConfig {
         config
     }
 
+    /// Gemma 2B, the decoder of PaliGemma.
+    #[must_use]
+    pub fn gemma_2b() -> Self {
+        let config = Self::llama(256_000, [2048, 16_384], 18, [8, 1]).into_gemma();
+        Self { max_positions: 8192, ..config }
+    }
+
+    /// Gemma 2 2B, the decoder of PaliGemma 2 3B.
+    #[must_use]
+    pub fn gemma2_2b() -> Self {
+        let mut config = Self::llama(256_000, [2304, 9216], 26, [8, 4]).into_gemma();
+        config.block = BlockKind::Sandwich;
+        config.query_pre_attn_scalar = Some(256.0);
+        (config.attention_softcap, config.final_softcap) = (Some(50.0), Some(30.0));
+        let layers = (0..config.n_layers).map(|index| index % 2 == 0).collect();
+        config.sliding_window = Some(SlidingWindow { n_tokens: 4096, layers });
+        (config.d_head, config.rotary.d_rotary) = (256, 256);
+        config.max_positions = 8192;
+        config
+    }
+
     /// Number of tokens that a token sees in the layer `index`, itself included; `None` for all.
     pub(super) fn window(&self, index: usize) -> Option<usize> {
         let sliding = self.sliding_window.as_ref()?;
@@ -212,10 +233,15 @@ impl TextConfig {
     }
 
     /// The same sizes in the form of Gemma: norms whose weights are kept less 1, GeGLU, scaled vectors of
-    /// tokens.
+    /// tokens, a tied head.
     pub(super) fn into_gemma(self) -> Self {
-        let embedding_scale = (self.d_model as f64).sqrt();
-        Self { norm: NormKind::RmsFromOne, mlp: MlpKind::GeGlu, embedding_scale, ..self }
+        Self {
+            norm: NormKind::RmsFromOne,
+            mlp: MlpKind::GeGlu,
+            tied: true,
+            embedding_scale: (self.d_model as f64).sqrt(),
+            ..self
+        }
     }
 
     /// The same sizes in the form of Phi: layer norm, biases, one norm for attention and MLP.

@@ -103,6 +103,29 @@ mod tests {
         TextConfig::from_hugging_face(&config).unwrap_or_else(|error| panic!("{config}: {error}"))
     }
 
+    /// What Google publishes as `config.json` of Gemma 2B and Gemma 2 2B.
+    #[test]
+    fn published_sizes_are_the_presets() {
+        let one = json!({
+            "model_type": "gemma", "head_dim": 256, "hidden_act": "gelu", "hidden_activation": null,
+            "hidden_size": 2048, "intermediate_size": 16384, "max_position_embeddings": 8192,
+            "num_attention_heads": 8, "num_hidden_layers": 18, "num_key_value_heads": 1,
+            "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 10000.0, "vocab_size": 256000
+        });
+        let read = TextConfig::from_hugging_face(&one).expect("it is as published");
+        assert_eq!(read, TextConfig::gemma_2b());
+        let two = json!({
+            "model_type": "gemma2", "attn_logit_softcapping": 50.0, "cache_implementation": "hybrid",
+            "final_logit_softcapping": 30.0, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh",
+            "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304, "intermediate_size": 9216,
+            "max_position_embeddings": 8192, "num_attention_heads": 8, "num_hidden_layers": 26,
+            "num_key_value_heads": 4, "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06,
+            "rope_theta": 10000.0, "sliding_window": 4096, "vocab_size": 256000
+        });
+        let read = TextConfig::from_hugging_face(&two).expect("it is as published");
+        assert_eq!(read, TextConfig::gemma2_2b());
+    }
+
     #[test]
     fn an_absent_field_is_the_classes_own_and_a_null_is_none() {
         let one = read("gemma", json!({}));

@@ -1,9 +1,9 @@
-//! The published Qwen2-VL models: their weights' names and shapes, and what they take.
+//! The published Qwen2-VL and PaliGemma models: their weights' names and shapes, and what they take.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use vlm_lora::models::Qwen2VlConfig;
+use vlm_lora::models::{PaliGemmaConfig, Qwen2VlConfig};
 use vlm_lora::{Matrix, Shapes, WeightFormat, WeightSource};
 
 use crate::fixture::path;
@@ -23,10 +23,20 @@ fn models() -> [(&'static str, Qwen2VlConfig); 2] {
     [("qwen2_vl_2b", Qwen2VlConfig::qwen2_vl_2b()), ("qwen2_vl_7b", Qwen2VlConfig::qwen2_vl_7b())]
 }
 
+/// Those of `models` and of PaliGemma.
+fn shapes() -> Vec<(&'static str, Shapes)> {
+    let pali = [
+        ("paligemma_3b", PaliGemmaConfig::paligemma_3b()),
+        ("paligemma2_3b", PaliGemmaConfig::paligemma2_3b()),
+    ];
+    let pali = pali.into_iter().map(|(name, config)| (name, config.shapes()));
+    let all = models().into_iter().map(|(name, config)| (name, config.shapes())).chain(pali);
+    all.map(|(name, shapes)| (name, shapes.expect("shapes are never wrong"))).collect()
+}
+
 #[test]
 fn names_and_shapes_are_the_published_ones() {
-    for (name, config) in models() {
-        let shapes = config.shapes().expect("shapes are never wrong");
+    for (name, shapes) in shapes() {
         let ours: BTreeMap<_, _> = shapes.names().iter().cloned().collect();
         assert_eq!(ours.len(), shapes.names().len(), "{name}: each weight is asked for once");
         let theirs = theirs(name);
