@@ -140,8 +140,8 @@ mod tests {
         let none = json!({"attn_logit_softcapping": null, "final_logit_softcapping": null});
         let none = read("gemma2", none);
         assert_eq!((none.attention_softcap, none.final_softcap), (None, None));
-        let other = read("gemma2", json!({"query_pre_attn_scalar": 144, "sliding_window": 7}));
-        assert_eq!((other.query_scale(), other.window(2)), (1.0 / 12.0, Some(7)));
+        let other = read("gemma2", json!({"query_pre_attn_scalar": 64, "sliding_window": 7}));
+        assert_eq!((other.query_scale(), other.window(2)), (0.125, Some(7)));
     }
 
     #[test]

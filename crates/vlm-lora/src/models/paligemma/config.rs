@@ -54,7 +54,7 @@ impl PaliGemmaConfig {
         let text = fields.object("text_config").and_then(|text| text.get("model_type"));
         let known = ["gemma", "gemma2"];
         if !text.and_then(Value::as_str).is_some_and(|name| known.contains(&name)) {
-            let found = text.map_or("absent".to_owned(), Value::to_string);
+            let found = text.map_or_else(|| "absent".to_owned(), Value::to_string);
             return Err(wrong("text_config.model_type", found, format!("one of {known:?}")));
         }
         let text = TextConfig::from_hugging_face(config)?;

@@ -147,7 +147,7 @@ impl PaliGemma {
     /// [`Error::PicturePlaces`] where they are not as many; [`Error::PictureFormat`] for images of another
     /// size than the tower's; [`Error::Tokens`] for no token, or one outside the vocabulary.
     pub fn prompt_of(&self, tokens: &[u32], images: Option<Tensor<4>>) -> Result<Prompt, Error> {
-        let [n_pictures, _, height, width] = images.as_ref().map_or([0; 4], Tensor::dims);
+        let [n_pictures, _, height, width] = images.as_ref().map_or([0; 4], |images| images.dims());
         let tokens = self.config.expanded(tokens, n_pictures)?;
         let expected = self.config.vision.image_size;
         if let Some(found) = [height, width].into_iter().find(|side| *side != expected)
@@ -156,7 +156,8 @@ impl PaliGemma {
             return Err(Error::PictureFormat { what: "pictures", found, expected });
         }
         // One by one: attention of a picture at 896 pixels takes a gigabyte.
-        let vectors = |image: Tensor<4>| self.project(self.tower.forward(image)).squeeze_dim(0);
+        let vectors =
+            |image: Tensor<4>| self.project(self.tower.forward(image)).squeeze_dim::<2>(0);
         let pictures = images.filter(|_| n_pictures > 0);
         let pictures = pictures
             .map(|images| Tensor::cat(images.split(1, 0).into_iter().map(vectors).collect(), 0));
