@@ -59,12 +59,14 @@ fn narrow_storage_stays_near_single_precision() {
         for (storage, limit) in [
             (WeightFormat::F16, 0.02),
             (WeightFormat::Bf16, 0.1),
-            (WeightFormat::Int8, 0.2),
-            (WeightFormat::Int4, 0.9),
+            (WeightFormat::Int8, 0.1),
+            (WeightFormat::Int4, 0.6),
         ] {
             let ours = logits(&decoder(name, storage, &device), &TOKENS, 0);
-            let difference = relative_difference(&ours, &exact);
-            assert!(difference < limit, "{name} {storage:?}: {difference}");
+            let [error, whole] = [ours - exact.clone(), exact.clone()]
+                .map(|x| x.square().mean().into_scalar::<f32>().sqrt());
+            // Scores that have nothing in common differ by 1.4.
+            assert!(error / whole < limit, "{name} {storage:?}: {}", error / whole);
         }
     }
 }
@@ -122,7 +124,7 @@ fn a_window_hides_what_is_behind_it_and_a_prefix_does_not() {
         relative_difference(&last(&other, prefix), &last(&tokens, prefix))
     };
     assert!(changed(3, 0) < 1e-6 && changed(4, 0) > 1e-4);
-    assert!(changed(3, 6) > 1e-4, "a token of the prefix leads further back");
+    assert!(changed(3, 8) > 1e-4, "a token of the prefix leads further back");
 }
 
 #[test]
