@@ -32,7 +32,7 @@ impl SquareProcessor {
     }
 
     /// The processor that a `preprocessor_config.json` describes, of a class whose name begins with one of
-    /// `classes`. What it leaves out is that of `published`.
+    /// `classes`. A field that is absent is that of `published`.
     pub(super) fn of_classes(
         config: &PreprocessorConfig,
         classes: &[&str],

@@ -103,7 +103,7 @@ mod tests {
         TextConfig::from_hugging_face(&config).unwrap_or_else(|error| panic!("{config}: {error}"))
     }
 
-    /// What Google publishes as `config.json` of Gemma 2B and Gemma 2 2B.
+    /// The published `config.json` of Gemma 2B and of Gemma 2 2B.
     #[test]
     fn published_sizes_are_the_presets() {
         let one = json!({

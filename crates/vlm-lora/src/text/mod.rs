@@ -9,6 +9,7 @@ mod gguf;
 mod hugging_face;
 mod hugging_face_gemma;
 mod hugging_face_rotary;
+mod hugging_face_window;
 mod layer;
 mod mask;
 mod mlp;

@@ -65,7 +65,8 @@ fn memory_is_stated_for_every_storage() {
         eprintln!("{name}: f16 {:.2} GB, int8 {:.2} GB, 4-bit {:.2} GB", row[0], row[1], row[2]);
         found.push(row);
     }
-    let expected = [[4.42, 2.22, 1.39], [16.59, 8.30, 5.20], [5.85, 2.93, 1.88], [6.07, 3.04, 1.95]];
+    let expected =
+        [[4.42, 2.22, 1.39], [16.59, 8.30, 5.20], [5.85, 2.93, 1.88], [6.07, 3.04, 1.95]];
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         for (found, expected) in found.iter().zip(expected) {
