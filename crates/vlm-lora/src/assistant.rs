@@ -63,7 +63,8 @@ impl Assistant {
             true => ChatTemplate::of_processor(path)?,
             false => ChatTemplate::of_tokenizer(path)?,
         };
-        let fallback = conventions.chat_ml_image.map(ChatTemplate::chat_ml_with_pictures);
+        let chat_ml = || conventions.chat_ml_image.map(ChatTemplate::chat_ml_with_pictures);
+        let fallback = conventions.template.map(ChatTemplate::new).or_else(chat_ml);
         let mut defaults = GenerationDefaults::from_folder(path, &config)?;
         defaults.stop.extend(conventions.stop.iter().filter_map(|text| tokenizer.token(text)));
         Ok(Self::new(model, tokenizer, template.or(fallback), defaults))

@@ -2,7 +2,7 @@
 //!
 //! A model consists of a configuration and of weights from a [`WeightSource`]. A source is a folder
 //! as Hugging Face publishes it, a llama.cpp file, a seed, or [`Shapes`], which takes no memory.
-//! [`Decoder`] is Llama, Mistral, Qwen2 or Phi, depending on its [`TextConfig`]. The
+//! [`Decoder`] is Llama, Mistral, Qwen2, Phi or Gemma, depending on its [`TextConfig`]. The
 //! vision-language models of [`models`] put pictures before a decoder. Weights are frozen and kept
 //! in a [`WeightFormat`] of 4 to 32 bits. Training changes an adapter of [`lora`].
 //!

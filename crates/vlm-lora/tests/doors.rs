@@ -6,7 +6,7 @@ use burn::tensor::{Device, TensorData};
 use testkit::Fixture;
 use testkit::fuzz::{Door, in_file, trial};
 use vlm_lora::generate::GenerationDefaults;
-use vlm_lora::image::{MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor};
+use vlm_lora::image::{MultiCropProcessor, PreprocessorConfig, Qwen2VlProcessor, SquareProcessor};
 use vlm_lora::lora::{Adapter, AdapterLimits};
 use vlm_lora::models::architecture;
 use vlm_lora::tune::{ConversationLimits, conversations};
@@ -119,6 +119,7 @@ fn settings(bytes: &[u8]) {
     if let Ok(config) = PreprocessorConfig::from_bytes(bytes) {
         let _ = Qwen2VlProcessor::from_config(&config);
         let _ = MultiCropProcessor::from_config(&config);
+        let _ = SquareProcessor::from_config(&config);
     }
     let Ok(json) = serde_json::from_slice(bytes) else { return };
     let _ = GenerationDefaults::from_json(None, &json);
@@ -132,8 +133,10 @@ fn settings_door_holds() {
     let seeds = [
         committed("text/llama_a/config.json"),
         committed("text/phi_a/config.json"),
+        committed("text/gemma2_a/config.json"),
         committed("vision/qwen2_vl_a/config.json"),
         committed("vision/mc_llava_a/config.json"),
+        committed("vision/paligemma2_a/config.json"),
         br#"{"eos_token_id": [1, 2], "suppress_tokens": [3], "top_p": 0.5}"#.to_vec(),
         processor.into(),
     ];

@@ -84,7 +84,7 @@ fn greedy_generation_gives_transformers_tokens_on_ndarray() {
 #[test]
 fn prompts_of_unequal_length_answer_as_if_alone() {
     let device = Device::flex();
-    for name in ["llama_a", "phi_b", "qwen2_vl_a"] {
+    for name in ["llama_a", "phi_b", "qwen2_vl_a", "gemma_b", "gemma2_a"] {
         let decoder = load(name, &device);
         let prompts = [&[3, 14, 15, 9, 2][..], &[6], &[5, 3, 5]];
         let prompts = prompts.map(|tokens| Prompt::text(&decoder, tokens));

@@ -47,9 +47,41 @@ pub struct Rotary<'a> {
     pub len: usize,
 }
 
+/// The scores of a query, and the keys that it sees beside those of [`Rotary`].
+#[derive(Debug, Clone, Copy)]
+pub struct Scores<'a> {
+    /// Factor of the product of a query and a key.
+    pub scale: f32,
+    /// A score `s` becomes `softcap * tanh(s / softcap)`.
+    pub softcap: Option<f32>,
+    /// Number of tokens that a token looks at, itself included; `None` for all before it.
+    pub window: Option<usize>,
+    /// Number of tokens at the start of each sequence, behind the padding, that all look at each other,
+    /// `[batch]`. They are in the cache or new.
+    pub prefixes: &'a [usize],
+}
+
+impl Scores<'_> {
+    /// The first and the end of the tokens that the new token `token` of `sequence` looks at.
+    fn seen(
+        &self,
+        rotary: Rotary<'_>,
+        n_tokens: usize,
+        [sequence, token]: [usize; 2],
+    ) -> [usize; 2] {
+        let (n_pads, own) = (rotary.n_pads[sequence], rotary.len + token);
+        let prefix = n_pads..n_pads + self.prefixes[sequence];
+        if prefix.contains(&own) {
+            return [n_pads, prefix.end.min(rotary.len + n_tokens)];
+        }
+        let first = self.window.map_or(0, |window| (own + 1).saturating_sub(window));
+        [first.max(n_pads.min(own)), own + 1]
+    }
+}
+
 /// Turns the queries and keys of new tokens, puts keys and values behind the first `rotary.len` tokens of
-/// `cache`, and returns the attention of each new token to all up to itself,
-/// `[batch, tokens, n_heads * d_head]`.
+/// `cache`, and returns the attention of each new token to those that it sees, itself and others up to it
+/// or of its prefix, `[batch, tokens, n_heads * d_head]`.
 ///
 /// `query` is `[batch, tokens, n_heads * d_head]`, `key` and `value` are `[batch, tokens, n_kv_heads *
 /// d_head]`; heads of queries in a row share a head of keys. Channel `i` of a head is turned with channel
@@ -63,6 +95,7 @@ pub fn attend(
     key: Tensor<3>,
     value: Tensor<3>,
     rotary: Rotary<'_>,
+    scores: Scores<'_>,
     cache: &mut KeyValueCache,
 ) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as AttentionOps>::attend_to_all(
@@ -70,6 +103,7 @@ pub fn attend(
         key.into_dispatch(),
         value.into_dispatch(),
         rotary,
+        scores,
         cache,
     ))
 }
@@ -81,6 +115,7 @@ trait AttentionOps: Backend {
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
         rotary: Rotary<'_>,
+        scores: Scores<'_>,
         cache: &mut KeyValueCache,
     ) -> FloatTensor<Self>;
 }
@@ -91,6 +126,7 @@ impl AttentionOps for Flex {
         key: FlexTensor,
         value: FlexTensor,
         rotary: Rotary<'_>,
+        scores: Scores<'_>,
         cache: &mut KeyValueCache,
     ) -> FlexTensor {
         let [mut query, key, value] = [query, key, value].map(buffer::contiguous);
@@ -102,6 +138,7 @@ impl AttentionOps for Flex {
         assert!(n_heads.is_multiple_of(n_kv_heads), "as many queries to each key");
         assert!(rotary.len + n_tokens <= capacity, "the cache is full");
         assert_eq!(rotary.n_pads.len(), batch, "one number of pads a sequence");
+        assert_eq!(scores.prefixes.len(), batch, "one prefix a sequence");
         let rows = batch * n_tokens;
         let d_half = rotary.cos.len() / rows;
         assert!(
@@ -117,28 +154,26 @@ impl AttentionOps for Flex {
             query = buffer::tensor(buffer::values(&query).to_vec(), shape.clone());
         }
         let queries = query.try_storage_mut::<f32>().expect("nobody else holds the copy");
-        let scale = (d_head as f32).sqrt().recip();
         for (row, query) in queries.chunks_exact_mut(width).enumerate() {
             let [cos, sin] = [rotary.cos, rotary.sin].map(|table| &table[row * d_half..][..d_half]);
             for head in query.chunks_exact_mut(d_head) {
                 rotate(head, cos, sin);
-                head.iter_mut().for_each(|v| *v *= scale);
+                head.iter_mut().for_each(|v| *v *= scores.scale);
             }
         }
         let queries = &*queries;
         let cache = &*cache;
         let mut out = buffer::scratch(rows * width);
         // A task is one query of one head: short for one token, many for a prompt.
-        out.par_chunks_mut(d_head).enumerate().for_each_init(Vec::new, |scores, (i, out)| {
+        out.par_chunks_mut(d_head).enumerate().for_each_init(Vec::new, |weights, (i, out)| {
             let (row, head) = (i / n_heads, i % n_heads);
             let (sequence, token) = (row / n_tokens, row % n_tokens);
             let from = (sequence * n_kv_heads + head / (n_heads / n_kv_heads)) * capacity;
-            let seen = from + rotary.n_pads[sequence].min(rotary.len + token)
-                ..from + rotary.len + token + 1;
+            let [first, end] = scores.seen(rotary, n_tokens, [sequence, token]);
             let [keys, values] = [&cache.keys, &cache.values]
-                .map(|all| &all[seen.start * d_head..seen.end * d_head]);
-            scores.resize(seen.len(), 0.0);
-            mix(&queries[i * d_head..][..d_head], keys, values, scores, out);
+                .map(|all| &all[(from + first) * d_head..(from + end) * d_head]);
+            weights.resize(end - first, 0.0);
+            mix(&queries[i * d_head..][..d_head], keys, values, scores.softcap, weights, out);
         });
         buffer::tensor(out, shape)
     }
@@ -180,7 +215,14 @@ fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32]) {
 
 multiversion! {
     /// The values, weighted by the softmax of their keys' products with a query.
-    fn mix(query: &[f32], keys: &[f32], values: &[f32], scores: &mut [f32], out: &mut [f32]) {
+    fn mix(
+        query: &[f32],
+        keys: &[f32],
+        values: &[f32],
+        softcap: Option<f32>,
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) {
         let d_head = query.len();
         let mut largest = f32::NEG_INFINITY;
         for (score, key) in scores.iter_mut().zip(keys.chunks_exact(d_head)) {
@@ -202,6 +244,9 @@ multiversion! {
             for (q, k) in query[whole..].iter().zip(&key[whole..]) {
                 sum = I::mul_add(*q, *k, sum);
             }
+            if let Some(softcap) = softcap {
+                sum = (sum / softcap).tanh() * softcap;
+            }
             *score = sum;
             largest = largest.max(sum);
         }
@@ -218,5 +263,31 @@ multiversion! {
         for out in out.iter_mut() {
             *out *= inverse;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rotary, Scores};
+
+    #[test]
+    fn windows_end_at_the_token_and_prefixes_are_seen_whole() {
+        let rotary = Rotary { cos: &[], sin: &[], n_pads: &[0, 2], len: 0 };
+        let seen = |window, prefixes: &[usize], sequence, token| {
+            let scores = Scores { scale: 1.0, softcap: None, window, prefixes };
+            scores.seen(rotary, 9, [sequence, token])
+        };
+        assert_eq!(seen(None, &[0, 0], 0, 4), [0, 5]);
+        assert_eq!(seen(None, &[0, 0], 1, 4), [2, 5]);
+        assert_eq!(seen(Some(2), &[0, 0], 1, 4), [3, 5]);
+        assert_eq!(seen(Some(9), &[0, 0], 1, 4), [2, 5]);
+        // A token of a prefix sees all of it, beyond the window as well.
+        assert_eq!(seen(Some(2), &[0, 5], 1, 6), [2, 7]);
+        assert_eq!(seen(Some(2), &[0, 5], 1, 7), [6, 8]);
+        // Padding sees itself.
+        assert_eq!(seen(Some(2), &[0, 5], 1, 1), [1, 2]);
+        let later = Rotary { len: 6, ..rotary };
+        let scores = Scores { scale: 1.0, softcap: None, window: Some(3), prefixes: &[0, 0] };
+        assert_eq!(scores.seen(later, 1, [0, 0]), [4, 7]);
     }
 }

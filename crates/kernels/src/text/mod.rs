@@ -6,8 +6,8 @@
 mod attention;
 mod rows;
 
-pub use attention::{KeyValueCache, Rotary, attend};
-pub use rows::{few_products, rms_norm, swiglu};
+pub use attention::{KeyValueCache, Rotary, Scores, attend};
+pub use rows::{few_products, geglu, rms_norm, swiglu};
 
 use burn::backend::{DType, DispatchDevice};
 use burn::tensor::Tensor;

@@ -1,5 +1,7 @@
 //! Operations on rows.
 
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
@@ -30,7 +32,21 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) ->
 /// `silu(gate) * up`, element by element.
 #[must_use]
 pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as RowOps>::gated(gate.into_dispatch(), up.into_dispatch()))
+    gated(gate, up, silu_block)
+}
+
+/// `gelu(gate) * up`, element by element, with the tanh approximation of GELU.
+#[must_use]
+pub fn geglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
+    gated(gate, up, gelu_block)
+}
+
+/// Multiplies activations of the first slice by the second one.
+type GateBlock = fn(&mut [f32], &[f32]);
+
+fn gated<const D: usize>(gate: Tensor<D>, up: Tensor<D>, block: GateBlock) -> Tensor<D> {
+    let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as RowOps>::gated(gate, up, block))
 }
 
 /// `x weightᵀ` for a few rows `x` of `[..., in]`: `weight`, `[out, in]`, is read where it lies, once a
@@ -51,7 +67,8 @@ trait RowOps: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self>;
 
-    fn gated(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn gated(gate: FloatTensor<Self>, up: FloatTensor<Self>, block: GateBlock)
+    -> FloatTensor<Self>;
 
     fn few(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -70,11 +87,11 @@ impl RowOps for Flex {
         buffer::tensor(out, x.shape())
     }
 
-    fn gated(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+    fn gated(gate: FlexTensor, up: FlexTensor, block: GateBlock) -> FlexTensor {
         let up = buffer::contiguous(up);
         let up = buffer::values(&up);
         buffer::update_blocks(gate, BLOCK, |i, gate| {
-            gate_block(gate, &up[i * BLOCK..][..gate.len()]);
+            block(gate, &up[i * BLOCK..][..gate.len()]);
         })
     }
 
@@ -117,9 +134,22 @@ multiversion! {
 }
 
 multiversion! {
-    fn gate_block(gate: &mut [f32], up: &[f32]) {
+    fn silu_block(gate: &mut [f32], up: &[f32]) {
         for (gate, up) in gate.iter_mut().zip(up) {
             *gate = *gate / (1.0 + exp::<I>(-*gate)) * up;
+        }
+    }
+}
+
+/// `2 sqrt(2 / π)`: `(1 + tanh(a)) / 2` is `1 / (1 + exp(-2 a))`.
+const GELU_FACTOR: f32 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+
+multiversion! {
+    fn gelu_block(gate: &mut [f32], up: &[f32]) {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            let x = *gate;
+            let cubic = I::mul_add(0.044_715 * x * x, x, x);
+            *gate = x / (1.0 + exp::<I>(-GELU_FACTOR * cubic)) * up;
         }
     }
 }
@@ -128,7 +158,7 @@ multiversion! {
 mod tests {
     use burn::tensor::{Device, activation};
 
-    use super::{few_products, rms_norm, swiglu};
+    use super::{few_products, geglu, rms_norm, swiglu};
     use crate::check::{assert_close, random};
 
     #[test]
@@ -142,7 +172,9 @@ mod tests {
             assert_close("norm", &rms_norm(x.clone(), gamma, 1e-5), &theirs, 1e-5);
             let up = random::<3>([2, 3, channels], 2.0, 3, &device);
             let theirs = activation::silu(x.clone()) * up.clone();
-            assert_close("gate", &swiglu(x.clone(), up), &theirs, 1e-6);
+            assert_close("gate", &swiglu(x.clone(), up.clone()), &theirs, 1e-6);
+            let theirs = activation::gelu_approximate(x.clone()) * up.clone();
+            assert_close("gelu", &geglu(x.clone(), up), &theirs, 1e-6);
             let weight = random::<2>([70, channels], 1.0, 4, &device);
             let theirs = x.clone().matmul(weight.clone().transpose().unsqueeze());
             assert_close("products", &few_products(x, weight), &theirs, 1e-4);

@@ -99,7 +99,7 @@ impl Generation {
         Limits::check("the memory of keys and values, in bytes,", bytes, MAX_CACHE_BYTES)?;
         let n_pads = prompts.iter().map(|prompt| longest - prompt.len()).collect();
         let mask = AttentionMask::with_prefixes(prompts.iter().map(Prompt::prefix).collect());
-        let mut cache = decoder.cache_for(&mask, n_pads, capacity);
+        let mut cache = decoder.cache(n_pads, capacity);
         let (embeddings, positions) = batch(prompts, longest);
         let hidden = decoder.forward_masked(embeddings, &positions, &mask, Some(&mut cache));
         let mut hidden = hidden.narrow(1, longest - 1, 1);

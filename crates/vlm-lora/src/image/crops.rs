@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use cifake::{Filter, Picture};
+use cifake::Picture;
 
 use super::config::PreprocessorConfig;
 use super::enlargement::Enlargement;
-use super::normalization::Normalization;
 use super::smart_resize::check_aspect_ratio;
+use super::square::SquareProcessor;
 use crate::error::Error;
 use crate::source::Limits;
 
@@ -19,8 +19,6 @@ const STRIDE_RATIO: u32 = 2;
 const GROWTH: u32 = 10;
 /// The most crops that may be asked for: upstream's 728 tokens give each at least seven.
 const MAX_CROPS: usize = 100;
-/// The longest side of the tower's input.
-const MAX_IMAGE_SIZE: u32 = 1024;
 
 /// A part of a picture, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,21 +54,14 @@ pub struct Crops {
 /// times as long as wide is an error.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiCropProcessor {
-    normalization: Normalization,
-    interpolation: Filter,
-    image_size: u32,
+    square: SquareProcessor,
     max_crops: usize,
 }
 
 impl Default for MultiCropProcessor {
     /// As published: SigLIP's normalization, bicubic, 384x384, and no crops but the whole.
     fn default() -> Self {
-        Self {
-            normalization: Normalization::siglip(),
-            interpolation: Filter::Bicubic,
-            image_size: 384,
-            max_crops: 0,
-        }
+        Self { square: SquareProcessor::siglip(384), max_crops: 0 }
     }
 }
 
@@ -81,26 +72,9 @@ impl MultiCropProcessor {
     /// # Errors
     /// [`Error::ProcessorConfig`] for settings that are out of bounds or not supported.
     pub fn from_config(config: &PreprocessorConfig) -> Result<Self, Error> {
-        let published = Self::default();
-        config.check_class(&["Siglip", "MultiCrop"])?;
-        let image_size = match config.sides()? {
-            None => published.image_size,
-            Some((height, width)) if height == width && (1..=MAX_IMAGE_SIZE).contains(&height) => {
-                height
-            }
-            Some((height, width)) => {
-                let reason = format!(
-                    "`size` is {height}x{width}; a square of at most {MAX_IMAGE_SIZE} is read"
-                );
-                return Err(config.refused(reason));
-            }
-        };
-        Ok(Self {
-            normalization: config.normalization(&published.normalization)?,
-            interpolation: config.interpolation()?,
-            image_size,
-            ..published
-        })
+        let Self { square, max_crops } = Self::default();
+        let square = SquareProcessor::of_classes(config, &["Siglip", "MultiCrop"], &square)?;
+        Ok(Self { square, max_crops })
     }
 
     /// The processor that the `preprocessor_config.json` of a model's `folder` describes.
@@ -133,7 +107,7 @@ impl MultiCropProcessor {
     /// Pixels of each side of the tower's input.
     #[must_use]
     pub fn image_size(&self) -> usize {
-        self.image_size as usize
+        self.square.image_size()
     }
 
     /// The parts that the tower sees of a picture of `sides` (height, width): the whole, then crops
@@ -194,17 +168,8 @@ impl MultiCropProcessor {
     pub fn process(&self, picture: &Picture, enlargement: Enlargement) -> Result<Crops, Error> {
         let picture = enlargement.apply(picture)?;
         let crops = self.crops([picture.height(), picture.width()])?;
-        let table = self.normalization.table();
-        let mut values = Vec::with_capacity(crops.len() * 3 * self.image_size().pow(2));
-        for crop in &crops {
-            let part = cut(&picture, crop);
-            let shown =
-                part.resized_as_pillow(self.image_size, self.image_size, self.interpolation);
-            let (pixels, _) = shown.pixels().as_chunks::<3>();
-            for (channel, table) in table.iter().enumerate() {
-                values.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));
-            }
-        }
+        let parts: Vec<Picture> = crops.iter().map(|crop| cut(&picture, crop)).collect();
+        let values = self.square.values(&parts);
         let middles = crops.iter().map(|crop| crop.middle).collect();
         Ok(Crops { values, side: self.image_size(), middles })
     }

@@ -12,6 +12,7 @@ mod patches;
 #[cfg(test)]
 mod processor_tests;
 mod smart_resize;
+mod square;
 
 pub use config::{PerChannel, PreprocessorConfig, Size};
 pub use crops::{Crop, Crops, MultiCropProcessor};
@@ -20,3 +21,4 @@ pub use normalization::Normalization;
 pub use patches::{Grid, PatchForm, Patches, Qwen2VlProcessor};
 pub(crate) use smart_resize::check_aspect_ratio;
 pub use smart_resize::smart_resize;
+pub use square::SquareProcessor;

@@ -146,7 +146,7 @@ fn plan<'a>(
     let names: BTreeSet<&str> = files.iter().flat_map(SafeTensors::names).collect();
     // Newer files call the parts as newer classes do.
     let stored = |path: &str, part: &str| {
-        let forms = [path.to_owned(), Naming::NESTED.to_peft(path)];
+        let forms = Naming::ALL.map(|naming| naming.to_peft(path));
         let mut forms = forms.into_iter().map(|path| format!("{path}.{part}"));
         forms.find(|name| names.contains(name.as_str()))
     };

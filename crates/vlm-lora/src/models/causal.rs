@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::source::WeightSource;
 use crate::text::{Decoder, DecoderNames, Positions, Prompt, TextConfig};
 
-/// Llama, Mistral, Qwen2 and Phi.
+/// Llama, Mistral, Qwen2, Phi and Gemma.
 pub(super) const ARCHITECTURE: Architecture = Architecture {
-    model_types: &["llama", "mistral", "qwen2", "phi"],
+    model_types: &["llama", "mistral", "qwen2", "phi", "gemma", "gemma2"],
     build,
     prefixes: &[],
     is_unused: |name| name.ends_with("rotary_emb.inv_freq"),

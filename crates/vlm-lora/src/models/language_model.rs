@@ -95,6 +95,8 @@ pub struct ChatConventions {
     /// The text of a picture in ChatML, which is the template of a folder without one. `None` for an
     /// architecture that needs a template.
     pub chat_ml_image: Option<&'static str>,
+    /// The template of a folder without one, for an architecture with a form of its own.
+    pub template: Option<&'static str>,
     /// Texts of tokens that end an answer beside those of the folder.
     pub stop: &'static [&'static str],
 }
@@ -103,7 +105,13 @@ impl ChatConventions {
     /// Those of text models: the tokenizer's template, no fallback.
     #[must_use]
     pub const fn text() -> Self {
-        Self { image_text: "<image>", processor_template: false, chat_ml_image: None, stop: &[] }
+        Self {
+            image_text: "<image>",
+            processor_template: false,
+            chat_ml_image: None,
+            template: None,
+            stop: &[],
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::architecture::Architecture;
 use super::language_model::{ChatConventions, LanguageModel};
-use super::prompt::{merged, read_config};
+use super::prompt::{expanded, merged, read_config};
 use crate::error::Error;
 use crate::image::{Crops, Enlargement, MultiCropProcessor};
 use crate::nn::{Linear, LoraTargets};
@@ -94,17 +94,7 @@ impl McLlavaConfig {
     /// # Errors
     /// [`Error::PicturePlaces`] unless there are `n_pictures` of them.
     pub fn expanded(&self, tokens: &[u32], n_pictures: usize) -> Result<Vec<u32>, Error> {
-        let places = tokens.iter().filter(|token| **token == self.image_token).count();
-        if places != n_pictures {
-            let placeholder = PLACEHOLDER.to_owned();
-            let (what, found) = ("pictures", n_pictures);
-            return Err(Error::PicturePlaces { what, places, found, placeholder });
-        }
-        let repeated = |token: &u32| {
-            let n = if *token == self.image_token { self.n_image_tokens } else { 1 };
-            std::iter::repeat_n(*token, n)
-        };
-        Ok(tokens.iter().flat_map(repeated).collect())
+        expanded(tokens, self.image_token, [n_pictures, self.n_image_tokens], PLACEHOLDER)
     }
 }
 

@@ -7,6 +7,7 @@ mod architecture;
 mod causal;
 mod language_model;
 mod mc_llava;
+mod paligemma;
 mod projector;
 mod prompt;
 mod qwen2_vl;
@@ -21,6 +22,7 @@ use serde_json::Value;
 pub use architecture::{Architecture, Build};
 pub use language_model::{ChatConventions, LanguageModel};
 pub use mc_llava::{McLlava, McLlavaConfig};
+pub use paligemma::{PaliGemma, PaliGemmaConfig};
 pub use projector::Projector;
 pub use qwen2_vl::{Qwen2Vl, Qwen2VlConfig};
 pub use tower::TowerLanguageModel;
@@ -32,8 +34,12 @@ use crate::error::Error;
 use crate::source::WeightFormat;
 
 /// All architectures.
-pub const ARCHITECTURES: &[Architecture] =
-    &[causal::ARCHITECTURE, qwen2_vl::ARCHITECTURE, mc_llava::ARCHITECTURE];
+pub const ARCHITECTURES: &[Architecture] = &[
+    causal::ARCHITECTURE,
+    qwen2_vl::ARCHITECTURE,
+    mc_llava::ARCHITECTURE,
+    paligemma::ARCHITECTURE,
+];
 
 /// The architecture of a `config.json`, by its `model_type`. An unknown type gives that of text models,
 /// whose `build` then refuses it.

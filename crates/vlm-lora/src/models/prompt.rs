@@ -18,6 +18,27 @@ pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path, source })
 }
 
+/// `tokens` with each `place` repeated as often as a picture has tokens. Errors call it `placeholder`.
+///
+/// # Errors
+/// [`Error::PicturePlaces`] unless there are `n_pictures` of them.
+pub(super) fn expanded(
+    tokens: &[u32],
+    place: u32,
+    [n_pictures, n_tokens]: [usize; 2],
+    placeholder: &str,
+) -> Result<Vec<u32>, Error> {
+    let places = tokens.iter().filter(|token| **token == place).count();
+    if places != n_pictures {
+        let placeholder = placeholder.to_owned();
+        let (what, found) = ("pictures", n_pictures);
+        return Err(Error::PicturePlaces { what, places, found, placeholder });
+    }
+    let repeated =
+        |token: &u32| std::iter::repeat_n(*token, if *token == place { n_tokens } else { 1 });
+    Ok(tokens.iter().flat_map(repeated).collect())
+}
+
 /// The vectors of `tokens`, `[tokens, d_model]`: those of `pictures` in turn where `is_picture`,
 /// the embedding's elsewhere.
 ///

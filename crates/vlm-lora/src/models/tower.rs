@@ -11,7 +11,7 @@ use cifake::{Picture, tensor_from_rgb8};
 
 use super::language_model::LanguageModel;
 use super::projector::Projector;
-use super::prompt::merged;
+use super::prompt::{expanded, merged};
 use super::vision_tower::VisionTower;
 use crate::error::Error;
 use crate::image::check_aspect_ratio;
@@ -59,16 +59,9 @@ impl TowerLanguageModel {
         let n_pictures = features.as_ref().map_or(0, |features| features.dims()[0]);
         let n_tokens = features.as_ref().map_or(0, |features| features.dims()[1]);
         let is_picture = |token| token == self.image_token;
-        let places = tokens.iter().filter(|token| is_picture(**token)).count();
-        if places != n_pictures {
-            let placeholder = format!("token {}", self.image_token);
-            let (what, found) = ("pictures", n_pictures);
-            return Err(Error::PicturePlaces { what, places, found, placeholder });
-        }
-        let repeated = |token: &u32| {
-            std::iter::repeat_n(*token, if is_picture(*token) { n_tokens } else { 1 })
-        };
-        let tokens: Vec<u32> = tokens.iter().flat_map(repeated).collect();
+        let placeholder = format!("token {}", self.image_token);
+        let sizes = [n_pictures, n_tokens];
+        let tokens = expanded(tokens, self.image_token, sizes, &placeholder)?;
         let pictures = features.map(|features| {
             let d_model = self.decoder.config().d_model;
             self.projector.forward(features).reshape([n_pictures * n_tokens, d_model])

@@ -12,6 +12,8 @@ use crate::source::{WeightSource, tensor};
 pub enum NormKind {
     /// Its root mean square; no bias.
     Rms,
+    /// The same; the weight is kept as its difference from 1 (Gemma).
+    RmsFromOne,
     /// Its standard deviation, after its mean was taken off; with a bias.
     Layer,
 }
@@ -40,9 +42,10 @@ impl Norm {
     ) -> Result<Self, Error> {
         let weight = tensor(weights, &format!("{path}.weight"), [d_model])?;
         let bias = match kind {
-            NormKind::Rms => None,
+            NormKind::Rms | NormKind::RmsFromOne => None,
             NormKind::Layer => Some(tensor(weights, &format!("{path}.bias"), [d_model])?),
         };
+        let weight = if kind == NormKind::RmsFromOne { weight + 1.0 } else { weight };
         Ok(Self { weight, bias, epsilon })
     }
 

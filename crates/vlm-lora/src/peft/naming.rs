@@ -12,8 +12,16 @@ impl Naming {
     pub const NESTED: Self =
         Self(&[("model.language_model.", "model."), ("model.visual.", "visual.")]);
 
+    /// transformers 5 loads PaliGemma into modules of other places than the names in the checkpoint.
+    pub const PALIGEMMA: Self = Self(&[
+        ("model.language_model.", "language_model.model."),
+        ("model.vision_tower.", "vision_tower.vision_model."),
+        ("model.multi_modal_projector.", "multi_modal_projector."),
+        ("lm_head", "language_model.lm_head"),
+    ]);
+
     /// All that are tried when an adapter is attached, in this order.
-    pub(crate) const ALL: [Self; 2] = [Self::CHECKPOINT, Self::NESTED];
+    pub(crate) const ALL: [Self; 3] = [Self::CHECKPOINT, Self::NESTED, Self::PALIGEMMA];
 
     /// The checkpoint's path of PEFT's `path`; `None` where the naming has no place for it.
     pub(crate) fn to_checkpoint(self, path: &str) -> Option<String> {
@@ -43,10 +51,18 @@ mod tests {
 
     #[test]
     fn both_ways_meet() {
-        for path in ["model.layers.0.mlp.up_proj", "visual.blocks.0.attn.qkv", "lm_head"] {
-            for naming in Naming::ALL {
+        let qwen = ["model.layers.0.mlp.up_proj", "visual.blocks.0.attn.qkv", "lm_head"];
+        let pali = [
+            "language_model.model.layers.0.mlp.up_proj",
+            "vision_tower.vision_model.encoder.layers.0.mlp.fc1",
+            "multi_modal_projector.linear",
+            "language_model.lm_head",
+        ];
+        let namings = [Naming::CHECKPOINT, Naming::NESTED].map(|naming| (naming, &qwen[..]));
+        for (naming, paths) in namings.into_iter().chain([(Naming::PALIGEMMA, &pali[..])]) {
+            for path in paths {
                 let peft = naming.to_peft(path);
-                assert_eq!(naming.to_checkpoint(&peft).as_deref(), Some(path));
+                assert_eq!(naming.to_checkpoint(&peft).as_deref(), Some(*path));
             }
         }
         assert_eq!(Naming::NESTED.to_peft("visual.a"), "model.visual.a");

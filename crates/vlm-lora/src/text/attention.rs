@@ -1,7 +1,7 @@
 //! Attention of tokens to those before them, several queries a key.
 
 use burn::tensor::{Tensor, activation};
-use cifake_kernels::text;
+use cifake_kernels::text::{self, Scores};
 
 use super::cache::{LayerCache, append};
 use super::config::{BlockKind, TextConfig};
@@ -23,13 +23,20 @@ pub(super) struct Attention {
     n_heads: usize,
     n_kv_heads: usize,
     d_head: usize,
+    /// Factor of the products of queries and keys.
+    scale: f64,
+    softcap: Option<f64>,
+    /// Number of tokens that a token sees, itself included; `None` for all.
+    sliding: Option<usize>,
 }
 
 impl Attention {
+    /// That of the layer `index`, at `path`.
     pub(super) fn new(
         weights: &mut dyn WeightSource,
         path: &str,
         config: &TextConfig,
+        index: usize,
     ) -> Result<Self, Error> {
         let TextConfig { d_model, n_heads, n_kv_heads, d_head, qkv_bias, .. } = *config;
         let mut projection = |name: &str, n_heads: usize| {
@@ -40,13 +47,26 @@ impl Attention {
         let k_proj = projection("k_proj", n_kv_heads)?;
         let v_proj = projection("v_proj", n_kv_heads)?;
         let output = match config.block {
-            BlockKind::Sequential => "o_proj",
+            BlockKind::Sequential | BlockKind::Sandwich => "o_proj",
             BlockKind::Parallel => "dense",
         };
         let shape = [n_heads * d_head, d_model];
         let output = format!("{path}.{output}");
         let o_proj = Linear::new(weights, &output, shape, config.output_bias)?;
-        Ok(Self { q_proj, k_proj, v_proj, o_proj, n_heads, n_kv_heads, d_head })
+        let (scale, softcap) = (config.query_scale(), config.attention_softcap);
+        let sliding = config.window(index);
+        Ok(Self {
+            q_proj,
+            k_proj,
+            v_proj,
+            o_proj,
+            n_heads,
+            n_kv_heads,
+            d_head,
+            scale,
+            softcap,
+            sliding,
+        })
     }
 
     /// The attention of `x`, `[batch, tokens, d_model]`, to itself and to what `cache` holds.
@@ -61,7 +81,13 @@ impl Attention {
         let value = self.v_proj.forward(x);
         let mixed = match cache {
             Some(LayerCache::Host(cache)) => {
-                text::attend(query, key, value, window.rotary(), cache)
+                let scores = Scores {
+                    scale: self.scale as f32,
+                    softcap: self.softcap.map(|softcap| softcap as f32),
+                    window: self.sliding,
+                    prefixes: window.prefixes(),
+                };
+                text::attend(query, key, value, window.rotary(), scores, cache)
             }
             Some(LayerCache::Device(both)) => {
                 self.composed(query, key, value, window, |new| append(both, window.len(), new))
@@ -101,10 +127,13 @@ impl Attention {
         let [batch, _, n_tokens, _] = query.dims();
         let n_keys = keys.dims()[2];
         let n_rows = n_heads / n_kv_heads * n_tokens;
-        let query = query * (d_head as f64).powf(-0.5);
+        let query = query * self.scale;
         let query = query.reshape([batch, n_kv_heads, n_rows, d_head]);
         let mut scores = query.matmul(keys.swap_dims(2, 3));
-        if let Some(mask) = window.mask() {
+        if let Some(softcap) = self.softcap {
+            scores = capped(scores, softcap);
+        }
+        if let Some(mask) = window.mask(self.sliding) {
             let by_head = scores.reshape([batch, n_heads, n_tokens, n_keys]);
             let mask = mask.clone().expand([batch, n_heads, n_tokens, n_keys]);
             scores = by_head.mask_fill(mask, ABSENT).reshape([batch, n_kv_heads, n_rows, n_keys]);
@@ -113,6 +142,11 @@ impl Attention {
         let mixed = mixed.reshape([batch, n_heads, n_tokens, d_head]).swap_dims(1, 2);
         mixed.reshape([batch, n_tokens, n_heads * d_head])
     }
+}
+
+/// `softcap * tanh(x / softcap)`: nearly `x` where it is small, and never beyond `softcap`.
+pub(super) fn capped<const D: usize>(x: Tensor<D>, softcap: f64) -> Tensor<D> {
+    (x / softcap).tanh() * softcap
 }
 
 impl LoraTargets for Attention {

@@ -32,26 +32,6 @@ impl Cache {
     #[must_use]
     pub fn new(config: &TextConfig, n_pads: Vec<usize>, capacity: usize, device: &Device) -> Self {
         let on_host = text::is_plain(&Tensor::<1>::zeros([1], device));
-        Self::made(config, n_pads, capacity, device, on_host)
-    }
-
-    /// [`new`](Self::new) for attention that is not causal, which no kernel of the host computes.
-    pub(super) fn masked(
-        config: &TextConfig,
-        n_pads: Vec<usize>,
-        capacity: usize,
-        device: &Device,
-    ) -> Self {
-        Self::made(config, n_pads, capacity, device, false)
-    }
-
-    fn made(
-        config: &TextConfig,
-        n_pads: Vec<usize>,
-        capacity: usize,
-        device: &Device,
-        on_host: bool,
-    ) -> Self {
         let shape = [n_pads.len(), config.n_kv_heads, capacity, config.d_head];
         let layer = |_| match shape {
             [batch, n_kv_heads, capacity, d_head] if on_host => {

@@ -8,6 +8,8 @@ use crate::nn::NormKind;
 pub enum BlockKind {
     /// Attention, then the MLP, each with a norm before it and a sum after it.
     Sequential,
+    /// [`Sequential`](Self::Sequential), with a norm behind each half as well, before its sum (Gemma 2).
+    Sandwich,
     /// Both read one norm's output, and both are added at once (Phi).
     Parallel,
 }
@@ -18,6 +20,8 @@ pub enum BlockKind {
 pub enum MlpKind {
     /// `down(silu(gate(x)) * up(x))`.
     SwiGlu,
+    /// `down(gelu(gate(x)) * up(x))` with the tanh approximation (Gemma).
+    GeGlu,
     /// `fc2(gelu(fc1(x)))` with the tanh approximation, `gelu_new` upstream.
     GeluNew,
 }
@@ -60,6 +64,16 @@ pub struct RotaryConfig {
     pub scaling: RotaryScaling,
 }
 
+/// Layers that see the last tokens alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlidingWindow {
+    /// Number of tokens that a token sees, itself included. Those of a common prefix see each other
+    /// beyond it.
+    pub n_tokens: usize,
+    /// Whether each layer is such a layer. A layer behind the list sees all tokens.
+    pub layers: Vec<bool>,
+}
+
 /// The sizes and the computations of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextConfig {
@@ -99,6 +113,16 @@ pub struct TextConfig {
     pub rotary: RotaryConfig,
     /// Tokens of a sequence that the model was made for.
     pub max_positions: usize,
+    /// Factor of the vectors of tokens.
+    pub embedding_scale: f64,
+    /// The number whose root divides the products of queries and keys; `None` for `d_head`.
+    pub query_pre_attn_scalar: Option<f64>,
+    /// The bound `c` of attention scores: a score `s` becomes `c tanh(s / c)`.
+    pub attention_softcap: Option<f64>,
+    /// The same of the head's scores.
+    pub final_softcap: Option<f64>,
+    /// Layers that do not see all tokens.
+    pub sliding_window: Option<SlidingWindow>,
 }
 
 impl TextConfig {
@@ -139,6 +163,11 @@ impl TextConfig {
                 scaling: RotaryScaling::None,
             },
             max_positions: 2048,
+            embedding_scale: 1.0,
+            query_pre_attn_scalar: None,
+            attention_softcap: None,
+            final_softcap: None,
+            sliding_window: None,
         }
     }
 
@@ -169,6 +198,50 @@ impl TextConfig {
         let mut config = Self::llama(51_200, [2560, 10_240], 32, [32, 32]).into_phi();
         config.rotary.d_rotary = 32;
         config
+    }
+
+    /// Gemma 2B, the decoder of PaliGemma.
+    #[must_use]
+    pub fn gemma_2b() -> Self {
+        let config = Self::llama(256_000, [2048, 16_384], 18, [8, 1]).into_gemma();
+        Self { max_positions: 8192, ..config }
+    }
+
+    /// Gemma 2 2B, the decoder of PaliGemma 2 3B.
+    #[must_use]
+    pub fn gemma2_2b() -> Self {
+        let mut config = Self::llama(256_000, [2304, 9216], 26, [8, 4]).into_gemma();
+        config.block = BlockKind::Sandwich;
+        config.query_pre_attn_scalar = Some(256.0);
+        (config.attention_softcap, config.final_softcap) = (Some(50.0), Some(30.0));
+        let layers = (0..config.n_layers).map(|index| index % 2 == 0).collect();
+        config.sliding_window = Some(SlidingWindow { n_tokens: 4096, layers });
+        (config.d_head, config.rotary.d_rotary) = (256, 256);
+        config.max_positions = 8192;
+        config
+    }
+
+    /// Number of tokens that a token sees in the layer `index`, itself included; `None` for all.
+    pub(super) fn window(&self, index: usize) -> Option<usize> {
+        let sliding = self.sliding_window.as_ref()?;
+        sliding.layers.get(index).is_some_and(|slides| *slides).then_some(sliding.n_tokens)
+    }
+
+    /// Factor of the products of queries and keys.
+    pub(super) fn query_scale(&self) -> f64 {
+        self.query_pre_attn_scalar.unwrap_or(self.d_head as f64).powf(-0.5)
+    }
+
+    /// The same sizes in the form of Gemma: norms whose weights are kept less 1, GeGLU, scaled vectors of
+    /// tokens, a tied head.
+    pub(super) fn into_gemma(self) -> Self {
+        Self {
+            norm: NormKind::RmsFromOne,
+            mlp: MlpKind::GeGlu,
+            tied: true,
+            embedding_scale: (self.d_model as f64).sqrt(),
+            ..self
+        }
     }
 
     /// The same sizes in the form of Phi: layer norm, biases, one norm for attention and MLP.

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::attention::capped;
 use super::cache::Cache;
 use super::config::{BlockKind, TextConfig};
 use super::layer::DecoderLayer;
@@ -65,10 +66,10 @@ impl Decoder {
         let head_alone = stored(weights, head) && !stored(weights, &path);
         let path = if head_alone { head.clone() } else { path };
         let embedding = Embedding::new(weights, &path, vocab_size, d_model)?;
-        let layer = |i| DecoderLayer::new(weights, &format!("{model}.layers.{i}"), config);
+        let layer = |i| DecoderLayer::new(weights, &format!("{model}.layers.{i}"), config, i);
         let layers = (0..config.n_layers).map(layer).collect::<Result<_, _>>()?;
         let norm = match config.block {
-            BlockKind::Sequential => "norm",
+            BlockKind::Sequential | BlockKind::Sandwich => "norm",
             BlockKind::Parallel => "final_layernorm",
         };
         let norm = format!("{model}.{norm}");
@@ -121,13 +122,17 @@ impl Decoder {
         &self.embedding
     }
 
-    /// The vectors of `tokens`, `[tokens, d_model]`.
+    /// The vectors of `tokens`, `[tokens, d_model]`, as the first layer reads them.
     ///
     /// # Panics
     /// If a token is not below the vocabulary's size.
     #[must_use]
     pub fn embed(&self, tokens: &[u32]) -> Tensor<2> {
-        self.embedding.forward(tokens)
+        let vectors = self.embedding.forward(tokens);
+        match self.config.embedding_scale {
+            1.0 => vectors,
+            scale => vectors * scale,
+        }
     }
 
     /// An empty cache for `capacity` tokens of `n_pads.len()` sequences, of which the first
@@ -135,15 +140,6 @@ impl Decoder {
     #[must_use]
     pub fn cache(&self, n_pads: Vec<usize>, capacity: usize) -> Cache {
         Cache::new(&self.config, n_pads, capacity, &self.device)
-    }
-
-    /// [`cache`](Self::cache) for a first call with `mask`.
-    #[must_use]
-    pub fn cache_for(&self, mask: &AttentionMask, n_pads: Vec<usize>, capacity: usize) -> Cache {
-        match mask.is_causal() {
-            true => self.cache(n_pads, capacity),
-            false => Cache::masked(&self.config, n_pads, capacity, &self.device),
-        }
     }
 
     /// The last hidden states, `[batch, tokens, d_model]`, of `embeddings` of the same shape, which
@@ -161,11 +157,10 @@ impl Decoder {
         self.forward_masked(embeddings, positions, &AttentionMask::Causal, cache)
     }
 
-    /// [`forward`](Self::forward) with another mask.
+    /// [`forward`](Self::forward) with another mask. Prefixes stand in the first call of a cache.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward); if the mask is of another batch; if the mask is not causal and the
-    /// cache was not made by [`cache_for`](Self::cache_for) it.
+    /// As [`forward`](Self::forward); if the mask is of another batch.
     #[must_use]
     pub fn forward_masked(
         &self,
@@ -225,7 +220,7 @@ impl Decoder {
         if let Some(cache) = cache {
             assert!(cache.len() + n_tokens <= cache.capacity(), "the cache is full");
         }
-        Window::new(&self.config.rotary, positions, mask, cache, &embeddings.device())
+        Window::new(&self.config, positions, mask, cache, &embeddings.device())
     }
 
     /// The last norm, after the last layer.
@@ -238,7 +233,11 @@ impl Decoder {
     /// [`forward`](Self::forward) returned.
     #[must_use]
     pub fn logits<const D: usize>(&self, hidden: Tensor<D>) -> Tensor<D> {
-        self.lm_head.forward(hidden)
+        let scores = self.lm_head.forward(hidden);
+        match self.config.final_softcap {
+            Some(softcap) => capped(scores, softcap),
+            None => scores,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `config.json` of transformers to our configuration.
 //!
 //! Fields and their defaults are those of transformers 5.24: `configuration_llama.py`,
-//! `configuration_mistral.py`, `configuration_qwen2.py`, `configuration_qwen2_vl.py` and
-//! `configuration_phi.py`. Both the older form (`rope_theta`, `rope_scaling`) and that of version 5
-//! (`rope_parameters`) are read. The precedence is that of `modeling_rope_utils.py`.
+//! `configuration_mistral.py`, `configuration_qwen2.py`, `configuration_qwen2_vl.py`,
+//! `configuration_phi.py`, `configuration_gemma.py` and `configuration_gemma2.py`. Both the older form
+//! (`rope_theta`, `rope_scaling`) and that of version 5 (`rope_parameters`) are read. The precedence is that
+//! of `modeling_rope_utils.py`.
 //!
 //! Of the fields that transformers reads, those that change numbers are obeyed or refused by name.
 //! The others concern the drawing of weights, training, and the labels of a classifier.
@@ -13,10 +14,14 @@ use serde_json::Value;
 
 use super::config::TextConfig;
 use super::fields::{Fields, wrong};
+use super::hugging_face_gemma::{check_attention, gemma, gemma_2};
 use super::hugging_face_rotary::{MAX_POSITIONS, rotary};
+use super::hugging_face_window::check_windows;
 use crate::error::Error;
 use crate::nn::NormKind;
 
+/// Architectures of text alone.
+const TEXT_TYPES: [&str; 6] = ["llama", "mistral", "qwen2", "phi", "gemma", "gemma2"];
 const MAX_VOCAB: usize = 1 << 22;
 const MAX_WIDTH: usize = 1 << 18;
 const MAX_LAYERS: usize = 1024;
@@ -24,8 +29,7 @@ const MAX_HEADS: usize = 4096;
 
 impl TextConfig {
     /// The decoder that a `config.json` describes, of `model_type` `llama`, `mistral`, `qwen2`,
-    /// `qwen2_vl` or `phi`;
-    /// of a vision-language model its text part.
+    /// `qwen2_vl`, `phi`, `gemma` or `gemma2`; of a vision-language model its text part.
     ///
     /// # Errors
     /// [`Error::Config`] where a field is absent, of a size no model has, or asks for what this decoder does
@@ -34,7 +38,7 @@ impl TextConfig {
         let top = Fields::new(config);
         let is_text = |fields: Fields<'_>| {
             let name = fields.get("model_type").and_then(Value::as_str);
-            name.is_some_and(|name| ["llama", "mistral", "qwen2", "phi"].contains(&name))
+            name.is_some_and(|name| TEXT_TYPES.contains(&name))
         };
         // The configuration of a model of text has no such part, and transformers passes over it.
         let text = match is_text(top) {
@@ -60,32 +64,48 @@ impl TextConfig {
                     return Err(wrong("qk_layernorm", "true".to_owned(), expected));
                 }
             }
+            "gemma" => config = gemma(text, config)?,
+            "gemma2" => config = gemma_2(text, config)?,
             other => {
-                let known = "llama, mistral, qwen2, qwen2_vl or phi".to_owned();
+                let known = "llama, mistral, qwen2, qwen2_vl, phi, gemma or gemma2".to_owned();
                 return Err(wrong("model_type", other.to_owned(), known));
             }
         }
         let epsilon = match config.norm {
-            NormKind::Rms => "rms_norm_eps",
+            NormKind::Rms | NormKind::RmsFromOne => "rms_norm_eps",
             NormKind::Layer => "layer_norm_eps",
         };
         config.norm_epsilon = text.number(epsilon, Some(config.norm_epsilon), 1e-12..=1e-2)?;
-        let activations: &[&str] =
-            if model_type == "phi" { &["gelu_new", "gelu_pytorch_tanh"] } else { &["silu"] };
-        text.one_of("hidden_act", activations)?;
+        let (field, activations) = activations(model_type);
+        text.one_of(field, activations)?;
         for fields in [top, text] {
             refuse_other_forms(fields)?;
         }
+        if is_text(top) {
+            check_attention(text, model_type)?;
+        }
         check_windows(text, model_type, &config)?;
         // Files before version 5 have it in the text's part alone.
+        let default = model_type.starts_with("gemma");
         config.tied =
-            top.flag("tie_word_embeddings", false)? || text.flag("tie_word_embeddings", false)?;
+            top.flag("tie_word_embeddings", default)? || text.flag("tie_word_embeddings", false)?;
         config.rotary = rotary(text, model_type, &config)?;
         if model_type.starts_with("qwen2_vl") && config.rotary.sections.is_none() {
             let expected = "three numbers, since positions have three axes".to_owned();
             return Err(wrong("rope_scaling.mrope_section", "absent".to_owned(), expected));
         }
         Ok(config)
+    }
+}
+
+/// The field of the MLP's activation, and its values for what is built.
+fn activations(model_type: &str) -> (&'static str, &'static [&'static str]) {
+    match model_type {
+        "phi" => ("hidden_act", &["gelu_new", "gelu_pytorch_tanh"]),
+        // Upstream reads an old file's `gelu` as the approximation, too.
+        "gemma" => ("hidden_act", &["gelu", "gelu_new", "gelu_pytorch_tanh"]),
+        "gemma2" => ("hidden_activation", &["gelu_new", "gelu_pytorch_tanh"]),
+        _ => ("hidden_act", &["silu"]),
     }
 }
 
@@ -103,47 +123,6 @@ fn refuse_other_forms(fields: Fields<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses layers that see the last tokens alone.
-///
-/// Qwen2 has them from `max_window_layers` on where `use_sliding_window` says so. Mistral has them in every
-/// layer, 4096 tokens unless the file says another number or null. Llama and Phi know neither field;
-/// transformers' cache keeps the last `sliding_window` tokens of them all the same.
-fn check_windows(text: Fields<'_>, model_type: &str, config: &TextConfig) -> Result<(), Error> {
-    let refuse = |name: &str, found: String| {
-        Err(wrong(name, found, "no sliding window, since none is built".to_owned()))
-    };
-    // Mistral has the window in every layer, whatever this field lists.
-    let kinds = text.get("layer_types").filter(|_| model_type != "mistral");
-    if let Some(kinds) = kinds {
-        let is_full = |kind: &Value| kind.as_str() == Some("full_attention");
-        let all = kinds.as_array().filter(|kinds| kinds.len() == config.n_layers);
-        return match all.is_some_and(|kinds| kinds.iter().all(is_full)) {
-            true => Ok(()),
-            false => refuse("layer_types", kinds.to_string()),
-        };
-    }
-    let default = match model_type {
-        "mistral" if !text.holds("sliding_window") => 4096,
-        _ => usize::MAX,
-    };
-    let window = text.size("sliding_window", Some(default), 0..=usize::MAX)?;
-    if model_type.starts_with("qwen2") {
-        let default = if model_type == "qwen2" { 28 } else { 80 };
-        let first = text.size("max_window_layers", Some(default), 0..=usize::MAX)?;
-        let on = text.flag("use_sliding_window", false)? && first < config.n_layers;
-        // Without a number in the file it is 4096.
-        let window = if window == usize::MAX { 4096 } else { window };
-        return match on && window < config.max_positions {
-            true => refuse("use_sliding_window", "true".to_owned()),
-            false => Ok(()),
-        };
-    }
-    match window < config.max_positions {
-        true => refuse("sliding_window", window.to_string()),
-        false => Ok(()),
-    }
-}
-
 fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
     let vocab_size = text.size("vocab_size", None, 1..=MAX_VOCAB)?;
     let d_model = text.size("hidden_size", None, 1..=MAX_WIDTH)?;
@@ -155,6 +134,8 @@ fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
         _ if text.holds("num_key_value_heads") => n_heads,
         "qwen2" => 32,
         "qwen2_vl" | "qwen2_vl_text" | "mistral" => 8,
+        "gemma" => 16,
+        "gemma2" => 4,
         _ => n_heads,
     };
     let n_kv_heads = text.size("num_key_value_heads", Some(default), 1..=MAX_HEADS)?;
@@ -164,17 +145,20 @@ fn sizes(text: Fields<'_>, model_type: &str) -> Result<TextConfig, Error> {
     }
     let mut config =
         TextConfig::llama(vocab_size, [d_model, d_mlp], n_layers, [n_heads, n_kv_heads]);
-    if text.get("head_dim").is_none() && d_model % n_heads != 0 {
+    let is_gemma = model_type.starts_with("gemma");
+    if text.get("head_dim").is_none() && d_model % n_heads != 0 && !is_gemma {
         let expected = format!("a multiple of the {n_heads} heads");
         return Err(wrong("hidden_size", d_model.to_string(), expected));
     }
-    config.d_head = text.size("head_dim", Some(d_model / n_heads), 1..=MAX_WIDTH)?;
+    let default = if is_gemma { 256 } else { d_model / n_heads };
+    config.d_head = text.size("head_dim", Some(default), 1..=MAX_WIDTH)?;
     if model_type.starts_with("qwen2_vl") && config.d_head * n_heads != d_model {
         let expected = format!("{}, as this architecture has it", d_model / n_heads);
         return Err(wrong("head_dim", config.d_head.to_string(), expected));
     }
     let positions = match model_type {
         "mistral" => 131_072,
+        _ if is_gemma => 8192,
         _ if model_type.starts_with("qwen2") => 32_768,
         _ => 2048,
     };

@@ -16,30 +16,52 @@ use crate::source::WeightSource;
 pub struct DecoderLayer {
     input_layernorm: Norm,
     self_attn: Attention,
-    /// Of a sequential layer.
-    post_attention_layernorm: Option<Norm>,
+    norms: Norms,
     mlp: Mlp,
 }
 
+/// The norms behind the first one, by the kind of the layer.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one a layer")]
+enum Norms {
+    Sequential {
+        post_attention_layernorm: Norm,
+    },
+    Sandwich {
+        post_attention_layernorm: Norm,
+        pre_feedforward_layernorm: Norm,
+        post_feedforward_layernorm: Norm,
+    },
+    Parallel,
+}
+
 impl DecoderLayer {
-    /// The layer at `path`.
+    /// The layer `index` at `path`.
     pub(super) fn new(
         weights: &mut dyn WeightSource,
         path: &str,
         config: &TextConfig,
+        index: usize,
     ) -> Result<Self, Error> {
         let mut norm = |name: &str| {
             let path = format!("{path}.{name}");
             Norm::new(weights, &path, config.d_model, config.norm, config.norm_epsilon)
         };
         let input_layernorm = norm("input_layernorm")?;
-        let post_attention_layernorm = match config.block {
-            BlockKind::Sequential => Some(norm("post_attention_layernorm")?),
-            BlockKind::Parallel => None,
+        let norms = match config.block {
+            BlockKind::Sequential => {
+                Norms::Sequential { post_attention_layernorm: norm("post_attention_layernorm")? }
+            }
+            BlockKind::Sandwich => Norms::Sandwich {
+                post_attention_layernorm: norm("post_attention_layernorm")?,
+                pre_feedforward_layernorm: norm("pre_feedforward_layernorm")?,
+                post_feedforward_layernorm: norm("post_feedforward_layernorm")?,
+            },
+            BlockKind::Parallel => Norms::Parallel,
         };
-        let self_attn = Attention::new(weights, &format!("{path}.self_attn"), config)?;
+        let self_attn = Attention::new(weights, &format!("{path}.self_attn"), config, index)?;
         let mlp = Mlp::new(weights, &format!("{path}.mlp"), config)?;
-        Ok(Self { input_layernorm, self_attn, post_attention_layernorm, mlp })
+        Ok(Self { input_layernorm, self_attn, norms, mlp })
     }
 
     /// Maps `x`, `[batch, tokens, d_model]`, to the same shape, without earlier tokens.
@@ -56,12 +78,21 @@ impl DecoderLayer {
     ) -> Tensor<3> {
         let normed = self.input_layernorm.forward(x.clone());
         let attended = self.self_attn.forward(normed.clone(), window, cache);
-        match &self.post_attention_layernorm {
-            Some(norm) => {
+        match &self.norms {
+            Norms::Sequential { post_attention_layernorm } => {
                 let x = x + attended;
-                x.clone() + self.mlp.forward(norm.forward(x))
+                x.clone() + self.mlp.forward(post_attention_layernorm.forward(x))
             }
-            None => attended + self.mlp.forward(normed) + x,
+            Norms::Sandwich {
+                post_attention_layernorm,
+                pre_feedforward_layernorm,
+                post_feedforward_layernorm,
+            } => {
+                let x = x + post_attention_layernorm.forward(attended);
+                let mixed = self.mlp.forward(pre_feedforward_layernorm.forward(x.clone()));
+                x + post_feedforward_layernorm.forward(mixed)
+            }
+            Norms::Parallel => attended + self.mlp.forward(normed) + x,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The two kinds of MLP.
+//! The kinds of MLP.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -14,7 +14,7 @@ use crate::source::WeightSource;
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "there is one a layer")]
 pub(super) enum Mlp {
-    SwiGlu { gate_proj: Linear, up_proj: Linear, down_proj: Linear },
+    Gated { gate_proj: Linear, up_proj: Linear, down_proj: Linear, is_gelu: bool },
     GeluNew { fc1: Linear, fc2: Linear },
 }
 
@@ -29,10 +29,11 @@ impl Mlp {
             Linear::new(weights, &format!("{path}.{name}"), shape, mlp_bias)
         };
         Ok(match config.mlp {
-            MlpKind::SwiGlu => Self::SwiGlu {
+            MlpKind::SwiGlu | MlpKind::GeGlu => Self::Gated {
                 gate_proj: linear("gate_proj", [d_model, d_mlp])?,
                 up_proj: linear("up_proj", [d_model, d_mlp])?,
                 down_proj: linear("down_proj", [d_mlp, d_model])?,
+                is_gelu: config.mlp == MlpKind::GeGlu,
             },
             MlpKind::GeluNew => Self::GeluNew {
                 fc1: linear("fc1", [d_model, d_mlp])?,
@@ -43,15 +44,15 @@ impl Mlp {
 
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         match self {
-            Self::SwiGlu { gate_proj, up_proj, down_proj } => {
+            Self::Gated { gate_proj, up_proj, down_proj, is_gelu } => {
                 let gate = gate_proj.forward(x.clone());
                 let up = up_proj.forward(x);
-                let gated = if text::is_plain(&gate) {
-                    text::swiglu(gate, up)
-                } else {
-                    activation::silu(gate) * up
-                };
-                down_proj.forward(gated)
+                down_proj.forward(match (text::is_plain(&gate), is_gelu) {
+                    (true, true) => text::geglu(gate, up),
+                    (true, false) => text::swiglu(gate, up),
+                    (false, true) => gelu_new(gate) * up,
+                    (false, false) => activation::silu(gate) * up,
+                })
             }
             Self::GeluNew { fc1, fc2 } => fc2.forward(gelu_new(fc1.forward(x))),
         }
@@ -68,7 +69,7 @@ fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 impl LoraTargets for Mlp {
     fn visit_linears(&mut self, visit: &mut dyn FnMut(&mut Linear)) {
         match self {
-            Self::SwiGlu { gate_proj, up_proj, down_proj } => {
+            Self::Gated { gate_proj, up_proj, down_proj, .. } => {
                 [gate_proj, up_proj, down_proj].into_iter().for_each(visit);
             }
             Self::GeluNew { fc1, fc2 } => [fc1, fc2].into_iter().for_each(visit),

@@ -1,4 +1,4 @@
-//! Text decoders: one implementation that a configuration makes Llama, Qwen2 or Phi.
+//! Text decoders: one implementation that a configuration makes Llama, Mistral, Qwen2, Phi or Gemma.
 
 mod attention;
 mod cache;
@@ -7,7 +7,9 @@ mod decoder;
 mod fields;
 mod gguf;
 mod hugging_face;
+mod hugging_face_gemma;
 mod hugging_face_rotary;
+mod hugging_face_window;
 mod layer;
 mod mask;
 mod mlp;
@@ -17,7 +19,7 @@ mod rotary;
 mod window;
 
 pub use cache::Cache;
-pub use config::{BlockKind, MlpKind, RotaryConfig, RotaryScaling, TextConfig};
+pub use config::{BlockKind, MlpKind, RotaryConfig, RotaryScaling, SlidingWindow, TextConfig};
 pub use decoder::{Decoder, DecoderNames};
 pub use layer::DecoderLayer;
 pub use mask::AttentionMask;

@@ -114,8 +114,11 @@ impl Trainable for TrainableVlm {
             let pictures = self.pictures(&example.images)?;
             let prompt = self.model.prompt(&example.encoded.tokens, &pictures)?;
             prompt.check_positions(self.model.decoder())?;
-            prefixes.push(prompt.prefix());
-            encoded.push(example.encoded.with_pictures(prompt.tokens()));
+            let own = example.encoded.with_pictures(prompt.tokens());
+            // A prefix ends where what is learned begins: no token may see what follows it there.
+            let first = own.answer.iter().position(|answer| *answer).unwrap_or(prompt.len());
+            prefixes.push(prompt.prefix().min(first));
+            encoded.push(own);
             embeddings.push(prompt.embeddings().clone());
             positions.push(prompt.positions().clone());
         }

@@ -151,6 +151,12 @@ impl SiglipVisionConfig {
         }
     }
 
+    /// `google/siglip-so400m-patch14-224`, the tower of PaliGemma at 224 pixels: 256 patches.
+    #[must_use]
+    pub fn so400m_patch14_224() -> Self {
+        Self { image_size: 224, ..Self::so400m_patch14_384() }
+    }
+
     /// The tower that a `config.json` describes; what it leaves out is transformers' default, which
     /// is SigLIP base at 224.
     ///

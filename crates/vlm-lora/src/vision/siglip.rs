@@ -1,7 +1,7 @@
 //! SigLIP's vision tower: squares of one size to features of patches.
 //!
-//! transformers' `SiglipVisionTransformer` (`modeling_siglip.py`, 4.57) as far as the last layer:
-//! the post-norm and the pooling head, which MC-LLaVA does not use, are not built.
+//! transformers' `SiglipVisionModel` (`modeling_siglip.py`, 5.24) without the pooling head. MC-LLaVA reads
+//! the last layer, PaliGemma the norm behind it.
 
 use burn::tensor::Tensor;
 use cifake_vit::{Activation, PreNorm, multi_head, patches};
@@ -20,6 +20,8 @@ pub struct SiglipVision {
     /// `[patches, hidden_size]`.
     position_embedding: Tensor<2>,
     layers: Vec<Layer>,
+    /// Behind the last layer, where it is read.
+    post_layernorm: Option<Norm>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,7 +37,8 @@ struct Layer {
 }
 
 impl SiglipVision {
-    /// The tower at `path` of `weights`, which ends in `vision_model` as published.
+    /// The tower at `path` of `weights`, which ends in `vision_model` as published, without a norm behind the
+    /// last layer.
     ///
     /// # Errors
     /// Those of `weights`.
@@ -54,14 +57,37 @@ impl SiglipVision {
         let position_embedding = tensor(weights, &name, [config.n_patches(), dim])?;
         let layer = |i| Layer::new(&config, weights, &format!("{path}.encoder.layers.{i}"));
         let layers = (0..config.num_hidden_layers).map(layer).collect::<Result<_, _>>()?;
-        Ok(Self { config, patch_embedding, patch_bias, position_embedding, layers })
+        let post_layernorm = None;
+        Ok(Self { config, patch_embedding, patch_bias, position_embedding, layers, post_layernorm })
     }
 
-    /// Whether `name`, relative to the tower, is a weight that a checkpoint has and this tower does
-    /// not use.
+    /// [`new`](Self::new) with the norm behind the last layer.
+    ///
+    /// # Errors
+    /// Those of `weights`.
+    pub fn with_post_norm(
+        config: SiglipVisionConfig,
+        weights: &mut dyn WeightSource,
+        path: &str,
+    ) -> Result<Self, Error> {
+        let tower = Self::new(config, weights, path)?;
+        let (dim, epsilon) = (tower.config.hidden_size, tower.config.layer_norm_eps);
+        let path = format!("{path}.post_layernorm");
+        let norm = Norm::new(weights, &path, dim, NormKind::Layer, epsilon)?;
+        Ok(Self { post_layernorm: Some(norm), ..tower })
+    }
+
+    /// Whether `name`, relative to the tower, is a weight that a checkpoint has and a tower without a norm
+    /// behind the last layer does not use.
     #[must_use]
     pub fn is_unused(name: &str) -> bool {
-        name.starts_with("post_layernorm.") || name.starts_with("head.")
+        name.starts_with("post_layernorm.") || Self::is_head(name)
+    }
+
+    /// Whether `name`, relative to the tower, is a weight of the pooling head, which no tower here uses.
+    #[must_use]
+    pub fn is_head(name: &str) -> bool {
+        name.starts_with("head.")
     }
 
     /// The configuration of the tower.
@@ -71,7 +97,7 @@ impl SiglipVision {
     }
 
     /// The last layer's features of `images`, `[batch, 3, image_size, image_size]`, normalized:
-    /// `[batch, patches, hidden_size]`, before the post-norm.
+    /// `[batch, patches, hidden_size]`, behind the post-norm if the tower has it.
     ///
     /// # Panics
     /// If the images are of another size than the tower's.
@@ -81,7 +107,7 @@ impl SiglipVision {
     }
 
     /// [`forward`](Self::forward) that shows `seen` each stage by its upstream name: `embeddings`,
-    /// `encoder.layers.0` and so on.
+    /// `encoder.layers.0` and so on, and `post_layernorm`.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -100,6 +126,10 @@ impl SiglipVision {
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x);
             seen(&format!("encoder.layers.{i}"), &x);
+        }
+        if let Some(norm) = &self.post_layernorm {
+            x = norm.forward(x);
+            seen("post_layernorm", &x);
         }
         x
     }

@@ -1,4 +1,5 @@
-//! Every layer and the logits of Llama, Qwen2, Qwen2-VL's text part and Phi, and greedy generation.
+//! Every layer and the logits of Llama, Mistral, Qwen2, Qwen2-VL's text part, Phi and Gemma, and greedy
+//! generation.
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ fn embed(decoder: &Decoder, tokens: &Value) -> Tensor<3> {
 /// Name and content of every case.
 fn cases() -> Vec<(String, Value)> {
     let Value::Object(cases) = json(&fixtures().join("cases.json")) else { panic!("an object") };
-    assert_eq!(cases.len(), 15);
+    assert_eq!(cases.len(), 21);
     cases.into_iter().collect()
 }
 

@@ -21,7 +21,10 @@ fn folder(name: &str, placeholder: &str, processor: &str) -> tempfile::TempDir {
     for file in ["config.json", "model.safetensors"] {
         std::fs::copy(path(name).join(file), folder.path().join(file)).expect("a copy");
     }
-    let special = [(55, "<|vision_start|>"), (56, "<|vision_end|>"), (57, placeholder)];
+    let special = match name.starts_with("paligemma") {
+        true => [(55, "<bos>"), (56, "<eos>"), (57, placeholder)],
+        false => [(55, "<|vision_start|>"), (56, "<|vision_end|>"), (57, placeholder)],
+    };
     let vocabulary: serde_json::Map<String, serde_json::Value> =
         (0..55).map(|i| (format!("w{i}"), json!(i))).collect();
     let added = special.map(|(id, content)| {
@@ -42,11 +45,15 @@ fn folder(name: &str, placeholder: &str, processor: &str) -> tempfile::TempDir {
         "<|image_pad|>" => "<|vision_start|><|image_pad|><|vision_end|>",
         other => other,
     };
+    write("preprocessor_config.json", processor);
+    // PaliGemma's published folder has no template.
+    if name.starts_with("paligemma") {
+        return folder;
+    }
     let template = "{% for m in messages %} w3 {% if m.content is string %}{{ m.content }}{% else %}\
         {% for part in m.content %}{% if part.type == 'image' %} PICTURE {% else %}{{ part.text }}\
         {% endif %}{% endfor %}{% endif %} {% endfor %}";
     write("chat_template.jinja", &template.replace("PICTURE", picture));
-    write("preprocessor_config.json", processor);
     folder
 }
 
@@ -102,6 +109,38 @@ fn mc_llava_sees_crops_of_pictures_above_576_alone() {
     let other = self::folder("mc_llava_a", "<image>", "{}");
     let refused = open(other.path()).ask("w1", &[picture(32, 32)]);
     assert!(matches!(refused, Err(Error::PictureFormat { found: 384, expected: 42, .. })));
+}
+
+/// The form of the published processor, by its template alone, in questions as in training.
+#[test]
+fn paligemma_reads_pictures_first_and_what_a_user_spells_is_text() {
+    let size = r#"{"size": {"height": 42, "width": 42}}"#;
+    let folder = folder("paligemma_a", "<image>", size);
+    let assistant = open(folder.path());
+    assert_eq!(assistant.picture_place(), &PicturePlace::Part);
+    let asked = |question: &str, n: usize| {
+        assistant.ask(question, &vec![picture(70, 43); n]).expect("places for the pictures")
+    };
+    let prompt = asked("w1 w2", 1);
+    assert_eq!(prompt.tokens()[..9], [57; 9]);
+    // The tokenizer of words drops the line break behind the question.
+    assert_eq!((prompt.tokens()[9..].to_vec(), prompt.prefix()), (vec![55, 1, 2], 12));
+    assert_eq!(asked("w1 w2", 2).len(), 21);
+    for spelled in ["<image>", "<bos>", "<eos>"] {
+        let said = asked(&format!("w1 {spelled} w2"), 1).tokens().to_vec();
+        assert_eq!(said[..10], prompt.tokens()[..10], "{spelled}");
+        assert!(said[10..].iter().all(|token| *token < 55), "{spelled}: {said:?}");
+    }
+    let strip = assistant.ask("w1", &[picture(1, 20_000)]);
+    assert!(matches!(strip, Err(Error::AspectRatio { .. })), "{strip:?}");
+    let turn = |speaker, text: &str| Turn { speaker, text: text.to_owned() };
+    let turns = [turn(Speaker::User, "<image>w1"), turn(Speaker::Assistant, "w2 <eos> w3")];
+    let conversation = Conversation { id: None, turns: turns.into(), images: Vec::new() };
+    let chat = Chat::of(&assistant).expect("it has a template");
+    let encoded = encode(&conversation, &chat).expect("it is one question");
+    assert_eq!((&encoded.tokens[..3], encoded.tokens.last()), (&[57, 55, 1][..], Some(&56)));
+    assert_eq!(encoded.answer[..4], [false, false, false, true]);
+    assert!(encoded.tokens[3..encoded.tokens.len() - 1].iter().all(|token| *token < 55));
 }
 
 /// A user's words are text, whatever they spell.

@@ -7,9 +7,8 @@ use burn::tensor::Tensor;
 use cifake::Picture;
 use serde_json::Value;
 use testkit::{Fixture, assert_close};
-use vlm_lora::Positions;
 use vlm_lora::generate::{Generation, Prompt};
-use vlm_lora::text::Decoder;
+use vlm_lora::text::{AttentionMask, Decoder};
 
 /// Both sides round to f32 after sums of up to 1,176 products; a wrong formula leaves 1e-2 and more.
 pub(crate) const LIMIT: f32 = 1e-5;
@@ -48,16 +47,11 @@ pub(crate) fn picture(height: u32, width: u32) -> Picture {
 }
 
 /// Compares each layer of `decoder` and the logits, `[tokens, vocab_size]`.
-pub(crate) fn assert_layers(
-    decoder: &Decoder,
-    embeddings: &Tensor<2>,
-    positions: &Positions,
-    golden: &Fixture,
-    name: &str,
-) {
-    let device = embeddings.device();
-    let mut x: Tensor<3> = embeddings.clone().unsqueeze();
-    let window = decoder.window(&x, positions, None);
+pub(crate) fn assert_layers(decoder: &Decoder, prompt: &Prompt, golden: &Fixture, name: &str) {
+    let device = prompt.embeddings().device();
+    let mut x: Tensor<3> = prompt.embeddings().clone().unsqueeze();
+    let mask = AttentionMask::with_prefixes(vec![prompt.prefix()]);
+    let window = decoder.window_masked(&x, prompt.positions(), &mask, None);
     for (i, layer) in decoder.layers().iter().enumerate() {
         x = layer.forward(x, &window);
         let stage = format!("layers.{i}");

@@ -4,6 +4,7 @@
 mod assistant;
 mod fixture;
 mod mc_llava;
+mod paligemma;
 mod processors;
 mod published;
 mod qwen2_vl;

@@ -46,7 +46,7 @@ fn assert_stages(device: &Device) {
             assert_close(&ours, &golden.tensor(stage, device), LIMIT, &format!("{name} {stage}"));
         }
         let prompt = model.prompt_of(&numbers(&case["tokens"]), &[crops]).expect("one place");
-        assert_layers(model.decoder(), prompt.embeddings(), prompt.positions(), &golden, name);
+        assert_layers(model.decoder(), &prompt, &golden, name);
     }
 }
 

@@ -1,9 +1,9 @@
-//! The published Qwen2-VL models: their weights' names and shapes, and what they take.
+//! The published Qwen2-VL and PaliGemma models: their weights' names and shapes, and what they take.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use vlm_lora::models::Qwen2VlConfig;
+use vlm_lora::models::{PaliGemmaConfig, Qwen2VlConfig};
 use vlm_lora::{Matrix, Shapes, WeightFormat, WeightSource};
 
 use crate::fixture::path;
@@ -23,10 +23,20 @@ fn models() -> [(&'static str, Qwen2VlConfig); 2] {
     [("qwen2_vl_2b", Qwen2VlConfig::qwen2_vl_2b()), ("qwen2_vl_7b", Qwen2VlConfig::qwen2_vl_7b())]
 }
 
+/// Those of `models` and of PaliGemma.
+fn shapes() -> Vec<(&'static str, Shapes)> {
+    let pali = [
+        ("paligemma_3b", PaliGemmaConfig::paligemma_3b()),
+        ("paligemma2_3b", PaliGemmaConfig::paligemma2_3b()),
+    ];
+    let pali = pali.into_iter().map(|(name, config)| (name, config.shapes()));
+    let all = models().into_iter().map(|(name, config)| (name, config.shapes())).chain(pali);
+    all.map(|(name, shapes)| (name, shapes.expect("shapes are never wrong"))).collect()
+}
+
 #[test]
 fn names_and_shapes_are_the_published_ones() {
-    for (name, config) in models() {
-        let shapes = config.shapes().expect("shapes are never wrong");
+    for (name, shapes) in shapes() {
         let ours: BTreeMap<_, _> = shapes.names().iter().cloned().collect();
         assert_eq!(ours.len(), shapes.names().len(), "{name}: each weight is asked for once");
         let theirs = theirs(name);
@@ -48,17 +58,16 @@ fn number_of_weights_is_that_of_the_published_index() {
 
 #[test]
 fn memory_is_stated_for_every_storage() {
-    let gigabytes = |config: &Qwen2VlConfig, storage| {
-        config.bytes(storage).expect("shapes are never wrong") as f64 / 1e9
-    };
     let table = [WeightFormat::F16, WeightFormat::Int8, WeightFormat::Int4];
     let mut found = Vec::new();
-    for (name, config) in models() {
-        let row = table.map(|storage| gigabytes(&config, storage));
+    for (name, shapes) in shapes() {
+        let row = table.map(|storage| shapes.bytes(storage) as f64 / 1e9);
         eprintln!("{name}: f16 {:.2} GB, int8 {:.2} GB, 4-bit {:.2} GB", row[0], row[1], row[2]);
         found.push(row);
     }
-    let expected = [[4.42, 2.22, 1.39], [16.59, 8.30, 5.20]];
+    let expected =
+        [[4.42, 2.22, 1.39], [16.59, 8.30, 5.20], [5.85, 2.93, 1.88], [6.07, 3.04, 1.95]];
+    assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 0.02, "{found} GB instead of {expected}");

@@ -41,7 +41,7 @@ fn assert_stages(device: &Device) {
         let prompt = model.prompt_of(&numbers(&case["prompt"]), &patches).expect("a place each");
         assert_eq!(prompt.tokens(), numbers(&case["tokens"]), "{name}");
         assert_eq!(prompt.positions().values(), numbers(&case["positions"]), "{name}");
-        assert_layers(model.decoder(), prompt.embeddings(), prompt.positions(), &golden, name);
+        assert_layers(model.decoder(), &prompt, &golden, name);
     }
 }
 
