@@ -244,7 +244,7 @@ fn limits_are_those_that_the_caller_sets() {
 #[test]
 fn a_frame_beyond_the_decoders_memory_is_too_large_and_not_broken() {
     // A GIF of one pixel with a frame of 65535x65535.
-    let gif = b"GIF89a\x01\0\x01\0\0\0\0\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x4c\x01\0\x3b";
+    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x4c\x01\0\x3b";
     let error = Decoder::default().decode(gif).expect_err("its frame has four gigapixels");
     assert!(
         matches!(error, Error::Picture(PictureError::PartTooLarge { format: "GIF" })),
