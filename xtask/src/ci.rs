@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// After everything else, type-check the wgpu and cuda features (about 400 more crates)
     #[arg(long)]
     gpu: bool,
+    /// After everything else, build the page with the detector inside and test it in Chromium
+    #[arg(long)]
+    web: bool,
 }
 
 struct Row {
@@ -78,13 +81,13 @@ pub(crate) fn run(
             run.step("tidy", "cargo xtask tidy", || {
                 tidy::run(workspace, &tidy::Args::default(), understands).map(Count::of)
             });
-            everything(&mut run, workspace, args.gpu);
+            everything(&mut run, workspace, args);
         }
     }
     Ok(run.summary())
 }
 
-fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
+fn everything(run: &mut Run, workspace: &Workspace, args: &Args) {
     let features = feature_list(&workspace.packages, LIGHT_FEATURES);
     let built = ["--workspace", "--features", &features];
     run.cargo("lints", &["clippy", "--all-targets"], &built, &["--", "-D", "warnings"]);
@@ -105,10 +108,10 @@ fn everything(run: &mut Run, workspace: &Workspace, gpu: bool) {
     if run.has_time_for("the reader of manifests") {
         manifests(run);
     }
-    if run.has_time_for("the page with the detector inside") {
+    if args.web {
         offline(run, workspace, &features);
     }
-    if gpu {
+    if args.gpu {
         type_check(run, workspace, "wgpu");
         type_check(run, workspace, "cuda");
     }
