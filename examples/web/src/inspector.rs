@@ -128,15 +128,19 @@ mod tests {
         serde_json::from_str(text).expect("an answer is JSON")
     }
 
+    fn probability(answer: &Value) -> Option<f32> {
+        answer["p_fake"].as_f64().map(|p_fake| p_fake as f32)
+    }
+
     #[test]
     fn an_answer_is_the_detectors_with_the_declarations_of_the_file() {
         let verdict = inspector().detector.detect_bytes(&sample()).expect("a sample is a picture");
         let answer = parsed(&inspector().detect(&sample()));
-        assert_eq!(answer["p_fake"], json!(verdict.p_fake));
+        assert_eq!(probability(&answer), Some(verdict.p_fake));
         assert_eq!(answer["answer"], json!("FAKE"));
         assert_eq!(answer["provenance"]["format"], json!("jpeg"));
         let why = parsed(&inspector().explain(&sample()));
-        assert_eq!(why["p_fake"], json!(verdict.p_fake));
+        assert_eq!(probability(&why), Some(verdict.p_fake));
         assert_eq!(why["map"]["method"], json!("HiResCAM"));
         assert!(why["map"]["data"].as_str().is_some_and(|data| data.starts_with("data:image/png")));
     }
