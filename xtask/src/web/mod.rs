@@ -24,11 +24,14 @@ const MODULE: &str = "cifake_web";
 
 /// Every browser of the last years has these instructions.
 const FLAGS: &str = "target.wasm32-unknown-unknown.rustflags=[\"-Ctarget-feature=+simd128\"]";
-/// A visitor waits for every byte: one unit, and no texts for a debugger.
-const SMALL: [&str; 3] = [
+/// A visitor waits for every byte: one unit, no texts for a debugger, and small code but where the model computes.
+const SMALL: [&str; 6] = [
     "profile.release.lto=\"fat\"",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
+    "profile.release.opt-level=\"s\"",
+    "profile.release.package.cifake-kernels.opt-level=3",
+    "profile.release.package.tinyvit.opt-level=3",
 ];
 
 #[derive(clap::Args)]
